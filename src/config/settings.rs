@@ -1,0 +1,198 @@
+//! Every setting with its default. The numbers are the documented limits (`docs/configuration.md`).
+
+use serde::{Deserialize, Serialize};
+
+/// Limits of scripts: they go to the workers as they are. Times are milliseconds, sizes bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ScriptLimits {
+    /// `scripts.hookRunning`: computing time of one hook.
+    pub hook_running: u64,
+    /// `scripts.eventRunning`: computing time of all scripts of one event.
+    pub event_running: u64,
+    /// `scripts.slice`: computing time between two turns of the event loop.
+    pub slice: u64,
+    /// `scripts.hookWaiting`: how long a hook may wait for its promise.
+    pub hook_waiting: u64,
+    /// `scripts.eventWaiting`: how long an event may live from its dispatch.
+    pub event_waiting: u64,
+    /// `scripts.floating`: how long work that nobody awaits holds back the user's next event.
+    pub floating: u64,
+    /// `scripts.heap`: memory of one realm.
+    pub heap: u64,
+    /// `scripts.stack`: JavaScript stack of one realm.
+    pub stack: u64,
+    /// `scripts.realms`: most realms of one worker.
+    pub realms: u32,
+    /// `scripts.frame`: largest message over the wall.
+    pub frame: u64,
+    /// `scripts.effects`: most replies and events of one event.
+    pub effects: u32,
+    /// `scripts.requests`: most outstanding requests of one event.
+    pub requests: u32,
+    /// `scripts.timers`: most pending timers of one event.
+    pub timers: u32,
+    /// `scripts.logLines`: most log lines of one event; the rest is counted, not written.
+    pub log_lines: u32,
+    /// `scripts.logLine`: longest log message, in bytes.
+    pub log_line: u64,
+}
+
+impl Default for ScriptLimits {
+    fn default() -> Self {
+        Self {
+            hook_running: 1_000,
+            event_running: 5_000,
+            slice: 1_000,
+            hook_waiting: 15_000,
+            event_waiting: 60_000,
+            floating: 2_000,
+            heap: 32 << 20,
+            stack: 512 << 10,
+            realms: 256,
+            frame: 16 << 20,
+            effects: 1_000,
+            requests: 1_000,
+            timers: 1_000,
+            log_lines: 200,
+            log_line: 16 << 10,
+        }
+    }
+}
+
+/// Whether workers lock themselves in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockIn {
+    /// `scripts.lockIn: "on"`: the server does not start where a worker cannot be locked in (Linux).
+    On,
+    /// `scripts.lockIn: "off"`: resource limits only.
+    Off,
+}
+
+/// Workers and the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DispatchSettings {
+    /// `scripts.workers`: processes that run events; `None` is min(cores, 4).
+    pub workers: Option<u32>,
+    /// `scripts.lockIn`.
+    pub lock_in: LockIn,
+    /// `scripts.workerResident`: resident bytes over which a worker is replaced.
+    pub worker_resident: u64,
+    /// `scripts.allResident`: resident bytes of all workers over which dispatching pauses.
+    pub all_resident: u64,
+    /// `scripts.grace`: milliseconds past its budget after which a running script's worker is killed.
+    pub grace: u64,
+    /// `scripts.silence`: milliseconds without a sign of life after which a worker is killed.
+    pub silence: u64,
+    /// `queue.inFlight`: events with the workers at once.
+    pub in_flight: usize,
+    /// `queue.inFlightPerBot`: of those, of one bot while others wait.
+    pub in_flight_per_bot: usize,
+    /// `queue.perBot`: events waiting for one bot; more are refused with 503.
+    pub per_bot: usize,
+    /// `queue.perConversation`: events waiting of one user; more are refused with 503.
+    pub per_conversation: usize,
+}
+
+impl Default for DispatchSettings {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            lock_in: LockIn::On,
+            worker_resident: 512 << 20,
+            all_resident: 1 << 30,
+            grace: 200,
+            silence: 1_000,
+            in_flight: 512,
+            in_flight_per_bot: 64,
+            per_bot: 10_000,
+            per_conversation: 100,
+        }
+    }
+}
+
+/// HTTP and the web channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// `httpServer.host`, `BP_HOST`.
+    pub host: String,
+    /// `httpServer.port`, `BP_PORT`, `PORT`; `None` is 3000 or the next free one.
+    pub port: Option<u16>,
+    /// `httpServer.bodyLimit`: bytes.
+    pub body_limit: usize,
+    /// `httpServer.cors.enabled`.
+    pub cors: bool,
+    /// `httpServer.externalUrl`, `EXTERNAL_URL`.
+    pub external_url: Option<String>,
+    /// `httpServer.headerTimeout`: milliseconds for a request's head to arrive.
+    pub header_timeout: u64,
+    /// `converse.timeout`: milliseconds until `/converse` gives up.
+    pub converse_timeout: u64,
+    /// `converse.maxMessageLength`, and the web channel's: characters.
+    pub max_message_length: usize,
+    /// `channel-web` `recentConversationLifetime`, milliseconds.
+    pub recent_conversation_lifetime: u64,
+    /// The same as the user wrote it, echoed to clients.
+    pub recent_conversation_lifetime_text: String,
+    /// `channel-web` `startNewConvoOnTimeout`.
+    pub start_new_convo_on_timeout: bool,
+    /// `channel-web` `maxMessagesHistory`.
+    pub max_messages_history: usize,
+    /// `channel-web` `showBotInfoPage`.
+    pub show_bot_info_page: bool,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            host: "localhost".into(),
+            port: None,
+            body_limit: 10 << 20,
+            cors: true,
+            external_url: None,
+            header_timeout: 10_000,
+            converse_timeout: 5_000,
+            max_message_length: 360,
+            recent_conversation_lifetime: 6 * 3_600_000,
+            recent_conversation_lifetime_text: "6 hours".into(),
+            start_new_convo_on_timeout: false,
+            max_messages_history: 20,
+            show_bot_info_page: false,
+        }
+    }
+}
+
+/// Which suggestion is elected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecisionSettings {
+    /// `decision.minimumConfidence`.
+    pub minimum_confidence: f64,
+    /// `decision.repeatWindow`: milliseconds within which the same source does not repeat itself.
+    pub repeat_window: u64,
+}
+
+impl Default for DecisionSettings {
+    fn default() -> Self {
+        Self { minimum_confidence: 0.3, repeat_window: 20_000 }
+    }
+}
+
+/// All settings of a running server.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    /// HTTP and the web channel.
+    pub http: HttpSettings,
+    /// Workers and the queue.
+    pub dispatch: DispatchSettings,
+    /// Limits of scripts.
+    pub scripts: ScriptLimits,
+    /// Suggestions.
+    pub decision: DecisionSettings,
+    /// `--production`: no stack traces, no traces, no start page.
+    pub production: bool,
+    /// Secret for signatures and tokens; generated and stored if none is given.
+    pub app_secret: Option<String>,
+    /// The configuration file as it stands, for `bp.config.getBotpressConfig()` (secrets redacted before it crosses the wall).
+    pub raw: serde_json::Map<String, serde_json::Value>,
+}

@@ -1,0 +1,100 @@
+//! A workspace as data: everything a realm needs to run a bot's events, immutable, made whole on each change.
+//!
+//! The server builds a [`Program`] from files (see `reload`), workers get it as one frame. It holds sources and what was
+//! read off them, never compiled code.
+
+pub mod hook_kind;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+pub use hook_kind::{HOOK_KINDS, HookKind, HookKindRow};
+
+/// The whole set of a workspace.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Program {
+    /// Rises with each change.
+    pub version: u64,
+    /// All scripts; other parts point into this list.
+    pub scripts: Vec<Arc<Script>>,
+    /// What there is without a bot: global hooks (for after_server_start), all content types.
+    pub global: BotProgram,
+    /// The mounted bots by id.
+    pub bots: IndexMap<String, BotProgram>,
+}
+
+/// One file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Script {
+    /// Path relative to the workspace, with `/`; that of an embedded file begins with `builtin:`, e.g. `builtin:hooks/after_incoming_middleware/01_skip.js`.
+    pub path: Arc<str>,
+    /// The text as loaded.
+    pub source: Arc<str>,
+    /// What it is for.
+    pub role: Role,
+    /// What the wrapper must know.
+    pub shape: Shape,
+}
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// A hook of that kind.
+    Hook(HookKind),
+    /// An action.
+    Action,
+    /// A content type (CommonJS).
+    ContentType,
+    /// A CommonJS module that others require.
+    Module,
+    /// A JSON file that others require.
+    Json,
+}
+
+/// What was read off a script by parsing it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// It holds a top-level `await`: its wrapper is an async function.
+    #[serde(default)]
+    pub is_async: bool,
+    /// It begins with `'use strict'`.
+    #[serde(default)]
+    pub strict: bool,
+    /// Names it assigns without declaring them: its wrapper makes them local.
+    #[serde(default)]
+    pub implicit: Vec<String>,
+    /// Wrapper parameters that the file itself declares at its top with `let`, `const` or `class`: the wrapper leaves them out.
+    #[serde(default)]
+    pub redeclared: Vec<String>,
+}
+
+/// What one bot runs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct BotProgram {
+    /// `bot.config.json` with every key, less what scripts may not see, as JSON text.
+    pub config: Option<Box<RawValue>>,
+    /// The language to fall back to.
+    pub default_language: String,
+    /// Hooks by kind, in running order: indices into [`Program::scripts`].
+    pub hooks: BTreeMap<HookKind, Vec<u32>>,
+    /// Actions by name (`builtin/setVariable`, without `.js`).
+    pub actions: BTreeMap<String, u32>,
+    /// Content types by id.
+    pub content_types: BTreeMap<String, u32>,
+    /// Content elements by id.
+    pub elements: BTreeMap<String, Element>,
+}
+
+/// A content element.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Element {
+    /// Its content type.
+    pub content_type: Arc<str>,
+    /// `{ id, contentType, formData, createdBy, createdOn, modifiedOn }` as JSON text.
+    pub json: Box<RawValue>,
+}

@@ -1,0 +1,193 @@
+//! Framing: `length u32 | kind u8 | dispatch u64 | number u32 | body`, all little endian.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+/// Bytes before the body.
+pub const HEADER_BYTES: usize = 17;
+
+/// What a frame says. The first group goes to the worker, the second to the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// Limits, environment, clock: [`super::Hello`] as JSON. The first frame a worker gets.
+    Hello = 1,
+    /// A whole workspace: [`crate::program::Program`] as JSON.
+    Program = 2,
+    /// A workspace to compile and evaluate without serving it: [`crate::program::Program`] as JSON, answered by `Compiled`.
+    Compile = 3,
+    /// Work: see [`super::DispatchHead`].
+    Dispatch = 4,
+    /// The answer to a `Request`: number = request number; one byte (1 resolves, 0 rejects) and JSON.
+    Result = 5,
+    /// Stop that dispatch; empty body.
+    Cancel = 6,
+    /// Finish what runs, then exit; empty body.
+    Drain = 7,
+
+    /// The worker is locked in and ready: [`super::Ready`] as JSON.
+    Ready = 32,
+    /// The outcome of `Compile`: [`super::Compiled`] as JSON.
+    Compiled = 33,
+    /// The worker is alive: [`super::Beat`] as JSON.
+    Beat = 34,
+    /// A script asks for a service: number = request number; one byte (length of the method's name), the name, a JSON array of arguments.
+    Request = 35,
+    /// A script did something that is stored: number = sequence within the event, from 0; [`super::Effect`] as JSON.
+    Effect = 36,
+    /// A line for the log: [`super::LogLine`] as JSON.
+    Log = 37,
+    /// Hooks and dialog are done: [`super::Processed`] as JSON.
+    Processed = 38,
+    /// Nothing of the dispatch is left: [`super::Settled`] as JSON.
+    Settled = 39,
+}
+
+impl FrameKind {
+    const ALL: [Self; 15] = [
+        Self::Hello,
+        Self::Program,
+        Self::Compile,
+        Self::Dispatch,
+        Self::Result,
+        Self::Cancel,
+        Self::Drain,
+        Self::Ready,
+        Self::Compiled,
+        Self::Beat,
+        Self::Request,
+        Self::Effect,
+        Self::Log,
+        Self::Processed,
+        Self::Settled,
+    ];
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// One frame.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What it says.
+    pub kind: FrameKind,
+    /// The dispatch it belongs to; 0 where it belongs to none.
+    pub dispatch: u64,
+    /// Request or sequence number.
+    pub number: u32,
+    /// Opaque.
+    pub body: Bytes,
+}
+
+impl Frame {
+    /// A frame that belongs to no dispatch.
+    pub fn new(kind: FrameKind, body: impl Into<Bytes>) -> Self {
+        Self { kind, dispatch: 0, number: 0, body: body.into() }
+    }
+
+    /// Appends the frame to a buffer.
+    pub fn write(&self, out: &mut BytesMut) {
+        write_frame(out, self.kind, self.dispatch, self.number, &self.body);
+    }
+}
+
+/// Appends a frame to a buffer without owning its body.
+pub fn write_frame(out: &mut BytesMut, kind: FrameKind, dispatch: u64, number: u32, body: &[u8]) {
+    out.reserve(HEADER_BYTES + body.len());
+    // Bodies are capped far below 4 GiB by the sender (limits.frame_bytes).
+    out.put_u32_le(u32::try_from(body.len()).unwrap_or(u32::MAX));
+    out.put_u8(kind as u8);
+    out.put_u64_le(dispatch);
+    out.put_u32_le(number);
+    out.put_slice(body);
+}
+
+/// Why bytes are no frame. The other end is broken or hostile; the connection ends.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum FrameError {
+    /// The body is longer than allowed.
+    #[error("frame of {length} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// Announced length.
+        length: usize,
+        /// Allowed length.
+        limit: usize,
+    },
+    /// No such kind.
+    #[error("unknown frame kind {0}")]
+    UnknownKind(u8),
+}
+
+/// Takes frames out of a growing buffer.
+#[derive(Debug)]
+pub struct FrameReader {
+    /// Read into this.
+    pub buffer: BytesMut,
+    limit: usize,
+}
+
+impl FrameReader {
+    /// A reader that refuses bodies over `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { buffer: BytesMut::with_capacity(64 * 1024), limit }
+    }
+
+    /// The next whole frame, or `None` until more bytes are in the buffer.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        if self.buffer.len() < HEADER_BYTES {
+            return Ok(None);
+        }
+        let mut header = &self.buffer[..HEADER_BYTES];
+        let length = header.get_u32_le() as usize;
+        let kind = header.get_u8();
+        let dispatch = header.get_u64_le();
+        let number = header.get_u32_le();
+        if length > self.limit {
+            return Err(FrameError::TooLong { length, limit: self.limit });
+        }
+        let kind = FrameKind::from_byte(kind).ok_or(FrameError::UnknownKind(kind))?;
+        if self.buffer.len() < HEADER_BYTES + length {
+            self.buffer.reserve(HEADER_BYTES + length - self.buffer.len());
+            return Ok(None);
+        }
+        self.buffer.advance(HEADER_BYTES);
+        Ok(Some(Frame { kind, dispatch, number, body: self.buffer.split_to(length).freeze() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_survive_any_cut_of_the_stream() {
+        let mut wire = BytesMut::new();
+        for number in 0..5u32 {
+            Frame { kind: FrameKind::Effect, dispatch: 7, number, body: vec![b'x'; number as usize * 3].into() }
+                .write(&mut wire);
+        }
+        for cut in 1..40 {
+            let mut reader = FrameReader::new(1024);
+            let mut seen = Vec::new();
+            for chunk in wire.chunks(cut) {
+                reader.buffer.extend_from_slice(chunk);
+                while let Some(frame) = reader.next_frame().unwrap() {
+                    assert_eq!((frame.kind, frame.dispatch), (FrameKind::Effect, 7));
+                    seen.push((frame.number, frame.body.len()));
+                }
+            }
+            assert_eq!(seen, [(0, 0), (1, 3), (2, 6), (3, 9), (4, 12)]);
+        }
+    }
+
+    #[test]
+    fn an_oversized_frame_and_an_unknown_kind_are_refused() {
+        let mut reader = FrameReader::new(10);
+        write_frame(&mut reader.buffer, FrameKind::Log, 0, 0, &[0; 11]);
+        assert_eq!(reader.next_frame().unwrap_err(), FrameError::TooLong { length: 11, limit: 10 });
+        let mut reader = FrameReader::new(10);
+        write_frame(&mut reader.buffer, FrameKind::Log, 0, 0, &[]);
+        reader.buffer[4] = 200;
+        assert_eq!(reader.next_frame().unwrap_err(), FrameError::UnknownKind(200));
+    }
+}
