@@ -16,6 +16,8 @@ pub struct Hello {
     pub build: String,
     /// Limits of scripts.
     pub limits: ScriptLimits,
+    /// Whether to lock itself in (`scripts.lockIn`).
+    pub lock_in: bool,
     /// What scripts see as `process.env`: only what may be seen.
     pub env: BTreeMap<String, String>,
     /// `process.HOST`, `PORT`, `EXTERNAL_URL`, `PROXY`, `ROOT_PATH`.
@@ -185,7 +187,7 @@ pub struct Effect {
 }
 
 /// A line that a script or the engine wrote.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LogLine {
     /// `error`, `warn`, `info`, `debug`.
     pub level: String,
