@@ -13,7 +13,7 @@ if (event.type === 'say_something') {
 
 async function say(text) {
   const payloads = text.startsWith('#!')
-    ? await bp.cms.renderElement(text, { event, typing: true }, event)
+    ? await bp.cms.renderElement(text, { event }, event)
     : await bp.cms.renderElement('builtin_text', plainText(text), event)
   await bp.events.replyToEvent(event, payloads, event.id)
 }
