@@ -58,6 +58,22 @@ pub fn code_frame(source: &str, line: u32, column: u32) -> String {
     out
 }
 
+/// The line and column (both from 1, columns in characters) of a byte offset into `source`.
+pub fn place(source: &str, offset: usize) -> (u32, u32) {
+    let start = source.as_ptr() as usize;
+    let (mut number, mut found) = (0u32, source);
+    let mut begin = 0;
+    for line in lines(source) {
+        let at = line.as_ptr() as usize - start;
+        if at > offset {
+            break;
+        }
+        (number, found, begin) = (number.saturating_add(1), line, at);
+    }
+    let column = found.char_indices().take_while(|(at, _)| begin + at < offset).count();
+    (number.max(1), u32::try_from(column).unwrap_or(u32::MAX - 1) + 1)
+}
+
 fn push_line(out: &mut String, line: String) {
     if !out.is_empty() {
         out.push('\n');
@@ -298,6 +314,17 @@ mod tests {
                 |  ^"#]],
         );
         assert_eq!(code_frame("", 1, 1), "");
+    }
+
+    #[test]
+    fn an_offset_has_a_line_and_a_column_in_characters() {
+        let source = "ab\r\ncé\u{2028}日x\n";
+        for (text, expected) in [("a", (1, 1)), ("b", (1, 2)), ("c", (2, 1)), ("é", (2, 2)), ("x", (3, 2))] {
+            assert_eq!(place(source, source.find(text).unwrap()), expected, "{text}");
+        }
+        assert_eq!(place(source, source.len()), (4, 1));
+        assert_eq!(place(source, 9_999), (4, 1));
+        assert_eq!(place("", 0), (1, 1));
     }
 
     #[test]
