@@ -13,12 +13,9 @@ use std::io::Read;
 use std::sync::Arc;
 
 use crate::protocol::{
-    DispatchHead, Frame, FrameError, FrameKind, FrameReader, Hello, Outbox, Ready,
+    DispatchHead, Frame, FrameError, FrameKind, FrameReader, Hello, Outbox, Ready, build_id,
 };
 use pool::Pool;
-
-/// Identity of this build: server and worker must have the same.
-pub const BUILD_ID: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("NUDGE_BUILD_ID"));
 
 /// Why a worker ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +33,7 @@ pub enum WorkerError {
     #[error("this worker is build {own}, the server {server}")]
     Build {
         /// Ours.
-        own: &'static str,
+        own: String,
         /// The server's.
         server: String,
     },
@@ -60,16 +57,17 @@ pub fn run() -> Result<(), WorkerError> {
         FrameKind::Hello => read_json(&first)?,
         kind => return Err(WorkerError::Message(format!("{kind:?} came before Hello"))),
     };
-    if hello.build != BUILD_ID {
-        return Err(WorkerError::Build { own: BUILD_ID, server: hello.build });
+    let own = build_id();
+    if hello.build != own {
+        return Err(WorkerError::Build { own, server: hello.build });
     }
     // The C library reads the time zone's file once; afterwards there is no opening files.
     local_time_once();
     let lock_in = lock_in::lock_in(hello.lock_in)?;
-    let mut reader = FrameReader { buffer: reader.buffer, ..FrameReader::new(usize::MAX >> 1) };
+    reader = reader.with_limit(usize::MAX >> 1);
     let outbox = Arc::new(Outbox::new(output));
     let pool = Pool::start(Arc::new(hello), Arc::clone(&outbox));
-    outbox.send(FrameKind::Ready, 0, 0, &Ready { build: BUILD_ID.into(), lock_in });
+    outbox.send(FrameKind::Ready, 0, 0, &Ready { build: own, lock_in });
     while let Some(frame) = next_frame(&mut input, &mut reader)? {
         match frame.kind {
             FrameKind::Program => pool.add_program(read_json(&frame)?),

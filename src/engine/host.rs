@@ -19,9 +19,8 @@ use crate::code_frame::code_frame;
 use crate::program::Role;
 use crate::protocol::frame::write_frame;
 use crate::protocol::{FrameKind, Hello, LogLine, Outbox};
-use crate::script::error::StackFrame;
 use crate::script::realm::Thrown;
-use crate::script::{Meter, wrap};
+use crate::script::{Meter, ScriptError, wrap};
 
 /// Ids for events made in this process: the time and a low part that belongs to this worker's slot.
 #[derive(Debug)]
@@ -232,7 +231,7 @@ impl Host {
         let error = thrown.locate(fallback, |path| {
             program.as_ref().and_then(|loaded| loaded.script(path)).map_or(0, |script| wrap::wrap(script).head_columns)
         });
-        let source = error.file.as_deref().and_then(|path| program.as_ref().and_then(|loaded| loaded.script(path)));
+        let source = program.as_ref().and_then(|loaded| loaded.script(&error.file));
         let frame = match (source, error.line) {
             (Some(source), Some(line)) => Some(code_frame(&source.source, line, error.column.unwrap_or(1))),
             _ => None,
@@ -240,7 +239,7 @@ impl Host {
         LogLine {
             level: "error".into(),
             message: format!("{}: {}", error.name, error.message),
-            file: error.file.clone().or_else(|| (!fallback.is_empty()).then(|| fallback.to_owned())),
+            file: (!error.file.is_empty()).then(|| error.file.clone()),
             line: error.line,
             column: error.column,
             frame,
@@ -255,17 +254,11 @@ impl Host {
     /// A log line of a script, with the place it was written at.
     pub fn script_log(&self, level: &str, message: String, stack: &str, bot: Option<String>) {
         let program = self.program.borrow();
-        let place: Option<StackFrame> = crate::script::error::first_frame(stack);
-        let head = |path: &str, line: u32| {
-            if line != 1 {
-                return 0;
-            }
+        let place = ScriptError::new("", "", stack, "").without_wrappers(|path| {
             program.as_ref().and_then(|loaded| loaded.script(path)).map_or(0, |script| wrap::wrap(script).head_columns)
-        };
-        let (file, line, column) = place.map_or((None, None, None), |place| {
-            let column = place.column.saturating_sub(head(&place.file, place.line)).max(1);
-            (Some(place.file), Some(place.line), Some(column))
         });
+        let file = (!place.file.is_empty()).then_some(place.file);
+        let (line, column) = (place.line, place.column);
         drop(program);
         self.log(LogLine { level: level.to_owned(), message, file, line, column, frame: None, hook: None, bot });
     }

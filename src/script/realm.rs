@@ -207,6 +207,6 @@ impl Thrown {
 
     /// With file, line and column read off the stack; `file` is where it is looked for first.
     pub fn locate(&self, file: &str, head_columns: impl Fn(&str) -> u32) -> ScriptError {
-        ScriptError::read(&self.name, &self.message, &self.stack, file, head_columns)
+        ScriptError::new(&self.name, &self.message, &self.stack, file).without_wrappers(head_columns)
     }
 }

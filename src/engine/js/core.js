@@ -304,9 +304,15 @@
 
   const segment = (text) => String(text).replace(/%/g, '%25').replace(/::/g, '%3A%3A');
   /** Members that run in the realm, by namespace; the others of the table become requests. */
+  const { cms } = parts;
+  const later = (name) => ({ [name]: async (...args) => cms[name](...args) })[name];
   const local = {
     events,
-    cms: parts.cms,
+    cms: {
+      renderElement: later('renderElement'), renderTemplate: cms.renderTemplate, getContentElement: later('getContentElement'),
+      getContentElements: later('getContentElements'), listContentElements: later('listContentElements'),
+      getAllContentTypes: later('getAllContentTypes'),
+    },
     dialog: {
       createId(destination) {
         const to = destinationOf(destination, 'createId');
@@ -415,7 +421,8 @@
       const event = current.event;
       const elected = parts.decision.elect(event);
       if (!elected) return undefined;
-      const { payloads, redirect } = parts.decision.sent(event, elected);
+      const { payloads, redirect } = elected;
+      parts.decision.sent(event);
       const sending = send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
       return [sending, redirect ? stringify(redirect) : undefined];
     },

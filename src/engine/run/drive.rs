@@ -200,6 +200,10 @@ impl<'js> Run<'_, 'js> {
         let host = &self.realm.host;
         let meter = &self.realm.realm.meter;
         loop {
+            if promise.is_none() {
+                // Nobody's hook: each turn has a hook's time.
+                meter.begin_hook();
+            }
             if promise.is_some_and(|promise| promise.state() != PromiseState::Pending) {
                 return Ok(Driven::Settled);
             }
@@ -237,7 +241,6 @@ impl<'js> Run<'_, 'js> {
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(Stop::Ended(Overrun::Cancelled)),
             }
-            let _ = meter;
         }
     }
 
