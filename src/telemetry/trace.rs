@@ -30,6 +30,11 @@ pub fn render_trace(trace: &Value) -> String {
             Some("action") => named("action", &step["n"], step, &mut line),
             Some("decision") => reason("decision", step, &mut line),
             Some("dialog") => reason("dialog", step, &mut line),
+            Some("realm") => reason("realm", step, &mut line),
+            Some("event") => named("sent", &step["t"], step, &mut line),
+            Some("error") => {
+                let _ = write!(line, "  ✗ {}", safe(first_line(step["err"].as_str().unwrap_or("?"))));
+            }
             _ => {}
         }
     }
@@ -154,12 +159,15 @@ mod tests {
                     { "s": "middleware", "n": "analytics", "us": 100 },
                     { "s": "decision", "r": "elected \"qna\"" },
                     { "s": "dialog", "r": "no flow" },
+                    { "s": "realm", "r": "fresh: the last one hit a limit" },
+                    { "s": "event", "t": "follow-up" },
+                    { "s": "error", "err": "out of memory" },
                     { "s": "tomorrow" },
                     { "s": "reply" },
                 ],
             }),
             expect![[
-                r#"event 1 text api/u → b  1.2 s  after_incoming_middleware/x.js 31 ms ✗ TypeError: no  middleware analytics 0.1 ms  decision: elected "qna"  dialog: no flow  ✗ killed → 1 reply"#
+                r#"event 1 text api/u → b  1.2 s  after_incoming_middleware/x.js 31 ms ✗ TypeError: no  middleware analytics 0.1 ms  decision: elected "qna"  dialog: no flow  realm: fresh: the last one hit a limit  sent follow-up  ✗ out of memory  ✗ killed → 1 reply"#
             ]],
         );
     }
