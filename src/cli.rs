@@ -1,7 +1,9 @@
 //! The command line: one file per command, one variant each.
 
 mod bench;
+mod invoke;
 mod output;
+mod run_server;
 mod worker;
 
 use std::process::ExitCode;
