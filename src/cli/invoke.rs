@@ -1,0 +1,3 @@
+//! `nudge invoke`.
+mod difference;
+mod report;
