@@ -7,7 +7,7 @@
 
 pub mod escape;
 mod line;
-mod trace;
+pub mod trace;
 mod writer;
 
 use std::str::FromStr;
@@ -15,7 +15,6 @@ use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-pub use trace::render_trace;
 pub use writer::LogGuard;
 
 /// Target of what scripts log.
