@@ -1,1 +1,242 @@
-//! store (being built).
+//! The store: everything that must survive a crash, in one SQLite file. SQL appears only here and in `store/`.
+//!
+//! One thread writes ([`writer`]); operations that wait are committed together, so the price of an fsync is shared. A
+//! completion runs after the COMMIT, in order of submission, on that thread: who is told "stored" can rely on it. Reads
+//! run where they are asked for, on connections of their own, and see what was committed before.
+
+mod conversations;
+mod kvs;
+mod messages;
+mod queue;
+mod schema;
+mod secrets;
+mod sessions;
+mod timestamp;
+mod users;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+
+pub use conversations::{Conversation, ConversationRow};
+pub use kvs::Expiry;
+pub use messages::{OutgoingMessage, Reply, StoredMessage, Undelivered, UserMessage};
+pub use queue::{Accepted, FollowUp, Place, Poisoned, StoredEffect};
+pub use timestamp::Timestamp;
+pub use users::{Attributes, NewUser, UserRow};
+pub use writer::Tx;
+
+/// Why something could not be read or stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened or made.
+    #[error("cannot open the database {}: {why}; check that the folder exists and may be written to", .path.display())]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// What the system or SQLite says.
+        why: String,
+    },
+    /// The file was written by a later version.
+    #[error("the database {} has format {found}, this build knows formats up to {known}; use a newer build", .path.display())]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Its format.
+        found: usize,
+        /// The last format that this build knows.
+        known: usize,
+    },
+    /// SQLite refused one operation.
+    #[error("the database refused the operation: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The transaction of this operation and its neighbours could not be committed: nothing of it is stored.
+    #[error("the database could not commit: {0}; check the disk")]
+    Commit(Arc<rusqlite::Error>),
+    /// No such conversation of that bot and user (`BP_CONV_NOT_FOUND`).
+    #[error("conversation \"{0}\" not found - BP_CONV_NOT_FOUND")]
+    ConversationNotFound(i64),
+    /// The operation itself panicked; its changes were undone.
+    #[error("a store operation panicked: {0}; please report this")]
+    Panicked(String),
+    /// What an operation was given or found is not what it must be.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store is closing or its thread is gone.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// How long things count as present, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// `dialog.sessionTimeoutInterval`: a session is forgotten that long after its last event.
+    pub session: u64,
+    /// `channel-web` `recentConversationLifetime`: a conversation heard that recently is gone on with.
+    pub recent_conversation: u64,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { session: 30 * 60_000, recent_conversation: 6 * 3_600_000 }
+    }
+}
+
+/// When a read takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// On the caller's thread, now: it sees what is committed.
+    AtOnce,
+    /// In line with the writes: it sees all that were submitted before, none that are submitted later.
+    AfterWrites,
+}
+
+/// A cheap handle to the store. When the last one is dropped, what was submitted is committed and the file is closed.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    writer: writer::Writer,
+    readers: Readers,
+    clock: Clock,
+}
+
+impl Store {
+    /// Opens the database file, makes it if there is none, and brings it to the present format.
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_with(path, clock, Lifetimes::default())
+    }
+
+    /// Like [`Store::open`], with configured lifetimes.
+    pub fn open_with(path: &Path, clock: Clock, lifetimes: Lifetimes) -> Result<Self, StoreError> {
+        let refused = |why: String| StoreError::Open { path: path.to_owned(), why };
+        // Made beforehand, for its owner only: it holds the application's secret. SQLite gives its side files the same mode.
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).append(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path).map_err(|error| refused(error.to_string()))?;
+        let connection = connect(path).map_err(|error| refused(error.to_string()))?;
+        schema::prepare(&connection, path)?;
+        let last_event = queue::last_event(&connection)?;
+        let readers = Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
+        let writer = writer::Writer::start(connection, clock.clone(), lifetimes, last_event)
+            .map_err(|error| refused(error.to_string()))?;
+        Ok(Self(Arc::new(Inner { writer, readers, clock })))
+    }
+
+    /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
+    /// tiny: every other operation waits for it.
+    fn write_then<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        self.0.writer.submit(op, then);
+    }
+
+    /// Submits `op` at once; the future is ready when it is committed.
+    fn write<T, Op>(&self, op: Op) -> impl Future<Output = Result<T, StoreError>> + Send + 'static + use<T, Op>
+    where
+        T: Send + 'static,
+        Op: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        self.write_then(op, move |result| {
+            // Who no longer waits does not need the answer.
+            let _ = sender.send(result);
+        });
+        async move { receiver.await.unwrap_or(Err(StoreError::Closed)) }
+    }
+
+    /// Reads on a connection of its own, on the caller's thread.
+    fn read<T>(&self, op: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let reader = self.0.readers.take()?;
+        reader.connection.as_ref().map_or(Err(StoreError::Closed), op)
+    }
+
+    /// Reads at once, or in the writer's order where earlier writes of the caller may not be committed yet.
+    fn query<T: Send + 'static>(
+        &self,
+        order: Order,
+        op: impl FnOnce(&Connection, u64) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        match order {
+            Order::AtOnce => {
+                let now = self.now();
+                then(self.read(|connection| op(connection, now)));
+            }
+            Order::AfterWrites => self.write_then(|tx| op(tx.connection, tx.now), then),
+        }
+    }
+
+    /// Runs `then` on the writer's thread after everything submitted before is committed (or has failed).
+    pub fn barrier(&self, then: impl FnOnce() + Send + 'static) {
+        self.write_then(|_| Ok(()), |_: Result<(), StoreError>| then());
+    }
+
+    fn now(&self) -> u64 {
+        self.0.clock.now()
+    }
+}
+
+/// Idle reading connections; one more is opened whenever all are busy.
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// As many idle connections are kept.
+const IDLE_READERS: usize = 8;
+
+/// A connection on loan; it goes home when dropped.
+struct Reader<'r> {
+    connection: Option<Connection>,
+    home: &'r Readers,
+}
+
+impl Readers {
+    fn take(&self) -> Result<Reader<'_>, StoreError> {
+        let idle = self.idle.lock().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => {
+                let connection = connect(&self.path)?;
+                connection.pragma_update(None, "query_only", true)?;
+                connection
+            }
+        };
+        Ok(Reader { connection: Some(connection), home: self })
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let mut idle = self.home.idle.lock();
+            if idle.len() < IDLE_READERS {
+                idle.push(connection);
+            }
+        }
+    }
+}
+
+/// Opens a connection with the settings that all share.
+fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // FULL: a commit is on the disk when it returns. Sub-journals of savepoints stay in memory.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; \
+         PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
+    )?;
+    Ok(connection)
+}

@@ -1,0 +1,190 @@
+//! Conversations of the web channel.
+
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+
+use super::{Store, StoreError, StoredMessage, Timestamp, Tx, messages};
+use crate::model::{BotId, UserId};
+
+/// A row of the list of conversations; serialises as clients know it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConversationRow {
+    /// Its number.
+    pub id: i64,
+    /// `Conversation 735157`.
+    pub title: String,
+    /// Always null, clients expect the key.
+    pub description: Option<String>,
+    /// Always null, clients expect the key.
+    pub logo_url: Option<String>,
+    /// When it was made.
+    pub created_on: Timestamp,
+    /// When the user wrote last, or an event began it.
+    pub last_heard_on: Option<Timestamp>,
+    /// Type of the last message that can be seen.
+    pub message_type: Option<String>,
+    /// Its text.
+    pub message_text: Option<String>,
+    /// Its author's name.
+    pub message_author: Option<String>,
+    /// Its author's picture.
+    pub message_author_avatar: Option<String>,
+    /// When it was sent.
+    pub message_sent_on: Option<Timestamp>,
+}
+
+/// A conversation with its messages; serialises as clients know it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Conversation {
+    /// Its number.
+    pub id: i64,
+    /// The user.
+    #[serde(rename = "userId")]
+    pub user_id: String,
+    /// The bot.
+    #[serde(rename = "botId")]
+    pub bot_id: BotId,
+    /// `Conversation 735157`.
+    pub title: String,
+    /// Always null, clients expect the key.
+    pub description: Option<String>,
+    /// Always null, clients expect the key.
+    pub logo_url: Option<String>,
+    /// When it was made.
+    pub created_on: Timestamp,
+    /// When the user wrote last, or an event began it.
+    pub last_heard_on: Option<Timestamp>,
+    /// When the user looked at it last.
+    pub user_last_seen_on: Option<Timestamp>,
+    /// When the bot looked at it last.
+    pub bot_last_seen_on: Option<Timestamp>,
+    /// The latest messages that can be seen, oldest first.
+    pub messages: Vec<StoredMessage>,
+}
+
+const COLUMNS: &str = "id, user_id, title, created_on, last_heard_on, user_last_seen_on, bot_last_seen_on";
+
+impl Store {
+    /// The user's conversations, newest first, each with the last message that can be seen now.
+    pub fn list_conversations(&self, bot: &BotId, user: &UserId) -> Result<Vec<ConversationRow>, StoreError> {
+        let sql = "SELECT c.id, c.title, c.created_on, c.last_heard_on, \
+                   m.message_type, m.message_text, m.full_name, m.avatar_url, m.sent_on \
+                   FROM conversations c LEFT JOIN messages m ON (m.event, m.sequence) = ( \
+                     SELECT l.event, l.sequence FROM messages l \
+                     WHERE l.conversation = c.id AND l.deliver_at <= ?3 AND l.message_type <> 'visit' \
+                     ORDER BY l.deliver_at DESC, l.event DESC, l.sequence DESC LIMIT 1) \
+                   WHERE c.bot = ?1 AND c.user_id = ?2 ORDER BY c.id DESC";
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![bot.as_str(), user.as_str(), self.now()], |row| {
+                Ok(ConversationRow {
+                    id: row.get(0)?,
+                    title: row.get(1)?,
+                    description: None,
+                    logo_url: None,
+                    created_on: Timestamp(row.get(2)?),
+                    last_heard_on: row.get::<_, Option<u64>>(3)?.map(Timestamp),
+                    message_type: row.get(4)?,
+                    message_text: row.get(5)?,
+                    message_author: row.get(6)?,
+                    message_author_avatar: row.get(7)?,
+                    message_sent_on: row.get::<_, Option<u64>>(8)?.map(Timestamp),
+                })
+            })?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
+    }
+
+    /// One conversation with the last `limit` messages that can be seen now (`visit` is never shown); `None` if there is no
+    /// such conversation of that bot and user.
+    pub fn conversation(
+        &self,
+        bot: &BotId,
+        user: &UserId,
+        id: i64,
+        limit: usize,
+    ) -> Result<Option<Conversation>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM conversations WHERE id = ? AND bot = ? AND user_id = ?");
+        let now = self.now();
+        self.read(|connection| {
+            let found = connection
+                .prepare_cached(&sql)?
+                .query_row(params![id, bot.as_str(), user.as_str()], |row| conversation_of_row(bot, row))
+                .optional()?;
+            let Some(mut conversation) = found else { return Ok(None) };
+            conversation.messages = messages::history(connection, id, now, limit)?;
+            Ok(Some(conversation))
+        })
+    }
+
+    /// The user's first conversation, without messages.
+    pub fn first_conversation(&self, bot: &BotId, user: &UserId) -> Result<Option<Conversation>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM conversations WHERE bot = ? AND user_id = ? ORDER BY id LIMIT 1");
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let found =
+                statement.query_row([bot.as_str(), user.as_str()], |row| conversation_of_row(bot, row)).optional()?;
+            Ok(found)
+        })
+    }
+
+    /// Makes a conversation in which nothing was heard yet, and gives its number.
+    pub fn new_conversation(
+        &self,
+        bot: &BotId,
+        user: &UserId,
+    ) -> impl Future<Output = Result<i64, StoreError>> + Send + 'static + use<> {
+        let (bot, user) = (bot.clone(), user.clone());
+        self.write(move |tx| insert(tx, &bot, user.as_str(), None))
+    }
+}
+
+/// The conversation in which the user was heard last within the lifetime, or a new one.
+pub(super) fn recent_or_new(tx: &Tx<'_>, bot: &BotId, user: &str) -> Result<i64, StoreError> {
+    let since = tx.now.saturating_sub(tx.lifetimes.recent_conversation);
+    let sql = "SELECT id FROM conversations WHERE bot = ? AND user_id = ? AND last_heard_on >= ? \
+               ORDER BY last_heard_on DESC, id DESC LIMIT 1";
+    let found = tx
+        .connection
+        .prepare_cached(sql)?
+        .query_row(params![bot.as_str(), user, since], |row| row.get(0))
+        .optional()?;
+    match found {
+        Some(id) => Ok(id),
+        None => insert(tx, bot, user, Some(tx.now)),
+    }
+}
+
+/// Whether that conversation is of that bot and user.
+pub(super) fn belongs(tx: &Tx<'_>, id: i64, bot: &BotId, user: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM conversations WHERE id = ? AND bot = ? AND user_id = ?";
+    Ok(tx.connection.prepare_cached(sql)?.exists(params![id, bot.as_str(), user])?)
+}
+
+/// Notes that the user was heard now.
+pub(super) fn heard(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
+    tx.run("UPDATE conversations SET last_heard_on = ?2 WHERE id = ?1", params![id, tx.now]).map(drop)
+}
+
+fn insert(tx: &Tx<'_>, bot: &BotId, user: &str, heard: Option<u64>) -> Result<i64, StoreError> {
+    let title = format!("Conversation {}", rand::random_range(100_000..1_000_000));
+    let sql = "INSERT INTO conversations (bot, user_id, title, created_on, last_heard_on) VALUES (?, ?, ?, ?, ?)";
+    tx.run(sql, params![bot.as_str(), user, title, tx.now, heard])?;
+    Ok(tx.connection.last_insert_rowid())
+}
+
+fn conversation_of_row(bot: &BotId, row: &rusqlite::Row<'_>) -> Result<Conversation, rusqlite::Error> {
+    Ok(Conversation {
+        id: row.get(0)?,
+        user_id: row.get(1)?,
+        bot_id: bot.clone(),
+        title: row.get(2)?,
+        description: None,
+        logo_url: None,
+        created_on: Timestamp(row.get(3)?),
+        last_heard_on: row.get::<_, Option<u64>>(4)?.map(Timestamp),
+        user_last_seen_on: row.get::<_, Option<u64>>(5)?.map(Timestamp),
+        bot_last_seen_on: row.get::<_, Option<u64>>(6)?.map(Timestamp),
+        messages: Vec::new(),
+    })
+}

@@ -1,0 +1,295 @@
+//! Messages of the web channel: the user's and the bot's, in the order in which they are seen.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, params};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::queue::{insert_effect, sql_id, unreadable};
+use super::users::author;
+use super::{Store, StoreError, Timestamp, Tx, conversations};
+use crate::model::{EventId, QueuedEvent, SessionKey};
+
+/// The channel whose messages are kept.
+const WEB: &str = "web";
+
+/// What a user wrote. Name and picture come from the user's attributes.
+#[derive(Debug, Clone)]
+pub struct UserMessage {
+    /// `text`, `quick_reply`, `visit`, …
+    pub message_type: Arc<str>,
+    /// What the conversation shows.
+    pub message_text: Option<String>,
+    /// The payload less its sensitive fields.
+    pub payload: Box<RawValue>,
+    /// `message_raw`.
+    pub raw: Option<Box<RawValue>>,
+    /// `message_data`.
+    pub data: Option<Box<RawValue>>,
+}
+
+/// A reply, as the outgoing hooks left it.
+#[derive(Debug, Clone)]
+pub struct OutgoingMessage {
+    /// To whom. On `web`, no thread (or one that is no number) means the recent conversation or a new one.
+    pub session: SessionKey,
+    /// The payload.
+    pub payload: Box<RawValue>,
+    /// `message_type`.
+    pub message_type: Arc<str>,
+    /// `message_text`.
+    pub message_text: Option<String>,
+    /// From when on it can be seen, milliseconds since the epoch.
+    pub deliver_at: u64,
+    /// What it says of when it was sent, milliseconds since the epoch.
+    pub sent_on: u64,
+}
+
+/// What became of a reply.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// A message on `web`.
+    Stored(StoredMessage),
+    /// Noted, on a channel whose messages are not kept.
+    Noted,
+    /// An earlier run of the same event sent it already; the first one's content stands.
+    AlreadyStored,
+}
+
+/// A message as clients see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct StoredMessage {
+    /// Its id.
+    #[serde(serialize_with = "as_text")]
+    pub id: Uuid,
+    /// Its conversation.
+    #[serde(rename = "conversationId")]
+    pub conversation_id: i64,
+    /// Its author; `None` is the bot.
+    #[serde(rename = "userId")]
+    pub user_id: Option<Arc<str>>,
+    /// `text`, `carousel`, `custom`, …
+    pub message_type: Arc<str>,
+    /// What it says as text.
+    pub message_text: Option<String>,
+    /// Rarely used.
+    pub message_raw: Option<Box<RawValue>>,
+    /// Rarely used.
+    pub message_data: Option<Box<RawValue>>,
+    /// The whole payload.
+    pub payload: Box<RawValue>,
+    /// The author's name.
+    pub full_name: String,
+    /// The author's picture.
+    pub avatar_url: Option<String>,
+    /// When it was sent.
+    pub sent_on: Timestamp,
+}
+
+/// A stored message whose time has not come.
+#[derive(Debug, Clone)]
+pub struct Undelivered {
+    /// Its bot.
+    pub bot: String,
+    /// The visitor it is for.
+    pub user: String,
+    /// When it can be seen, milliseconds since the epoch.
+    pub deliver_at: u64,
+    /// The message.
+    pub message: StoredMessage,
+}
+
+/// The columns of a [`StoredMessage`], in the order that [`message_of_row`] reads.
+const COLUMNS: &str = "m.id, m.conversation, m.user_id, m.message_type, m.message_text, m.message_raw, m.message_data, \
+                       m.payload, m.full_name, m.avatar_url, m.sent_on";
+
+const INSERT: &str = "INSERT INTO messages (event, sequence, id, conversation, user_id, full_name, avatar_url, \
+                      message_type, message_text, message_raw, message_data, payload, sent_on, deliver_at, delayed) \
+                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+
+impl Store {
+    /// Stores a reply, once for each (event, sequence). On channels other than `web` only its payload is kept, until the
+    /// event is finished, so that a second run does not repeat it.
+    pub fn reply(
+        &self,
+        event: EventId,
+        sequence: u32,
+        out: OutgoingMessage,
+        then: impl FnOnce(Result<Reply, StoreError>) + Send + 'static,
+    ) {
+        self.write_then(move |tx| reply(tx, event, sequence, out), then);
+    }
+
+    /// Messages whose `deliver_at` lies after `now`, the first due first.
+    pub fn undelivered(&self, now: u64) -> Result<Vec<Undelivered>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, m.deliver_at, c.bot, c.user_id FROM messages m \
+             JOIN conversations c ON c.id = m.conversation \
+             WHERE m.delayed = 1 AND m.deliver_at > ? ORDER BY m.deliver_at, m.event, m.sequence"
+        );
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map([now], |row| {
+                Ok(Undelivered {
+                    message: message_of_row(row)?,
+                    deliver_at: row.get(11)?,
+                    bot: row.get(12)?,
+                    user: row.get(13)?,
+                })
+            })?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
+    }
+}
+
+fn reply(tx: &Tx<'_>, event: EventId, sequence: u32, out: OutgoingMessage) -> Result<Reply, StoreError> {
+    let key = &out.session.conversation;
+    if &*key.channel != WEB {
+        if has_reply(tx, event, sequence)? {
+            return Ok(Reply::AlreadyStored);
+        }
+        let first = insert_effect(tx, event, sequence, Some(out.payload.get()))?;
+        return Ok(if first { Reply::Noted } else { Reply::AlreadyStored });
+    }
+    if has_effect(tx, event, sequence)? {
+        return Ok(Reply::AlreadyStored);
+    }
+    let user = key.target.as_str();
+    let conversation = match out.session.thread.as_deref().and_then(|thread| thread.parse().ok()) {
+        Some(id) if conversations::belongs(tx, id, &key.bot, user)? => id,
+        Some(id) => return Err(StoreError::ConversationNotFound(id)),
+        None if has_reply(tx, event, sequence)? => return Ok(Reply::AlreadyStored),
+        None => conversations::recent_or_new(tx, &key.bot, user)?,
+    };
+    let message = StoredMessage {
+        id: Uuid::new_v4(),
+        conversation_id: conversation,
+        user_id: None,
+        message_type: out.message_type,
+        message_text: out.message_text,
+        message_raw: None,
+        message_data: None,
+        payload: out.payload,
+        full_name: "Bot".into(),
+        avatar_url: None,
+        sent_on: Timestamp(out.sent_on),
+    };
+    let first = insert(tx, event, i64::from(sequence) + 1, &message, out.deliver_at)?;
+    Ok(if first { Reply::Stored(message) } else { Reply::AlreadyStored })
+}
+
+/// Stores what the user wrote with the event.
+pub(super) fn insert_of_user(
+    tx: &Tx<'_>,
+    event: &QueuedEvent,
+    conversation: i64,
+    message: UserMessage,
+    attributes: &str,
+) -> Result<StoredMessage, StoreError> {
+    let (full_name, avatar_url) = author(attributes);
+    let message = StoredMessage {
+        id: Uuid::new_v4(),
+        conversation_id: conversation,
+        user_id: Some(event.key.target.as_str().into()),
+        message_type: message.message_type,
+        message_text: message.message_text,
+        message_raw: message.raw,
+        message_data: message.data,
+        payload: message.payload,
+        full_name,
+        avatar_url,
+        sent_on: Timestamp(tx.now),
+    };
+    insert(tx, event.id, 0, &message, tx.now)?;
+    Ok(message)
+}
+
+/// Stores a message; whether it is the first with that number of that event.
+fn insert(
+    tx: &Tx<'_>,
+    event: EventId,
+    sequence: i64,
+    message: &StoredMessage,
+    deliver_at: u64,
+) -> Result<bool, StoreError> {
+    let changed = tx.run(
+        INSERT,
+        params![
+            sql_id(event),
+            sequence,
+            message.id.as_bytes(),
+            message.conversation_id,
+            message.user_id,
+            message.full_name,
+            message.avatar_url,
+            message.message_type,
+            message.message_text,
+            message.message_raw.as_ref().map(|raw| raw.get()),
+            message.message_data.as_ref().map(|raw| raw.get()),
+            message.payload.get(),
+            message.sent_on.0,
+            deliver_at,
+            deliver_at > tx.now,
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Whether that reply of the event is stored as a web message.
+pub(super) fn has_reply(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM messages WHERE event = ? AND sequence = ?";
+    Ok(tx.connection.prepare_cached(sql)?.exists(params![sql_id(event), i64::from(sequence) + 1])?)
+}
+
+/// Whether that number of the event is taken by something other than a web message.
+fn has_effect(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM effects WHERE event = ? AND sequence = ?";
+    Ok(tx.connection.prepare_cached(sql)?.exists(params![sql_id(event), sequence])?)
+}
+
+/// The last `limit` messages of a conversation that can be seen at `now`, oldest first.
+pub(super) fn history(
+    connection: &Connection,
+    conversation: i64,
+    now: u64,
+    limit: usize,
+) -> Result<Vec<StoredMessage>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages m \
+         WHERE m.conversation = ? AND m.deliver_at <= ? AND m.message_type <> 'visit' \
+         ORDER BY m.deliver_at DESC, m.event DESC, m.sequence DESC LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![conversation, now, limit], message_of_row)?;
+    let mut messages = rows.collect::<Result<Vec<_>, _>>()?;
+    messages.reverse();
+    Ok(messages)
+}
+
+fn as_text<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
+fn message_of_row(row: &Row<'_>) -> Result<StoredMessage, rusqlite::Error> {
+    let json = |column: usize| {
+        let text: Option<String> = row.get(column)?;
+        text.map(|text| RawValue::from_string(text).map_err(|error| unreadable(column, error))).transpose()
+    };
+    let id: Vec<u8> = row.get(0)?;
+    Ok(StoredMessage {
+        id: Uuid::from_slice(&id).map_err(|error| unreadable(0, error))?,
+        conversation_id: row.get(1)?,
+        user_id: row.get::<_, Option<String>>(2)?.map(Arc::from),
+        message_type: row.get::<_, String>(3)?.into(),
+        message_text: row.get(4)?,
+        message_raw: json(5)?,
+        message_data: json(6)?,
+        payload: json(7)?.unwrap_or_else(|| RawValue::NULL.to_owned()),
+        full_name: row.get(8)?,
+        avatar_url: row.get(9)?,
+        sent_on: Timestamp(row.get(10)?),
+    })
+}

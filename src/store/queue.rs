@@ -1,0 +1,269 @@
+//! The durable queue: events that are not finished, and what each has done so far.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::messages::{StoredMessage, UserMessage};
+use super::{Store, StoreError, Tx, conversations, messages, sessions, users};
+use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, SessionKey, StateChange, UserId};
+
+/// In which conversation an event takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The channel has no conversations (`api`); the draft's own thread stays as it is.
+    Nowhere,
+    /// The conversation in which the user was heard last, if that is recent; otherwise a new one.
+    Recent,
+    /// That one; it must belong to the event's bot and user.
+    Conversation(i64),
+}
+
+/// An event that is stored.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// The event with its id; its thread is the conversation.
+    pub event: QueuedEvent,
+    /// The conversation, where the channel has them.
+    pub conversation: Option<i64>,
+    /// The user's message as stored.
+    pub message: Option<StoredMessage>,
+}
+
+/// What became of an event that a script sent.
+#[derive(Debug, Clone)]
+pub enum FollowUp {
+    /// It stands in the queue.
+    Queued(QueuedEvent),
+    /// An earlier run of the same event sent it already.
+    AlreadyQueued,
+}
+
+/// An event that is never run again.
+#[derive(Debug, Clone)]
+pub struct Poisoned {
+    /// The event.
+    pub event: QueuedEvent,
+    /// Why it was set aside.
+    pub reason: String,
+}
+
+/// What an unfinished event has done already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEffect {
+    /// The effect's number within the event.
+    pub sequence: u32,
+    /// The payload of a reply, as JSON text; `None` for an event that was sent.
+    pub payload: Option<String>,
+}
+
+impl Store {
+    /// Makes an event durable, in one transaction: conversation found or made, user made if missing, the user's message
+    /// stored, id given, queued. `then` runs on the writer's thread, in the order of the ids.
+    pub fn accept(
+        &self,
+        draft: EventDraft,
+        place: Place,
+        message: Option<UserMessage>,
+        then: impl FnOnce(Result<Accepted, StoreError>) + Send + 'static,
+    ) {
+        self.write_then(move |tx| accept(tx, draft, place, message), then);
+    }
+
+    /// Queues an event that a script of `event` sent, once for each (event, sequence).
+    pub fn follow_up(
+        &self,
+        event: EventId,
+        sequence: u32,
+        draft: EventDraft,
+        then: impl FnOnce(Result<FollowUp, StoreError>) + Send + 'static,
+    ) {
+        self.write_then(
+            move |tx| {
+                if messages::has_reply(tx, event, sequence)? || !insert_effect(tx, event, sequence, None)? {
+                    return Ok(FollowUp::AlreadyQueued);
+                }
+                users::ensure(tx, &draft.key.channel, draft.key.target.as_str())?;
+                enqueue(tx, draft).map(FollowUp::Queued)
+            },
+            then,
+        );
+    }
+
+    /// Ends an event, in one transaction: its state is written, if there is any to write, and it leaves the queue. For an
+    /// event that is no longer queued (finished before, or set aside) nothing happens.
+    pub fn finish(
+        &self,
+        event: EventId,
+        session: SessionKey,
+        state: Option<StateChange>,
+        then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        self.write_then(
+            move |tx| {
+                if tx.run("DELETE FROM queue WHERE id = ? AND poison IS NULL", [sql_id(event)])? == 0 {
+                    return Ok(());
+                }
+                tx.run("DELETE FROM effects WHERE event = ?", [sql_id(event)])?;
+                if let Some(state) = state {
+                    sessions::write(tx, &session, state)?;
+                }
+                Ok(())
+            },
+            then,
+        );
+    }
+
+    /// Sets an event aside for good, with the reason; it stays in the table for [`Store::poisoned`].
+    pub fn set_aside(
+        &self,
+        event: EventId,
+        reason: String,
+        then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        self.write_then(
+            move |tx| tx.run("UPDATE queue SET poison = ?2 WHERE id = ?1", params![sql_id(event), reason]).map(drop),
+            then,
+        );
+    }
+
+    /// Notes that a worker died while running the event.
+    pub fn count_death(&self, event: EventId) {
+        self.write_then(
+            move |tx| tx.run("UPDATE queue SET deaths = deaths + 1 WHERE id = ?", [sql_id(event)]),
+            move |outcome| {
+                if let Err(error) = outcome {
+                    tracing::error!("the death of a worker by event {event} could not be noted: {error}");
+                }
+            },
+        );
+    }
+
+    /// Events that are not finished, oldest first.
+    pub fn pending(&self) -> Result<Vec<QueuedEvent>, StoreError> {
+        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths FROM queue \
+                   WHERE poison IS NULL ORDER BY id";
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], event_of_row)?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
+    }
+
+    /// Events that were set aside, oldest first.
+    pub fn poisoned(&self) -> Result<Vec<Poisoned>, StoreError> {
+        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, poison FROM queue \
+                   WHERE poison IS NOT NULL ORDER BY id";
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows =
+                statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(8)? }))?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
+    }
+
+    /// What an unfinished event has done in an earlier run, by sequence.
+    pub fn effects(&self, event: EventId) -> Result<Vec<StoredEffect>, StoreError> {
+        let sql = "SELECT sequence, payload FROM effects WHERE event = ?1 \
+                   UNION ALL SELECT sequence - 1, payload FROM messages WHERE event = ?1 AND sequence > 0 ORDER BY 1";
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement
+                .query_map([sql_id(event)], |row| Ok(StoredEffect { sequence: row.get(0)?, payload: row.get(1)? }))?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
+    }
+}
+
+fn accept(
+    tx: &Tx<'_>,
+    mut draft: EventDraft,
+    place: Place,
+    message: Option<UserMessage>,
+) -> Result<Accepted, StoreError> {
+    let author = match message {
+        None => users::ensure(tx, &draft.key.channel, draft.key.target.as_str()).map(|()| None)?,
+        Some(_) => Some(users::ensure_and_read(tx, &draft.key.channel, draft.key.target.as_str())?),
+    };
+    let (bot, user) = (&draft.key.bot, draft.key.target.as_str());
+    let conversation = match place {
+        Place::Nowhere => None,
+        Place::Recent => Some(conversations::recent_or_new(tx, bot, user)?),
+        Place::Conversation(id) if conversations::belongs(tx, id, bot, user)? => Some(id),
+        Place::Conversation(id) => return Err(StoreError::ConversationNotFound(id)),
+    };
+    if let Some(id) = conversation {
+        draft.thread = Some(id.to_string().into());
+    }
+    let event = enqueue(tx, draft)?;
+    let message = match (message, author, conversation) {
+        (Some(message), Some(attributes), Some(id)) => {
+            conversations::heard(tx, id)?;
+            Some(messages::insert_of_user(tx, &event, id, message, &attributes)?)
+        }
+        _ => None,
+    };
+    Ok(Accepted { event, conversation, message })
+}
+
+fn enqueue(tx: &Tx<'_>, draft: EventDraft) -> Result<QueuedEvent, StoreError> {
+    let event = draft.into_queued(tx.next_event_id(), tx.now);
+    tx.run(
+        "INSERT INTO queue (id, bot, channel, target, thread, kind, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![
+            sql_id(event.id),
+            event.key.bot.as_str(),
+            event.key.channel,
+            event.key.target.as_str(),
+            event.thread,
+            event.kind,
+            event.body
+        ],
+    )?;
+    Ok(event)
+}
+
+/// Notes an effect; whether it is the first with that number.
+pub(super) fn insert_effect(
+    tx: &Tx<'_>,
+    event: EventId,
+    sequence: u32,
+    payload: Option<&str>,
+) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO effects (event, sequence, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+    Ok(tx.run(sql, params![sql_id(event), sequence, payload])? == 1)
+}
+
+/// The largest event id ever stored.
+pub(super) fn last_event(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'queue'";
+    let last: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    Ok(last.and_then(|id| u64::try_from(id).ok()).unwrap_or(0))
+}
+
+/// An event id as SQLite keeps it. Ids above `i64::MAX` are never given out nor parsed.
+pub(super) fn sql_id(event: EventId) -> i64 {
+    i64::try_from(event.0).unwrap_or(i64::MAX)
+}
+
+fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusqlite::Error> {
+    let text = |column: usize| row.get_ref(column)?.as_str().map(Arc::<str>::from).map_err(rusqlite::Error::from);
+    let id: i64 = row.get(0)?;
+    Ok(QueuedEvent {
+        id: EventId(u64::try_from(id).unwrap_or(0)),
+        key: ConversationKey {
+            bot: BotId::parse(&text(1)?).map_err(|error| unreadable(1, error))?,
+            channel: text(2)?,
+            target: UserId::parse(&text(3)?).map_err(|error| unreadable(3, error))?,
+        },
+        thread: row.get::<_, Option<String>>(4)?.map(Arc::from),
+        kind: text(5)?,
+        body: text(6)?,
+        deaths: row.get(7)?,
+    })
+}
+
+/// A column that does not hold what it must.
+pub(super) fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}

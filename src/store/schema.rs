@@ -1,0 +1,136 @@
+//! The tables, as a list of steps from one format of the file to the next (`PRAGMA user_version`).
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// Step `n` leads from format `n` to `n + 1`. Steps are never edited once released, only added.
+const STEPS: &[&str] = &[
+    // Format 1. Times are milliseconds since the epoch, JSON is text.
+    //
+    // users: attributes of a user of a channel, shared by all bots; the rowid is the order of arrival.
+    // conversations: of the web channel. AUTOINCREMENT: a number is never given twice.
+    // messages: in order of (event, sequence), which makes the table append-only and a repeated reply a conflict; the
+    //   message that the event itself brought has sequence 0, reply n has n + 1. `delayed` rows had their `deliver_at`
+    //   ahead when they were stored: only those are looked through when timers are rebuilt.
+    // queue: events that are not finished; those with a `poison` (the reason) never run again. AUTOINCREMENT remembers the
+    //   largest id ever.
+    // effects: what an unfinished event has done besides web messages, so that a second run does not repeat it.
+    // sessions: `thread` is an empty blob where the channel has no threads (text, even empty text, is never equal to it).
+    // kvs: the key comes first, so that keys of all bots that begin alike lie together.
+    "
+    CREATE TABLE users (
+        id INTEGER PRIMARY KEY,
+        channel TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        UNIQUE (channel, user_id)
+    );
+    CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        bot TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        title TEXT NOT NULL,
+        created_on INTEGER NOT NULL,
+        last_heard_on INTEGER,
+        user_last_seen_on INTEGER,
+        bot_last_seen_on INTEGER
+    );
+    CREATE INDEX conversations_recent ON conversations (bot, user_id, last_heard_on);
+    CREATE TABLE messages (
+        event INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        conversation INTEGER NOT NULL,
+        user_id TEXT,
+        full_name TEXT NOT NULL,
+        avatar_url TEXT,
+        message_type TEXT NOT NULL,
+        message_text TEXT,
+        message_raw TEXT,
+        message_data TEXT,
+        payload TEXT NOT NULL,
+        sent_on INTEGER NOT NULL,
+        deliver_at INTEGER NOT NULL,
+        delayed INTEGER NOT NULL,
+        PRIMARY KEY (event, sequence)
+    ) WITHOUT ROWID;
+    CREATE INDEX messages_of_conversation ON messages (conversation, deliver_at);
+    CREATE INDEX messages_delayed ON messages (deliver_at) WHERE delayed = 1;
+    CREATE TABLE queue (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        bot TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        target TEXT NOT NULL,
+        thread TEXT,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        deaths INTEGER NOT NULL DEFAULT 0,
+        poison TEXT
+    );
+    CREATE TABLE effects (
+        event INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        payload TEXT,
+        PRIMARY KEY (event, sequence)
+    ) WITHOUT ROWID;
+    CREATE TABLE sessions (
+        id INTEGER PRIMARY KEY,
+        bot TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        target TEXT NOT NULL,
+        thread BLOB NOT NULL,
+        session TEXT NOT NULL,
+        temp TEXT NOT NULL,
+        context TEXT NOT NULL,
+        expires_on INTEGER NOT NULL,
+        UNIQUE (channel, target, thread, bot)
+    );
+    CREATE TABLE kvs (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,
+        bot TEXT NOT NULL,
+        value TEXT NOT NULL,
+        expires_on INTEGER,
+        UNIQUE (key, bot)
+    );
+    CREATE INDEX kvs_expiring ON kvs (expires_on) WHERE expires_on IS NOT NULL;
+    CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    ",
+];
+
+/// Brings the file to the present format, each step in a transaction of its own.
+pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > STEPS.len() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: STEPS.len() });
+    }
+    for (format, step) in STEPS.iter().enumerate().skip(found) {
+        let next = format + 1;
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {next}; COMMIT;"))?;
+    }
+    // Effects of events that are finished serve nothing; they are left by replies that came late.
+    connection.execute("DELETE FROM effects WHERE event NOT IN (SELECT id FROM queue)", [])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_later_format_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        let connection = Connection::open(&path).unwrap();
+        prepare(&connection, &path).unwrap();
+        prepare(&connection, &path).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = prepare(&connection, &path).unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
+    }
+}

@@ -1,0 +1,36 @@
+//! Secrets that are made once and stay.
+
+use std::fmt::Write;
+
+use rusqlite::OptionalExtension;
+
+use super::{Store, StoreError};
+
+const APP_SECRET: &str = "app";
+
+impl Store {
+    /// The secret for signatures and tokens: 64 hexadecimal digits, made when first asked for. It blocks for one commit
+    /// then; ask at start, not in a request.
+    pub fn app_secret(&self) -> Result<String, StoreError> {
+        let sql = "SELECT value FROM secrets WHERE name = ?";
+        let found =
+            self.read(|connection| Ok(connection.query_row(sql, [APP_SECRET], |row| row.get(0)).optional()?))?;
+        if let Some(secret) = found {
+            return Ok(secret);
+        }
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let op = move |tx: &super::Tx<'_>| {
+            let mut made = String::with_capacity(64);
+            for byte in rand::random::<[u8; 32]>() {
+                let _ = write!(made, "{byte:02x}");
+            }
+            tx.run("INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", [APP_SECRET, &made])?;
+            // Another process may have been first.
+            Ok(tx.connection.query_row(sql, [APP_SECRET], |row| row.get(0))?)
+        };
+        self.write_then(op, move |secret| {
+            let _ = sender.send(secret);
+        });
+        receiver.recv().unwrap_or(Err(StoreError::Closed))
+    }
+}

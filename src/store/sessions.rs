@@ -1,0 +1,130 @@
+//! The state of sessions, as opaque JSON text.
+
+use std::sync::Arc;
+
+use rusqlite::params;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+
+use super::{Store, StoreError, Tx, users};
+use crate::model::{BotId, SessionKey, StateChange, StateSnapshot};
+
+impl Store {
+    /// The state in which an event of that session begins. What has expired counts as absent.
+    pub fn restore(&self, session: &SessionKey) -> Result<StateSnapshot, StoreError> {
+        // One statement is one look at the database: the parts belong together.
+        let sql = "SELECT \
+                   (SELECT attributes FROM users WHERE channel = ?2 AND user_id = ?3), \
+                   s.session, s.temp, s.context, \
+                   (SELECT value FROM kvs WHERE key = 'global' AND bot = ?1 AND (expires_on IS NULL OR expires_on > ?5)) \
+                   FROM (SELECT 1) LEFT JOIN sessions s \
+                   ON s.channel = ?2 AND s.target = ?3 AND s.thread = ?4 AND s.bot = ?1 AND s.expires_on > ?5";
+        let key = &session.conversation;
+        let now = self.now();
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let params = params![key.bot.as_str(), key.channel, key.target.as_str(), thread_key(&session.thread), now];
+            let snapshot = statement.query_row(params, |row| {
+                let part = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?);
+                let or_empty = |column| Ok::<_, rusqlite::Error>(part(column)?.unwrap_or_else(|| "{}".into()));
+                Ok(StateSnapshot {
+                    user: or_empty(0)?,
+                    session: or_empty(1)?,
+                    temp: or_empty(2)?,
+                    context: or_empty(3)?,
+                    bot: or_empty(4)?,
+                })
+            })?;
+            Ok(snapshot)
+        })
+    }
+
+    /// Forgets the state of a session: of one bot, or of every bot that knows the user.
+    pub fn delete_session(
+        &self,
+        bot: Option<BotId>,
+        channel: String,
+        target: String,
+        thread: Option<Arc<str>>,
+        then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        self.write_then(
+            move |tx| {
+                let bot = bot.as_ref().map(BotId::as_str);
+                let sql = "DELETE FROM sessions \
+                           WHERE channel = ?1 AND target = ?2 AND thread = ?3 AND (?4 IS NULL OR bot = ?4)";
+                tx.run(sql, params![channel, target, thread_key(&thread), bot]).map(drop)
+            },
+            then,
+        );
+    }
+
+    /// Removes sessions and stored values whose time is over; to be called now and then, from a thread that may block. It
+    /// looks through the sessions beside the writer and gives that only the few that are to go.
+    pub fn forget_expired(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let expired: Vec<i64> = self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT id FROM sessions WHERE expires_on <= ? LIMIT 10000")?;
+            let rows = statement.query_map([now], |row| row.get(0))?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })?;
+        let report = |outcome: Result<usize, StoreError>| {
+            if let Err(error) = outcome {
+                tracing::warn!("expired rows could not be removed: {error}");
+            }
+        };
+        for some in expired.chunks(200) {
+            let some = some.to_vec();
+            let op = move |tx: &Tx<'_>| {
+                for id in &some {
+                    tx.run("DELETE FROM sessions WHERE id = ? AND expires_on <= ?", params![id, now])?;
+                }
+                Ok(some.len())
+            };
+            self.write_then(op, report);
+        }
+        let sql = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE expires_on <= ? LIMIT 1000)";
+        self.write_then(move |tx| tx.run(sql, [now]), report);
+        Ok(())
+    }
+}
+
+/// Writes what an event leaves. A part that is absent stays as it is; the session's time begins anew.
+pub(super) fn write(tx: &Tx<'_>, session: &SessionKey, state: StateChange) -> Result<(), StoreError> {
+    let key = &session.conversation;
+    if state.session.is_some() || state.temp.is_some() || state.context.is_some() {
+        let sql = "INSERT INTO sessions (bot, channel, target, thread, session, temp, context, expires_on) \
+                   VALUES (?1, ?2, ?3, ?4, ifnull(?5, '{}'), ifnull(?6, '{}'), ifnull(?7, '{}'), ?9) \
+                   ON CONFLICT DO UPDATE SET \
+                   session = ifnull(?5, iif(expires_on > ?8, session, '{}')), \
+                   temp = ifnull(?6, iif(expires_on > ?8, temp, '{}')), \
+                   context = ifnull(?7, iif(expires_on > ?8, context, '{}')), expires_on = ?9";
+        tx.run(
+            sql,
+            params![
+                key.bot.as_str(),
+                key.channel,
+                key.target.as_str(),
+                thread_key(&session.thread),
+                state.session.as_ref().map(|json| json.get()),
+                state.temp.as_ref().map(|json| json.get()),
+                state.context.as_ref().map(|json| json.get()),
+                tx.now,
+                tx.now.saturating_add(tx.lifetimes.session),
+            ],
+        )?;
+    }
+    match state.user {
+        Some(changed) if !changed.is_empty() => users::merge(tx, &key.channel, key.target.as_str(), changed),
+        _ => Ok(()),
+    }
+}
+
+/// A thread as part of a key. NULL is never equal to NULL in SQL, so that no thread is an empty blob: it differs from any
+/// text, empty text too.
+fn thread_key(thread: &Option<Arc<str>>) -> ToSqlOutput<'_> {
+    match thread {
+        Some(thread) => ToSqlOutput::Borrowed(ValueRef::Text(thread.as_bytes())),
+        None => ToSqlOutput::Owned(Value::Blob(Vec::new())),
+    }
+}

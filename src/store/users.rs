@@ -1,0 +1,210 @@
+//! Users of channels and their attributes, shared by all bots.
+
+use indexmap::IndexMap;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::queue::unreadable;
+use super::{Order, Store, StoreError, Timestamp, Tx};
+
+/// Attributes by name, each as JSON; their order is kept.
+pub type Attributes = IndexMap<String, Box<RawValue>>;
+
+/// A user; serialises as `bp.users.getAllUsers` gives it.
+#[derive(Debug, Clone, Serialize)]
+pub struct UserRow {
+    /// The channel, in lower case.
+    pub channel: String,
+    /// The id on that channel.
+    pub user_id: String,
+    /// The attributes, a JSON object.
+    pub attributes: Box<RawValue>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When an attribute changed last.
+    pub updated_at: Timestamp,
+}
+
+/// A user, and whether it was made just now.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Whether it was made by this call.
+    pub created: bool,
+    /// The user.
+    pub user: UserRow,
+}
+
+const COLUMNS: &str = "channel, user_id, attributes, created_at, updated_at";
+
+impl Store {
+    /// The user of that channel, made if there is none.
+    pub fn get_or_create_user(
+        &self,
+        channel: String,
+        user: String,
+        then: impl FnOnce(Result<NewUser, StoreError>) + Send + 'static,
+    ) {
+        self.write_then(
+            move |tx| {
+                let created = insert(tx, &channel, &user)?;
+                let sql = format!("SELECT {COLUMNS} FROM users WHERE channel = ? AND user_id = ?");
+                let user = tx.connection.prepare_cached(&sql)?.query_row([&channel, &user], user_of_row)?;
+                Ok(NewUser { created, user })
+            },
+            then,
+        );
+    }
+
+    /// The attributes of a user as JSON text; `None` if there is no such user.
+    pub fn attributes(
+        &self,
+        order: Order,
+        channel: String,
+        user: String,
+        then: impl FnOnce(Result<Option<String>, StoreError>) + Send + 'static,
+    ) {
+        self.query(order, move |connection, _| attributes(connection, &channel, &user), then);
+    }
+
+    /// Replaces all attributes of a user, who is made if missing.
+    pub fn set_attributes(
+        &self,
+        channel: String,
+        user: String,
+        attributes: Attributes,
+        then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        self.write_then(
+            move |tx| {
+                ensure(tx, &channel, &user)?;
+                write(tx, &channel, &user, &attributes)
+            },
+            then,
+        );
+    }
+
+    /// Lays attributes over those of a user, who is made if missing.
+    pub fn update_attributes(
+        &self,
+        channel: String,
+        user: String,
+        changed: Attributes,
+        then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        self.write_then(
+            move |tx| {
+                let mut present = parse(&ensure_and_read(tx, &channel, &user)?)?;
+                present.extend(changed);
+                write(tx, &channel, &user, &present)
+            },
+            then,
+        );
+    }
+
+    /// `count` users (all, if `None`) after the first `start`, oldest first.
+    pub fn all_users(
+        &self,
+        order: Order,
+        start: u32,
+        count: Option<u32>,
+        then: impl FnOnce(Result<Vec<UserRow>, StoreError>) + Send + 'static,
+    ) {
+        let op = move |connection: &Connection, _| {
+            let sql = format!("SELECT {COLUMNS} FROM users ORDER BY id LIMIT ? OFFSET ?");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![count.map_or(-1, i64::from), start], user_of_row)?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        };
+        self.query(order, op, then);
+    }
+
+    /// How many users there are, on all channels.
+    pub fn user_count(&self, order: Order, then: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
+        let op = |connection: &Connection, _| {
+            Ok(connection.prepare_cached("SELECT count(*) FROM users")?.query_row([], |row| row.get(0))?)
+        };
+        self.query(order, op, then);
+    }
+}
+
+/// Makes the user if missing.
+pub(super) fn ensure(tx: &Tx<'_>, channel: &str, user: &str) -> Result<(), StoreError> {
+    insert(tx, channel, user).map(drop)
+}
+
+/// Makes the user if missing, and gives the attributes as JSON text.
+pub(super) fn ensure_and_read(tx: &Tx<'_>, channel: &str, user: &str) -> Result<String, StoreError> {
+    match attributes(tx.connection, channel, user)? {
+        Some(attributes) => Ok(attributes),
+        None => ensure(tx, channel, user).map(|()| "{}".to_owned()),
+    }
+}
+
+/// Merges what an event changed: `null` removes an attribute.
+pub(super) fn merge(tx: &Tx<'_>, channel: &str, user: &str, changed: Attributes) -> Result<(), StoreError> {
+    let mut present = parse(&ensure_and_read(tx, channel, user)?)?;
+    for (name, value) in changed {
+        if value.get() == "null" {
+            present.shift_remove(&name);
+        } else {
+            present.insert(name, value);
+        }
+    }
+    write(tx, channel, user, &present)
+}
+
+/// Name and picture of a user as the conversation shows them.
+pub(super) fn author(attributes: &str) -> (String, Option<String>) {
+    /// What is shown of the attributes; anything may stand in them.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Shown {
+        first_name: serde_json::Value,
+        last_name: serde_json::Value,
+        picture_url: serde_json::Value,
+    }
+    if attributes == "{}" {
+        return ("User".into(), None);
+    }
+    let shown: Shown = serde_json::from_str(attributes).unwrap_or_default();
+    let names: Vec<&str> = [&shown.first_name, &shown.last_name]
+        .into_iter()
+        .filter_map(|name| name.as_str().filter(|name| !name.is_empty()))
+        .collect();
+    let full_name = if names.is_empty() { "User".into() } else { names.join(" ") };
+    (full_name, shown.picture_url.as_str().map(str::to_owned))
+}
+
+fn attributes(connection: &Connection, channel: &str, user: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT attributes FROM users WHERE channel = ? AND user_id = ?";
+    Ok(connection.prepare_cached(sql)?.query_row([channel, user], |row| row.get(0)).optional()?)
+}
+
+/// Makes a user; whether there was none.
+fn insert(tx: &Tx<'_>, channel: &str, user: &str) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO users (channel, user_id, attributes, created_at, updated_at) VALUES (?1, ?2, '{}', ?3, ?3) \
+               ON CONFLICT DO NOTHING";
+    Ok(tx.run(sql, params![channel, user, tx.now])? == 1)
+}
+
+fn write(tx: &Tx<'_>, channel: &str, user: &str, attributes: &Attributes) -> Result<(), StoreError> {
+    let text = serde_json::to_string(attributes).map_err(|error| StoreError::Invalid(error.to_string()))?;
+    let sql = "UPDATE users SET attributes = ?3, updated_at = ?4 WHERE channel = ?1 AND user_id = ?2";
+    tx.run(sql, params![channel, user, text, tx.now]).map(drop)
+}
+
+fn parse(attributes: &str) -> Result<Attributes, StoreError> {
+    serde_json::from_str(attributes)
+        .map_err(|error| StoreError::Invalid(format!("stored user attributes are no JSON object: {error}")))
+}
+
+fn user_of_row(row: &Row<'_>) -> Result<UserRow, rusqlite::Error> {
+    Ok(UserRow {
+        channel: row.get(0)?,
+        user_id: row.get(1)?,
+        attributes: RawValue::from_string(row.get(2)?).map_err(|error| unreadable(2, error))?,
+        created_at: Timestamp(row.get(3)?),
+        updated_at: Timestamp(row.get(4)?),
+    })
+}

@@ -1,0 +1,251 @@
+//! The writer: one thread, one connection, many operations a transaction (group commit).
+//!
+//! While one commit waits for the disk, operations gather; the next transaction takes them all, so throughput rises with
+//! load while a lone operation is committed at once. Each operation runs in a savepoint: when it fails or panics, its
+//! changes alone are undone. When the transaction itself fails, every operation in it is told so.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rusqlite::Connection;
+
+use super::{Lifetimes, StoreError};
+use crate::clock::Clock;
+use crate::model::EventId;
+
+/// Most operations in one transaction: bounds how long the first one waits for the last.
+const BATCH: usize = 256;
+
+/// Low parts of event ids from here on belong to the workers.
+const SERVER_IDS: u64 = 50_000;
+
+/// Ids of one millisecond.
+const IDS_PER_MS: u64 = 100_000;
+
+/// What an operation works with: the connection, inside the transaction, and what the writer keeps in memory.
+pub struct Tx<'w> {
+    pub(super) connection: &'w Connection,
+    /// Milliseconds since the epoch; the same for the whole transaction, never less than in the one before.
+    pub(super) now: u64,
+    pub(super) lifetimes: Lifetimes,
+    last_event: &'w Cell<u64>,
+}
+
+impl Tx<'_> {
+    /// Runs a statement, prepared once, and gives the number of rows it changed.
+    pub(super) fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// An id above every id given before, in this run and in earlier ones, even if the clock went backwards.
+    pub(super) fn next_event_id(&self) -> EventId {
+        let last = self.last_event.get();
+        let fresh = self.now * IDS_PER_MS;
+        let mut id = last + 1;
+        if fresh > last {
+            // A random start within the millisecond, as ids of the original have; most of its room stays free.
+            id = fresh + u64::from(rand::random::<u16>() >> 3);
+        } else if id % IDS_PER_MS >= SERVER_IDS {
+            id = (id / IDS_PER_MS + 1) * IDS_PER_MS;
+        }
+        self.last_event.set(id);
+        EventId(id)
+    }
+}
+
+/// One operation on its way: run, then told the outcome after the commit.
+trait Job: Send {
+    /// Runs the operation; whether its changes are to be kept.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    /// Makes the outcome an error, unless it is one already.
+    fn fail(&mut self, error: StoreError);
+    /// Tells the outcome.
+    fn tell(self: Box<Self>);
+}
+
+/// Operation, outcome and completion in one allocation.
+struct Work<T, Op, Then> {
+    op: Option<Op>,
+    outcome: Option<Result<T, StoreError>>,
+    then: Then,
+}
+
+impl<T, Op, Then> Job for Work<T, Op, Then>
+where
+    T: Send,
+    Op: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send,
+    Then: FnOnce(Result<T, StoreError>) + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let outcome = self.op.take().map_or(Err(StoreError::Closed), |op| op(tx));
+        let fine = outcome.is_ok();
+        self.outcome = Some(outcome);
+        fine
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        if !matches!(self.outcome, Some(Err(_))) {
+            self.outcome = Some(Err(error));
+        }
+    }
+
+    fn tell(self: Box<Self>) {
+        let Self { outcome, then, .. } = *self;
+        then(outcome.unwrap_or(Err(StoreError::Closed)));
+    }
+}
+
+/// The sending end of the writer's thread; dropping it commits what was submitted and ends the thread.
+pub(super) struct Writer {
+    jobs: Option<Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread. `last_event` is the largest event id ever stored.
+    pub(super) fn start(
+        connection: Connection,
+        clock: Clock,
+        lifetimes: Lifetimes,
+        last_event: u64,
+    ) -> std::io::Result<Self> {
+        let (sender, receiver) = unbounded();
+        let work = move || {
+            let mut state = State { connection, clock, lifetimes, now: 0, last_event: Cell::new(last_event) };
+            state.work(&receiver);
+        };
+        let thread = std::thread::Builder::new().name("store-writer".into()).spawn(work)?;
+        Ok(Self { jobs: Some(sender), thread: Some(thread) })
+    }
+
+    /// Puts an operation in line.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        let job: Box<dyn Job> = Box::new(Work { op: Some(op), outcome: None, then });
+        let refused = match &self.jobs {
+            Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
+            None => Some(job),
+        };
+        if let Some(job) = refused {
+            job.tell();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // The last handle may be dropped by a completion, on the writer's own thread: it ends by itself then.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+struct State {
+    connection: Connection,
+    clock: Clock,
+    lifetimes: Lifetimes,
+    now: u64,
+    last_event: Cell<u64>,
+}
+
+impl State {
+    fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) {
+        let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
+        while let Ok(first) = jobs.recv() {
+            batch.push(first);
+            while batch.len() < BATCH
+                && let Ok(next) = jobs.try_recv()
+            {
+                batch.push(next);
+            }
+            self.now = self.clock.now().max(self.now);
+            let mut done = 0;
+            while done < batch.len() {
+                done += self.transaction(&mut batch[done..]);
+            }
+            for job in batch.drain(..) {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.tell())) {
+                    tracing::error!("a completion of a store operation panicked: {}", panic_text(panic.as_ref()));
+                }
+            }
+        }
+    }
+
+    /// Runs operations in one transaction and commits it. Gives how many have their outcome: all, unless SQLite threw the
+    /// transaction away on the way (a full disk, for example); the rest then needs another one.
+    fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> usize {
+        if let Err(error) = self.statement("BEGIN IMMEDIATE") {
+            fail_all(jobs, error);
+            return jobs.len();
+        }
+        let tx =
+            Tx { connection: &self.connection, now: self.now, lifetimes: self.lifetimes, last_event: &self.last_event };
+        for at in 0..jobs.len() {
+            self.run(&tx, jobs[at].as_mut());
+            if self.connection.is_autocommit() {
+                let lost = rusqlite::Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
+                    Some("the transaction was rolled back because one of its operations failed".into()),
+                );
+                fail_all(&mut jobs[..=at], lost);
+                return at + 1;
+            }
+        }
+        if let Err(error) = self.statement("COMMIT") {
+            if !self.connection.is_autocommit()
+                && let Err(error) = self.statement("ROLLBACK")
+            {
+                tracing::error!("the database could not roll back: {error}");
+            }
+            tracing::error!("the database could not commit {} operations: {error}", jobs.len());
+            fail_all(jobs, error);
+        }
+        jobs.len()
+    }
+
+    /// Runs one operation in its savepoint.
+    fn run(&self, tx: &Tx<'_>, job: &mut dyn Job) {
+        if let Err(error) = self.statement("SAVEPOINT operation") {
+            job.fail(error.into());
+            return;
+        }
+        let keep = catch_unwind(AssertUnwindSafe(|| job.run(tx))).unwrap_or_else(|panic| {
+            job.fail(StoreError::Panicked(panic_text(panic.as_ref())));
+            false
+        });
+        let undone = if keep { Ok(()) } else { self.statement("ROLLBACK TO operation") };
+        if let Err(error) = undone.and_then(|()| self.statement("RELEASE operation")) {
+            // A half-done operation must not be committed with its neighbours: all are given up.
+            tracing::error!("the database could not close a savepoint: {error}");
+            job.fail(error.into());
+            let _ = self.statement("ROLLBACK");
+        }
+    }
+
+    fn statement(&self, sql: &str) -> Result<(), rusqlite::Error> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+}
+
+fn fail_all(jobs: &mut [Box<dyn Job>], error: rusqlite::Error) {
+    let error = Arc::new(error);
+    for job in jobs {
+        job.fail(StoreError::Commit(error.clone()));
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}
