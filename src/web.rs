@@ -111,7 +111,7 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
 fn refused(error: AcceptError) -> HttpError {
     match error {
         AcceptError::Store(error) => stored(error),
-        AcceptError::Full { .. } => HttpError::Unavailable { retry_after: 1, detail: error.to_string() },
+        AcceptError::Full { retry_after, .. } => HttpError::Unavailable { retry_after, detail: error.to_string() },
         AcceptError::Stopping => HttpError::Unavailable { retry_after: 5, detail: error.to_string() },
     }
 }

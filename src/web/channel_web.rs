@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::http::{Request, Response, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::sync::oneshot;
 
 use crate::model::{ConversationKey, EventDraft};
-use crate::store::{Place, UserMessage};
+use crate::store::{Attributes, Order, Place, StoreError, UserMessage};
 
 use super::edge::{Bot, Visitor};
 use super::error::{HttpError, JSON, TEXT, answer};
@@ -49,8 +50,8 @@ pub(crate) async fn message(
     let message = Message::check(&body, web.settings.http.max_message_length)?;
     note_visit(&web, &visitor, message.visit).await?;
     let stored = UserMessage {
-        kind: message.kind.into(),
-        text: message.stored.text,
+        message_type: message.kind.into(),
+        message_text: message.stored.text,
         raw: message.stored.raw,
         data: message.stored.data,
         payload: message.stored.payload,
@@ -109,9 +110,43 @@ fn conversation_id(uri: &Uri) -> Option<i64> {
     id.parse().ok()
 }
 
-/// Keeps what a visit says of the visitor, before the hooks run. A language that is known already stays.
+/// Keeps what a visit says of the visitor. It is written before the event, whose hooks see it; a language that is known
+/// already stays.
 async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), HttpError> {
-    todo_visit(web, visitor, visit).await
+    if visit == Visit::default() {
+        return Ok(());
+    }
+    let (channel, user) = (CHANNEL.to_owned(), visitor.user.as_str().to_owned());
+    let (sender, receiver) = oneshot::channel();
+    web.store.attributes(Order::AtOnce, channel.clone(), user.clone(), |result| {
+        // The receiver waits below.
+        let _ = sender.send(result);
+    });
+    let known = receiver.await.unwrap_or(Err(StoreError::Closed)).map_err(super::stored)?;
+    let known: Attributes = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let mut changed = Attributes::new();
+    if let Some(hours) = visit.timezone {
+        // Whole hours without a decimal point, as JavaScript writes them.
+        let hours = if hours.fract() == 0.0 { raw(&(hours as i64))? } else { raw(&hours)? };
+        changed.insert("timezone".into(), hours);
+    }
+    if let Some(language) = visit.language.filter(|_| !known.contains_key("language")) {
+        changed.insert("language".into(), raw(&language)?);
+    }
+    changed.retain(|name, value| known.get(name).is_none_or(|before| before.get() != value.get()));
+    if !changed.is_empty() {
+        // Nobody waits for it: it is committed together with the event, or before.
+        web.store.update_attributes(channel, user, changed, |result| {
+            if let Err(error) = result {
+                tracing::warn!("a visitor's time zone and language are not stored: {error}");
+            }
+        });
+    }
+    Ok(())
+}
+
+fn raw(value: &impl Serialize) -> Result<Box<RawValue>, HttpError> {
+    serde_json::value::to_raw_value(value).map_err(|error| HttpError::internal("Error", error))
 }
 
 /// An answer in JSON.

@@ -49,6 +49,6 @@ pub(crate) async fn new(State(web): State<Web>, visitor: Visitor) -> Result<Resp
     struct New {
         convo_id: i64,
     }
-    let convo_id = web.store.new_conversation(visitor.bot, visitor.user).await.map_err(stored)?;
+    let convo_id = web.store.new_conversation(&visitor.bot, &visitor.user).await.map_err(stored)?;
     json(&New { convo_id })
 }
