@@ -1,1 +1,51 @@
-//! cli (being built).
+//! The command line: one file per command, one variant each.
+
+mod bench;
+mod output;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A scriptable bot server: drop a JavaScript file into hooks/, and it acts on real events.
+#[derive(Debug, Parser)]
+#[command(name = "nudge", version, about)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Bench(bench::BenchArgs),
+    /// A script worker of a running server; not for use by hand.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Reads the command line and runs the command. The exit code is 0, or 1 after an error, 2 for a wrong command line.
+pub fn main() -> ExitCode {
+    let outcome = match CommandLine::parse().command {
+        Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Worker => return worker::run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        output::complaint(format_args!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_hides_the_worker() {
+        CommandLine::command().debug_assert();
+        let help = CommandLine::command().render_long_help().to_string();
+        assert!(help.contains("bench") && !help.contains("worker"), "{help}");
+    }
+}

@@ -1,5 +1,17 @@
-//! Checked configuration: what the server and the workers go by. Files are read by `config::load`.
+//! Checked configuration: what the server and the workers go by. Files are read by [`load`].
 
+pub mod environment;
+pub mod jsonc;
+pub mod keys;
+pub mod layout;
+pub mod load;
+pub mod problem;
+pub mod redact;
+pub mod schema;
 pub mod settings;
+pub mod values;
 
+pub use load::{ConfigError, Overrides, load};
+pub use problem::Problem;
 pub use settings::*;
+pub use values::parse_duration;

@@ -1,1 +1,322 @@
-//! dispatch (being built).
+//! From "accepted" to "done": the durable queue's turns, the worker processes, and what scripts send back.
+//!
+//! One task, the [`core`], owns every turn, every dispatch and every worker; whoever wants something sends it a message.
+//! What must be durable goes to the store first, and its completion is what sends the message: so the order in memory is
+//! the order of the commits, and nobody is told of anything that a crash could still take back.
+
+mod accept;
+mod admission;
+mod collect;
+mod core;
+mod deaths;
+mod effects;
+mod hello;
+mod hold;
+mod pool;
+mod process;
+mod requests;
+mod stats;
+mod traces;
+mod turns;
+mod verdict;
+mod watch;
+mod work;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::model::{BotId, ConversationKey};
+use crate::program::{HookKind, Program};
+use crate::protocol::{CompileFailure, Compiled, LogLine};
+use crate::reload::Workspace;
+use crate::services::Services;
+use crate::store::{Store, StoreError, StoredMessage};
+
+pub use admission::FullQueue;
+pub use process::WorkerCommand;
+pub use stats::Stats;
+pub use traces::Traces;
+
+use admission::Admission;
+use core::{Control, HookRun};
+use stats::Counters;
+
+/// Notices that a slow subscriber may lag behind.
+const NOTICES: usize = 4_096;
+/// As many files that hang the compiler are left out of a candidate before it is given up.
+const HANGING_FILES: usize = 5;
+
+/// Takes events and has them run. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatcher(Arc<Shared>);
+
+/// What the dispatcher's task and its callers share.
+struct Shared {
+    settings: Arc<Settings>,
+    clock: Clock,
+    store: Store,
+    services: Services,
+    command: WorkerCommand,
+    /// The zero of times that are kept as milliseconds.
+    started: Instant,
+    control: mpsc::UnboundedSender<Control>,
+    admission: Admission,
+    counters: Counters,
+    traces: Traces,
+    notices: broadcast::Sender<Notice>,
+    stopping: AtomicBool,
+}
+
+/// Why an event was not accepted: nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// Too many wait already: 503 with Retry-After.
+    #[error("{} already wait for this {}; try again in {retry_after} s", waiting, match queue { FullQueue::Conversation => "user", FullQueue::Bot => "bot" })]
+    Full {
+        /// Which queue is full.
+        queue: FullQueue,
+        /// How many wait in it.
+        waiting: usize,
+        /// Seconds until there may be room.
+        retry_after: u32,
+    },
+    /// The store refused it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server is stopping: 503.
+    #[error("the server is stopping; try again in a few seconds")]
+    Stopping,
+}
+
+/// Why a caller of `/converse` got no replies.
+#[derive(Debug, thiserror::Error)]
+pub enum ConverseError {
+    /// The event did not settle within `converse.timeout`. It goes on; its replies are stored and answer nobody.
+    #[error("the bot did not answer within {0} ms (`converse.timeout`)")]
+    TimedOut(u64),
+    /// The event was not accepted.
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
+}
+
+/// The replies of one event.
+#[derive(Debug, Default)]
+pub struct Conversed {
+    /// The payloads in order, typing included.
+    pub responses: Vec<Box<RawValue>>,
+    /// `{ nlu, suggestions, decision, state, credentials }` as the event ended, if it was asked for.
+    pub event: Option<Box<RawValue>>,
+}
+
+/// Why the workers could not do something.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DispatchError {
+    /// A worker does not start, or does not lock itself in.
+    #[error("script workers do not start: {0}")]
+    Worker(String),
+    /// The store could not be read at the start.
+    #[error("the event queue cannot be read: {0}")]
+    Store(String),
+    /// The compiler overran or died, and no single file is to blame.
+    #[error("the scripts could not be compiled: {why}{}", .file.as_ref().map(|file| format!(", in {file}")).unwrap_or_default())]
+    Compiler {
+        /// What happened.
+        why: String,
+        /// The file it was at, if known.
+        file: Option<String>,
+    },
+    /// A hook without an event was ended: its worker was killed or died.
+    #[error("the hook was ended: {0}")]
+    Ended(String),
+    /// The program cannot be sent.
+    #[error("the workspace cannot be sent to the workers: {0}")]
+    Program(String),
+    /// The dispatcher has stopped.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// What subscribers are told, after it is committed and in the order of the commits.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// A message is stored, of the user or of the bot.
+    Stored {
+        /// Bot, channel and user.
+        key: ConversationKey,
+        /// The message; its `deliver_at` may lie ahead.
+        message: Arc<StoredMessage>,
+    },
+    /// The bot shows that it types.
+    Typing {
+        /// Bot, channel and user.
+        key: ConversationKey,
+        /// The conversation, as text.
+        thread: Option<Arc<str>>,
+        /// How long, in milliseconds.
+        length: u64,
+        /// When it begins, in milliseconds since the epoch: after what is held already.
+        at: u64,
+    },
+}
+
+impl Dispatcher {
+    /// Starts the workers and takes up what an earlier run left in the queue. Must be called within a tokio runtime.
+    /// Events wait until a program is published.
+    pub fn start(
+        settings: Arc<Settings>,
+        clock: Clock,
+        store: Store,
+        services: Services,
+        command: WorkerCommand,
+    ) -> Result<Self, DispatchError> {
+        let (control, messages) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            admission: Admission::new(&settings.dispatch),
+            settings,
+            clock,
+            store,
+            services,
+            command,
+            started: Instant::now(),
+            control,
+            counters: Counters::default(),
+            traces: Traces::default(),
+            notices: broadcast::channel(NOTICES).0,
+            stopping: AtomicBool::new(false),
+        });
+        core::start(Arc::clone(&shared), messages)?;
+        Ok(Self(shared))
+    }
+
+    /// Waits until the first workers stand ready, or says why they do not.
+    pub async fn ready(&self) -> Result<(), DispatchError> {
+        let (answer, receiver) = oneshot::channel();
+        self.0.tell(Control::WhenReady(answer));
+        receiver.await.unwrap_or(Err(DispatchError::Stopping))
+    }
+
+    /// Puts a workspace into service: events dispatched from now on run on it, those of its bots that waited begin.
+    pub fn publish(&self, workspace: &Arc<Workspace>) -> Result<(), DispatchError> {
+        let program = &workspace.program;
+        let frame = to_frame(program)?;
+        let bots = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
+        self.0.tell(Control::Publish { version: program.version, frame, bots });
+        Ok(())
+    }
+
+    /// Has the spare worker compile a candidate: 2 s a file, at most 30 s, then it is killed. A file that hangs the
+    /// compiler becomes a failure like any other, and the rest is compiled without it.
+    pub async fn compile(&self, candidate: &Program) -> Result<Compiled, DispatchError> {
+        let mut hanging: Vec<CompileFailure> = Vec::new();
+        let mut program = std::borrow::Cow::Borrowed(candidate);
+        loop {
+            let (answer, receiver) = oneshot::channel();
+            self.0.tell(Control::Compile {
+                frame: to_frame(&program)?,
+                files: program.scripts.len(),
+                answer,
+            });
+            match receiver.await.unwrap_or(Err(DispatchError::Stopping)) {
+                Ok(mut compiled) => {
+                    compiled.failures.extend(hanging);
+                    return Ok(compiled);
+                }
+                Err(DispatchError::Compiler { why, file: Some(file) }) if hanging.len() < HANGING_FILES => {
+                    let at = program.scripts.iter().position(|script| *script.path == *file);
+                    let known = |at: &usize| hanging.iter().any(|failure| failure.script as usize == *at);
+                    let Some(at) = at.filter(|at| !known(at)) else {
+                        return Err(DispatchError::Compiler { why, file: Some(file) });
+                    };
+                    hanging.push(hanging_file(at, &file, &why));
+                    let script = Arc::make_mut(&mut program.to_mut().scripts[at]);
+                    script.source = "".into();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Runs the hooks of one kind that have no event, in the resident worker, and waits until they are done. What they
+    /// leave behind (timers, listeners) lives on there. `args` are the kind's arguments besides `bp`.
+    pub async fn run_hooks(
+        &self,
+        kind: HookKind,
+        bot: Option<&BotId>,
+        args: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Box<RawValue>, DispatchError> {
+        let (answer, receiver) = oneshot::channel();
+        self.0.tell(Control::RunHooks(HookRun { kind, bot: bot.cloned(), args, answer: Some(answer) }));
+        receiver.await.unwrap_or(Err(DispatchError::Stopping))
+    }
+
+    /// What is told after each commit, for realtime. A receiver that lags finds what it missed in the store.
+    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.0.notices.subscribe()
+    }
+
+    /// The last events' traces; empty in production.
+    pub fn traces(&self) -> Traces {
+        self.0.traces.clone()
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        self.0.counters.read()
+    }
+
+    /// Refuses new events, lets what runs finish for at most `limit`, and ends the workers. What still waits is in the
+    /// store and runs after the next start.
+    pub async fn stop(&self, limit: Duration) {
+        self.0.stopping.store(true, Ordering::SeqCst);
+        let (answer, receiver) = oneshot::channel();
+        self.0.tell(Control::Stop { limit, answer });
+        // The task is gone already if nobody answers.
+        let _ = receiver.await;
+    }
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Sends the task a message. It ends only when the server does; then nobody waits for an answer.
+    fn tell(&self, control: Control) {
+        let _ = self.control.send(control);
+    }
+
+    fn notify(&self, notice: Notice) {
+        // An error says that nobody listens.
+        let _ = self.notices.send(notice);
+    }
+}
+
+fn to_frame(program: &Program) -> Result<Bytes, DispatchError> {
+    let text = serde_json::to_vec(program).map_err(|error| DispatchError::Program(error.to_string()))?;
+    Ok(text.into())
+}
+
+fn hanging_file(script: usize, file: &str, why: &str) -> CompileFailure {
+    CompileFailure {
+        script: u32::try_from(script).unwrap_or(u32::MAX),
+        error: LogLine {
+            level: "error".into(),
+            message: format!("{why}: its top level runs too long or breaks the compiler"),
+            file: Some(file.to_owned()),
+            line: None,
+            column: None,
+            frame: None,
+            hook: None,
+            bot: None,
+        },
+    }
+}

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod code_frame;
 pub mod config;
 pub mod dispatch;
 pub mod engine;

@@ -1,1 +1,119 @@
-//! telemetry (being built).
+//! Logs: one line per entry for people, or one JSON object per line for machines.
+//!
+//! Everything goes through `tracing`. What scripts say arrives by [`script_line`], the steps of an event by
+//! [`event_trace`]; whatever text they carry, control characters are escaped before it reaches a terminal. Lines are
+//! written by a thread of their own, so a slow terminal never holds up the server.
+
+pub mod escape;
+mod line;
+mod trace;
+mod writer;
+
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::model::EventId;
+use crate::protocol::LogLine;
+
+pub use trace::render_trace;
+pub use writer::LogGuard;
+
+/// Target of what scripts log.
+pub(crate) const SCRIPT: &str = "script";
+/// Target of the traces of events.
+pub(crate) const TRACE: &str = "trace";
+
+/// How log entries look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One readable line, further lines indented.
+    Pretty {
+        /// Whether to colour it.
+        colour: bool,
+    },
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why logging cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `NUDGE_LOG` is no list of filters.
+    #[error(
+        "NUDGE_LOG={text:?} is no log filter ({reason}); write for example NUDGE_LOG=debug or NUDGE_LOG=warn,script=info"
+    )]
+    Filter {
+        /// What it holds.
+        text: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Logging was set up before in this process.
+    #[error("logging is already set up in this process")]
+    Twice,
+    /// The thread that writes could not be started.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Sends log entries to stderr from here on. `filter` is the content of `NUDGE_LOG`, if any; without it the server's
+/// own entries from `info` on are shown, what scripts log (with `debug` unless `production`), and traces of events.
+/// Hold the guard to the end of the process: dropping it writes what is left.
+///
+/// # Errors
+/// The filter cannot be read, or logging was set up before.
+pub fn init(format: LogFormat, filter: Option<&str>, production: bool) -> Result<LogGuard, TelemetryError> {
+    let usual =
+        if production { "warn,nudge=info,script=info,trace=info" } else { "warn,nudge=info,script=debug,trace=info" };
+    let text = filter.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(usual);
+    let filter = EnvFilter::from_str(text)
+        .map_err(|error| TelemetryError::Filter { text: text.to_owned(), reason: error.to_string() })?;
+    let note = match format {
+        LogFormat::Pretty { .. } => |lost: u64| format!("{lost} log entries were dropped: the output is too slow\n"),
+        LogFormat::Json => |lost: u64| {
+            format!(
+                "{{\"level\":\"warn\",\"target\":\"nudge::telemetry\",\"message\":\"log entries were dropped: the output is too slow\",\"dropped\":{lost}}}\n"
+            )
+        },
+    };
+    let (writer, guard) = writer::start(std::io::stderr(), note).map_err(TelemetryError::Thread)?;
+    let layer = line::LineLayer { format, writer };
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(layer))
+        .map_err(|_| TelemetryError::Twice)?;
+    Ok(guard)
+}
+
+/// Logs what a script or its engine said, with its place and its code frame.
+pub fn script_line(entry: &LogLine, event: Option<EventId>) {
+    let event = event.map(|id| id.to_string());
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::event!(
+                target: SCRIPT,
+                tracing::Level::$level,
+                bot = entry.bot.as_deref(),
+                hook = entry.hook.as_deref(),
+                file = entry.file.as_deref(),
+                line = entry.line,
+                column = entry.column,
+                event = event.as_deref(),
+                frame = entry.frame.as_deref(),
+                message = entry.message.as_str()
+            )
+        };
+    }
+    match entry.level.as_str() {
+        "error" => log!(ERROR),
+        "warn" => log!(WARN),
+        "debug" => log!(DEBUG),
+        _ => log!(INFO),
+    }
+}
+
+/// Logs the trace of one event: JSON text as [`render_trace`] reads it. The pretty log shows one line of it, the JSON log
+/// the whole.
+pub fn event_trace(json: &str) {
+    tracing::info!(target: TRACE, trace = json);
+}

@@ -178,6 +178,23 @@ impl Default for DecisionSettings {
     }
 }
 
+/// How long conversations are remembered. A bot's `dialog` keys override the first two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialogSettings {
+    /// `dialog.timeoutInterval`: milliseconds until a dialog that waits for its user times out.
+    pub timeout_interval: u64,
+    /// `dialog.sessionTimeoutInterval`: milliseconds until an idle session is forgotten.
+    pub session_timeout_interval: u64,
+    /// `dialog.janitorInterval`: milliseconds between two searches for expired sessions.
+    pub janitor_interval: u64,
+}
+
+impl Default for DialogSettings {
+    fn default() -> Self {
+        Self { timeout_interval: 25 * 60_000, session_timeout_interval: 30 * 60_000, janitor_interval: 10_000 }
+    }
+}
+
 /// All settings of a running server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
@@ -189,10 +206,14 @@ pub struct Settings {
     pub scripts: ScriptLimits,
     /// Suggestions.
     pub decision: DecisionSettings,
-    /// `--production`: no stack traces, no traces, no start page.
+    /// How long conversations are remembered.
+    pub dialog: DialogSettings,
+    /// `--production`, `BP_PRODUCTION`: no stack traces, no traces, no start page.
     pub production: bool,
-    /// Secret for signatures and tokens; generated and stored if none is given.
+    /// `appSecret`, `APP_SECRET`: secret for signatures and tokens; generated and stored if none is given.
     pub app_secret: Option<String>,
     /// The configuration file as it stands, for `bp.config.getBotpressConfig()` (secrets redacted before it crosses the wall).
     pub raw: serde_json::Map<String, serde_json::Value>,
+    /// The part of the environment that scripts may see as `process.env` (with that of the `.env` file).
+    pub script_env: std::collections::BTreeMap<String, String>,
 }

@@ -1,0 +1,187 @@
+//! `nudge bench`: closed-loop load on a running server, each connection sending its next request when the last was answered.
+
+mod client;
+mod report;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::{Args, ValueEnum};
+
+use client::{Connection, Target};
+use report::{Counters, Report, Tally};
+
+use crate::cli::output;
+use crate::model::BotId;
+
+/// How long to wait, after the last request, for the server to process what it accepted.
+const DRAIN: Duration = Duration::from_secs(60);
+/// How often the server is asked meanwhile.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Measure a running server: requests per second, latencies, and events processed with their replies committed.
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// Where the server listens.
+    #[arg(long, default_value = "http://localhost:3000")]
+    url: String,
+    /// The bot that is spoken to.
+    #[arg(long, default_value = "welcome-bot", value_parser = |text: &str| BotId::parse(text))]
+    bot: BotId,
+    /// Connections that stay open, one request at a time on each.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    connections: u32,
+    /// How long requests are sent.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    seconds: u32,
+    /// How many users speak, spread over the connections.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    users: u32,
+    /// What is sent.
+    #[arg(long, value_enum, default_value = "events")]
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// The proactive trigger: `POST …/mod/channel-web/events/<user>`.
+    Events,
+    /// A text and its answer: `POST …/converse/<user>`.
+    Converse,
+}
+
+impl Kind {
+    /// The path before the user, and the body.
+    fn request(self, bot: &BotId) -> (String, &'static [u8]) {
+        match self {
+            Self::Events => (
+                format!("/api/v1/bots/{bot}/mod/channel-web/events/"),
+                br#"{"type":"proactive-trigger","channel":"web","payload":{"text":"fake message"}}"#,
+            ),
+            Self::Converse => (format!("/api/v1/bots/{bot}/converse/"), br#"{"type":"text","text":"Hey!"}"#),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Converse => "converse",
+        }
+    }
+}
+
+/// Runs the load and prints the report. Fails when nothing was answered with 2xx.
+pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(tokio::task::LocalSet::new().run_until(load(args)))
+}
+
+async fn load(args: &BenchArgs) -> anyhow::Result<()> {
+    let target = Target::parse(&args.url)?;
+    let before = counters(&target).await?;
+    // Each run has users of its own: a second one must not find the sessions of the first.
+    let run = format!("bench-{:x}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis());
+    let started = Instant::now();
+    let until = started + Duration::from_secs(args.seconds.into());
+    let connections: Vec<_> = (0..args.connections)
+        .map(|number| {
+            let (target, run) = (target.clone(), run.clone());
+            let (path, body) = args.kind.request(&args.bot);
+            // Connection c of n speaks for the users c, c + n, c + 2n, …, so that no two wait for the same one.
+            let first = number % args.users;
+            let users: Vec<String> = (first..args.users)
+                .step_by(args.connections as usize)
+                .map(|user| format!("{path}{run}-{user}"))
+                .collect();
+            tokio::task::spawn_local(async move { speak(&target, &users, body, until).await })
+        })
+        .collect();
+    let mut tally = Tally::default();
+    for connection in connections {
+        tally.merge(connection.await?);
+    }
+    let sending = started.elapsed();
+    let counters = match before {
+        Some(before) => Some((before, drained(&target).await?)),
+        None => None,
+    };
+    let answered = tally.latencies.len();
+    let report = Report {
+        kind: args.kind.name(),
+        connections: args.connections as usize,
+        users: args.users as usize,
+        sending,
+        draining: started.elapsed(),
+        tally,
+        counters,
+    };
+    output::line(format_args!("{}", report.render().trim_end()));
+    ensure!(answered > 0, "not one request was answered with 2xx");
+    Ok(())
+}
+
+/// One connection's loop.
+async fn speak(target: &Target, paths: &[String], body: &[u8], until: Instant) -> Tally {
+    let mut tally = Tally::default();
+    let mut connection: Option<Connection> = None;
+    let mut next = 0;
+    while Instant::now() < until {
+        let outcome = async {
+            let mut open = match connection.take() {
+                Some(open) => open,
+                None => Connection::open(target).await?,
+            };
+            let begun = Instant::now();
+            let response = open.send(target, &paths[next % paths.len()], Some(body)).await?;
+            tally.answer(response.status, begun.elapsed());
+            if !open.closed {
+                connection = Some(open);
+            }
+            anyhow::Ok(response.status)
+        };
+        match outcome.await {
+            Ok(503 | 429) => tokio::time::sleep(POLL).await,
+            Ok(_) => {}
+            Err(error) => {
+                *tally.broken.entry(format!("{error:#}")).or_default() += 1;
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        next += 1;
+    }
+    tally
+}
+
+/// The server's counters, or `None` if it shows none.
+async fn counters(target: &Target) -> anyhow::Result<Option<Counters>> {
+    let mut connection = Connection::open(target).await?;
+    let response = connection.send(target, "/metrics", None).await.context("cannot read /metrics")?;
+    Ok((response.status == 200).then(|| Counters::parse(&String::from_utf8_lossy(&response.body))).flatten())
+}
+
+/// Waits until the server has processed all it accepted, at most [`DRAIN`]; gives the last counters.
+async fn drained(target: &Target) -> anyhow::Result<Counters> {
+    let begun = Instant::now();
+    loop {
+        let now = counters(target).await?.context("the server no longer shows its counters at /metrics")?;
+        if now.processed >= now.accepted || begun.elapsed() > DRAIN {
+            return Ok(now);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_a_request_with_a_json_body() {
+        let bot = BotId::parse("b").unwrap();
+        for kind in [Kind::Events, Kind::Converse] {
+            let (path, body) = kind.request(&bot);
+            assert!(path.starts_with("/api/v1/bots/b/") && path.ends_with('/'));
+            serde_json::from_slice::<serde_json::Value>(body).unwrap();
+        }
+    }
+}

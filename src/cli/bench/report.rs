@@ -1,0 +1,224 @@
+//! Numbers of a load: latencies, counters of the server, and how they are printed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// What one connection, or all of them together, saw.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Time from sending to the whole answer, of 2xx answers, in microseconds.
+    pub(super) latencies: Vec<u32>,
+    /// Answers other than 2xx by status.
+    pub(super) refused: BTreeMap<u16, u64>,
+    /// Connections and answers that broke, by reason.
+    pub(super) broken: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Adds another's numbers.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        for (status, count) in other.refused {
+            *self.refused.entry(status).or_default() += count;
+        }
+        for (reason, count) in other.broken {
+            *self.broken.entry(reason).or_default() += count;
+        }
+    }
+
+    /// Notes an answer.
+    pub(super) fn answer(&mut self, status: u16, took: Duration) {
+        if (200..300).contains(&status) {
+            self.latencies.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+        } else {
+            *self.refused.entry(status).or_default() += 1;
+        }
+    }
+}
+
+/// The latency below which `share` (0 to 1) of the sorted ones lie (nearest rank).
+fn percentile(sorted: &[u32], share: f64) -> u32 {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts are far below 2^52"
+    )]
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.max(1) - 1).or(sorted.last()).copied().unwrap_or(0)
+}
+
+/// What the server says of itself at `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counters {
+    /// `nudge_events_accepted_total`
+    pub(super) accepted: u64,
+    /// `nudge_events_processed_total`
+    pub(super) processed: u64,
+    /// `nudge_replies_committed_total`
+    pub(super) replies: u64,
+}
+
+impl Counters {
+    /// Reads the counters out of the text; `None` if one is missing. A counter with labels is the sum of its series.
+    pub(super) fn parse(metrics: &str) -> Option<Self> {
+        let read = |name: &str| {
+            let mut found = None;
+            for line in metrics.lines() {
+                let Some(rest) = line.strip_prefix(name) else { continue };
+                if rest.starts_with('{') || rest.starts_with(' ') {
+                    let value = rest.rsplit_once('}').map_or(rest, |(_, value)| value).split_whitespace().next()?;
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a counter is a whole number ≥ 0"
+                    )]
+                    let value = value.parse::<f64>().ok()? as u64;
+                    found = Some(found.unwrap_or(0) + value);
+                }
+            }
+            found
+        };
+        Some(Self {
+            accepted: read("nudge_events_accepted_total")?,
+            processed: read("nudge_events_processed_total")?,
+            replies: read("nudge_replies_committed_total")?,
+        })
+    }
+}
+
+/// The finished load.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// What was sent: `events` or `converse`.
+    pub(super) kind: &'static str,
+    /// How many connections.
+    pub(super) connections: usize,
+    /// How many users.
+    pub(super) users: usize,
+    /// How long requests were sent.
+    pub(super) sending: Duration,
+    /// From the first request until the server had processed all it had accepted.
+    pub(super) draining: Duration,
+    /// What was seen.
+    pub(super) tally: Tally,
+    /// The server's counters before and after; `None` if it has none.
+    pub(super) counters: Option<(Counters, Counters)>,
+}
+
+impl Report {
+    /// As printed.
+    pub(super) fn render(mut self) -> String {
+        self.tally.latencies.sort_unstable();
+        let sorted = &self.tally.latencies;
+        let rate = |count: u64, over: Duration| {
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+            let rate = count as f64 / over.as_secs_f64().max(1e-9);
+            format!("{rate:.0}/s")
+        };
+        let ms = |us: u32| format!("{:.2} ms", f64::from(us) / 1_000.0);
+        let mut out = format!(
+            "{} over {} connections, {} users, {:.1} s\n",
+            self.kind,
+            self.connections,
+            self.users,
+            self.sending.as_secs_f64()
+        );
+        let _ = writeln!(out, "  answered 2xx   {:>8}   {}", sorted.len(), rate(sorted.len() as u64, self.sending));
+        let _ = writeln!(
+            out,
+            "  latency        p50 {}   p90 {}   p99 {}   max {}",
+            ms(percentile(sorted, 0.5)),
+            ms(percentile(sorted, 0.9)),
+            ms(percentile(sorted, 0.99)),
+            ms(percentile(sorted, 1.0))
+        );
+        match self.counters {
+            Some((before, after)) => {
+                let processed = after.processed.saturating_sub(before.processed);
+                let replies = after.replies.saturating_sub(before.replies);
+                let left = after.accepted.saturating_sub(after.processed);
+                let _ = writeln!(
+                    out,
+                    "  processed      {processed:>8}   {}   (everything accepted, until {:.2} s)",
+                    rate(processed, self.draining),
+                    self.draining.as_secs_f64()
+                );
+                let _ = writeln!(
+                    out,
+                    "  replies        {replies:>8}   {}   (counted when committed)",
+                    rate(replies, self.draining)
+                );
+                if left > 0 {
+                    let _ = writeln!(out, "  NOT processed  {left:>8}   the server gave up or is still at it");
+                }
+            }
+            None => out.push_str("  the server shows no counters at /metrics: processed events were not counted\n"),
+        }
+        for (status, count) in &self.tally.refused {
+            let _ = writeln!(out, "  status {status}     {count:>8}");
+        }
+        for (reason, count) in &self.tally.broken {
+            let _ = writeln!(out, "  broken         {count:>8}   {reason}");
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_nearest_rank() {
+        let sorted: Vec<u32> = (1..=100).collect();
+        assert_eq!([0.5, 0.9, 0.99, 1.0].map(|share| percentile(&sorted, share)), [50, 90, 99, 100]);
+        assert_eq!(percentile(&[7], 0.5), 7);
+        assert_eq!(percentile(&[], 0.5), 0);
+    }
+
+    #[test]
+    fn counters_are_read_with_and_without_labels() {
+        let text = "# TYPE nudge_events_accepted_total counter\nnudge_events_accepted_total 12\n\
+                    nudge_events_processed_total{bot=\"a}b\"} 3\nnudge_events_processed_total{bot=\"c\"} 4\n\
+                    nudge_replies_committed_total_by_bot 99\nnudge_replies_committed_total 1.0e1\n";
+        assert_eq!(Counters::parse(text), Some(Counters { accepted: 12, processed: 7, replies: 10 }));
+        assert_eq!(Counters::parse(""), None);
+    }
+
+    #[test]
+    fn a_report_names_rates_and_failures() {
+        let mut tally = Tally::default();
+        for us in [1_000, 2_000, 3_000, 90_000] {
+            tally.answer(200, Duration::from_micros(us));
+        }
+        tally.answer(503, Duration::ZERO);
+        tally.broken.insert("the server closed the connection".into(), 1);
+        let report = Report {
+            kind: "events",
+            connections: 2,
+            users: 10,
+            sending: Duration::from_secs(2),
+            draining: Duration::from_secs(4),
+            tally,
+            counters: Some((
+                Counters { accepted: 0, processed: 0, replies: 0 },
+                Counters { accepted: 5, processed: 4, replies: 8 },
+            )),
+        };
+        expect![[r#"
+            events over 2 connections, 10 users, 2.0 s
+              answered 2xx          4   2/s
+              latency        p50 2.00 ms   p90 90.00 ms   p99 90.00 ms   max 90.00 ms
+              processed             4   1/s   (everything accepted, until 4.00 s)
+              replies               8   2/s   (counted when committed)
+              NOT processed         1   the server gave up or is still at it
+              status 503            1
+              broken                1   the server closed the connection
+        "#]]
+        .assert_eq(&report.render());
+    }
+}

@@ -1,0 +1,192 @@
+//! JSON with comments and trailing commas, read strictly otherwise, with the place of every value at hand for errors.
+
+use jsonc_parser::common::Ranged;
+use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+
+/// A step on the way to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A property.
+    Key(&'a str),
+    /// An element of an array.
+    Index(usize),
+}
+
+/// Comments and trailing commas, and nothing else that JSON does not know.
+fn options() -> ParseOptions {
+    ParseOptions {
+        allow_comments: true,
+        allow_trailing_commas: true,
+        allow_loose_object_property_names: false,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
+    }
+}
+
+/// Reads a text; the problem names line and column. An empty text is an error. Of a key given twice the last one counts, as in JavaScript.
+pub fn parse(path: &str, text: &str) -> Result<Value, Box<Problem>> {
+    let collect = CollectOptions::default();
+    let parsed = parse_to_ast(text, &collect, &options()).map_err(|error| {
+        let mut reason = error.kind().to_string();
+        reason[..1].make_ascii_lowercase();
+        Box::new(Problem::error(path, format!("not valid JSON: {reason}")).at(text, error.range().start))
+    })?;
+    match parsed.value {
+        Some(value) => convert(value).map_err(|(offset, reason)| {
+            Box::new(Problem::error(path, format!("not valid JSON: {reason}")).at(text, offset))
+        }),
+        None => Err(Box::new(Problem::error(path, "not valid JSON: the file is empty"))),
+    }
+}
+
+/// Reads a text that must hold an object.
+pub fn parse_object(path: &str, text: &str) -> Result<Map<String, Value>, Box<Problem>> {
+    match parse(path, text)? {
+        Value::Object(object) => Ok(object),
+        other => {
+            let message = format!("expected an object, got {}", name_of(&other));
+            Err(Box::new(Problem::error(path, message).at(text, offset(text, &[]))))
+        }
+    }
+}
+
+/// The byte offset of a value in a text that was read with [`parse`]; of the innermost one on the way that exists.
+pub fn offset(text: &str, steps: &[Step<'_>]) -> usize {
+    let collect = CollectOptions::default();
+    let Some(root) = parse_to_ast(text, &collect, &options()).ok().and_then(|parsed| parsed.value) else {
+        return 0;
+    };
+    let mut here = &root;
+    for step in steps {
+        let next = match (step, here) {
+            (Step::Key(key), ast::Value::Object(object)) => {
+                object.properties.iter().rev().find(|property| property.name.as_str() == *key).map(|p| &p.value)
+            }
+            (Step::Index(index), ast::Value::Array(array)) => array.elements.get(*index),
+            _ => None,
+        };
+        match next {
+            Some(next) => here = next,
+            None => break,
+        }
+    }
+    here.start()
+}
+
+/// The byte offset of a property's name: like [`offset`], but of the last key itself.
+pub fn key_offset(text: &str, steps: &[Step<'_>]) -> usize {
+    let start = offset(text, steps);
+    let Some(Step::Key(key)) = steps.last() else { return start };
+    // The name stands before its colon; comments between the two are rare enough to be taken for the place.
+    let before = text[..start].trim_end_matches(|c: char| c.is_whitespace() || c == ':');
+    let name = key.len() + 2;
+    if before.ends_with('"') && before.len() >= name { before.len() - name } else { start }
+}
+
+/// `httpServer.cors`, `[2].formData["a b"]`: a way as people write it.
+pub fn way(steps: &[Step<'_>]) -> String {
+    let mut out = String::new();
+    for step in steps {
+        match step {
+            Step::Index(index) => out.push_str(&format!("[{index}]")),
+            Step::Key(key) if !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-$".contains(c)) => {
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(key);
+            }
+            Step::Key(key) => out.push_str(&format!("[{key:?}]")),
+        }
+    }
+    out
+}
+
+/// A value's type in words, short texts and numbers with their value: `the text "no"`, `an array`.
+pub fn name_of(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) if text.chars().count() <= 40 => format!("the text {text:?}"),
+        Value::String(_) => "a text".into(),
+        Value::Array(_) => "an array".into(),
+        Value::Object(_) => "an object".into(),
+    }
+}
+
+/// Fails with the offset and a reason.
+fn convert(value: ast::Value<'_>) -> Result<Value, (usize, String)> {
+    Ok(match value {
+        ast::Value::NullKeyword(_) => Value::Null,
+        ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
+        ast::Value::StringLit(literal) => Value::String(literal.value.into_owned()),
+        ast::Value::NumberLit(literal) => match serde_json::from_str(literal.value) {
+            Ok(number) => Value::Number(number),
+            Err(_) => return Err((literal.range.start, format!("{} is not a number JSON can hold", literal.value))),
+        },
+        ast::Value::Array(array) => Value::Array(array.elements.into_iter().map(convert).collect::<Result<_, _>>()?),
+        ast::Value::Object(object) => {
+            let mut map = Map::new();
+            for property in object.properties {
+                map.insert(property.name.into_string(), convert(property.value)?);
+            }
+            Value::Object(map)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use serde_json::json;
+
+    #[test]
+    fn comments_and_trailing_commas_are_accepted() {
+        let text = "// a\n{ \"a\": [1, -2.5e3,], /* b */ \"b\": { \"c\": \"\\u00e9\", }, \"a\": null }\n";
+        assert_eq!(parse("x.json", text).unwrap(), json!({ "a": null, "b": { "c": "é" } }));
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_with_its_place() {
+        for bad in
+            ["{a: 1}", "{'a': 1}", "[1 2]", "[0x10]", "[+1]", "[.5]", "[NaN]", "{} {}", "", "\"\\x41\"", "[1e999]"]
+        {
+            assert!(parse("x.json", bad).is_err(), "{bad}");
+        }
+        expect![[r#"
+            bots/a/bot.config.json:2:12: error: not valid JSON: expected comma
+              1 | {
+            > 2 |   "id": "a" "name": "b"
+                |            ^
+              3 | }"#]]
+        .assert_eq(&parse("bots/a/bot.config.json", "{\n  \"id\": \"a\" \"name\": \"b\"\n}").unwrap_err().to_string());
+        assert_eq!(
+            parse_object("x.json", "[]").unwrap_err().to_string(),
+            "x.json:1:1: error: expected an object, got an array\n> 1 | []\n    | ^"
+        );
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_no_overflow() {
+        assert!(parse("x.json", &"[".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn a_way_leads_to_its_place() {
+        let text = "{ \"a\": [ 1, { \"b c\": true } ] }";
+        let steps = [Step::Key("a"), Step::Index(1), Step::Key("b c")];
+        assert_eq!(&text[offset(text, &steps)..][..4], "true");
+        assert_eq!(way(&steps), "a[1][\"b c\"]");
+        assert_eq!(&text[key_offset(text, &steps)..][..5], "\"b c\"");
+        assert_eq!(&text[offset(text, &[Step::Key("a"), Step::Index(9)])..][..1], "[");
+    }
+}

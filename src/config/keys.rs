@@ -1,0 +1,196 @@
+//! The keys of the configuration files: one row each, with what it may hold and where it goes.
+
+use super::schema::{Key, Kind};
+use super::settings::{LockIn, Settings};
+
+/// Bytes of a megabyte.
+const MB: u64 = 1 << 20;
+
+/// `botpress.config.json`.
+pub const MAIN: &[Key<Settings>] = &[
+    Key { path: "appSecret", kind: Kind::Text, set: |s, v, _| s.app_secret = Some(v.text()) },
+    // The older name; `load` lets the newer one win whatever the order in the file.
+    Key { path: "jwtSecret", kind: Kind::Text, set: |s, v, _| s.app_secret = Some(v.text()) },
+    Key { path: "httpServer.host", kind: Kind::Text, set: |s, v, _| s.http.host = v.text() },
+    Key { path: "httpServer.port", kind: Kind::Whole(0, 65_535), set: |s, v, _| s.http.port = Some(v.whole()) },
+    Key { path: "httpServer.bodyLimit", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.http.body_limit = v.whole() },
+    Key { path: "httpServer.cors.enabled", kind: Kind::Flag, set: |s, v, _| s.http.cors = v.flag() },
+    Key { path: "httpServer.externalUrl", kind: Kind::Address, set: |s, v, _| s.http.external_url = Some(v.text()) },
+    Key {
+        path: "httpServer.headerTimeout",
+        kind: Kind::Duration(100),
+        set: |s, v, _| s.http.header_timeout = v.whole(),
+    },
+    Key { path: "converse.timeout", kind: Kind::Duration(1), set: |s, v, _| s.http.converse_timeout = v.whole() },
+    Key {
+        path: "converse.maxMessageLength",
+        kind: Kind::Whole(1, MB),
+        set: |s, v, _| s.http.max_message_length = v.whole(),
+    },
+    Key {
+        path: "decision.minimumConfidence",
+        kind: Kind::Fraction(0.0, 1.0),
+        set: |s, v, _| s.decision.minimum_confidence = v.fraction(),
+    },
+    Key { path: "decision.repeatWindow", kind: Kind::Duration(0), set: |s, v, _| s.decision.repeat_window = v.whole() },
+    Key {
+        path: "dialog.timeoutInterval",
+        kind: Kind::Duration(1),
+        set: |s, v, _| s.dialog.timeout_interval = v.whole(),
+    },
+    Key {
+        path: "dialog.sessionTimeoutInterval",
+        kind: Kind::Duration(1),
+        set: |s, v, _| s.dialog.session_timeout_interval = v.whole(),
+    },
+    Key {
+        path: "dialog.janitorInterval",
+        kind: Kind::Duration(100),
+        set: |s, v, _| s.dialog.janitor_interval = v.whole(),
+    },
+    Key { path: "queue.inFlight", kind: Kind::Whole(1, 65_536), set: |s, v, _| s.dispatch.in_flight = v.whole() },
+    Key {
+        path: "queue.inFlightPerBot",
+        kind: Kind::Whole(1, 65_536),
+        set: |s, v, _| s.dispatch.in_flight_per_bot = v.whole(),
+    },
+    Key { path: "queue.perBot", kind: Kind::Whole(1, 1 << 32), set: |s, v, _| s.dispatch.per_bot = v.whole() },
+    Key {
+        path: "queue.perConversation",
+        kind: Kind::Whole(1, 1 << 32),
+        set: |s, v, _| s.dispatch.per_conversation = v.whole(),
+    },
+    Key { path: "scripts.workers", kind: Kind::Whole(1, 64), set: |s, v, _| s.dispatch.workers = Some(v.whole()) },
+    Key {
+        path: "scripts.lockIn",
+        kind: Kind::Choice(&["on", "off"]),
+        set: |s, v, _| s.dispatch.lock_in = if v.text() == "off" { LockIn::Off } else { LockIn::On },
+    },
+    Key {
+        path: "scripts.workerResident",
+        kind: Kind::Size(64 * MB, 1 << 40),
+        set: |s, v, _| s.dispatch.worker_resident = v.whole(),
+    },
+    Key {
+        path: "scripts.allResident",
+        kind: Kind::Size(64 * MB, 1 << 40),
+        set: |s, v, _| s.dispatch.all_resident = v.whole(),
+    },
+    Key { path: "scripts.grace", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.grace = v.whole() },
+    Key { path: "scripts.silence", kind: Kind::Duration(100), set: |s, v, _| s.dispatch.silence = v.whole() },
+    Key { path: "scripts.hookRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_running = v.whole() },
+    Key { path: "scripts.eventRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_running = v.whole() },
+    Key { path: "scripts.slice", kind: Kind::Duration(1), set: |s, v, _| s.scripts.slice = v.whole() },
+    Key { path: "scripts.hookWaiting", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_waiting = v.whole() },
+    Key { path: "scripts.eventWaiting", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_waiting = v.whole() },
+    Key { path: "scripts.floating", kind: Kind::Duration(0), set: |s, v, _| s.scripts.floating = v.whole() },
+    Key { path: "scripts.heap", kind: Kind::Size(4 * MB, 4096 * MB), set: |s, v, _| s.scripts.heap = v.whole() },
+    // Half of a realm's thread (1 MiB), or native code overflows it.
+    Key { path: "scripts.stack", kind: Kind::Size(64 << 10, MB / 2), set: |s, v, _| s.scripts.stack = v.whole() },
+    Key { path: "scripts.realms", kind: Kind::Whole(1, 65_536), set: |s, v, _| s.scripts.realms = v.whole() },
+    Key { path: "scripts.frame", kind: Kind::Size(MB, 256 * MB), set: |s, v, _| s.scripts.frame = v.whole() },
+    Key { path: "scripts.effects", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.effects = v.whole() },
+    Key { path: "scripts.requests", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.requests = v.whole() },
+    Key { path: "scripts.timers", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.timers = v.whole() },
+    Key { path: "scripts.logLines", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.log_lines = v.whole() },
+    Key { path: "scripts.logLine", kind: Kind::Size(256, MB), set: |s, v, _| s.scripts.log_line = v.whole() },
+];
+
+/// `config/channel-web.json`.
+pub const CHANNEL_WEB: &[Key<Settings>] = &[
+    Key {
+        path: "recentConversationLifetime",
+        kind: Kind::Duration(0),
+        set: |s, v, written| {
+            s.http.recent_conversation_lifetime = v.whole();
+            s.http.recent_conversation_lifetime_text =
+                written.as_str().map_or_else(|| written.to_string(), ToOwned::to_owned);
+        },
+    },
+    Key {
+        path: "startNewConvoOnTimeout",
+        kind: Kind::Flag,
+        set: |s, v, _| s.http.start_new_convo_on_timeout = v.flag(),
+    },
+    Key {
+        path: "maxMessagesHistory",
+        kind: Kind::Whole(1, 100_000),
+        set: |s, v, _| s.http.max_messages_history = v.whole(),
+    },
+    Key { path: "maxMessageLength", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.max_message_length = v.whole() },
+    Key { path: "showBotInfoPage", kind: Kind::Flag, set: |s, v, _| s.http.show_bot_info_page = v.flag() },
+];
+
+/// `bots/<id>/bot.config.json`; other keys are kept for scripts.
+pub const BOT: &[Key<()>] = &[
+    only("id", Kind::Text),
+    only("name", Kind::Text),
+    only("description", Kind::Text),
+    only("defaultLanguage", Kind::Text),
+    only("languages", Kind::Texts),
+    only("disabled", Kind::Flag),
+    only("private", Kind::Flag),
+    only("locked", Kind::Flag),
+    only("imports.contentTypes", Kind::Any),
+    only("details.website", Kind::Text),
+    only("details.phoneNumber", Kind::Text),
+    only("details.termsConditions", Kind::Text),
+    only("details.privacyPolicy", Kind::Text),
+    only("details.emailAddress", Kind::Text),
+    only("details.avatarUrl", Kind::Text),
+    only("details.coverPictureUrl", Kind::Text),
+    only("dialog.timeoutInterval", Kind::Duration(1)),
+    only("dialog.sessionTimeoutInterval", Kind::Duration(1)),
+    only("dialog.error.contentType", Kind::Text),
+    only("dialog.error.args", Kind::Object),
+    only("category", Kind::Text),
+    only("pipeline_status", Kind::Object),
+];
+
+const fn only(path: &'static str, kind: Kind) -> Key<()> {
+    Key { path, kind, set: |(), _, _| () }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::schema::{check, expectation};
+
+    #[test]
+    fn no_key_stands_in_a_table_twice_or_above_another() {
+        let tables: [Vec<&str>; 3] = [
+            MAIN.iter().map(|key| key.path).collect(),
+            CHANNEL_WEB.iter().map(|key| key.path).collect(),
+            BOT.iter().map(|key| key.path).collect(),
+        ];
+        for paths in tables {
+            for (index, path) in paths.iter().enumerate() {
+                for other in &paths[index + 1..] {
+                    assert_ne!(path, other);
+                    assert!(!other.starts_with(&format!("{path}.")) && !path.starts_with(&format!("{other}.")));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_of_scripts_reaches_its_setting() {
+        let mut settings = Settings::default();
+        for key in MAIN.iter().filter(|key| key.path.starts_with("scripts.") || key.path.starts_with("queue.")) {
+            let value = match key.kind {
+                Kind::Choice(words) => words[words.len() - 1].into(),
+                Kind::Size(min, _) | Kind::Whole(min, _) => (min + 1).into(),
+                Kind::Duration(min) => (min + 7).into(),
+                other => panic!("{}: {}", key.path, expectation(other)),
+            };
+            let before = (settings.scripts.clone(), settings.dispatch.clone());
+            (key.set)(&mut settings, check(key.kind, &value).unwrap(), &value);
+            assert_ne!(before, (settings.scripts.clone(), settings.dispatch.clone()), "{}", key.path);
+        }
+        // What crosses the wall has a key for each field.
+        let fields = serde_json::to_value(&settings.scripts).unwrap();
+        for field in fields.as_object().unwrap().keys() {
+            assert!(MAIN.iter().any(|key| key.path == format!("scripts.{field}")), "{field}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Golden cases of reading settings from real folders.
+
+use super::*;
+use expect_test::{Expect, expect};
+
+fn workspace(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    root
+}
+
+fn load_with(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<(Settings, Vec<Problem>), ConfigError> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    load(workspace(files).path(), &Overrides::default(), &environment)
+}
+
+fn check_error(files: &[(&str, &str)], environment: &[(&str, &str)], expected: Expect) {
+    expected.assert_eq(&load_with(files, environment).unwrap_err().to_string());
+}
+
+fn warnings(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn an_empty_folder_has_the_defaults() {
+    let (settings, problems) = load_with(&[], &[]).unwrap();
+    assert_eq!(settings, Settings::default());
+    assert!(problems.is_empty());
+}
+
+#[test]
+fn both_layouts_are_read_with_comments_and_trailing_commas() {
+    for (main, web) in [
+        ("botpress.config.json", "config/channel-web.json"),
+        ("data/global/botpress.config.json", "data/global/config/channel-web.json"),
+    ] {
+        let (settings, problems) = load_with(
+            &[
+                (
+                    main,
+                    r#"{
+                        "$schema": "x", "version": "11.9.0", // ignored
+                        "jwtSecret": "old",
+                        "httpServer": { "host": "0.0.0.0", "port": 4001, "bodyLimit": "1mb", "externalUrl": "https://x.org/", },
+                        "dialog": { "timeoutInterval": "2m", "sessionTimeoutInterval": "30m" },
+                        "scripts": { "hookRunning": "2s", "heap": "64mb", "lockIn": "off", "workers": 3 },
+                    }"#,
+                ),
+                (web, r#"{ "recentConversationLifetime": "1 hour", "maxMessagesHistory": 5 }"#),
+            ],
+            &[],
+        )
+        .unwrap();
+        assert_eq!(warnings(&problems), "");
+        assert_eq!(settings.http.host, "0.0.0.0");
+        assert_eq!(settings.http.port, Some(4001));
+        assert_eq!(settings.http.body_limit, 1 << 20);
+        assert_eq!(settings.http.external_url.as_deref(), Some("https://x.org"));
+        assert_eq!(settings.http.recent_conversation_lifetime, 3_600_000);
+        assert_eq!(settings.http.recent_conversation_lifetime_text, "1 hour");
+        assert_eq!(settings.http.max_messages_history, 5);
+        assert_eq!(settings.dialog.timeout_interval, 120_000);
+        assert_eq!(settings.scripts.hook_running, 2_000);
+        assert_eq!(settings.scripts.heap, 64 << 20);
+        assert_eq!(settings.dispatch.workers, Some(3));
+        assert_eq!(settings.app_secret.as_deref(), Some("old"));
+        assert_eq!(settings.raw["version"], "11.9.0");
+    }
+}
+
+#[test]
+fn a_key_that_nothing_uses_is_named_once_with_its_place() {
+    let (_, problems) = load_with(
+        &[(
+            "botpress.config.json",
+            "{\n  \"pro\": { \"enabled\": true, \"x\": 1 },\n  \"httpServer\": { \"prt\": 1 }\n}",
+        )],
+        &[],
+    )
+    .unwrap();
+    expect![[r#"
+        botpress.config.json:2:3: warning: the key "pro" is not used
+        botpress.config.json:3:19: warning: the key "httpServer.prt" is not used
+        help: did you mean "httpServer.port"?"#]]
+    .assert_eq(&warnings(&problems));
+}
+
+#[test]
+fn a_wrong_type_is_an_error_with_file_way_line_and_what_was_expected() {
+    check_error(
+        &[(
+            "botpress.config.json",
+            "{\n  \"httpServer\": {\n    \"port\": \"three\",\n    \"cors\": true\n  },\n  \"dialog\": { \"timeoutInterval\": \"soon\" },\n  \"appSecret\": 12345\n}",
+        )],
+        &[],
+        expect![[r#"
+            botpress.config.json:3:13: error: "httpServer.port" must be a whole number from 0 to 65535, got the text "three"
+              1 | {
+              2 |   "httpServer": {
+            > 3 |     "port": "three",
+                |             ^
+              4 |     "cors": true
+              5 |   },
+
+            botpress.config.json:4:13: error: "httpServer.cors" must be an object, got true
+              2 |   "httpServer": {
+              3 |     "port": "three",
+            > 4 |     "cors": true
+                |             ^
+              5 |   },
+              6 |   "dialog": { "timeoutInterval": "soon" },
+
+            botpress.config.json:6:34: error: "dialog.timeoutInterval" must be a duration such as "10s", "2m", or a number of milliseconds, at least 1 ms, got the text "soon"
+              4 |     "cors": true
+              5 |   },
+            > 6 |   "dialog": { "timeoutInterval": "soon" },
+                |                                  ^
+              7 |   "appSecret": 12345
+              8 | }
+
+            botpress.config.json:7:16: error: "appSecret" must be a text"#]],
+    );
+}
+
+#[test]
+fn text_that_is_no_json_is_an_error_with_its_place() {
+    check_error(
+        &[("data/global/botpress.config.json", "{ \"a\": }")],
+        &[],
+        expect![[r#"
+            data/global/botpress.config.json:1:8: error: not valid JSON: unexpected close brace
+            > 1 | { "a": }
+                |        ^"#]],
+    );
+}
+
+#[test]
+fn the_environment_wins_over_files_and_the_command_line_over_all() {
+    let files = [
+        (
+            "botpress.config.json",
+            r#"{ "httpServer": { "host": "a", "port": 1 }, "appSecret": "a", "own": { "key": 1 } }"#,
+        ),
+        (".env", "BP_HOST=b\nPORT=2\nEXPOSED_X=env\nEXPOSED_Y=file\nAPP_SECRET=b\n"),
+    ];
+    let (settings, _) = load_with(&files, &[]).unwrap();
+    assert_eq!((settings.http.host.as_str(), settings.http.port), ("b", Some(2)));
+    assert_eq!(settings.app_secret.as_deref(), Some("b"));
+    let environment = [
+        ("BP_HOST", "c"),
+        ("BP_PORT", "3"),
+        ("BP_PRODUCTION", "true"),
+        ("EXTERNAL_URL", "http://x"),
+        ("EXPOSED_X", "process"),
+        ("SECRET_Z", "z"),
+        ("BP_CONFIG_SCRIPTS_HOOKRUNNING", "3s"),
+        ("BP_CONFIG_OWN_KEY", "[2]"),
+        ("BP_MODULE_CHANNEL_WEB_MAXMESSAGESHISTORY", "7"),
+    ];
+    let (settings, problems) = load_with(&files, &environment).unwrap();
+    assert_eq!((settings.http.host.as_str(), settings.http.port), ("c", Some(3)));
+    assert!(settings.production);
+    assert_eq!(settings.http.external_url.as_deref(), Some("http://x"));
+    assert_eq!(settings.scripts.hook_running, 3_000);
+    assert_eq!(settings.raw["scripts"]["hookRunning"], "3s");
+    assert_eq!(settings.raw["own"]["key"], serde_json::json!([2]));
+    assert_eq!(settings.http.max_messages_history, 7);
+    assert_eq!(
+        settings.script_env.into_iter().collect::<Vec<_>>(),
+        [("EXPOSED_X".to_owned(), "process".to_owned()), ("EXPOSED_Y".to_owned(), "file".to_owned())]
+    );
+    expect![[r#"botpress.config.json:1:63: warning: the key "own" is not used"#]].assert_eq(&warnings(&problems));
+
+    let root = workspace(&files);
+    let overrides = Overrides { host: Some("d".into()), port: Some(4), production: true };
+    let (settings, _) = load(root.path(), &overrides, &BTreeMap::new()).unwrap();
+    assert_eq!((settings.http.host.as_str(), settings.http.port, settings.production), ("d", Some(4), true));
+}
+
+#[test]
+fn variables_that_are_wrong_or_unused_are_named() {
+    check_error(
+        &[],
+        &[("BP_PORT", "x"), ("BP_PRODUCTION", "maybe"), ("REDIS_URL", "redis://x"), ("BP_CONFIG_HTTPSERVER_PRT", "1")],
+        expect![[r#"
+            environment variable BP_PORT: error: must be a whole number from 0 to 65535, got the text "x"
+
+            environment variable BP_PRODUCTION: error: must be true or false, got the text "maybe"
+
+            environment variable BP_CONFIG_HTTPSERVER_PRT: warning: not used: there is no such key
+            help: did you mean BP_CONFIG_HTTPSERVER_PORT?
+
+            environment variable REDIS_URL: warning: not used: one server serves a workspace"#]],
+    );
+}
+
+#[test]
+fn the_newer_name_of_the_secret_wins_and_an_empty_one_counts_as_none() {
+    let (settings, _) =
+        load_with(&[("botpress.config.json", r#"{ "jwtSecret": "old", "appSecret": "new" }"#)], &[]).unwrap();
+    assert_eq!(settings.app_secret.as_deref(), Some("new"));
+    let (settings, _) = load_with(&[("botpress.config.json", r#"{ "appSecret": "" }"#)], &[]).unwrap();
+    assert_eq!(settings.app_secret, None);
+}
+
+#[test]
+fn a_second_configuration_file_is_warned_of() {
+    let (_, problems) =
+        load_with(&[("botpress.config.json", "{}"), ("data/global/botpress.config.json", "{}")], &[]).unwrap();
+    assert_eq!(
+        warnings(&problems),
+        "data/global/botpress.config.json: warning: not read: botpress.config.json is there too, and comes first"
+    );
+}

@@ -1,0 +1,128 @@
+//! Something wrong in a file of the workspace: where, what, and what to do about it.
+
+use std::fmt;
+
+use crate::code_frame::{code_frame, place};
+
+/// An error or a warning in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, relative to the workspace, with `/`.
+    pub path: String,
+    /// Line, from 1.
+    pub line: Option<u32>,
+    /// Column in characters, from 1.
+    pub column: Option<u32>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// The lines around the place.
+    pub frame: Option<String>,
+    /// An error: the file (or the part of it) is not in service, its last good version may be. Otherwise a warning.
+    pub fatal: bool,
+}
+
+impl Problem {
+    /// An error in a file.
+    pub fn error(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            line: None,
+            column: None,
+            message: message.into(),
+            help: None,
+            frame: None,
+            fatal: true,
+        }
+    }
+
+    /// A warning about a file.
+    pub fn warning(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { fatal: false, ..Self::error(path, message) }
+    }
+
+    /// Adds the place of a byte offset into `source` and the lines around it.
+    #[must_use]
+    pub fn at(self, source: &str, offset: usize) -> Self {
+        let (line, column) = place(source, offset);
+        let frame = Some(code_frame(source, line, column)).filter(|frame| !frame.is_empty());
+        Self { line: Some(line), column: Some(column), frame, ..self }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// The same without the lines around it: for things that need no look at the text.
+    #[must_use]
+    pub fn without_frame(self) -> Self {
+        Self { frame: None, ..self }
+    }
+
+    /// `hooks/x/y.js:3:7`, as far as it is known; control characters in the name are escaped.
+    pub fn place(&self) -> String {
+        let mut out = escape_controls(&self.path);
+        for number in [self.line, self.column].into_iter().map_while(|number| number) {
+            out.push(':');
+            out.push_str(&number.to_string());
+        }
+        out
+    }
+}
+
+/// What a terminal shows.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.fatal { "error" } else { "warning" };
+        write!(f, "{}: {kind}: {}", self.place(), escape_controls(&self.message))?;
+        if let Some(frame) = &self.frame {
+            write!(f, "\n{frame}")?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\nhelp: {}", escape_controls(help))?;
+        }
+        Ok(())
+    }
+}
+
+/// Names and messages may hold a script's text: nothing in them may act on a terminal. Line feeds stay.
+fn escape_controls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn a_problem_shows_place_message_source_and_help() {
+        let source = "let a\nlet b = (\n";
+        let problem = Problem::error("hooks/x/y.js", "unexpected token").at(source, 14).help("close the parenthesis");
+        expect![[r#"
+            hooks/x/y.js:2:9: error: unexpected token
+              1 | let a
+            > 2 | let b = (
+                |         ^
+              3 |
+            help: close the parenthesis"#]]
+        .assert_eq(&problem.to_string());
+    }
+
+    #[test]
+    fn names_and_messages_cannot_act_on_the_terminal() {
+        let problem = Problem::warning("hooks/\u{1b}[2J.js", "says \u{7}");
+        assert_eq!(problem.to_string(), "hooks/\\u{1b}[2J.js: warning: says \\u{7}");
+    }
+}

@@ -1,0 +1,263 @@
+//! Checking JSON against a table of keys: wrong types are errors with their place, unknown keys are named once.
+
+use serde_json::{Map, Value};
+
+use super::jsonc::{Step, key_offset, name_of, offset, way};
+use super::problem::Problem;
+use super::values::{duration_of, size_of};
+
+/// What a key may hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// An `http` or `https` address.
+    Address,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number from … to.
+    Whole(u64, u64),
+    /// A number from … to.
+    Fraction(f64, f64),
+    /// A duration of at least so many milliseconds.
+    Duration(u64),
+    /// A size in bytes from … to.
+    Size(u64, u64),
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// An array of texts.
+    Texts,
+    /// An object that scripts may fill as they like.
+    Object,
+    /// Anything: known, but its content is not for us to judge.
+    Any,
+}
+
+/// A checked value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Checked {
+    /// Of `Text`, `Address` and `Choice`.
+    Text(String),
+    /// Of `Flag`.
+    Flag(bool),
+    /// Of `Whole`, `Duration` (milliseconds) and `Size` (bytes).
+    Whole(u64),
+    /// Of `Fraction`.
+    Fraction(f64),
+    /// Of the kinds that are only checked.
+    Other,
+}
+
+impl Checked {
+    /// The text; empty if it is none.
+    pub fn text(self) -> String {
+        if let Self::Text(text) = self { text } else { String::new() }
+    }
+
+    /// The flag.
+    pub fn flag(&self) -> bool {
+        matches!(self, Self::Flag(true))
+    }
+
+    /// The number; 0 if it is none. The table's bounds keep it within the target's type.
+    pub fn whole<T: TryFrom<u64> + Default>(&self) -> T {
+        if let Self::Whole(number) = self { T::try_from(*number).unwrap_or_default() } else { T::default() }
+    }
+
+    /// The number; 0 if it is none.
+    pub fn fraction(&self) -> f64 {
+        if let Self::Fraction(number) = self { *number } else { 0.0 }
+    }
+}
+
+/// A key of a configuration file.
+#[derive(Debug)]
+pub struct Key<T: 'static> {
+    /// `httpServer.port`.
+    pub path: &'static str,
+    /// What it may hold.
+    pub kind: Kind,
+    /// Where the value goes; the JSON as it was written comes along.
+    pub set: fn(&mut T, Checked, &Value),
+}
+
+/// Checks a value; the error says what was expected.
+pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
+    let expected = || Err(expectation(kind));
+    match (kind, value) {
+        (Kind::Any, _) | (Kind::Object, Value::Object(_)) => Ok(Checked::Other),
+        (Kind::Text, Value::String(text)) => Ok(Checked::Text(text.clone())),
+        (Kind::Address, Value::String(text)) => {
+            let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+            match rest {
+                Some(rest) if !rest.trim_matches('/').is_empty() => {
+                    Ok(Checked::Text(text.trim_end_matches('/').to_owned()))
+                }
+                _ => expected(),
+            }
+        }
+        (Kind::Flag, Value::Bool(flag)) => Ok(Checked::Flag(*flag)),
+        (Kind::Whole(min, max), Value::Number(number)) => match number.as_u64() {
+            Some(number) if (min..=max).contains(&number) => Ok(Checked::Whole(number)),
+            _ => expected(),
+        },
+        (Kind::Fraction(min, max), Value::Number(number)) => match number.as_f64() {
+            Some(number) if (min..=max).contains(&number) => Ok(Checked::Fraction(number)),
+            _ => expected(),
+        },
+        (Kind::Duration(min), value) => match duration_of(value) {
+            Some(number) if number >= min => Ok(Checked::Whole(number)),
+            _ => expected(),
+        },
+        (Kind::Size(min, max), value) => match size_of(value) {
+            Some(number) if (min..=max).contains(&number) => Ok(Checked::Whole(number)),
+            _ => expected(),
+        },
+        (Kind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(Checked::Text(text.clone())),
+        (Kind::Texts, Value::Array(items)) if items.iter().all(Value::is_string) => Ok(Checked::Other),
+        _ => expected(),
+    }
+}
+
+/// What a kind expects, in words.
+pub fn expectation(kind: Kind) -> String {
+    match kind {
+        Kind::Text => "a text".into(),
+        Kind::Address => "an address such as \"https://bots.example.org\"".into(),
+        Kind::Flag => "true or false".into(),
+        Kind::Whole(min, max) => format!("a whole number from {min} to {max}"),
+        Kind::Fraction(min, max) => format!("a number from {min} to {max}"),
+        Kind::Duration(0) => "a duration such as \"10s\", \"2m\", \"6 hours\", or a number of milliseconds".into(),
+        Kind::Duration(min) => {
+            format!("a duration such as \"10s\", \"2m\", or a number of milliseconds, at least {min} ms")
+        }
+        Kind::Size(min, max) => {
+            format!("a size such as \"512kb\", \"10mb\", or a number of bytes, from {min} to {max}")
+        }
+        Kind::Choice(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or "),
+        Kind::Texts => "an array of texts".into(),
+        Kind::Object => "an object".into(),
+        Kind::Any => "any value".into(),
+    }
+}
+
+/// Goes through a file's object: sets what the table knows, reports what has the wrong type (an error), and, if
+/// `name_unknown`, what the table does not know (a warning). `null` counts as not given.
+pub fn apply<T>(
+    path: &str,
+    text: &str,
+    object: &Map<String, Value>,
+    keys: &[Key<T>],
+    name_unknown: bool,
+    target: &mut T,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let walk = Walk { path, text, keys, name_unknown };
+    walk.object(object, &mut Vec::new(), target, &mut problems);
+    problems
+}
+
+struct Walk<'a, T: 'static> {
+    path: &'a str,
+    text: &'a str,
+    keys: &'a [Key<T>],
+    name_unknown: bool,
+}
+
+impl<'a, T> Walk<'a, T> {
+    fn object(
+        &self,
+        object: &'a Map<String, Value>,
+        steps: &mut Vec<Step<'a>>,
+        target: &mut T,
+        problems: &mut Vec<Problem>,
+    ) {
+        for (name, value) in object {
+            steps.push(Step::Key(name));
+            self.value(value, steps, target, problems);
+            steps.pop();
+        }
+    }
+
+    fn value(&self, value: &'a Value, steps: &mut Vec<Step<'a>>, target: &mut T, problems: &mut Vec<Problem>) {
+        let way_here = way(steps);
+        let below = format!("{way_here}.");
+        if let Some(key) = self.keys.iter().find(|key| key.path == way_here) {
+            if value.is_null() {
+                return;
+            }
+            match check(key.kind, value) {
+                Ok(checked) => (key.set)(target, checked, value),
+                Err(expected) => problems.push(self.wrong_type(&way_here, &expected, value, steps)),
+            }
+        } else if self.keys.iter().any(|key| key.path.starts_with(&below)) {
+            match value {
+                Value::Object(inner) => self.object(inner, steps, target, problems),
+                Value::Null => {}
+                other => problems.push(self.wrong_type(&way_here, "an object", other, steps)),
+            }
+        } else if self.name_unknown && !matches!(way_here.as_str(), "$schema" | "version") {
+            let problem = Problem::warning(self.path, format!("the key \"{way_here}\" is not used"))
+                .at(self.text, key_offset(self.text, steps))
+                .without_frame();
+            problems.push(match nearest(&way_here, self.keys.iter().map(|key| key.path)) {
+                Some(near) => problem.help(format!("did you mean \"{near}\"?")),
+                None => problem,
+            });
+        }
+    }
+
+    fn wrong_type(&self, way_here: &str, expected: &str, value: &Value, steps: &[Step<'_>]) -> Problem {
+        // A secret of the wrong type is still a secret.
+        let got = if super::redact::is_secret(way_here) { String::new() } else { format!(", got {}", name_of(value)) };
+        let problem = Problem::error(self.path, format!("\"{way_here}\" must be {expected}{got}"))
+            .at(self.text, offset(self.text, steps));
+        if got.is_empty() { problem.without_frame() } else { problem }
+    }
+}
+
+/// The word nearest to another, if it is near enough to be meant.
+pub fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    words
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= 2.min(candidate.len() / 3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions and replacements between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (above + 1).min(row[j] + 1).min(diagonal + usize::from(x != *y));
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_found_and_a_far_one_is_not() {
+        let words = ["before_incoming_middleware", "after_bot_mount", "host"];
+        assert_eq!(nearest("before_incoming_middlewares", words.into_iter()), Some(words[0]));
+        assert_eq!(nearest("After_Bot_Mont", words.into_iter()), Some(words[1]));
+        assert_eq!(nearest("hst", words.into_iter()), Some("host"));
+        assert_eq!(nearest("something", words.into_iter()), None);
+    }
+
+    #[test]
+    fn addresses_lose_their_last_slash() {
+        assert_eq!(check(Kind::Address, &"https://x.org/".into()), Ok(Checked::Text("https://x.org".into())));
+        assert!(check(Kind::Address, &"x.org".into()).is_err());
+        assert!(check(Kind::Address, &"http://".into()).is_err());
+    }
+}

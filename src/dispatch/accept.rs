@@ -1,0 +1,111 @@
+//! The way in: counted, stored, and only then queued in memory, in the order of the commits.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::admission::FullQueue;
+use super::collect::Collector;
+use super::core::Control;
+use super::stats::count;
+use super::{AcceptError, Conversed, ConverseError, Dispatcher, Notice, Shared};
+use crate::model::{ConversationKey, EventDraft};
+use crate::store::{Accepted, Place, StoreError, UserMessage};
+
+impl Dispatcher {
+    /// Stores an event, its place in the queue and the user's message, if it is one. When this returns, it is committed.
+    pub async fn accept(
+        &self,
+        draft: EventDraft,
+        place: Place,
+        message: Option<UserMessage>,
+    ) -> Result<Accepted, AcceptError> {
+        self.store_event(draft, place, message, None)?
+            .await
+            .unwrap_or(Err(StoreError::Closed))
+            .map_err(AcceptError::Store)
+    }
+
+    /// Stores an event and waits until it has settled: its replies, in order. With `want_event` also the event as it
+    /// ended.
+    pub async fn converse(&self, draft: EventDraft, want_event: bool) -> Result<Conversed, ConverseError> {
+        let limit = self.0.settings.http.converse_timeout;
+        let (answer, receiver) = oneshot::channel();
+        let collector = Collector::new(answer, want_event);
+        let stored = self.store_event(draft, Place::Nowhere, None, Some(collector))?;
+        let wait = async {
+            stored.await.unwrap_or(Err(StoreError::Closed)).map_err(AcceptError::Store)?;
+            receiver.await.unwrap_or(Err(ConverseError::Accept(AcceptError::Stopping)))
+        };
+        match tokio::time::timeout(Duration::from_millis(limit), wait).await {
+            Ok(result) => result,
+            Err(_) => Err(ConverseError::TimedOut(limit)),
+        }
+    }
+
+    fn store_event(
+        &self,
+        draft: EventDraft,
+        place: Place,
+        message: Option<UserMessage>,
+        collector: Option<Collector>,
+    ) -> Result<oneshot::Receiver<Result<Accepted, StoreError>>, AcceptError> {
+        if self.0.stopping.load(Ordering::SeqCst) {
+            return Err(AcceptError::Stopping);
+        }
+        self.0.enter(&draft.key)?;
+        let key = draft.key.clone();
+        let shared = Arc::clone(&self.0);
+        let (answer, receiver) = oneshot::channel();
+        self.0.store.accept(draft, place, message, move |result| {
+            match &result {
+                Ok(accepted) => {
+                    count(&shared.counters.accepted);
+                    if let Some(message) = &accepted.message {
+                        shared.notify(Notice::Stored { key, message: Arc::new(message.clone()) });
+                    }
+                    shared.tell(Control::Queued { event: accepted.event.clone(), at: Instant::now(), collector });
+                }
+                Err(_) => shared.admission.leave(&key),
+            }
+            // A caller that is gone needs no answer: the event is in the queue all the same.
+            let _ = answer.send(result);
+        });
+        Ok(receiver)
+    }
+}
+
+impl Shared {
+    /// Counts an event that is about to be stored.
+    pub(super) fn enter(&self, key: &ConversationKey) -> Result<(), AcceptError> {
+        self.admission.enter(key).map_err(|(queue, waiting)| {
+            count(&self.counters.refused);
+            let rate = self.counters.rate.load(Ordering::Relaxed).max(1);
+            AcceptError::Full { queue, waiting, retry_after: retry_after(queue, waiting, rate) }
+        })
+    }
+}
+
+/// Seconds until there may be room: a tenth of the queue must have gone at the present rate of the whole server.
+fn retry_after(queue: FullQueue, waiting: usize, rate: u64) -> u32 {
+    match queue {
+        // One conversation runs one event at a time, whatever the rate of the whole.
+        FullQueue::Conversation => 1,
+        FullQueue::Bot => u32::try_from(waiting as u64 / 10 / rate.max(1)).unwrap_or(u32::MAX).clamp(1, 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_is_told_a_sensible_time() {
+        assert_eq!(retry_after(FullQueue::Conversation, 100, 1), 1);
+        assert_eq!(retry_after(FullQueue::Bot, 10_000, 5_000), 1);
+        assert_eq!(retry_after(FullQueue::Bot, 10_000, 100), 10);
+        assert_eq!(retry_after(FullQueue::Bot, 10_000, 1), 60);
+    }
+}

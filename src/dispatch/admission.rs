@@ -1,0 +1,124 @@
+//! How much may wait: counted from before an event is stored until its turn comes, so that a flood is refused with 503
+//! and never reaches the store.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+
+use crate::config::DispatchSettings;
+use crate::model::{BotId, ConversationKey};
+
+/// Counts of what waits, by bot and by conversation.
+#[derive(Debug)]
+pub(super) struct Admission {
+    counts: Mutex<HashMap<BotId, Counts>>,
+    per_bot: usize,
+    per_conversation: usize,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    waiting: usize,
+    conversations: HashMap<ConversationKey, usize>,
+}
+
+/// Which queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FullQueue {
+    /// The user's: `queue.perConversation`.
+    Conversation,
+    /// The bot's: `queue.perBot`.
+    Bot,
+}
+
+impl Admission {
+    pub(super) fn new(settings: &DispatchSettings) -> Self {
+        Self {
+            counts: Mutex::default(),
+            per_bot: settings.per_bot,
+            per_conversation: settings.per_conversation,
+        }
+    }
+
+    /// Counts one more, or says which queue is full and how many wait in it.
+    pub(super) fn enter(&self, key: &ConversationKey) -> Result<(), (FullQueue, usize)> {
+        let mut counts = self.counts.lock();
+        let bot = counts.entry(key.bot.clone()).or_default();
+        if bot.waiting >= self.per_bot {
+            return Err((FullQueue::Bot, bot.waiting));
+        }
+        match bot.conversations.get_mut(key) {
+            Some(waiting) if *waiting >= self.per_conversation => return Err((FullQueue::Conversation, *waiting)),
+            Some(waiting) => *waiting += 1,
+            None => {
+                bot.conversations.insert(key.clone(), 1);
+            }
+        }
+        bot.waiting += 1;
+        Ok(())
+    }
+
+    /// Counts one that is in the store already, whatever the limits: it was accepted by an earlier run.
+    pub(super) fn enter_anyway(&self, key: &ConversationKey) {
+        let mut counts = self.counts.lock();
+        let bot = counts.entry(key.bot.clone()).or_default();
+        bot.waiting += 1;
+        *bot.conversations.entry(key.clone()).or_insert(0) += 1;
+    }
+
+    /// One waits no more: its turn has come, or it was not stored.
+    pub(super) fn leave(&self, key: &ConversationKey) {
+        let mut counts = self.counts.lock();
+        let Some(bot) = counts.get_mut(&key.bot) else { return };
+        bot.waiting = bot.waiting.saturating_sub(1);
+        if let Some(waiting) = bot.conversations.get_mut(key) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                bot.conversations.remove(key);
+            }
+        }
+        if bot.waiting == 0 {
+            counts.remove(&key.bot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UserId;
+
+    fn key(user: &str) -> ConversationKey {
+        ConversationKey {
+            bot: BotId::parse("a").unwrap(),
+            channel: "web".into(),
+            target: UserId::parse(user).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_opens_again_when_one_leaves() {
+        let settings = DispatchSettings { per_bot: 3, per_conversation: 2, ..DispatchSettings::default() };
+        let admission = Admission::new(&settings);
+        admission.enter(&key("u")).unwrap();
+        admission.enter(&key("u")).unwrap();
+        assert_eq!(admission.enter(&key("u")), Err((FullQueue::Conversation, 2)));
+        admission.enter(&key("v")).unwrap();
+        assert_eq!(admission.enter(&key("v")), Err((FullQueue::Bot, 3)));
+        admission.leave(&key("u"));
+        admission.enter(&key("v")).unwrap();
+        admission.leave(&key("u"));
+        admission.leave(&key("v"));
+        admission.leave(&key("v"));
+        assert!(admission.counts.lock().is_empty(), "nothing is kept of users who wait for nothing");
+    }
+
+    #[test]
+    fn what_was_stored_before_counts_but_is_never_refused() {
+        let settings = DispatchSettings { per_bot: 1, per_conversation: 1, ..DispatchSettings::default() };
+        let admission = Admission::new(&settings);
+        admission.enter_anyway(&key("u"));
+        admission.enter_anyway(&key("u"));
+        assert!(admission.enter(&key("v")).is_err());
+    }
+}

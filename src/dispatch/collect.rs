@@ -1,0 +1,131 @@
+//! Who waits for the replies of one event: `/converse`.
+
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::{Conversed, ConverseError};
+use crate::model::EventId;
+
+/// Collectors by event. What is told of an event without one is nobody's.
+#[derive(Debug, Default)]
+pub(super) struct Collectors {
+    by_event: HashMap<EventId, Collector>,
+}
+
+/// One waiting caller.
+#[derive(Debug)]
+pub(super) struct Collector {
+    answer: oneshot::Sender<Result<Conversed, ConverseError>>,
+    so_far: Conversed,
+    want_event: bool,
+}
+
+impl Collector {
+    pub(super) fn new(answer: oneshot::Sender<Result<Conversed, ConverseError>>, want_event: bool) -> Self {
+        Self { answer, so_far: Conversed::default(), want_event }
+    }
+}
+
+impl Collectors {
+    /// The event with this id answers that caller.
+    pub(super) fn insert(&mut self, event: EventId, collector: Collector) {
+        self.by_event.insert(event, collector);
+    }
+
+    /// Whether anybody still waits: a caller whose time is over is forgotten here.
+    pub(super) fn waits(&mut self, event: EventId) -> bool {
+        match self.by_event.get(&event) {
+            None => false,
+            Some(collector) if collector.answer.is_closed() => {
+                self.by_event.remove(&event);
+                false
+            }
+            Some(_) => true,
+        }
+    }
+
+    /// Whether the caller wants the event as it ended.
+    pub(super) fn wants_event(&self, event: EventId) -> bool {
+        self.by_event.get(&event).is_some_and(|collector| collector.want_event)
+    }
+
+    /// A reply is committed.
+    pub(super) fn reply(&mut self, event: EventId, payload: Box<RawValue>) {
+        if let Some(collector) = self.by_event.get_mut(&event) {
+            collector.so_far.responses.push(payload);
+        }
+    }
+
+    /// The event as it ended.
+    pub(super) fn ended(&mut self, event: EventId, json: Option<Box<RawValue>>) {
+        if let Some(collector) = self.by_event.get_mut(&event) {
+            collector.so_far.event = json;
+        }
+    }
+
+    /// Nothing more will come: the caller is answered with what there is.
+    pub(super) fn settle(&mut self, event: EventId) {
+        if let Some(collector) = self.by_event.remove(&event) {
+            // A caller that is gone has been answered with a time-out.
+            let _ = collector.answer.send(Ok(collector.so_far));
+        }
+    }
+
+    /// The caller gets an error.
+    pub(super) fn fail(&mut self, event: EventId, error: ConverseError) {
+        if let Some(collector) = self.by_event.remove(&event) {
+            let _ = collector.answer.send(Err(error));
+        }
+    }
+
+    /// Forgets callers whose time is over.
+    pub(super) fn prune(&mut self) {
+        self.by_event.retain(|_, collector| !collector.answer.is_closed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    fn collector(collectors: &mut Collectors, id: u64) -> oneshot::Receiver<Result<Conversed, ConverseError>> {
+        let (answer, receiver) = oneshot::channel();
+        collectors.insert(EventId(id), Collector::new(answer, false));
+        receiver
+    }
+
+    #[test]
+    fn concurrent_callers_get_each_their_own_replies_in_order() {
+        let mut collectors = Collectors::default();
+        let mut first = collector(&mut collectors, 1);
+        let mut second = collector(&mut collectors, 2);
+        collectors.reply(EventId(2), raw("\"b1\""));
+        collectors.reply(EventId(1), raw("\"a1\""));
+        collectors.reply(EventId(2), raw("\"b2\""));
+        collectors.reply(EventId(3), raw("\"nobody\""));
+        assert!(first.try_recv().is_err(), "not before the event has settled");
+        collectors.settle(EventId(1));
+        collectors.settle(EventId(2));
+        let texts = |answer: &mut oneshot::Receiver<Result<Conversed, ConverseError>>| {
+            answer.try_recv().unwrap().unwrap().responses.iter().map(|raw| raw.get().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&mut first), ["\"a1\""]);
+        assert_eq!(texts(&mut second), ["\"b1\"", "\"b2\""]);
+    }
+
+    #[test]
+    fn a_caller_whose_time_is_over_is_forgotten() {
+        let mut collectors = Collectors::default();
+        drop(collector(&mut collectors, 1));
+        assert!(!collectors.waits(EventId(1)));
+        drop(collector(&mut collectors, 2));
+        collectors.prune();
+        assert!(collectors.by_event.is_empty());
+    }
+}

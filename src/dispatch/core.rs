@@ -1,0 +1,551 @@
+//! The dispatcher's one task. It owns every turn, dispatch and worker, so nothing here is locked and nothing races.
+//!
+//! Messages come on two channels: from callers and the store's completions, who never wait, and from the workers, who
+//! wait when the task is behind, so that a flood stays in the socket of the worker that makes it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+
+use super::collect::{Collector, Collectors};
+use super::hold::Holds;
+use super::pool::{Pool, Role};
+use super::process::{FromWorker, Message};
+use super::stats::{count, gauge};
+use super::traces::Trace;
+use super::turns::{Limits, Turns};
+use super::watch::Watch;
+use super::work::{Flight, Job, Work};
+use super::{ConverseError, DispatchError, Shared};
+use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};
+use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, Processed, Settled, event_work};
+use crate::store::StoreError;
+
+pub(super) use super::work::HookRun;
+
+/// How often workers are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// Batches of frames that wait for the task; more wait in the sockets.
+const BATCHES: usize = 64;
+/// How often the end of an event is tried to be stored before its conversation goes on without it.
+const FINISH_TRIES: u32 = 8;
+/// How long an event waits when its state cannot be read.
+const RESTORE_PAUSE: Duration = Duration::from_millis(500);
+
+/// What callers and completions tell the task.
+pub(super) enum Control {
+    /// An event is committed.
+    Queued {
+        event: QueuedEvent,
+        at: Instant,
+        collector: Option<Collector>,
+    },
+    /// A reply is committed that somebody may wait for.
+    Replied {
+        event: EventId,
+        payload: Box<RawValue>,
+    },
+    /// An event's end is committed, or could not be.
+    Finished(Finishing, Result<(), StoreError>),
+    /// Everything that a settled event did is committed.
+    Answer(EventId),
+    /// An event whose state could not be read is tried again.
+    Retry(Job),
+    Publish {
+        version: u64,
+        frame: Bytes,
+        bots: Vec<BotId>,
+    },
+    Compile {
+        frame: Bytes,
+        files: usize,
+        answer: oneshot::Sender<Result<Compiled, DispatchError>>,
+    },
+    RunHooks(HookRun),
+    WhenReady(oneshot::Sender<Result<(), DispatchError>>),
+    /// A worker's process is gone.
+    Reaped {
+        worker: u32,
+        status: String,
+    },
+    Stop {
+        limit: Duration,
+        answer: oneshot::Sender<()>,
+    },
+}
+
+/// The end of an event on its way to the store.
+#[derive(Debug)]
+pub(super) struct Finishing {
+    pub(super) event: EventId,
+    pub(super) session: crate::model::SessionKey,
+    /// The `Processed` frame, to take the state from again if the first try fails; none for an event that was ended.
+    pub(super) body: Option<Bytes>,
+    /// Nothing follows: who waits for the replies is answered.
+    pub(super) settles: bool,
+    pub(super) tries: u32,
+}
+
+/// The program that new dispatches run on.
+pub(super) struct Published {
+    pub(super) version: u64,
+    pub(super) frame: Bytes,
+    pub(super) bots: HashSet<BotId>,
+}
+
+/// The task's state.
+pub(super) struct Core {
+    pub(super) shared: Arc<Shared>,
+    pub(super) turns: Turns<Job>,
+    /// Events that hold their turn already and run again at once.
+    pub(super) again: VecDeque<Job>,
+    /// Events that run next alone in a worker of their own.
+    pub(super) alone: VecDeque<Job>,
+    pub(super) flights: HashMap<u64, Flight>,
+    next_dispatch: u64,
+    pub(super) pool: Pool,
+    pub(super) program: Option<Published>,
+    /// Hook runs that wait for the resident worker.
+    pub(super) hooks: VecDeque<HookRun>,
+    /// Hook runs that a new resident worker repeats.
+    pub(super) resident_runs: Vec<HookRun>,
+    pub(super) collectors: Collectors,
+    pub(super) holds: Holds,
+    pub(super) watch: Watch,
+    pub(super) when_ready: Vec<oneshot::Sender<Result<(), DispatchError>>>,
+    pub(super) stop: Option<Stop>,
+}
+
+/// The server is stopping.
+pub(super) struct Stop {
+    pub(super) until: Instant,
+    pub(super) drained: bool,
+    pub(super) answer: Option<oneshot::Sender<()>>,
+}
+
+/// Reads what is left in the queue and starts the task.
+pub(super) fn start(
+    shared: Arc<Shared>,
+    mut control: mpsc::UnboundedReceiver<Control>,
+) -> Result<(), DispatchError> {
+    let (sink, mut frames) = mpsc::channel(BATCHES);
+    let settings = &shared.settings.dispatch;
+    let limits = Limits { in_flight: settings.in_flight.max(1), per_bot: settings.in_flight_per_bot.max(1) };
+    let mut core = Core {
+        turns: Turns::new(limits),
+        again: VecDeque::new(),
+        alone: VecDeque::new(),
+        flights: HashMap::new(),
+        next_dispatch: 1,
+        pool: Pool::new(settings.workers, sink),
+        program: None,
+        hooks: VecDeque::new(),
+        resident_runs: Vec::new(),
+        collectors: Collectors::default(),
+        holds: Holds::default(),
+        watch: Watch::default(),
+        when_ready: Vec::new(),
+        stop: None,
+        shared,
+    };
+    core.take_up().map_err(|error| DispatchError::Store(error.to_string()))?;
+    core.replenish();
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut controls, mut batches) = (Vec::new(), Vec::new());
+        loop {
+            tokio::select! {
+                _ = tick.tick() => core.tick(),
+                _ = control.recv_many(&mut controls, 256) => {}
+                _ = frames.recv_many(&mut batches, 16) => {}
+            }
+            for message in controls.drain(..) {
+                core.control(message);
+            }
+            for batch in batches.drain(..) {
+                core.from_worker(batch);
+            }
+            core.pump();
+            if core.stop.as_ref().is_some_and(|stop| stop.answer.is_none()) {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+impl Core {
+    /// What an earlier run of the server left: unfinished events, and messages that are still ahead.
+    fn take_up(&mut self) -> Result<(), StoreError> {
+        let now = self.shared.clock.now();
+        for ahead in self.shared.store.undelivered(now)? {
+            let parsed = (BotId::parse(&ahead.bot), crate::model::UserId::parse(&ahead.user));
+            if let (Ok(bot), Ok(target)) = parsed {
+                self.holds.remember(&ConversationKey { bot, channel: "web".into(), target }, ahead.deliver_at);
+            }
+        }
+        for event in self.shared.store.pending()? {
+            self.shared.admission.enter_anyway(&event.key);
+            self.queue(event, Instant::now());
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, event: QueuedEvent, queued: Instant) {
+        self.turns.push(event.key.clone(), Job { event, queued, runs: 0, tries: 0 });
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Queued { event, at, collector } => {
+                if let Some(collector) = collector {
+                    self.collectors.insert(event.id, collector);
+                }
+                self.queue(event, at);
+            }
+            Control::Replied { event, payload } => self.collectors.reply(event, payload),
+            Control::Finished(finishing, result) => self.finished(finishing, result),
+            Control::Answer(event) => self.collectors.settle(event),
+            Control::Retry(job) => self.again.push_back(job),
+            Control::Publish { version, frame, bots } => self.publish(version, frame, bots),
+            Control::Compile { frame, files, answer } => self.pool.compiles.push_back((frame, files, answer)),
+            Control::RunHooks(run) => self.hooks.push_back(run),
+            Control::WhenReady(answer) => {
+                self.when_ready.push(answer);
+                self.tell_ready();
+            }
+            Control::Reaped { worker, status } => self.bury(worker, &status),
+            Control::Stop { limit, answer } => {
+                let until = Instant::now() + limit;
+                self.stop = Some(Stop { until, drained: false, answer: Some(answer) });
+            }
+        }
+    }
+
+    fn from_worker(&mut self, batch: FromWorker) {
+        match batch {
+            FromWorker::Messages(worker, messages) => {
+                for message in messages {
+                    if self.pool.distrusted(worker) {
+                        return;
+                    }
+                    if let Err((dispatch, why)) = self.message(worker, message) {
+                        self.distrust(worker, dispatch, why);
+                    }
+                }
+            }
+            FromWorker::End(worker, None) => self.reap(worker),
+            FromWorker::End(worker, Some(why)) => {
+                self.distrust(worker, None, why);
+                self.reap(worker);
+            }
+        }
+    }
+
+    /// One message of a worker. An error is a breach of the protocol, with the dispatch it was made in, if it is one of
+    /// this worker's.
+    fn message(&mut self, worker: u32, message: Message) -> Result<(), (Option<u64>, String)> {
+        match message {
+            Message::Ready(ready) => self.worker_ready(worker, ready).map_err(|why| (None, why)),
+            Message::Compiled(compiled) => self.compiled(worker, compiled).map_err(|why| (None, why)),
+            Message::Beat(beat) => self.beat(worker, beat).map_err(|why| (None, why)),
+            Message::Request { dispatch, number, method, args } => {
+                let Some(out) = self.pool.out(worker) else { return Ok(()) };
+                let shared = Arc::clone(&self.shared);
+                let flight = self.flight(worker, dispatch)?;
+                let ask = super::work::Ask { number, method, args };
+                super::requests::ask(&shared, dispatch, flight, &out, ask).map_err(|why| (Some(dispatch), why))
+            }
+            Message::Effect { dispatch, number, effect } => {
+                self.flight(worker, dispatch)?;
+                self.effect(dispatch, number, *effect).map_err(|why| (Some(dispatch), why))
+            }
+            Message::Log { dispatch: 0, line } => self.log_of_worker(worker, &line).map_err(|why| (None, why)),
+            Message::Log { dispatch, line } => {
+                let limit = self.shared.settings.scripts.log_lines.saturating_add(100);
+                let flight = self.flight(worker, dispatch)?;
+                flight.log_lines += 1;
+                if flight.log_lines > limit {
+                    return Err((Some(dispatch), format!("more than {limit} log lines")));
+                }
+                let bot = flight.bot().cloned();
+                super::effects::log(bot.as_ref(), &line);
+                Ok(())
+            }
+            Message::Processed { dispatch, body, processed } => {
+                self.flight(worker, dispatch)?;
+                self.processed(dispatch, body, *processed).map_err(|why| (Some(dispatch), why))
+            }
+            Message::Settled { dispatch, settled } => {
+                self.flight(worker, dispatch)?;
+                self.settled(dispatch, settled).map_err(|why| (Some(dispatch), why))
+            }
+        }
+    }
+
+    fn flight(&mut self, worker: u32, dispatch: u64) -> Result<&mut Flight, (Option<u64>, String)> {
+        match self.flights.get_mut(&dispatch) {
+            Some(flight) if flight.worker == worker => Ok(flight),
+            _ => Err((None, format!("it spoke for dispatch {dispatch}, which it does not run"))),
+        }
+    }
+
+    fn processed(&mut self, dispatch: u64, body: Bytes, processed: Processed) -> Result<(), String> {
+        let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
+        if std::mem::replace(&mut flight.processed, true) {
+            return Err("it said twice that an event is processed".to_owned());
+        }
+        let settles = processed.settled;
+        match &mut flight.work {
+            Work::Hooks(run) => {
+                let result = processed.event.or(processed.trace);
+                run.answer(Ok(result.unwrap_or_else(|| RawValue::NULL.to_owned())));
+                self.resident_runs.push(run.again());
+            }
+            Work::Event(job) => {
+                if !self.shared.settings.production {
+                    let took = flight.sent.elapsed();
+                    let trace = trace_of(job, flight.sent, took, processed.errors, None, processed.trace);
+                    tracing::info!(
+                        target: "nudge::event",
+                        event = %job.event.id,
+                        bot = %job.event.key.bot,
+                        r#type = %job.event.kind,
+                        target = %job.event.key.target,
+                        waited_ms = trace.waited_ms,
+                        took_ms = trace.took_ms,
+                        errors = processed.errors,
+                        steps = trace.steps.as_deref().map_or("[]", RawValue::get),
+                        "event"
+                    );
+                    self.shared.traces.push(trace);
+                }
+                let event = job.event.id;
+                if processed.event.is_some() {
+                    self.collectors.ended(event, processed.event);
+                }
+                let finishing =
+                    Finishing { event, session: job.event.session(), body: Some(body), settles, tries: 0 };
+                self.shared.finish(finishing, processed.state);
+            }
+        }
+        if settles {
+            self.leave(dispatch);
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, dispatch: u64, settled: Settled) -> Result<(), String> {
+        let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
+        if !flight.processed {
+            return Err("it said that an event has settled before it was processed".to_owned());
+        }
+        if let Work::Event(job) = &flight.work {
+            let event = job.event.id;
+            if let Some(steps) = settled.trace.filter(|_| !self.shared.settings.production) {
+                self.shared.traces.late(event, steps);
+            }
+            self.answer_when_committed(event);
+        }
+        self.leave(dispatch);
+        Ok(())
+    }
+
+    /// Who waits for the event's replies is answered once all that was submitted so far is committed.
+    pub(super) fn answer_when_committed(&mut self, event: EventId) {
+        if self.collectors.waits(event) {
+            let shared = Arc::clone(&self.shared);
+            self.shared.store.barrier(move || shared.tell(Control::Answer(event)));
+        }
+    }
+
+    /// Nothing of the dispatch is left: its number and its place in the worker are free.
+    pub(super) fn leave(&mut self, dispatch: u64) -> Option<Flight> {
+        let flight = self.flights.remove(&dispatch)?;
+        self.pool.landed(flight.worker);
+        count(&self.shared.counters.settled);
+        if let Work::Event(job) = &flight.work {
+            self.turns.left(&job.event.key.bot);
+        }
+        Some(flight)
+    }
+
+    fn finished(&mut self, mut finishing: Finishing, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {
+                count(&self.shared.counters.processed);
+                self.watch.processed += 1;
+            }
+            Err(error) if finishing.tries < FINISH_TRIES && !matches!(error, StoreError::Closed) => {
+                tracing::error!("the end of event {} could not be stored, it is tried again: {error}", finishing.event);
+                finishing.tries += 1;
+                let shared = Arc::clone(&self.shared);
+                let pause = Duration::from_millis(50 << finishing.tries);
+                tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    // It was parsed once already.
+                    let parse = |body: &Bytes| serde_json::from_slice::<Processed>(body).ok();
+                    let state = finishing.body.as_ref().and_then(parse).and_then(|processed| processed.state);
+                    shared.finish(finishing, state);
+                });
+                return;
+            }
+            Err(error) => tracing::error!(
+                "the end of event {} could not be stored; it runs again after the next start: {error}",
+                finishing.event
+            ),
+        }
+        self.turns.release(&finishing.session.conversation);
+        if finishing.settles {
+            self.collectors.settle(finishing.event);
+        }
+    }
+
+    /// Gives workers what may run.
+    fn pump(&mut self) {
+        if self.stop.is_none() {
+            self.pump_compiler();
+            if self.program.is_some() {
+                self.pump_hooks();
+                self.pump_alone();
+                while !self.watch.paused {
+                    let Some(worker) = self.pool.pick(self.shared.settings.scripts.realms) else { break };
+                    let Some(job) = self.next_job() else { break };
+                    self.dispatch_event(job, worker);
+                }
+            }
+        }
+        gauge(&self.shared.counters.waiting, self.turns.waiting() + self.again.len() + self.alone.len());
+        gauge(&self.shared.counters.in_flight, self.flights.len());
+    }
+
+    fn next_job(&mut self) -> Option<Job> {
+        if let Some(job) = self.again.pop_front() {
+            return Some(job);
+        }
+        loop {
+            let job = self.turns.take()?;
+            self.shared.admission.leave(&job.event.key);
+            if job.event.deaths == 0 {
+                return Some(job);
+            }
+            // A worker died on it before the server did: it does not share one again.
+            self.alone.push_back(job);
+            self.pump_alone();
+        }
+    }
+
+    pub(super) fn dispatch_event(&mut self, mut job: Job, worker: u32) {
+        let (Some(program), Some(out)) = (&self.program, self.pool.out(worker)) else {
+            self.again.push_front(job);
+            return;
+        };
+        let state = match self.shared.store.restore(&job.event.session()) {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::error!("the state of event {} cannot be read, it is tried again: {error}", job.event.id);
+                job.tries += 1;
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move {
+                    tokio::time::sleep(RESTORE_PAUSE * job.tries.min(10)).await;
+                    shared.tell(Control::Retry(job));
+                });
+                return;
+            }
+        };
+        let mut body = BytesMut::with_capacity(512 + job.event.body.len() + state.session.len() + state.user.len());
+        DispatchHead::write(program.version, DispatchKind::Event, job.event.key.bot.as_str(), &mut body);
+        event_work(&job.event.body, &state, &mut body);
+        if self.collectors.wants_event(job.event.id) {
+            // Into the object that `event_work` has closed.
+            body.truncate(body.len() - 1);
+            body.put_slice(b",\"wantEvent\":true}");
+        }
+        job.runs += 1;
+        count(&self.shared.counters.dispatched);
+        self.launch(Work::Event(job), worker, &out, body.freeze());
+    }
+
+    pub(super) fn dispatch_hooks(&mut self, run: HookRun, worker: u32) {
+        let (Some(program), Some(out)) = (&self.program, self.pool.out(worker)) else {
+            self.hooks.push_front(run);
+            return;
+        };
+        let mut body = BytesMut::new();
+        let bot = run.bot.as_ref().map_or("", BotId::as_str);
+        DispatchHead::write(program.version, DispatchKind::Hooks, bot, &mut body);
+        let work = HookWork { hook: run.kind.folder().to_owned(), args: run.args.clone() };
+        // Plain JSON into memory: it cannot fail.
+        body.put_slice(&serde_json::to_vec(&work).unwrap_or_default());
+        self.launch(Work::Hooks(run), worker, &out, body.freeze());
+    }
+
+    fn launch(&mut self, work: Work, worker: u32, out: &mpsc::UnboundedSender<Frame>, body: Bytes) {
+        let dispatch = self.next_dispatch;
+        self.next_dispatch += 1;
+        self.pool.launched(worker);
+        self.flights.insert(dispatch, Flight::new(work, worker, self.shared.started));
+        // A worker that is gone is noticed by its reader, and the flight with it.
+        let _ = out.send(Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body });
+    }
+
+    fn pump_hooks(&mut self) {
+        while !self.hooks.is_empty()
+            && let Some(worker) = self.pool.ready_as(Role::Resident)
+            && let Some(run) = self.hooks.pop_front()
+        {
+            self.dispatch_hooks(run, worker);
+        }
+    }
+
+    fn publish(&mut self, version: u64, frame: Bytes, bots: Vec<BotId>) {
+        self.turns.mount(bots.iter().cloned());
+        let published = Published { version, frame, bots: bots.into_iter().collect() };
+        self.pool.send_program(&published);
+        self.resident_runs.retain(|run| run.bot.as_ref().is_none_or(|bot| published.bots.contains(bot)));
+        self.program = Some(published);
+    }
+
+    /// Everybody who waits for replies is told that the server stops.
+    pub(super) fn give_up_collectors(&mut self) {
+        self.collectors.fail_all(|| ConverseError::Accept(super::AcceptError::Stopping));
+    }
+}
+
+impl Shared {
+    /// Submits the end of an event.
+    pub(super) fn finish(self: &Arc<Self>, finishing: Finishing, state: Option<crate::model::StateChange>) {
+        let shared = Arc::clone(self);
+        self.store.finish(finishing.event, finishing.session.clone(), state, move |result| {
+            shared.tell(Control::Finished(finishing, result));
+        });
+    }
+}
+
+/// The trace of an event that was dispatched at `sent`.
+pub(super) fn trace_of(
+    job: &Job,
+    sent: Instant,
+    took: Duration,
+    errors: u32,
+    ended: Option<String>,
+    steps: Option<Box<RawValue>>,
+) -> Trace {
+    Trace {
+        event: job.event.id,
+        bot: job.event.key.bot.clone(),
+        kind: Arc::clone(&job.event.kind),
+        target: job.event.key.target.as_str().to_owned(),
+        waited_ms: sent.saturating_duration_since(job.queued).as_secs_f64() * 1_000.0,
+        took_ms: took.as_secs_f64() * 1_000.0,
+        errors,
+        ended,
+        steps,
+        late: None,
+    }
+}

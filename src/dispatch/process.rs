@@ -1,0 +1,325 @@
+//! One worker process: started with one end of a socket pair as its standard input, read and written by two tasks.
+//!
+//! Nothing here knows what a frame is about beyond parsing it. What cannot be parsed ends the worker.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes, BytesMut};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::mpsc;
+
+use crate::config::LockIn;
+use crate::protocol::{Beat, Compiled, Effect, Frame, FrameKind, FrameReader, LogLine, Processed, Ready, Settled};
+
+/// Frames handed over at once at most; a flood waits in the socket.
+const BATCH: usize = 512;
+/// Lines of standard error that are logged of one worker; the rest is read and dropped.
+const STDERR_LINES: u32 = 500;
+const STDERR_LINE: usize = 4 << 10;
+
+/// How a worker is started.
+#[derive(Debug, Clone)]
+pub struct WorkerCommand {
+    /// The executable, as a rule the server's own.
+    pub program: PathBuf,
+    /// Its arguments: `worker`.
+    pub args: Vec<OsString>,
+}
+
+impl WorkerCommand {
+    /// `<this executable> worker`. Fails where the system does not tell the executable's path.
+    pub fn current() -> io::Result<Self> {
+        Ok(Self::of(std::env::current_exe()?))
+    }
+
+    /// `<program> worker`, for tests, whose own executable is not the server's.
+    pub fn of(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), args: vec!["worker".into()] }
+    }
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) child: Child,
+    pub(super) pid: u32,
+    /// Frames to it. Nobody waits: what one event sends is bounded by its limits.
+    pub(super) out: mpsc::UnboundedSender<Frame>,
+    /// When bytes last came, in milliseconds since the dispatcher's start.
+    pub(super) heard: Arc<AtomicU64>,
+}
+
+/// What a worker says, parsed.
+#[derive(Debug)]
+pub(super) enum Message {
+    Ready(Ready),
+    Compiled(Compiled),
+    Beat(Beat),
+    Request { dispatch: u64, number: u32, method: String, args: Box<RawValue> },
+    Effect { dispatch: u64, number: u32, effect: Box<Effect> },
+    Log { dispatch: u64, line: Box<LogLine> },
+    Processed { dispatch: u64, body: Bytes, processed: Box<Processed> },
+    Settled { dispatch: u64, settled: Settled },
+}
+
+/// What comes from a worker's reader: batches, and at last an end.
+#[derive(Debug)]
+pub(super) enum FromWorker {
+    Messages(u32, Vec<Message>),
+    /// The socket is at its end, everything before it was handed over; or what came is no protocol, with the reason.
+    End(u32, Option<String>),
+}
+
+/// Starts a worker. `started` is the zero of `heard`.
+pub(super) fn spawn(
+    id: u32,
+    command: &WorkerCommand,
+    lock_in: LockIn,
+    frame_limit: usize,
+    started: Instant,
+    sink: mpsc::Sender<FromWorker>,
+) -> io::Result<Process> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let mut child = {
+        let mut process = Command::new(&command.program);
+        process
+            .args(&command.args)
+            .env_clear()
+            .env("NUDGE_LOCK_IN", if lock_in == LockIn::Off { "off" } else { "on" })
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        if let Some(zone) = std::env::var_os("TZ") {
+            process.env("TZ", zone);
+        }
+        // The command holds the worker's end of the socket: it must go, or there is never an end of file.
+        process.spawn()?
+    };
+    let pid = child.id().unwrap_or(0);
+    let (read, write) = tokio::net::UnixStream::from_std(ours)?.into_split();
+    let heard = Arc::new(AtomicU64::new(millis(started)));
+    let (out, frames) = mpsc::unbounded_channel();
+    if let Some(stderr) = child.stderr.take() {
+        tokio::spawn(log_stderr(id, stderr));
+    }
+    tokio::spawn(write_frames(write, frames));
+    tokio::spawn(read_frames(id, read, frame_limit, started, Arc::clone(&heard), sink));
+    Ok(Process { child, pid, out, heard })
+}
+
+/// Milliseconds since `started`.
+pub(super) fn millis(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn read_frames(
+    id: u32,
+    mut socket: OwnedReadHalf,
+    frame_limit: usize,
+    started: Instant,
+    heard: Arc<AtomicU64>,
+    sink: mpsc::Sender<FromWorker>,
+) {
+    let mut reader = FrameReader::new(frame_limit);
+    let end = loop {
+        if reader.buffer.capacity() - reader.buffer.len() < 16 << 10 {
+            reader.buffer.reserve(64 << 10);
+        }
+        match socket.read_buf(&mut reader.buffer).await {
+            Ok(0) => break None,
+            Ok(_) => heard.store(millis(started), Ordering::Relaxed),
+            // A reset is how the end of a killed process may look.
+            Err(_) => break None,
+        }
+        match take_messages(&mut reader, id, &sink).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(why) => break Some(why),
+        }
+    };
+    // The dispatcher is gone when nobody listens.
+    let _ = sink.send(FromWorker::End(id, end)).await;
+}
+
+async fn take_messages(reader: &mut FrameReader, id: u32, sink: &mpsc::Sender<FromWorker>) -> Result<bool, String> {
+    let mut batch = Vec::new();
+    let mut broken = None;
+    loop {
+        match reader.next_frame() {
+            Ok(None) => break,
+            Ok(Some(frame)) => match parse(frame) {
+                Ok(message) => batch.push(message),
+                Err(why) => {
+                    broken = Some(why);
+                    break;
+                }
+            },
+            Err(error) => {
+                broken = Some(error.to_string());
+                break;
+            }
+        }
+        if batch.len() >= BATCH && sink.send(FromWorker::Messages(id, std::mem::take(&mut batch))).await.is_err() {
+            return Ok(false);
+        }
+    }
+    if !batch.is_empty() && sink.send(FromWorker::Messages(id, batch)).await.is_err() {
+        return Ok(false);
+    }
+    broken.map_or(Ok(true), Err)
+}
+
+fn parse(frame: Frame) -> Result<Message, String> {
+    let Frame { kind, dispatch, number, body } = frame;
+    Ok(match kind {
+        FrameKind::Ready => Message::Ready(json(kind, &body)?),
+        FrameKind::Compiled => Message::Compiled(json(kind, &body)?),
+        FrameKind::Beat => Message::Beat(json(kind, &body)?),
+        FrameKind::Request => request(dispatch, number, body)?,
+        FrameKind::Effect => Message::Effect { dispatch, number, effect: json(kind, &body)? },
+        FrameKind::Log => Message::Log { dispatch, line: json(kind, &body)? },
+        FrameKind::Processed => Message::Processed { dispatch, processed: json(kind, &body)?, body },
+        FrameKind::Settled => Message::Settled { dispatch, settled: json(kind, &body)? },
+        FrameKind::Hello
+        | FrameKind::Program
+        | FrameKind::Compile
+        | FrameKind::Dispatch
+        | FrameKind::Result
+        | FrameKind::Cancel
+        | FrameKind::Drain => return Err(format!("a worker must not send a {kind:?} frame")),
+    })
+}
+
+fn json<T: DeserializeOwned>(kind: FrameKind, body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("bad {kind:?} frame: {error}"))
+}
+
+fn request(dispatch: u64, number: u32, mut body: Bytes) -> Result<Message, String> {
+    let length = if body.is_empty() { 0 } else { body.get_u8() as usize };
+    if length == 0 || body.len() < length {
+        return Err("bad Request frame: no method".to_owned());
+    }
+    let method = String::from_utf8(body.split_to(length).to_vec()).map_err(|_| "bad Request frame: method is no text")?;
+    let args = json(FrameKind::Request, &body)?;
+    Ok(Message::Request { dispatch, number, method, args })
+}
+
+async fn write_frames(mut socket: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>) {
+    let mut waiting = Vec::new();
+    let mut buffer = BytesMut::new();
+    while frames.recv_many(&mut waiting, 256).await > 0 {
+        for frame in waiting.drain(..) {
+            frame.write(&mut buffer);
+        }
+        // A worker that is gone is noticed by its reader.
+        if socket.write_all(&buffer).await.is_err() {
+            return;
+        }
+        if buffer.capacity() > 4 << 20 {
+            buffer = BytesMut::new();
+        }
+        buffer.clear();
+    }
+}
+
+async fn log_stderr(id: u32, mut stderr: ChildStderr) {
+    let mut line: Vec<u8> = Vec::new();
+    let mut lines = 0;
+    let mut chunk = [0; 4096];
+    loop {
+        let read = match stderr.read(&mut chunk).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => read,
+        };
+        for &byte in &chunk[..read] {
+            if byte == b'\n' {
+                log_line(id, &mut line, &mut lines);
+            } else if line.len() < STDERR_LINE {
+                line.push(byte);
+            }
+        }
+    }
+    log_line(id, &mut line, &mut lines);
+}
+
+fn log_line(id: u32, line: &mut Vec<u8>, lines: &mut u32) {
+    if !line.is_empty() && *lines <= STDERR_LINES {
+        *lines += 1;
+        if *lines > STDERR_LINES {
+            tracing::warn!("worker {id}: more output on standard error is dropped");
+        } else {
+            tracing::warn!("worker {id}: {}", printable(&String::from_utf8_lossy(line)));
+        }
+    }
+    line.clear();
+}
+
+/// The text with control characters escaped, but for line breaks and tabs: nothing that a script says may move a
+/// terminal's cursor.
+pub(super) fn printable(text: &str) -> String {
+    let risky = |c: char| (c.is_control() && c != '\n' && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c);
+    if !text.contains(risky) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if risky(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: FrameKind, body: &'static [u8]) -> Frame {
+        Frame { kind, dispatch: 3, number: 4, body: Bytes::from_static(body) }
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(printable("a\u{1b}[2Jb\tc\nd"), "a\\u{1b}[2Jb\tc\nd");
+        assert_eq!(printable("plain"), "plain");
+    }
+
+    #[test]
+    fn a_request_is_a_method_and_its_arguments() {
+        let parsed = parse(frame(FrameKind::Request, b"\x07kvs.get[\"a\",\"b\"]")).unwrap();
+        let Message::Request { dispatch: 3, number: 4, method, args } = parsed else { panic!("{parsed:?}") };
+        assert_eq!((method.as_str(), args.get()), ("kvs.get", "[\"a\",\"b\"]"));
+    }
+
+    #[test]
+    fn whatever_is_no_protocol_is_an_error_and_no_panic() {
+        for (kind, body) in [
+            (FrameKind::Request, &b""[..]),
+            (FrameKind::Request, b"\xffkvs.get[]"),
+            (FrameKind::Request, b"\x02\xff\xff[]"),
+            (FrameKind::Request, b"\x07kvs.get["),
+            (FrameKind::Effect, b"{}"),
+            (FrameKind::Effect, b"\xff"),
+            (FrameKind::Processed, b"[1"),
+            (FrameKind::Beat, b"null"),
+            (FrameKind::Dispatch, b"{}"),
+        ] {
+            assert!(parse(frame(kind, body)).is_err(), "{kind:?} {body:?}");
+        }
+    }
+}

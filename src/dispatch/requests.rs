@@ -1,0 +1,122 @@
+//! Requests of scripts: each dispatch has one task that answers them in the order of the calls.
+//!
+//! The bot is taken from the dispatch, never from what the worker says.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::stats::count;
+use super::work::{Ask, Asks, Flight, Live, Work};
+use crate::protocol::{Frame, FrameKind};
+use crate::services::Caller;
+
+/// Namespaces whose calls do not wait for earlier calls of the same event: slow, and nothing of the store's in them.
+const SIDE_BY_SIDE: [&str; 1] = ["fetch."];
+
+/// Hands a request to its dispatch's task. Fails when too many are outstanding.
+pub(super) fn ask(
+    shared: &Arc<Shared>,
+    dispatch: u64,
+    flight: &mut Flight,
+    out: &mpsc::UnboundedSender<Frame>,
+    ask: Ask,
+) -> Result<(), String> {
+    let limit = shared.settings.scripts.requests;
+    if flight.live.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
+        return Err(format!("more than {limit} requests outstanding"));
+    }
+    let answering = Answering {
+        shared: Arc::clone(shared),
+        caller: caller(flight),
+        dispatch,
+        live: Arc::clone(&flight.live),
+        out: out.clone(),
+    };
+    if SIDE_BY_SIDE.iter().any(|prefix| ask.method.starts_with(prefix)) {
+        tokio::spawn(async move { answering.answer(ask).await });
+        return Ok(());
+    }
+    let asks = flight.asks.get_or_insert_with(|| {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            while let Some(ask) = receiver.recv().await {
+                answering.answer(ask).await;
+            }
+        });
+        Asks { sender, task: task.abort_handle() }
+    });
+    // The task lives as long as the sender.
+    let _ = asks.sender.send(ask);
+    Ok(())
+}
+
+fn caller(flight: &Flight) -> Caller {
+    let event = match &flight.work {
+        Work::Event(job) => Some(job.event.id),
+        Work::Hooks(_) => None,
+    };
+    Caller { bot: flight.bot().cloned(), event }
+}
+
+struct Answering {
+    shared: Arc<Shared>,
+    caller: Caller,
+    dispatch: u64,
+    live: Arc<Live>,
+    out: mpsc::UnboundedSender<Frame>,
+}
+
+impl Answering {
+    async fn answer(&self, ask: Ask) {
+        let result = self.shared.services.call(&self.caller, &ask.method, &ask.args).await;
+        let result = result.map_err(|error| error.to_string());
+        let body = result_body(&ask.method, result, self.shared.settings.scripts.frame);
+        count(&self.shared.counters.requests);
+        self.live.wake(self.shared.started);
+        self.live.outstanding.fetch_sub(1, Ordering::Relaxed);
+        // A worker that is gone needs no answer.
+        let _ = self.out.send(Frame { kind: FrameKind::Result, dispatch: self.dispatch, number: ask.number, body });
+    }
+}
+
+/// `1` and the JSON, or `0` and the message as a JSON string.
+fn result_body(method: &str, result: Result<String, String>, limit: u64) -> Bytes {
+    let (resolved, text) = match result {
+        Ok(json) if json.len() as u64 >= limit => {
+            (false, quoted(&format!("bp.{method}: the result has {} bytes, at most {limit} are allowed", json.len())))
+        }
+        Ok(json) => (true, json),
+        Err(message) => (false, quoted(&message)),
+    };
+    let mut body = BytesMut::with_capacity(1 + text.len());
+    body.put_u8(u8::from(resolved));
+    body.put_slice(text.as_bytes());
+    body.freeze()
+}
+
+fn quoted(text: &str) -> String {
+    // A string always has JSON.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_says_whether_it_resolves() {
+        assert_eq!(&result_body("kvs.get", Ok("{\"a\":1}".into()), 100)[..], b"\x01{\"a\":1}");
+        assert_eq!(&result_body("kvs.get", Err("no \"key\"".into()), 100)[..], b"\x00\"no \\\"key\\\"\"");
+    }
+
+    #[test]
+    fn a_result_too_large_for_the_wall_rejects() {
+        let body = result_body("kvs.get", Ok("x".repeat(100)), 100);
+        assert_eq!(body[0], 0);
+        assert!(std::str::from_utf8(&body[1..]).unwrap().contains("bp.kvs.get: the result has 100 bytes"));
+    }
+}

@@ -1,0 +1,80 @@
+//! Counters for `/status` and `/metrics`. They only ever rise but for the gauges at the end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// The counters as they are counted.
+        #[derive(Debug, Default)]
+        pub(super) struct Counters {
+            $(pub(super) $name: AtomicU64,)*
+        }
+
+        /// The counters at one moment.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            pub(super) fn read(&self) -> Stats {
+                Stats { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+
+        impl Stats {
+            /// Every counter with its name, for `/metrics`.
+            pub fn rows(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Events stored in the queue.
+    accepted,
+    /// Events refused because a queue was full.
+    refused,
+    /// Events given to a worker; one that was run again counts twice.
+    dispatched,
+    /// Events whose state and "done" are committed.
+    processed,
+    /// Dispatches of which nothing is left.
+    settled,
+    /// Replies committed: messages, and replies on other channels.
+    replies_committed,
+    /// Events that scripts sent, committed.
+    follow_ups_committed,
+    /// Requests of scripts that were answered.
+    requests,
+    /// Events that were ended by a kill.
+    ended_by_kill,
+    /// Events run again because their worker was gone.
+    run_again,
+    /// Events set aside because two workers died on them.
+    set_aside,
+    /// Workers killed by the server.
+    workers_killed,
+    /// Workers that died by themselves.
+    workers_crashed,
+    /// Now: events that wait for their turn.
+    waiting,
+    /// Now: dispatches with the workers.
+    in_flight,
+    /// Now: workers that stand ready.
+    workers,
+    /// Now: resident bytes of all workers.
+    resident_bytes,
+    /// Now: events processed in the last second.
+    rate,
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(super) fn gauge(counter: &AtomicU64, value: usize) {
+    counter.store(value as u64, Ordering::Relaxed);
+}

@@ -1,0 +1,138 @@
+//! What the dispatcher has workers do, and what it keeps of each dispatch until nothing is left of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::DispatchError;
+use crate::model::{BotId, QueuedEvent};
+use crate::program::HookKind;
+
+/// An event on its way.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) event: QueuedEvent,
+    /// When it was committed, or read from the store at the start.
+    pub(super) queued: Instant,
+    /// How often it has been dispatched.
+    pub(super) runs: u32,
+    /// How often its state could not be read.
+    pub(super) tries: u32,
+}
+
+/// Hooks that run without an event, in the resident worker.
+#[derive(Debug)]
+pub(super) struct HookRun {
+    pub(super) kind: HookKind,
+    pub(super) bot: Option<BotId>,
+    pub(super) args: serde_json::Map<String, serde_json::Value>,
+    /// Who waits for them; nobody when they run again after the resident worker was replaced.
+    pub(super) answer: Option<oneshot::Sender<Result<Box<RawValue>, DispatchError>>>,
+}
+
+impl HookRun {
+    /// The same again, for a new resident worker.
+    pub(super) fn again(&self) -> Self {
+        Self { kind: self.kind, bot: self.bot.clone(), args: self.args.clone(), answer: None }
+    }
+
+    pub(super) fn answer(&mut self, result: Result<Box<RawValue>, DispatchError>) {
+        if let Some(answer) = self.answer.take() {
+            // Who asked may have gone.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+/// What a dispatch is for.
+#[derive(Debug)]
+pub(super) enum Work {
+    Event(Job),
+    Hooks(HookRun),
+}
+
+/// One dispatch with a worker.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) work: Work,
+    /// The worker that runs it: nobody else may speak for it.
+    pub(super) worker: u32,
+    pub(super) sent: Instant,
+    /// `Processed` came.
+    pub(super) processed: bool,
+    pub(super) effects: u32,
+    pub(super) log_lines: u32,
+    pub(super) live: Arc<Live>,
+    /// Its requests, in order, once it made one.
+    pub(super) asks: Option<Asks>,
+}
+
+/// What the task that answers a dispatch's requests shares with the dispatcher.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    /// Requests without an answer.
+    pub(super) outstanding: AtomicU32,
+    /// When it was last given something to do, in microseconds since the dispatcher's start.
+    pub(super) woken: AtomicU64,
+}
+
+/// The way to the task that answers requests.
+#[derive(Debug)]
+pub(super) struct Asks {
+    pub(super) sender: mpsc::UnboundedSender<Ask>,
+    pub(super) task: AbortHandle,
+}
+
+/// One request of a script.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) number: u32,
+    pub(super) method: String,
+    pub(super) args: Box<RawValue>,
+}
+
+impl Flight {
+    pub(super) fn new(work: Work, worker: u32, started: Instant) -> Self {
+        let live = Live::default();
+        live.wake(started);
+        Self {
+            work,
+            worker,
+            sent: Instant::now(),
+            processed: false,
+            effects: 0,
+            log_lines: 0,
+            live: Arc::new(live),
+            asks: None,
+        }
+    }
+
+    pub(super) fn bot(&self) -> Option<&BotId> {
+        match &self.work {
+            Work::Event(job) => Some(&job.event.key.bot),
+            Work::Hooks(run) => run.bot.as_ref(),
+        }
+    }
+
+    /// Requests that nobody has begun with are dropped: the event is over, or will ask again.
+    pub(super) fn stop_asking(&mut self) {
+        if let Some(asks) = self.asks.take() {
+            asks.task.abort();
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn wake(&self, started: Instant) {
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.woken.store(micros, Ordering::Relaxed);
+    }
+
+    pub(super) fn woken(&self, started: Instant) -> Instant {
+        started + Duration::from_micros(self.woken.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,183 @@
+//! The trace of one event as one readable line.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::escape;
+
+/// One line for a trace `{ eventId, type, channel, target, botId, tookMs, errors, ended?, steps, late }`, for example
+/// `event 179533009130405440 proactive-trigger web/visitor-1 → welcome-bot  3.1 ms  before_incoming_middleware/proactive.js 0.4 ms ⚑skipDialogEngine → 2 replies`.
+///
+/// Built-in hooks that set nothing and failed at nothing are left out. Unknown fields and steps are ignored, missing
+/// ones left out: a trace of a newer worker still reads.
+pub fn render_trace(trace: &Value) -> String {
+    let text = |name: &str| trace[name].as_str().map(safe).unwrap_or_default();
+    let channel = trace["channel"].as_str().map(|channel| format!("{}/", safe(channel))).unwrap_or_default();
+    let mut line =
+        format!("event {} {} {channel}{} → {}", text("eventId"), text("type"), text("target"), text("botId"));
+    if let Some(ms) = trace["tookMs"].as_f64() {
+        let _ = write!(line, "  {}", duration(ms * 1_000.0));
+    }
+    let (mut replies, mut logs) = (0, 0);
+    let lists = [&trace["steps"], &trace["late"]];
+    for step in lists.into_iter().filter_map(Value::as_array).flatten() {
+        match step["s"].as_str() {
+            Some("reply") => replies += 1,
+            Some("log") => logs += 1,
+            Some("hook") => hook(step, &mut line),
+            Some("middleware") => named("middleware", &step["n"], step, &mut line),
+            Some("action") => named("action", &step["n"], step, &mut line),
+            Some("decision") => reason("decision", step, &mut line),
+            Some("dialog") => reason("dialog", step, &mut line),
+            Some("realm") => reason("realm", step, &mut line),
+            Some("event") => named("sent", &step["t"], step, &mut line),
+            Some("error") => {
+                let _ = write!(line, "  ✗ {}", safe(first_line(step["err"].as_str().unwrap_or("?"))));
+            }
+            _ => {}
+        }
+    }
+    if let Some(ended) = trace["ended"].as_str() {
+        let _ = write!(line, "  ✗ {}", safe(first_line(ended)));
+    }
+    if replies > 0 {
+        let _ = write!(line, " → {}", counted(replies, "reply", "replies"));
+    }
+    if logs > 0 {
+        let _ = write!(line, ", {}", counted(logs, "log line", "log lines"));
+    }
+    line
+}
+
+/// `1 reply`, `2 replies`.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn hook(step: &Value, line: &mut String) {
+    let path = step["f"].as_str().unwrap_or_default();
+    let flags = step["flags"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if path.starts_with("builtin:") && flags.is_empty() && step["err"].is_null() {
+        return;
+    }
+    let short = path.trim_start_matches("builtin:");
+    let short = short.strip_prefix("data/global/").unwrap_or(short);
+    let short = short.strip_prefix("hooks/").unwrap_or(short);
+    named("", &Value::from(short), step, line);
+}
+
+/// `what name 0.4 ms ⚑flag ✗ error`
+fn named(what: &str, name: &Value, step: &Value, line: &mut String) {
+    line.push_str("  ");
+    if !what.is_empty() {
+        let _ = write!(line, "{what} ");
+    }
+    line.push_str(&safe(name.as_str().unwrap_or("?")));
+    if let Some(us) = step["us"].as_f64() {
+        let _ = write!(line, " {}", duration(us));
+    }
+    for flag in step["flags"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let _ = write!(line, " ⚑{}", safe(flag.as_str().unwrap_or("?")));
+    }
+    if let Some(error) = step["err"].as_str() {
+        let _ = write!(line, " ✗ {}", safe(first_line(error)));
+    }
+}
+
+fn reason(what: &str, step: &Value, line: &mut String) {
+    match step["r"].as_str() {
+        Some(reason) => {
+            let _ = write!(line, "  {what}: {}", safe(reason));
+        }
+        None => {
+            let _ = write!(line, "  {what}");
+        }
+    }
+    if let Some(error) = step["err"].as_str() {
+        let _ = write!(line, " ✗ {}", safe(first_line(error)));
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn safe(text: &str) -> String {
+    escape::one_line(&escape::shortened(text, 120))
+}
+
+/// Microseconds as people read them: `0.4 ms`, `31 ms`, `1.2 s`.
+pub(crate) fn duration(us: f64) -> String {
+    match us {
+        us if us < 9_950.0 => format!("{:.1} ms", us / 1_000.0),
+        us if us < 999_500.0 => format!("{:.0} ms", us / 1_000.0),
+        us => format!("{:.1} s", us / 1_000_000.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(trace: &Value, expected: Expect) {
+        let line = render_trace(trace);
+        assert!(!line.contains('\n'));
+        expected.assert_eq(&line);
+    }
+
+    #[test]
+    fn the_documented_hook_reads_as_one_line() {
+        check(
+            &json!({
+                "eventId": "179533009130405440", "type": "proactive-trigger", "channel": "web", "target": "visitor-1",
+                "botId": "welcome-bot", "tookMs": 3.112,
+                "steps": [
+                    { "s": "hook", "f": "hooks/before_incoming_middleware/proactive.js", "k": "before_incoming_middleware", "us": 412, "flags": ["skipDialogEngine"] },
+                    { "s": "hook", "f": "builtin:hooks/after_incoming_middleware/00_skip.js", "k": "after_incoming_middleware", "us": 9, "flags": [] },
+                    { "s": "log", "l": "info" },
+                    { "s": "reply", "t": "typing" },
+                    { "s": "reply", "t": "text" },
+                ],
+            }),
+            expect![[
+                "event 179533009130405440 proactive-trigger web/visitor-1 → welcome-bot  3.1 ms  before_incoming_middleware/proactive.js 0.4 ms ⚑skipDialogEngine → 2 replies, 1 log line"
+            ]],
+        );
+    }
+
+    #[test]
+    fn errors_decisions_and_the_dialog_are_named() {
+        check(
+            &json!({
+                "eventId": "1", "type": "text", "channel": "api", "target": "u", "botId": "b", "tookMs": 1_250, "ended": "killed",
+                "steps": [
+                    { "s": "hook", "f": "builtin:hooks/after_incoming_middleware/x.js", "us": 31_400, "err": "TypeError: no\n  at x" },
+                    { "s": "middleware", "n": "analytics", "us": 100 },
+                    { "s": "decision", "r": "elected \"qna\"" },
+                    { "s": "dialog", "r": "no flow" },
+                    { "s": "realm", "r": "fresh: the last one hit a limit" },
+                    { "s": "event", "t": "follow-up" },
+                    { "s": "error", "err": "out of memory" },
+                    { "s": "tomorrow" },
+                    { "s": "reply" },
+                ],
+            }),
+            expect![[
+                r#"event 1 text api/u → b  1.2 s  after_incoming_middleware/x.js 31 ms ✗ TypeError: no  middleware analytics 0.1 ms  decision: elected "qna"  dialog: no flow  realm: fresh: the last one hit a limit  sent follow-up  ✗ out of memory  ✗ killed → 1 reply"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn text_of_strangers_is_escaped_and_missing_parts_are_left_out() {
+        check(
+            &json!({ "eventId": "1", "type": "a\u{1b}[31m\nb", "target": "u", "botId": "b" }),
+            expect![[r"event 1 a\x1b[31m\nb u → b"]],
+        );
+        check(&json!(null), expect!["event    → "]);
+    }
+}
