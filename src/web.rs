@@ -19,8 +19,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::OriginalUri;
-use axum::http::{Method, Response};
+use axum::http::{Method, Response, Uri};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::sync::watch;
@@ -59,16 +58,15 @@ pub struct Web {
 
 /// Every route.
 pub fn router(web: Web) -> Router {
-    let channel_web = Router::new()
-        .route("/botInfo", get(channel_web::bot_info))
-        .route("/messages/{user}", post(channel_web::message))
-        .route("/events/{user}", post(channel_web::event))
-        .route("/conversations/{user}", get(conversations::list))
-        .route("/conversations/{user}/new", post(conversations::new))
-        .route("/conversations/{user}/{conversation}", get(conversations::one));
+    let channel_web = |path: &str| format!("/api/v1/bots/{{bot}}/mod/channel-web{path}");
     let mut router = Router::new()
         .route("/api/v1/bots/{bot}/converse/{user}", post(converse::public))
-        .nest("/api/v1/bots/{bot}/mod/channel-web", channel_web)
+        .route(&channel_web("/botInfo"), get(channel_web::bot_info))
+        .route(&channel_web("/messages/{user}"), post(channel_web::message))
+        .route(&channel_web("/events/{user}"), post(channel_web::event))
+        .route(&channel_web("/conversations/{user}"), get(conversations::list))
+        .route(&channel_web("/conversations/{user}/new"), post(conversations::new))
+        .route(&channel_web("/conversations/{user}/{conversation}"), get(conversations::one))
         .route("/s/{name}", get(short_links::follow))
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
@@ -92,7 +90,7 @@ pub fn router(web: Web) -> Router {
 }
 
 /// A path or a method that nobody serves: JSON for programs, a page for people.
-async fn nothing_here(method: Method, OriginalUri(uri): OriginalUri) -> HttpError {
+async fn nothing_here(method: Method, uri: Uri) -> HttpError {
     let path = uri.path();
     if path == "/api" || path.starts_with("/api/") {
         HttpError::NotFound(format!("Cannot {method} {path}"))
