@@ -31,7 +31,9 @@ async fn bodies_that_cannot_be_taken_are_refused_and_nothing_is_stored() {
     let app = start().await;
     let deep = format!("{{\"type\":\"x\",\"payload\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
     let large = format!("{{\"type\":\"x\",\"payload\":\"{}\"}}", "x".repeat(10 << 20));
-    for path in [format!("{CHANNEL}/events/u1"), format!("{CHANNEL}/messages/u1"), "/api/v1/bots/my-bot/converse/u1".into()] {
+    for path in
+        [format!("{CHANNEL}/events/u1"), format!("{CHANNEL}/messages/u1"), "/api/v1/bots/my-bot/converse/u1".into()]
+    {
         let post = async |body: &[u8]| app.client.post(&path, body).await;
         for bad in ["{", "nonsense", "\"text\"", "null", "{\"type\":\"text\",}", "{} {}", "[1", " "] {
             let answer = post(bad.as_bytes()).await;

@@ -44,7 +44,11 @@ enum Difference {
 
 /// Requests that were sent while recording but are not among the recorded ones; others depend on them.
 const UNRECORDED: [(&str, &str, &str); 2] = [
-    ("web-message-conv-missing", "messages/wmwrh6nk3", r#"{"type":"text","text":"HASH64HASH64HASH64HASH64HASH64aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#),
+    (
+        "web-message-conv-missing",
+        "messages/wmwrh6nk3",
+        r#"{"type":"text","text":"HASH64HASH64HASH64HASH64HASH64aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#,
+    ),
     ("web-event-conversation-text", "events/wmwrh6nk3t", r#"{"type":"text","text":"hi"}"#),
 ];
 
@@ -78,7 +82,11 @@ async fn every_recorded_exchange_is_answered_as_recorded_or_listed_as_different(
             (Some(Difference::Ours(status, text)), Err(_)) => {
                 let shown = format!("{} {}", answer.body, answer.header("location"));
                 let same = answer.status == status && shown.contains(&text);
-                if same { Ok(()) } else { Err(format!("expected {status} with {text:?}, got {} {shown}", answer.status)) }
+                if same {
+                    Ok(())
+                } else {
+                    Err(format!("expected {status} with {text:?}, got {} {shown}", answer.status))
+                }
             }
         };
         if let Err(why) = verdict {
@@ -163,14 +171,20 @@ fn compare(exchange: &Exchange, answer: &Answer, app: &TestApp) -> Result<(), St
         Err(format!("{what} differs\n  recorded: {recorded}\n  ours:     {ours}"))
     };
     if answer.status != status {
-        return differs("status", &format!("{status} {}", exchange.response), &format!("{} {}", answer.status, answer.body));
+        return differs(
+            "status",
+            &format!("{status} {}", exchange.response),
+            &format!("{} {}", answer.status, answer.body),
+        );
     }
     if answer.content_type() != exchange.content_type {
         return differs("content type", &exchange.content_type, answer.content_type());
     }
     let port = app.client.address.port();
     let place = |text: &str| {
-        ["localhost", "127.0.0.1"].iter().fold(text.to_owned(), |text, host| text.replace(&format!("{host}:{port}"), "HOST:PORT"))
+        ["localhost", "127.0.0.1"]
+            .iter()
+            .fold(text.to_owned(), |text, host| text.replace(&format!("{host}:{port}"), "HOST:PORT"))
     };
     if place(answer.header("location")) != exchange.location {
         return differs("location", &exchange.location, answer.header("location"));

@@ -58,11 +58,8 @@ fn format(headers: &HeaderMap) -> Result<Option<Format>, HttpError> {
     } else {
         return Ok(None);
     };
-    let unsupported = |kind, detail: String| HttpError::Unexpected {
-        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        kind,
-        detail,
-    };
+    let unsupported =
+        |kind, detail: String| HttpError::Unexpected { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, kind, detail };
     for parameter in parameters.split(';') {
         if let Some((name, charset)) = parameter.split_once('=')
             && name.trim().eq_ignore_ascii_case("charset")
@@ -138,9 +135,8 @@ fn oversize(limit: usize) -> HttpError {
 
 fn utf8(bytes: &[u8]) -> Result<&str, HttpError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
-        HttpError::BadRequest(format!("the body is not valid UTF-8 (byte {})", error.valid_up_to()))
-    })
+    std::str::from_utf8(bytes)
+        .map_err(|error| HttpError::BadRequest(format!("the body is not valid UTF-8 (byte {})", error.valid_up_to())))
 }
 
 fn json(text: &str) -> Result<Box<RawValue>, HttpError> {
@@ -222,7 +218,9 @@ mod tests {
         let large = format!("{{\"a\":\"{}\"}}", "x".repeat(1_000));
         assert_eq!(kind(of("application/json", large).await), "413 entity.too.large");
         let deep = "[".repeat(101) + &"]".repeat(101);
-        assert!(matches!(of("application/json", deep).await, Err(HttpError::BadRequest(text)) if text.contains("nested")));
+        assert!(
+            matches!(of("application/json", deep).await, Err(HttpError::BadRequest(text)) if text.contains("nested"))
+        );
         assert!(of("application/json", "[".repeat(100) + &"]".repeat(100)).await.is_ok());
         assert!(of("application/json", format!("{{\"a\":\"{}\\\"[\"}}", "[".repeat(200))).await.is_ok());
         let not_utf8 = of("application/json", &b"{\"a\":\"\xff\"}"[..]).await;

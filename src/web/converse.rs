@@ -187,7 +187,10 @@ mod tests {
         assert_eq!(fault("[1]"), "\"value\" must be an object");
         assert_eq!(fault(r#"{"text":"a","foo":1}"#), "\"foo\" is not allowed");
         assert_eq!(fault(r#"{"text":"a","__proto__":{}}"#), "\"__proto__\" is not allowed");
-        assert_eq!(fault(r#"{"type":"x","text":"a"}"#), "child \"type\" fails because [\"type\" must be one of [text]]");
+        assert_eq!(
+            fault(r#"{"type":"x","text":"a"}"#),
+            "child \"type\" fails because [\"type\" must be one of [text]]"
+        );
         assert_eq!(
             fault(r#"{"text":"a","includedContexts":"a"}"#),
             "child \"includedContexts\" fails because [\"includedContexts\" must be an array]"

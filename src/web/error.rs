@@ -83,11 +83,7 @@ impl HttpError {
 
     /// The body is no JSON.
     pub(crate) fn parse_failed(detail: impl ToString) -> Self {
-        Self::Unexpected {
-            status: StatusCode::BAD_REQUEST,
-            kind: "entity.parse.failed",
-            detail: detail.to_string(),
-        }
+        Self::Unexpected { status: StatusCode::BAD_REQUEST, kind: "entity.parse.failed", detail: detail.to_string() }
     }
 
     /// Something of ours failed.

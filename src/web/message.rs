@@ -135,9 +135,8 @@ impl Stored {
             remove(&mut payload, "data.password");
         }
         let member = |name: &str| payload.get(name).filter(|value| !value.is_null());
-        let raw = |name: &str| {
-            member(name).map(serde_json::value::to_raw_value).transpose().map_err(HttpError::parse_failed)
-        };
+        let raw =
+            |name: &str| member(name).map(serde_json::value::to_raw_value).transpose().map_err(HttpError::parse_failed);
         Ok(Self {
             text: member("text").and_then(Value::as_str).map(str::to_owned),
             raw: raw("raw")?,
@@ -183,7 +182,8 @@ mod tests {
 
     #[test]
     fn an_ordinary_message_is_stored_as_it_was_written() {
-        let message = check(r#"{ "type":"t\u0065xt", "text":"h\u0069", "data":{"b":1,"a":2}, "__proto__":{"x":1} }"#).unwrap();
+        let message =
+            check(r#"{ "type":"t\u0065xt", "text":"h\u0069", "data":{"b":1,"a":2}, "__proto__":{"x":1} }"#).unwrap();
         assert_eq!((message.kind, message.stored.text.as_deref()), ("text", Some("hi")));
         assert_eq!(message.stored.data.unwrap().get(), r#"{"b":1,"a":2}"#);
         assert!(message.stored.payload.get().contains(r#""__proto__":{"x":1}"#));

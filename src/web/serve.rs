@@ -25,12 +25,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Serves `router` on `listener` until `shutdown` completes, then lets requests in flight finish (10 s at most).
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    settings: &HttpSettings,
-    shutdown: impl Future<Output = ()>,
-) {
+pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSettings, shutdown: impl Future<Output = ()>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(settings.header_timeout));
     // Told once when the server stops; each connection holds a receiver, so it is closed when all of them are gone.

@@ -14,8 +14,7 @@ pub(crate) async fn follow(
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, HttpError> {
-    let unknown =
-        || HttpError::Plain(StatusCode::NOT_FOUND, format!("Shortlink \"{name}\" not registered").into());
+    let unknown = || HttpError::Plain(StatusCode::NOT_FOUND, format!("Shortlink \"{name}\" not registered").into());
     let target = web.services.short_link(&name).ok_or_else(unknown)?;
     let target = with_query(&target, query.as_deref());
     let location = HeaderValue::from_str(&target)
