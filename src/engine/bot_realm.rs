@@ -286,9 +286,9 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     let h = Rc::clone(host);
     object.set("flag", realm.function("flag", move |name: String| h.trace.borrow_mut().flag(name))?)?;
     let h = Rc::clone(host);
-    object.set("enter", realm.function("enter", move |script: u32| h.enter(script))?)?;
+    object.set("enter", realm.function("enter", move |script: u32| h.enter(script).cast_signed())?)?;
     let h = Rc::clone(host);
-    object.set("leave", realm.function("leave", move |script: u32, before: u32| h.leave(script, before))?)?;
+    object.set("leave", realm.function("leave", move |script: u32, before: i32| h.leave(script, before.cast_unsigned()))?)?;
     let h = Rc::clone(host);
     let failed = move |script: u32, described: String| {
         let thrown = crate::script::realm::Thrown::read(&described);
