@@ -10,7 +10,7 @@ use super::admission::FullQueue;
 use super::collect::Collector;
 use super::core::Control;
 use super::stats::count;
-use super::{AcceptError, Conversed, ConverseError, Dispatcher, Notice, Shared};
+use super::{AcceptError, ConverseError, Conversed, Dispatcher, Notice, Shared};
 use crate::model::{ConversationKey, EventDraft};
 use crate::store::{Accepted, Place, StoreError, UserMessage};
 
@@ -64,7 +64,8 @@ impl Dispatcher {
                 Ok(accepted) => {
                     count(&shared.counters.accepted);
                     if let Some(message) = &accepted.message {
-                        shared.notify(Notice::Stored { key, message: Arc::new(message.clone()) });
+                        let message = Arc::new(message.clone());
+                        shared.notify(Notice::Stored { key, deliver_at: message.sent_on.0, message });
                     }
                     shared.tell(Control::Queued { event: accepted.event.clone(), at: Instant::now(), collector });
                 }

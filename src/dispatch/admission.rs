@@ -33,11 +33,7 @@ pub enum FullQueue {
 
 impl Admission {
     pub(super) fn new(settings: &DispatchSettings) -> Self {
-        Self {
-            counts: Mutex::default(),
-            per_bot: settings.per_bot,
-            per_conversation: settings.per_conversation,
-        }
+        Self { counts: Mutex::default(), per_bot: settings.per_bot, per_conversation: settings.per_conversation }
     }
 
     /// Counts one more, or says which queue is full and how many wait in it.
@@ -89,11 +85,7 @@ mod tests {
     use crate::model::UserId;
 
     fn key(user: &str) -> ConversationKey {
-        ConversationKey {
-            bot: BotId::parse("a").unwrap(),
-            channel: "web".into(),
-            target: UserId::parse(user).unwrap(),
-        }
+        ConversationKey { bot: BotId::parse("a").unwrap(), channel: "web".into(), target: UserId::parse(user).unwrap() }
     }
 
     #[test]

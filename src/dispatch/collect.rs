@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::{Conversed, ConverseError};
+use super::{ConverseError, Conversed};
 use crate::model::EventId;
 
 /// Collectors by event. What is told of an event without one is nobody's.
@@ -73,10 +73,11 @@ impl Collectors {
         }
     }
 
-    /// The caller gets an error.
-    pub(super) fn fail(&mut self, event: EventId, error: ConverseError) {
-        if let Some(collector) = self.by_event.remove(&event) {
-            let _ = collector.answer.send(Err(error));
+    /// Every caller gets an error.
+    pub(super) fn fail_all(&mut self, error: impl Fn() -> ConverseError) {
+        for (_, collector) in self.by_event.drain() {
+            // A caller that is gone has been answered with a time-out.
+            let _ = collector.answer.send(Err(error()));
         }
     }
 

@@ -20,9 +20,11 @@ use super::traces::Trace;
 use super::turns::{Limits, Turns};
 use super::watch::Watch;
 use super::work::{Flight, Job, Work};
-use super::{ConverseError, DispatchError, Shared};
+use super::{AcceptError, ConverseError, DispatchError, LockedIn, Shared};
 use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};
-use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, Processed, Settled, event_work};
+use crate::protocol::{
+    Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, Processed, Settled, event_work,
+};
 use crate::store::StoreError;
 
 pub(super) use super::work::HookRun;
@@ -51,6 +53,8 @@ pub(super) enum Control {
     },
     /// An event's end is committed, or could not be.
     Finished(Finishing, Result<(), StoreError>),
+    /// An event is set aside, or could not be: either way it does not run again.
+    SetAside(Finishing),
     /// Everything that a settled event did is committed.
     Answer(EventId),
     /// An event whose state could not be read is tried again.
@@ -66,7 +70,7 @@ pub(super) enum Control {
         answer: oneshot::Sender<Result<Compiled, DispatchError>>,
     },
     RunHooks(HookRun),
-    WhenReady(oneshot::Sender<Result<(), DispatchError>>),
+    WhenReady(oneshot::Sender<Result<LockedIn, DispatchError>>),
     /// A worker's process is gone.
     Reaped {
         worker: u32,
@@ -111,12 +115,10 @@ pub(super) struct Core {
     pub(super) program: Option<Published>,
     /// Hook runs that wait for the resident worker.
     pub(super) hooks: VecDeque<HookRun>,
-    /// Hook runs that a new resident worker repeats.
-    pub(super) resident_runs: Vec<HookRun>,
     pub(super) collectors: Collectors,
     pub(super) holds: Holds,
     pub(super) watch: Watch,
-    pub(super) when_ready: Vec<oneshot::Sender<Result<(), DispatchError>>>,
+    pub(super) when_ready: Vec<oneshot::Sender<Result<LockedIn, DispatchError>>>,
     pub(super) stop: Option<Stop>,
 }
 
@@ -128,10 +130,7 @@ pub(super) struct Stop {
 }
 
 /// Reads what is left in the queue and starts the task.
-pub(super) fn start(
-    shared: Arc<Shared>,
-    mut control: mpsc::UnboundedReceiver<Control>,
-) -> Result<(), DispatchError> {
+pub(super) fn start(shared: Arc<Shared>, mut control: mpsc::UnboundedReceiver<Control>) -> Result<(), DispatchError> {
     let (sink, mut frames) = mpsc::channel(BATCHES);
     let settings = &shared.settings.dispatch;
     let limits = Limits { in_flight: settings.in_flight.max(1), per_bot: settings.in_flight_per_bot.max(1) };
@@ -144,7 +143,6 @@ pub(super) fn start(
         pool: Pool::new(settings.workers, sink),
         program: None,
         hooks: VecDeque::new(),
-        resident_runs: Vec::new(),
         collectors: Collectors::default(),
         holds: Holds::default(),
         watch: Watch::default(),
@@ -210,6 +208,7 @@ impl Core {
             }
             Control::Replied { event, payload } => self.collectors.reply(event, payload),
             Control::Finished(finishing, result) => self.finished(finishing, result),
+            Control::SetAside(finishing) => self.over(&finishing),
             Control::Answer(event) => self.collectors.settle(event),
             Control::Retry(job) => self.again.push_back(job),
             Control::Publish { version, frame, bots } => self.publish(version, frame, bots),
@@ -265,7 +264,7 @@ impl Core {
                 self.flight(worker, dispatch)?;
                 self.effect(dispatch, number, *effect).map_err(|why| (Some(dispatch), why))
             }
-            Message::Log { dispatch: 0, line } => self.log_of_worker(worker, &line).map_err(|why| (None, why)),
+            Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),
             Message::Log { dispatch, line } => {
                 let limit = self.shared.settings.scripts.log_lines.saturating_add(100);
                 let flight = self.flight(worker, dispatch)?;
@@ -273,8 +272,7 @@ impl Core {
                 if flight.log_lines > limit {
                     return Err((Some(dispatch), format!("more than {limit} log lines")));
                 }
-                let bot = flight.bot().cloned();
-                super::effects::log(bot.as_ref(), &line);
+                super::effects::log(Some(flight), *line);
                 Ok(())
             }
             Message::Processed { dispatch, body, processed } => {
@@ -305,32 +303,17 @@ impl Core {
             Work::Hooks(run) => {
                 let result = processed.event.or(processed.trace);
                 run.answer(Ok(result.unwrap_or_else(|| RawValue::NULL.to_owned())));
-                self.resident_runs.push(run.again());
             }
             Work::Event(job) => {
                 if !self.shared.settings.production {
-                    let took = flight.sent.elapsed();
-                    let trace = trace_of(job, flight.sent, took, processed.errors, None, processed.trace);
-                    tracing::info!(
-                        target: "nudge::event",
-                        event = %job.event.id,
-                        bot = %job.event.key.bot,
-                        r#type = %job.event.kind,
-                        target = %job.event.key.target,
-                        waited_ms = trace.waited_ms,
-                        took_ms = trace.took_ms,
-                        errors = processed.errors,
-                        steps = trace.steps.as_deref().map_or("[]", RawValue::get),
-                        "event"
-                    );
+                    let trace = trace_of(job, flight.sent, processed.errors, None, processed.trace);
                     self.shared.traces.push(trace);
                 }
                 let event = job.event.id;
                 if processed.event.is_some() {
                     self.collectors.ended(event, processed.event);
                 }
-                let finishing =
-                    Finishing { event, session: job.event.session(), body: Some(body), settles, tries: 0 };
+                let finishing = Finishing { event, session: job.event.session(), body: Some(body), settles, tries: 0 };
                 self.shared.finish(finishing, processed.state);
             }
         }
@@ -400,6 +383,11 @@ impl Core {
                 finishing.event
             ),
         }
+        self.over(&finishing);
+    }
+
+    /// The turn of the event's conversation is free.
+    fn over(&mut self, finishing: &Finishing) {
         self.turns.release(&finishing.session.conversation);
         if finishing.settles {
             self.collectors.settle(finishing.event);
@@ -507,13 +495,22 @@ impl Core {
         self.turns.mount(bots.iter().cloned());
         let published = Published { version, frame, bots: bots.into_iter().collect() };
         self.pool.send_program(&published);
-        self.resident_runs.retain(|run| run.bot.as_ref().is_none_or(|bot| published.bots.contains(bot)));
+        for (dispatch, flight) in &self.flights {
+            // What hooks of a bot that is gone have left behind ends with it.
+            if let (Work::Hooks(HookRun { bot: Some(bot), answer: None, .. }), Some(out)) =
+                (&flight.work, self.pool.out(flight.worker))
+                && !published.bots.contains(bot)
+            {
+                // A worker that is gone is noticed by its reader.
+                let _ = out.send(Frame { kind: FrameKind::Cancel, dispatch: *dispatch, number: 0, body: Bytes::new() });
+            }
+        }
         self.program = Some(published);
     }
 
     /// Everybody who waits for replies is told that the server stops.
     pub(super) fn give_up_collectors(&mut self) {
-        self.collectors.fail_all(|| ConverseError::Accept(super::AcceptError::Stopping));
+        self.collectors.fail_all(|| ConverseError::Accept(AcceptError::Stopping));
     }
 }
 
@@ -531,7 +528,6 @@ impl Shared {
 pub(super) fn trace_of(
     job: &Job,
     sent: Instant,
-    took: Duration,
     errors: u32,
     ended: Option<String>,
     steps: Option<Box<RawValue>>,
@@ -540,9 +536,10 @@ pub(super) fn trace_of(
         event: job.event.id,
         bot: job.event.key.bot.clone(),
         kind: Arc::clone(&job.event.kind),
-        target: job.event.key.target.as_str().to_owned(),
+        channel: Arc::clone(&job.event.key.channel),
+        target: job.event.key.target.clone(),
         waited_ms: sent.saturating_duration_since(job.queued).as_secs_f64() * 1_000.0,
-        took_ms: took.as_secs_f64() * 1_000.0,
+        took_ms: sent.elapsed().as_secs_f64() * 1_000.0,
         errors,
         ended,
         steps,

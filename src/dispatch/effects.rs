@@ -6,13 +6,13 @@ use serde_json::value::RawValue;
 
 use super::core::{Control, Core};
 use super::hold::typing_length;
-use super::process::printable;
 use super::stats::count;
-use super::work::Work;
+use super::work::{Flight, Work};
 use super::{AcceptError, Notice, Shared};
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, UserId};
 use crate::protocol::{Effect, LogLine};
-use crate::store::{FollowUp, OutgoingMessage, Reply};
+use crate::store::{FollowUp, OutgoingMessage, Reply, StoreError};
+use crate::telemetry;
 
 /// The channel whose messages are kept and whose users wait while the bot types.
 const WEB: &str = "web";
@@ -114,19 +114,14 @@ impl Core {
     }
 
     /// A line of the worker itself. More than a few hundred between two looks at it are a flood.
-    pub(super) fn log_of_worker(&mut self, worker: u32, line: &LogLine) -> Result<(), String> {
+    pub(super) fn log_of_worker(&mut self, worker: u32, line: LogLine) -> Result<(), String> {
         self.pool.count_line(worker)?;
         log(None, line);
         Ok(())
     }
 }
 
-fn followed(
-    shared: &Shared,
-    event: EventId,
-    key: &ConversationKey,
-    result: Result<FollowUp, crate::store::StoreError>,
-) {
+fn followed(shared: &Shared, event: EventId, key: &ConversationKey, result: Result<FollowUp, StoreError>) {
     match result {
         Ok(FollowUp::Queued(queued)) => {
             count(&shared.counters.follow_ups_committed);
@@ -164,32 +159,16 @@ fn text_of(payload: &RawValue) -> Option<String> {
     serde_json::from_str(text?.get()).ok()
 }
 
-/// Writes a line of a script or of the engine to the log.
-pub(super) fn log(bot: Option<&BotId>, line: &LogLine) {
-    let bot = bot.map(BotId::as_str).or(line.bot.as_deref());
-    let message = printable(&line.message);
-    let file = line.file.as_deref().map(printable);
-    let frame = line.frame.as_deref().map(printable);
-    macro_rules! write {
-        ($level:ident) => {
-            tracing::$level!(
-                target: "nudge::script",
-                bot,
-                hook = line.hook.as_deref(),
-                file,
-                line = line.line,
-                column = line.column,
-                frame,
-                "{message}"
-            )
-        };
+/// Writes a line of a script or of the engine to the log. The bot is that of the dispatch, not what the worker says.
+pub(super) fn log(flight: Option<&Flight>, mut line: LogLine) {
+    if let Some(bot) = flight.and_then(Flight::bot) {
+        line.bot = Some(bot.as_str().to_owned());
     }
-    match line.level.as_str() {
-        "error" => write!(error),
-        "warn" => write!(warn),
-        "debug" => write!(debug),
-        _ => write!(info),
-    }
+    let event = flight.and_then(|flight| match &flight.work {
+        Work::Event(job) => Some(job.event.id),
+        Work::Hooks(_) => None,
+    });
+    telemetry::script_line(&line, event);
 }
 
 #[cfg(test)]

@@ -74,11 +74,7 @@ mod tests {
     use crate::model::{BotId, UserId};
 
     fn key(user: &str) -> ConversationKey {
-        ConversationKey {
-            bot: BotId::parse("a").unwrap(),
-            channel: "web".into(),
-            target: UserId::parse(user).unwrap(),
-        }
+        ConversationKey { bot: BotId::parse("a").unwrap(), channel: "web".into(), target: UserId::parse(user).unwrap() }
     }
 
     #[test]

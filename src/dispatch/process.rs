@@ -212,7 +212,8 @@ fn request(dispatch: u64, number: u32, mut body: Bytes) -> Result<Message, Strin
     if length == 0 || body.len() < length {
         return Err("bad Request frame: no method".to_owned());
     }
-    let method = String::from_utf8(body.split_to(length).to_vec()).map_err(|_| "bad Request frame: method is no text")?;
+    let method =
+        String::from_utf8(body.split_to(length).to_vec()).map_err(|_| "bad Request frame: method is no text")?;
     let args = json(FrameKind::Request, &body)?;
     Ok(Message::Request { dispatch, number, method, args })
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 
-use crate::model::{BotId, EventId};
+use crate::model::{BotId, EventId, UserId};
+use crate::telemetry;
 
 /// How many events are kept.
 const KEPT: usize = 1_000;
@@ -22,7 +23,8 @@ pub(super) struct Trace {
     pub(super) event: EventId,
     pub(super) bot: BotId,
     pub(super) kind: Arc<str>,
-    pub(super) target: String,
+    pub(super) channel: Arc<str>,
+    pub(super) target: UserId,
     /// Milliseconds from acceptance to dispatch.
     pub(super) waited_ms: f64,
     /// Milliseconds from dispatch to processed.
@@ -37,7 +39,11 @@ pub(super) struct Trace {
 }
 
 impl Traces {
+    /// Keeps a trace, and logs it if anybody reads it there.
     pub(super) fn push(&self, trace: Trace) {
+        if tracing::enabled!(target: "trace", tracing::Level::INFO) {
+            telemetry::event_trace(&trace.to_json());
+        }
         let mut ring = self.0.lock();
         if ring.len() >= KEPT {
             ring.pop_front();
@@ -52,7 +58,7 @@ impl Traces {
         }
     }
 
-    /// The trace of an event as JSON: `{ eventId, botId, type, target, waitedMs, tookMs, errors, ended?, steps, late }`;
+    /// The trace of an event as JSON: `{ eventId, botId, type, channel, target, waitedMs, tookMs, errors, ended?, steps, late }`;
     /// `None` once 1,000 later ones are done, or before it is processed.
     pub fn get(&self, event: EventId) -> Option<String> {
         self.0.lock().iter().rev().find(|trace| trace.event == event).map(Trace::to_json)
@@ -69,11 +75,12 @@ impl Trace {
         let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
         let steps = |steps: &Option<Box<RawValue>>| steps.as_deref().map_or("[]", RawValue::get).to_owned();
         let mut out = format!(
-            r#"{{"eventId":"{}","botId":"{}","type":{},"target":{},"waitedMs":{:.3},"tookMs":{:.3},"errors":{}"#,
+            r#"{{"eventId":"{}","botId":"{}","type":{},"channel":{},"target":{},"waitedMs":{:.3},"tookMs":{:.3},"errors":{}"#,
             self.event,
             self.bot,
             text(&self.kind),
-            text(&self.target),
+            text(&self.channel),
+            text(self.target.as_str()),
             self.waited_ms,
             self.took_ms,
             self.errors,
@@ -96,7 +103,8 @@ mod tests {
             event: EventId(id),
             bot: BotId::parse("a").unwrap(),
             kind: "te\"xt".into(),
-            target: "u".into(),
+            channel: "web".into(),
+            target: UserId::parse("u").unwrap(),
             waited_ms: 0.25,
             took_ms: 1.5,
             errors: 0,
@@ -115,7 +123,7 @@ mod tests {
         assert_eq!(
             json,
             serde_json::json!({
-                "eventId": "1", "botId": "a", "type": "te\"xt", "target": "u", "waitedMs": 0.25, "tookMs": 1.5,
+                "eventId": "1", "botId": "a", "type": "te\"xt", "channel": "web", "target": "u", "waitedMs": 0.25, "tookMs": 1.5,
                 "errors": 0, "steps": [{ "hook": "x" }], "late": [1]
             })
         );

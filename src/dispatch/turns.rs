@@ -47,14 +47,7 @@ struct Conversation<T> {
 
 impl<T> Turns<T> {
     pub(super) fn new(limits: Limits) -> Self {
-        Self {
-            bots: HashMap::new(),
-            ring: VecDeque::new(),
-            mounted: HashSet::new(),
-            in_flight: 0,
-            waiting: 0,
-            limits,
-        }
+        Self { bots: HashMap::new(), ring: VecDeque::new(), mounted: HashSet::new(), in_flight: 0, waiting: 0, limits }
     }
 
     /// How many wait for their turn.
@@ -63,6 +56,7 @@ impl<T> Turns<T> {
     }
 
     /// How many were taken and have not left.
+    #[cfg(test)]
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -179,11 +173,7 @@ mod tests {
     use crate::model::UserId;
 
     fn key(bot: &str, user: &str) -> ConversationKey {
-        ConversationKey {
-            bot: BotId::parse(bot).unwrap(),
-            channel: "web".into(),
-            target: UserId::parse(user).unwrap(),
-        }
+        ConversationKey { bot: BotId::parse(bot).unwrap(), channel: "web".into(), target: UserId::parse(user).unwrap() }
     }
 
     fn turns(in_flight: usize, per_bot: usize) -> Turns<&'static str> {
