@@ -1,1 +1,3 @@
-//! script (being built).
+//! QuickJS and what surrounds it. It knows nothing of bots.
+
+pub mod error;

@@ -528,36 +528,31 @@
 
   function absoluteText(text, key) {
     const out = text.includes('BOT_URL') ? text.replaceAll('BOT_URL', () => base) : text
-    if (!base || out[0] !== '/' || out[1] === '/' || !MEDIA_KEYS.has(key)) {
+    if (out[0] !== '/' || out[1] === '/' || !base || !MEDIA_KEYS.has(key)) {
       return out
     }
     // A server below a path, as in https://example.org/chat, has that path in its media paths already.
     return prefix && out.startsWith(prefix + '/') ? origin + out : base + out
   }
 
-  function absolute(value, key, depth) {
-    if (typeof value === 'string') {
-      return absoluteText(value, key)
-    }
-    if (!isObject(value) || depth > MAX_DEPTH) {
+  // Runs for every reply. `inherited` is the key of an array's entries.
+  function absolute(value, inherited, depth) {
+    const array = Array.isArray(value)
+    if (depth > MAX_DEPTH || !(array || isPlain(value))) {
       return value
     }
     let out = value
-    if (Array.isArray(value)) {
-      for (let index = 0; index < value.length; index++) {
-        const entry = absolute(value[index], key, depth + 1)
-        if (entry !== value[index]) {
-          out = out === value ? value.slice() : out
-          out[index] = entry
-        }
+    for (const key of Object.keys(value)) {
+      const entry = value[key]
+      let next = entry
+      if (typeof entry === 'string') {
+        next = absoluteText(entry, array ? inherited : key)
+      } else if (typeof entry === 'object' && entry !== null) {
+        next = absolute(entry, array ? inherited : key, depth + 1)
       }
-    } else if (isPlain(value)) {
-      for (const name of Object.keys(value)) {
-        const entry = absolute(value[name], name, depth + 1)
-        if (entry !== value[name]) {
-          out = out === value ? { ...value } : out
-          put(out, name, entry)
-        }
+      if (next !== entry) {
+        out = out !== value ? out : array ? value.slice() : { ...value }
+        put(out, key, next)
       }
     }
     return out
