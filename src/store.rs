@@ -11,6 +11,8 @@ mod queue;
 mod schema;
 mod secrets;
 mod sessions;
+#[cfg(test)]
+pub(crate) mod testing;
 mod timestamp;
 mod users;
 mod writer;

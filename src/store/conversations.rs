@@ -188,3 +188,100 @@ fn conversation_of_row(bot: &BotId, row: &rusqlite::Row<'_>) -> Result<Conversat
         messages: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Place;
+    use super::super::testing::*;
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn three_first_messages_at_once_make_one_conversation() {
+        let fixture = Fixture::new();
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        std::thread::scope(|scope| {
+            for text in ["m1", "m2", "m3"] {
+                let (store, sender) = (&fixture.store, sender.clone());
+                scope.spawn(move || {
+                    store.accept(draft("ann"), Place::Recent, Some(message(text)), move |accepted| {
+                        sender.send(accepted.unwrap()).unwrap();
+                    });
+                });
+            }
+        });
+        drop(sender);
+        let accepted: Vec<_> = receiver.iter().collect();
+        assert_eq!(accepted.iter().map(|one| one.conversation).collect::<Vec<_>>(), [Some(1); 3]);
+        assert_eq!(accepted[0].event.thread.as_deref(), Some("1"));
+        let (bot, user) = names("ann");
+        assert_eq!(fixture.store.conversation(&bot, &user, 1, 20).unwrap().unwrap().messages.len(), 3);
+        assert_eq!(fixture.store.list_conversations(&bot, &user).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_conversation_is_gone_on_with_while_it_is_recent() {
+        let fixture = Fixture::new();
+        let place = |fixture: &Fixture, place| {
+            let accepted = wait(|then| fixture.store.accept(draft("ann"), place, Some(message("hi")), then));
+            accepted.unwrap().conversation.unwrap()
+        };
+        assert_eq!(place(&fixture, Place::Recent), 1);
+        fixture.clock.advance(std::time::Duration::from_secs(6 * 3_600));
+        assert_eq!(place(&fixture, Place::Recent), 1);
+        fixture.clock.advance(std::time::Duration::from_secs(6 * 3_600 + 1));
+        assert_eq!(place(&fixture, Place::Recent), 2);
+        assert_eq!(place(&fixture, Place::Conversation(1)), 1);
+        fixture.clock.advance(std::time::Duration::from_secs(1));
+        assert_eq!(place(&fixture, Place::Conversation(1)), 1);
+        assert_eq!(place(&fixture, Place::Recent), 1, "the one heard last");
+    }
+
+    #[test]
+    fn conversations_serialise_as_recorded() {
+        let fixture = Fixture::new();
+        let (bot, user) = names("ann");
+        let id = wait(|then| {
+            let made = fixture.store.new_conversation(&bot, &user);
+            std::thread::spawn(move || then(block_on(made)));
+        })
+        .unwrap();
+        let empty = fixture.store.conversation(&bot, &user, id, 20).unwrap().unwrap();
+        let title = empty.title.clone();
+        assert!(title.strip_prefix("Conversation ").is_some_and(|digits| digits.len() == 6), "{title}");
+        assert_eq!(
+            serde_json::to_string(&empty).unwrap(),
+            format!(
+                "{{\"id\":1,\"userId\":\"ann\",\"botId\":\"my-bot\",\"title\":\"{title}\",\"description\":null,\"logo_url\":null,\
+                 \"created_on\":\"2026-11-22T06:48:19.736Z\",\"last_heard_on\":null,\"user_last_seen_on\":null,\
+                 \"bot_last_seen_on\":null,\"messages\":[]}}"
+            )
+        );
+        wait(|then| fixture.store.accept(draft("ann"), Place::Conversation(id), Some(message("hi")), then)).unwrap();
+        let list = fixture.store.list_conversations(&bot, &user).unwrap();
+        assert_eq!(
+            serde_json::to_string(&list).unwrap(),
+            format!(
+                "[{{\"id\":1,\"title\":\"{title}\",\"description\":null,\"logo_url\":null,\
+                 \"created_on\":\"2026-11-22T06:48:19.736Z\",\"last_heard_on\":\"2026-11-22T06:48:19.736Z\",\
+                 \"message_type\":\"text\",\"message_text\":\"hi\",\"message_author\":\"User\",\
+                 \"message_author_avatar\":null,\"message_sent_on\":\"2026-11-22T06:48:19.736Z\"}}]"
+            )
+        );
+        assert_eq!(fixture.store.first_conversation(&bot, &user).unwrap().unwrap().id, 1);
+    }
+
+    #[test]
+    fn a_conversation_is_seen_by_its_own_user_and_bot_only() {
+        let fixture = Fixture::with_clock(Clock::manual(1_000));
+        let proto = fixture.accept("__proto__", Place::Recent);
+        assert_eq!(proto.conversation, Some(1));
+        let (bot, user) = names("__proto__");
+        assert!(fixture.store.conversation(&bot, &user, 1, 20).unwrap().is_some());
+        let (_, other) = names("other");
+        assert!(fixture.store.conversation(&bot, &other, 1, 20).unwrap().is_none());
+        assert!(fixture.store.first_conversation(&bot, &other).unwrap().is_none());
+        let other_bot = BotId::parse("other-bot").unwrap();
+        assert!(fixture.store.conversation(&other_bot, &user, 1, 20).unwrap().is_none());
+    }
+}

@@ -91,3 +91,87 @@ fn successor(prefix: &str) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    fn set(fixture: &Fixture, bot: &str, key: &str, value: &'static str, expiry: Expiry) {
+        let (bot, key) = (bot.to_owned(), key.to_owned());
+        wait(|then| fixture.store.kvs_change(bot, key, expiry, move |_| Ok(value.into()), then)).unwrap();
+    }
+
+    fn get(fixture: &Fixture, bot: &str, key: &str) -> Option<String> {
+        wait(|then| fixture.store.kvs_get(Order::AtOnce, bot.to_owned(), key.to_owned(), then)).unwrap()
+    }
+
+    #[test]
+    fn any_text_is_a_key() {
+        let fixture = Fixture::new();
+        for (value, key) in
+            [("1", "__proto__"), ("2", "constructor"), ("3", ""), ("4", "日本"), ("5", "a\0b"), ("6", "a")]
+        {
+            set(&fixture, "my-bot", key, value, Expiry::Keep);
+        }
+        let fixture = fixture.reopen();
+        for (value, key) in
+            [("1", "__proto__"), ("2", "constructor"), ("3", ""), ("4", "日本"), ("5", "a\0b"), ("6", "a")]
+        {
+            assert_eq!(get(&fixture, "my-bot", key).as_deref(), Some(value), "{key:?}");
+        }
+        assert_eq!(get(&fixture, "other", "a"), None);
+    }
+
+    #[test]
+    fn a_value_expires_and_a_change_without_expiry_keeps_its_time() {
+        let fixture = Fixture::new();
+        set(&fixture, "b", "k", "1", Expiry::After(1_000));
+        set(&fixture, "b", "k", "2", Expiry::Keep);
+        assert_eq!(get(&fixture, "b", "k").as_deref(), Some("2"));
+        fixture.clock.advance(std::time::Duration::from_secs(1));
+        assert_eq!(get(&fixture, "b", "k"), None);
+        assert!(!wait(|then| fixture.store.kvs_delete("b".into(), "k".into(), then)).unwrap());
+        set(&fixture, "b", "k", "3", Expiry::Keep);
+        assert_eq!(get(&fixture, "b", "k").as_deref(), Some("3"), "a new value is not born expired");
+        assert!(wait(|then| fixture.store.kvs_delete("b".into(), "k".into(), then)).unwrap());
+        assert_eq!(get(&fixture, "b", "k"), None);
+    }
+
+    #[test]
+    fn a_prefix_is_literal_and_holds_for_all_bots() {
+        let fixture = Fixture::new();
+        let last = format!("x{}", char::MAX);
+        for key in ["a%b", "a%bc", "aXb", "a_", "a", &last, &format!("{last}y"), "y"] {
+            set(&fixture, "one", key, "1", Expiry::Keep);
+            set(&fixture, "two", key, "1", Expiry::Keep);
+        }
+        for prefix in ["a%b", "a_", &last] {
+            wait(|then| fixture.store.kvs_delete_prefix(prefix.to_owned(), then)).unwrap();
+        }
+        for bot in ["one", "two"] {
+            let left: Vec<_> = ["a%b", "a%bc", "aXb", "a_", "a", &last, &format!("{last}y"), "y"]
+                .into_iter()
+                .filter(|key| get(&fixture, bot, key).is_some())
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(left, ["aXb", "a", "y"]);
+        }
+        assert_eq!(successor("a\u{D7FF}").as_deref(), Some("a\u{E000}"));
+        assert_eq!(successor(&char::MAX.to_string()), None);
+    }
+
+    #[test]
+    fn a_read_in_line_with_the_writes_sees_those_before_and_none_after() {
+        let fixture = Fixture::new();
+        let change = |value: &'static str| {
+            fixture.store.kvs_change("b".into(), "k".into(), Expiry::Keep, move |_| Ok(value.into()), drop);
+        };
+        change("1");
+        let seen = wait(|then| {
+            fixture.store.kvs_get(Order::AfterWrites, "b".into(), "k".into(), then);
+            change("2");
+        });
+        assert_eq!(seen.unwrap().as_deref(), Some("1"));
+    }
+}

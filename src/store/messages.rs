@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::queue::{insert_effect, sql_id, unreadable};
+use super::queue::{insert_effect, unreadable};
 use super::users::author;
 use super::{Store, StoreError, Timestamp, Tx, conversations};
 use crate::model::{EventId, QueuedEvent, SessionKey};
@@ -217,7 +217,7 @@ fn insert(
     let changed = tx.run(
         INSERT,
         params![
-            sql_id(event),
+            event.0,
             sequence,
             message.id.as_bytes(),
             message.conversation_id,
@@ -240,13 +240,13 @@ fn insert(
 /// Whether that reply of the event is stored as a web message.
 pub(super) fn has_reply(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM messages WHERE event = ? AND sequence = ?";
-    Ok(tx.connection.prepare_cached(sql)?.exists(params![sql_id(event), i64::from(sequence) + 1])?)
+    Ok(tx.connection.prepare_cached(sql)?.exists(params![event.0, i64::from(sequence) + 1])?)
 }
 
 /// Whether that number of the event is taken by something other than a web message.
 fn has_effect(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM effects WHERE event = ? AND sequence = ?";
-    Ok(tx.connection.prepare_cached(sql)?.exists(params![sql_id(event), sequence])?)
+    Ok(tx.connection.prepare_cached(sql)?.exists(params![event.0, sequence])?)
 }
 
 /// The last `limit` messages of a conversation that can be seen at `now`, oldest first.
@@ -292,4 +292,122 @@ fn message_of_row(row: &Row<'_>) -> Result<StoredMessage, rusqlite::Error> {
         avatar_url: row.get(9)?,
         sent_on: Timestamp(row.get(10)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::super::{Attributes, Place};
+    use super::*;
+
+    fn reply(fixture: &Fixture, event: &QueuedEvent, sequence: u32, text: &str) -> Reply {
+        let out = outgoing(event, text, fixture.clock.now());
+        wait(|then| fixture.store.reply(event.id, sequence, out, then)).unwrap()
+    }
+
+    fn texts(fixture: &Fixture, event: &QueuedEvent, limit: usize) -> Vec<String> {
+        let id = event.thread.as_ref().unwrap().parse().unwrap();
+        let found = fixture.store.conversation(&event.key.bot, &event.key.target, id, limit).unwrap().unwrap();
+        found.messages.into_iter().map(|message| message.message_text.unwrap()).collect()
+    }
+
+    #[test]
+    fn a_message_serialises_as_recorded() {
+        let fixture = Fixture::new();
+        let name = [("first_name", "\"Ann\""), ("last_name", "\"Lee\""), ("picture_url", "\"http://x/y.png\"")];
+        let attributes: Attributes = name.into_iter().map(|(key, value)| (key.to_owned(), raw(value))).collect();
+        wait(|then| fixture.store.set_attributes("web".into(), "ann".into(), attributes, then)).unwrap();
+        let accepted =
+            wait(|then| fixture.store.accept(draft("ann"), Place::Recent, Some(message("hi")), then)).unwrap();
+        let stored = accepted.message.unwrap();
+        assert_eq!(
+            serde_json::to_string(&stored).unwrap(),
+            format!(
+                "{{\"id\":\"{}\",\"conversationId\":1,\"userId\":\"ann\",\"message_type\":\"text\",\"message_text\":\"hi\",\
+                 \"message_raw\":null,\"message_data\":null,\"payload\":{{\"type\":\"text\",\"text\":\"hi\"}},\
+                 \"full_name\":\"Ann Lee\",\"avatar_url\":\"http://x/y.png\",\"sent_on\":\"2026-11-22T06:48:19.736Z\"}}",
+                stored.id
+            )
+        );
+        let Reply::Stored(answer) = reply(&fixture, &accepted.event, 0, "Hello there!") else { panic!() };
+        assert_eq!((answer.user_id.as_deref(), answer.full_name.as_str()), (None, "Bot"));
+        let read = fixture.store.conversation(&accepted.event.key.bot, &accepted.event.key.target, 1, 20).unwrap();
+        let read = read.unwrap().messages;
+        assert_eq!(serde_json::to_string(&read).unwrap(), serde_json::to_string(&[stored, answer]).unwrap());
+    }
+
+    #[test]
+    fn a_reply_made_again_by_a_second_run_is_dropped_and_the_first_content_stands() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Recent).event;
+        assert!(matches!(reply(&fixture, &event, 0, "first"), Reply::Stored(_)));
+        let fixture = fixture.reopen();
+        assert_eq!(fixture.store.pending().unwrap()[0].id, event.id);
+        assert!(matches!(reply(&fixture, &event, 0, "second"), Reply::AlreadyStored));
+        assert!(matches!(reply(&fixture, &event, 1, "next"), Reply::Stored(_)));
+        assert_eq!(texts(&fixture, &event, 20), ["first", "next"]);
+        assert_eq!(fixture.store.effects(event.id).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_number_is_taken_whatever_kind_of_effect_took_it() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Recent).event;
+        let mut elsewhere = event.clone();
+        elsewhere.key.channel = "api".into();
+        assert!(matches!(reply(&fixture, &elsewhere, 0, "to the api"), Reply::Noted));
+        assert!(matches!(reply(&fixture, &elsewhere, 0, "to the api again"), Reply::AlreadyStored));
+        assert!(matches!(reply(&fixture, &event, 0, "to the web"), Reply::AlreadyStored));
+        assert!(matches!(reply(&fixture, &event, 1, "to the web"), Reply::Stored(_)));
+        assert!(matches!(reply(&fixture, &elsewhere, 1, "to the api"), Reply::AlreadyStored));
+        let effects = fixture.store.effects(event.id).unwrap();
+        assert_eq!(effects.iter().map(|effect| effect.sequence).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(effects[0].payload.as_deref(), Some(r#"{"type":"text","text":"to the api"}"#));
+    }
+
+    #[test]
+    fn delayed_messages_are_hidden_until_their_time_and_found_at_start() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Recent).event;
+        let later = fixture.clock.now() + 700;
+        reply(&fixture, &event, 0, "now");
+        let out = outgoing(&event, "later", later);
+        wait(|then| fixture.store.reply(event.id, 1, out, then)).unwrap();
+        assert_eq!(texts(&fixture, &event, 20), ["now"]);
+        let fixture = fixture.reopen();
+        let ahead = fixture.store.undelivered(fixture.clock.now()).unwrap();
+        assert_eq!(ahead.len(), 1);
+        assert_eq!((ahead[0].user.as_str(), ahead[0].deliver_at), ("ann", later));
+        fixture.clock.advance(std::time::Duration::from_millis(700));
+        assert_eq!(texts(&fixture, &event, 20), ["now", "later"]);
+        assert!(fixture.store.undelivered(fixture.clock.now()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn history_is_the_last_messages_oldest_first_without_visits() {
+        let fixture = Fixture::new();
+        let mut visit = message("User visit");
+        visit.message_type = "visit".into();
+        let event = wait(|then| fixture.store.accept(draft("ann"), Place::Recent, Some(visit), then)).unwrap().event;
+        for number in 0..5 {
+            reply(&fixture, &event, number, &format!("m{number}"));
+        }
+        assert_eq!(texts(&fixture, &event, 20), ["m0", "m1", "m2", "m3", "m4"]);
+        assert_eq!(texts(&fixture, &event, 3), ["m2", "m3", "m4"]);
+    }
+
+    #[test]
+    fn a_reply_finds_a_conversation_but_never_another_users() {
+        let fixture = Fixture::new();
+        let ann = fixture.accept("ann", Place::Recent).event;
+        let mut bob = ann.clone();
+        bob.key.target = crate::model::UserId::parse("bob").unwrap();
+        let refused = wait(|then| fixture.store.reply(ann.id, 0, outgoing(&bob, "hi", 0), then));
+        assert!(matches!(refused.unwrap_err(), StoreError::ConversationNotFound(1)));
+        bob.thread = None;
+        let Reply::Stored(made) = reply(&fixture, &bob, 1, "hi") else { panic!() };
+        let Reply::Stored(found) = reply(&fixture, &bob, 2, "hi again") else { panic!() };
+        assert_eq!((made.conversation_id, found.conversation_id), (2, 2));
+        assert!(matches!(reply(&fixture, &bob, 1, "hi"), Reply::AlreadyStored));
+    }
 }

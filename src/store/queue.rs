@@ -101,10 +101,10 @@ impl Store {
     ) {
         self.write_then(
             move |tx| {
-                if tx.run("DELETE FROM queue WHERE id = ? AND poison IS NULL", [sql_id(event)])? == 0 {
+                if tx.run("DELETE FROM queue WHERE id = ? AND poison IS NULL", [event.0])? == 0 {
                     return Ok(());
                 }
-                tx.run("DELETE FROM effects WHERE event = ?", [sql_id(event)])?;
+                tx.run("DELETE FROM effects WHERE event = ?", [event.0])?;
                 if let Some(state) = state {
                     sessions::write(tx, &session, state)?;
                 }
@@ -122,7 +122,7 @@ impl Store {
         then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) {
         self.write_then(
-            move |tx| tx.run("UPDATE queue SET poison = ?2 WHERE id = ?1", params![sql_id(event), reason]).map(drop),
+            move |tx| tx.run("UPDATE queue SET poison = ?2 WHERE id = ?1", params![event.0, reason]).map(drop),
             then,
         );
     }
@@ -130,7 +130,7 @@ impl Store {
     /// Notes that a worker died while running the event.
     pub fn count_death(&self, event: EventId) {
         self.write_then(
-            move |tx| tx.run("UPDATE queue SET deaths = deaths + 1 WHERE id = ?", [sql_id(event)]),
+            move |tx| tx.run("UPDATE queue SET deaths = deaths + 1 WHERE id = ?", [event.0]),
             move |outcome| {
                 if let Err(error) = outcome {
                     tracing::error!("the death of a worker by event {event} could not be noted: {error}");
@@ -169,7 +169,7 @@ impl Store {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement
-                .query_map([sql_id(event)], |row| Ok(StoredEffect { sequence: row.get(0)?, payload: row.get(1)? }))?;
+                .query_map([event.0], |row| Ok(StoredEffect { sequence: row.get(0)?, payload: row.get(1)? }))?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
     }
@@ -211,7 +211,7 @@ fn enqueue(tx: &Tx<'_>, draft: EventDraft) -> Result<QueuedEvent, StoreError> {
     tx.run(
         "INSERT INTO queue (id, bot, channel, target, thread, kind, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         params![
-            sql_id(event.id),
+            event.id.0,
             event.key.bot.as_str(),
             event.key.channel,
             event.key.target.as_str(),
@@ -231,26 +231,20 @@ pub(super) fn insert_effect(
     payload: Option<&str>,
 ) -> Result<bool, StoreError> {
     let sql = "INSERT INTO effects (event, sequence, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-    Ok(tx.run(sql, params![sql_id(event), sequence, payload])? == 1)
+    Ok(tx.run(sql, params![event.0, sequence, payload])? == 1)
 }
 
 /// The largest event id ever stored.
 pub(super) fn last_event(connection: &Connection) -> Result<u64, StoreError> {
     let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'queue'";
-    let last: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
-    Ok(last.and_then(|id| u64::try_from(id).ok()).unwrap_or(0))
-}
-
-/// An event id as SQLite keeps it. Ids above `i64::MAX` are never given out nor parsed.
-pub(super) fn sql_id(event: EventId) -> i64 {
-    i64::try_from(event.0).unwrap_or(i64::MAX)
+    let last: Option<u64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    Ok(last.unwrap_or(0))
 }
 
 fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusqlite::Error> {
     let text = |column: usize| row.get_ref(column)?.as_str().map(Arc::<str>::from).map_err(rusqlite::Error::from);
-    let id: i64 = row.get(0)?;
     Ok(QueuedEvent {
-        id: EventId(u64::try_from(id).unwrap_or(0)),
+        id: EventId(row.get(0)?),
         key: ConversationKey {
             bot: BotId::parse(&text(1)?).map_err(|error| unreadable(1, error))?,
             channel: text(2)?,
@@ -266,4 +260,120 @@ fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusqlite::Error>
 /// A column that does not hold what it must.
 pub(super) fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn what_was_accepted_is_pending_after_a_restart_until_it_is_finished() {
+        let fixture = Fixture::new();
+        let first = fixture.accept("ann", Place::Nowhere);
+        let second = fixture.accept("bob", Place::Nowhere);
+        fixture.store.count_death(second.event.id);
+        let fixture = fixture.reopen();
+        let pending = fixture.store.pending().unwrap();
+        assert_eq!(pending.iter().map(|event| event.id).collect::<Vec<_>>(), [first.event.id, second.event.id]);
+        assert_eq!(pending[0].body, first.event.body);
+        assert_eq!(pending[0].key, first.event.key);
+        assert_eq!((pending[0].deaths, pending[1].deaths), (0, 1));
+        fixture.finish(&first.event, None);
+        fixture.finish(&second.event, None);
+        assert!(fixture.reopen().store.pending().unwrap().is_empty());
+    }
+
+    #[test]
+    fn ids_rise_even_if_the_clock_goes_backwards_and_across_restarts() {
+        let fixture = Fixture::new();
+        let mut last = fixture.accept("ann", Place::Nowhere).event;
+        fixture.finish(&last, None);
+        let fixture = fixture.reopen_with(Clock::manual(1_000));
+        for _ in 0..3 {
+            let next = fixture.accept("ann", Place::Nowhere).event;
+            assert!(next.id > last.id);
+            assert!(next.id.0 % 100_000 < 50_000);
+            last = next;
+        }
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_leave_the_room_of_the_workers_free() {
+        let fixture = Fixture::new();
+        let ids = wait(|then| {
+            fixture.store.write_then(|tx| Ok((0..120_000).map(|_| tx.next_event_id().0).collect::<Vec<_>>()), then);
+        })
+        .unwrap();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(ids.iter().all(|id| id % 100_000 < 50_000));
+    }
+
+    #[test]
+    fn events_sent_at_once_from_many_threads_keep_the_order_of_each_thread() {
+        let fixture = Fixture::new();
+        let order = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+        std::thread::scope(|scope| {
+            for thread in 0..64 {
+                let (store, order) = (&fixture.store, &order);
+                scope.spawn(move || {
+                    for number in 0..20 {
+                        let order = order.clone();
+                        store.accept(draft(&format!("user-{thread}")), Place::Nowhere, None, move |accepted| {
+                            order.lock().push((thread, number, accepted.unwrap().event.id));
+                        });
+                    }
+                });
+            }
+        });
+        wait(|then| fixture.store.barrier(move || then(())));
+        let order = order.lock();
+        assert_eq!(order.len(), 64 * 20);
+        assert!(order.windows(2).all(|pair| pair[0].2 < pair[1].2), "completions come in the order of the ids");
+        for thread in 0..64 {
+            let numbers: Vec<_> = order.iter().filter(|entry| entry.0 == thread).map(|entry| entry.1).collect();
+            assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+        }
+        let ids: Vec<_> = fixture.store.pending().unwrap().iter().map(|event| event.id).collect();
+        assert_eq!(ids, order.iter().map(|entry| entry.2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_poisoned_event_is_listed_and_never_pending_nor_finished() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        wait(|then| fixture.store.set_aside(event.id, "killed two workers".into(), then)).unwrap();
+        fixture.finish(&event, None);
+        let fixture = fixture.reopen();
+        assert!(fixture.store.pending().unwrap().is_empty());
+        let poisoned = fixture.store.poisoned().unwrap();
+        assert_eq!((poisoned[0].event.id, poisoned[0].reason.as_str()), (event.id, "killed two workers"));
+    }
+
+    #[test]
+    fn an_event_that_a_script_sends_is_queued_once() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        let send = |store: &Store| wait(|then| store.follow_up(event.id, 3, draft("bob"), then)).unwrap();
+        let FollowUp::Queued(next) = send(&fixture.store) else { panic!("the first is queued") };
+        assert!(next.id > event.id);
+        let fixture = fixture.reopen();
+        assert!(matches!(send(&fixture.store), FollowUp::AlreadyQueued));
+        assert_eq!(fixture.store.pending().unwrap().len(), 2);
+        assert_eq!(fixture.store.effects(event.id).unwrap(), [StoredEffect { sequence: 3, payload: None }]);
+        fixture.finish(&event, None);
+        assert!(fixture.store.effects(event.id).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_refused_conversation_leaves_nothing_behind() {
+        let fixture = Fixture::new();
+        let refused =
+            wait(|then| fixture.store.accept(draft("ann"), Place::Conversation(99_999), Some(message("hi")), then));
+        let error = refused.unwrap_err();
+        assert_eq!(error.to_string(), "conversation \"99999\" not found - BP_CONV_NOT_FOUND");
+        assert!(fixture.store.pending().unwrap().is_empty());
+        assert_eq!(wait(|then| fixture.store.user_count(super::super::Order::AtOnce, then)).unwrap(), 0);
+    }
 }

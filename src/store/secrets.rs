@@ -34,3 +34,19 @@ impl Store {
         receiver.recv().unwrap_or(Err(StoreError::Closed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Fixture;
+
+    #[test]
+    fn the_secret_is_made_once() {
+        let fixture = Fixture::new();
+        let secret = fixture.store.app_secret().unwrap();
+        assert_eq!(secret.len(), 64);
+        let fixture = fixture.reopen();
+        assert_eq!(fixture.store.app_secret().unwrap(), secret);
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(fixture.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

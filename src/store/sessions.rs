@@ -128,3 +128,125 @@ fn thread_key(thread: &Option<Arc<str>>) -> ToSqlOutput<'_> {
         None => ToSqlOutput::Owned(Value::Blob(Vec::new())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::testing::*;
+    use super::super::{Expiry, Place};
+    use super::*;
+
+    fn change(json: &str) -> StateChange {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_part_that_is_absent_stays_and_a_user_attribute_that_is_null_goes() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Recent).event;
+        let state =
+            r#"{"session":{"lastMessages":[1]},"temp":{"a":1},"user":{"lang":"en","age":3,"__proto__":{"x":1}}}"#;
+        fixture.finish(&event, Some(change(state)));
+        let again = fixture.accept("ann", Place::Recent).event;
+        assert_eq!(again.session(), event.session());
+        fixture.finish(&again, Some(change(r#"{"context":{"node":"n"},"user":{"age":null,"name":"Ann"}}"#)));
+        let fixture = fixture.reopen();
+        assert_eq!(
+            fixture.store.restore(&event.session()).unwrap(),
+            StateSnapshot {
+                user: r#"{"lang":"en","__proto__":{"x":1},"name":"Ann"}"#.into(),
+                session: r#"{"lastMessages":[1]}"#.into(),
+                temp: r#"{"a":1}"#.into(),
+                context: r#"{"node":"n"}"#.into(),
+                bot: "{}".into(),
+            }
+        );
+    }
+
+    #[test]
+    fn sessions_of_other_bots_channels_users_and_threads_are_apart() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("a::b", Place::Nowhere).event;
+        fixture.finish(&event, Some(change(r#"{"session":{"mine":true}}"#)));
+        let mine = event.session();
+        assert_eq!(fixture.store.restore(&mine).unwrap().session, r#"{"mine":true}"#);
+        let mut others = vec![mine.clone(), mine.clone(), mine.clone(), mine.clone()];
+        others[0].conversation.bot = BotId::parse("other").unwrap();
+        others[1].thread = Some("b".into());
+        others[1].conversation.target = crate::model::UserId::parse("a").unwrap();
+        others[2].thread = Some("".into());
+        others[3].conversation.channel = "api".into();
+        for other in others {
+            assert_eq!(fixture.store.restore(&other).unwrap().session, "{}", "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_expires_and_user_attributes_do_not() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        let state = || change(r#"{"session":{"s":1},"temp":{"t":1},"context":{"c":1},"user":{"u":1}}"#);
+        fixture.finish(&event, Some(state()));
+        fixture.clock.advance(Duration::from_secs(29 * 60));
+        assert_eq!(fixture.store.restore(&event.session()).unwrap().temp, r#"{"t":1}"#);
+        fixture.clock.advance(Duration::from_secs(60));
+        let late = fixture.store.restore(&event.session()).unwrap();
+        assert_eq!((late.session.as_str(), late.temp.as_str(), late.context.as_str()), ("{}", "{}", "{}"));
+        assert_eq!(late.user, r#"{"u":1}"#);
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        fixture.finish(&event, Some(change(r#"{"temp":{"new":1}}"#)));
+        let fresh = fixture.store.restore(&event.session()).unwrap();
+        assert_eq!(
+            (fresh.session.as_str(), fresh.temp.as_str()),
+            ("{}", r#"{"new":1}"#),
+            "the expired part stays away"
+        );
+    }
+
+    #[test]
+    fn forgetting_removes_what_has_expired_and_nothing_else() {
+        let fixture = Fixture::new();
+        let old = fixture.accept("old", Place::Nowhere).event;
+        fixture.finish(&old, Some(change(r#"{"session":{"s":1}}"#)));
+        wait(|then| fixture.store.kvs_change("b".into(), "k".into(), Expiry::After(5), |_| Ok("1".into()), then))
+            .unwrap();
+        fixture.clock.advance(Duration::from_secs(31 * 60));
+        let new = fixture.accept("new", Place::Nowhere).event;
+        fixture.finish(&new, Some(change(r#"{"session":{"s":2}}"#)));
+        fixture.store.forget_expired().unwrap();
+        wait(|then| fixture.store.barrier(move || then(())));
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            fixture.store.read(|connection| Ok(connection.query_row(&sql, [], |row| row.get::<_, u64>(0))?)).unwrap()
+        };
+        assert_eq!((count("sessions"), count("kvs")), (1, 0));
+        assert_eq!(fixture.store.restore(&new.session()).unwrap().session, r#"{"s":2}"#);
+    }
+
+    #[test]
+    fn deleting_a_session_is_for_one_bot_or_for_all() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        let delete = |bot: Option<&str>| {
+            let bot = bot.map(|bot| BotId::parse(bot).unwrap());
+            wait(|then| fixture.store.delete_session(bot, "web".into(), "ann".into(), None, then)).unwrap();
+        };
+        fixture.finish(&event, Some(change(r#"{"session":{"s":1}}"#)));
+        delete(Some("other"));
+        assert_eq!(fixture.store.restore(&event.session()).unwrap().session, r#"{"s":1}"#);
+        delete(None);
+        assert_eq!(fixture.store.restore(&event.session()).unwrap().session, "{}");
+    }
+
+    #[test]
+    fn the_bots_variables_are_its_global_key() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        let set = |then: Then<_>| {
+            fixture.store.kvs_change("my-bot".into(), "global".into(), Expiry::Keep, |_| Ok(r#"{"g":1}"#.into()), then);
+        };
+        wait(set).unwrap();
+        assert_eq!(fixture.store.restore(&event.session()).unwrap().bot, r#"{"g":1}"#);
+    }
+}

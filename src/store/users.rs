@@ -208,3 +208,55 @@ fn user_of_row(row: &Row<'_>) -> Result<UserRow, rusqlite::Error> {
         updated_at: Timestamp(row.get(4)?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    fn some(json: &str) -> Attributes {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_user_is_made_once_and_listed_oldest_first() {
+        let fixture = Fixture::new();
+        let make = |user: &str| wait(|then| fixture.store.get_or_create_user("web".into(), user.into(), then)).unwrap();
+        assert!(make("zoe").created);
+        assert!(make("__proto__").created);
+        assert!(!make("zoe").created);
+        assert_eq!(
+            serde_json::to_string(&make("zoe").user).unwrap(),
+            r#"{"channel":"web","user_id":"zoe","attributes":{},"created_at":"2026-11-22T06:48:19.736Z","updated_at":"2026-11-22T06:48:19.736Z"}"#
+        );
+        let list = |start, count| {
+            let rows = wait(|then| fixture.store.all_users(Order::AtOnce, start, count, then)).unwrap();
+            rows.into_iter().map(|row| row.user_id).collect::<Vec<_>>()
+        };
+        assert_eq!(list(0, None), ["zoe", "__proto__"]);
+        assert_eq!(list(1, Some(5)), ["__proto__"]);
+        assert_eq!(list(0, Some(1)), ["zoe"]);
+        assert_eq!(wait(|then| fixture.store.user_count(Order::AtOnce, then)).unwrap(), 2);
+    }
+
+    #[test]
+    fn attributes_are_replaced_or_merged() {
+        let fixture = Fixture::new();
+        let read = || wait(|then| fixture.store.attributes(Order::AtOnce, "web".into(), "ann".into(), then)).unwrap();
+        assert_eq!(read(), None);
+        wait(|then| fixture.store.update_attributes("web".into(), "ann".into(), some(r#"{"a":1,"b":1}"#), then))
+            .unwrap();
+        wait(|then| fixture.store.update_attributes("web".into(), "ann".into(), some(r#"{"b":2}"#), then)).unwrap();
+        assert_eq!(read().as_deref(), Some(r#"{"a":1,"b":2}"#));
+        wait(|then| fixture.store.set_attributes("web".into(), "ann".into(), some(r#"{"c":3}"#), then)).unwrap();
+        assert_eq!(read().as_deref(), Some(r#"{"c":3}"#));
+    }
+
+    #[test]
+    fn a_name_is_shown_as_far_as_it_is_known() {
+        assert_eq!(author("{}").0, "User");
+        assert_eq!(author(r#"{"first_name":"Ann"}"#).0, "Ann");
+        assert_eq!(author(r#"{"first_name":"","last_name":7}"#).0, "User");
+        assert_eq!(author(r#"{"first_name":"Ann","last_name":"Lee","picture_url":null}"#), ("Ann Lee".into(), None));
+    }
+}
