@@ -13,9 +13,8 @@ test: setup
 	else \
 		echo "$(CARGO) test --locked"; $(CARGO) test --locked --all-targets; \
 	fi
-	@if ls tests/js/*.test.mjs tests/js/*.test.js >/dev/null 2>&1; then \
-		echo "node --test tests/js/"; node --test tests/js/; \
-	fi
+	@tests=$$(find tests/js -name '*.test.*js' 2>/dev/null | sort); \
+	if [ -n "$$tests" ]; then echo "node --test $$tests"; node --test $$tests; fi
 
 check:
 	.ci/run

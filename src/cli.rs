@@ -1,8 +1,13 @@
 //! The command line: one file per command, one variant each.
 
 mod bench;
+mod check;
+mod invoke;
 mod output;
+mod run_server;
+mod scratch;
 mod worker;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -18,6 +23,9 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    RunServer(run_server::ServerArgs),
+    Check(check::CheckArgs),
+    Invoke(invoke::InvokeArgs),
     Bench(bench::BenchArgs),
     /// A script worker of a running server; not for use by hand.
     #[command(hide = true)]
@@ -27,6 +35,9 @@ enum Command {
 /// Reads the command line and runs the command. The exit code is 0, or 1 after an error, 2 for a wrong command line.
 pub fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
+        Command::RunServer(args) => run_server::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check::run(&args),
+        Command::Invoke(args) => invoke::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Worker => return worker::run(),
     };
@@ -46,6 +57,6 @@ mod tests {
     fn the_command_line_is_consistent_and_hides_the_worker() {
         CommandLine::command().debug_assert();
         let help = CommandLine::command().render_long_help().to_string();
-        assert!(help.contains("bench") && !help.contains("worker"), "{help}");
+        assert!(["run-server", "check", "invoke", "bench"].iter().all(|name| help.contains(name)) && !help.contains("worker"), "{help}");
     }
 }

@@ -15,6 +15,7 @@ mod hold;
 mod pool;
 mod process;
 mod requests;
+pub mod solo;
 mod stats;
 mod traces;
 mod turns;
@@ -143,15 +144,6 @@ pub enum DispatchError {
     Stopping,
 }
 
-/// How the workers stand ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockedIn {
-    /// Processes that run events; one spare and one resident are beside them.
-    pub workers: usize,
-    /// `seccomp+landlock`, `seccomp`, `limits`, `off`.
-    pub how: String,
-}
-
 /// What subscribers are told, after it is committed and in the order of the commits.
 #[derive(Debug, Clone)]
 pub enum Notice {
@@ -159,10 +151,8 @@ pub enum Notice {
     Stored {
         /// Bot, channel and user.
         key: ConversationKey,
-        /// The message.
+        /// The message; its `deliver_at` may lie ahead.
         message: Arc<StoredMessage>,
-        /// From when on it may be seen, in milliseconds since the epoch; it may lie ahead.
-        deliver_at: u64,
     },
     /// The bot shows that it types.
     Typing {
@@ -207,7 +197,7 @@ impl Dispatcher {
     }
 
     /// Waits until the first workers stand ready, or says why they do not.
-    pub async fn ready(&self) -> Result<LockedIn, DispatchError> {
+    pub async fn ready(&self) -> Result<(), DispatchError> {
         let (answer, receiver) = oneshot::channel();
         self.0.tell(Control::WhenReady(answer));
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
@@ -225,29 +215,12 @@ impl Dispatcher {
     /// Has the spare worker compile a candidate: 2 s a file, at most 30 s, then it is killed. A file that hangs the
     /// compiler becomes a failure like any other, and the rest is compiled without it.
     pub async fn compile(&self, candidate: &Program) -> Result<Compiled, DispatchError> {
-        let mut hanging: Vec<CompileFailure> = Vec::new();
-        let mut program = std::borrow::Cow::Borrowed(candidate);
-        loop {
+        without_hanging_files(candidate, async |program: &Program| {
             let (answer, receiver) = oneshot::channel();
-            self.0.tell(Control::Compile { frame: to_frame(&program)?, files: program.scripts.len(), answer });
-            match receiver.await.unwrap_or(Err(DispatchError::Stopping)) {
-                Ok(mut compiled) => {
-                    compiled.failures.extend(hanging);
-                    return Ok(compiled);
-                }
-                Err(DispatchError::Compiler { why, file: Some(file) }) if hanging.len() < HANGING_FILES => {
-                    let at = program.scripts.iter().position(|script| *script.path == *file);
-                    let known = |at: &usize| hanging.iter().any(|failure| failure.script as usize == *at);
-                    let Some(at) = at.filter(|at| !known(at)) else {
-                        return Err(DispatchError::Compiler { why, file: Some(file) });
-                    };
-                    hanging.push(hanging_file(at, &file, &why));
-                    let script = Arc::make_mut(&mut program.to_mut().scripts[at]);
-                    script.source = "".into();
-                }
-                Err(error) => return Err(error),
-            }
-        }
+            self.0.tell(Control::Compile { frame: to_frame(program)?, files: program.scripts.len(), answer });
+            receiver.await.unwrap_or(Err(DispatchError::Stopping))
+        })
+        .await
     }
 
     /// Runs the hooks of one kind that have no event, in the resident worker, and waits until they are done. What they
@@ -304,6 +277,35 @@ impl Shared {
     fn notify(&self, notice: Notice) {
         // An error says that nobody listens.
         let _ = self.notices.send(notice);
+    }
+}
+
+/// Compiles a candidate by `compile`; a file that hangs or breaks the compiler becomes a failure like any other, and the
+/// rest is compiled without it.
+async fn without_hanging_files(
+    candidate: &Program,
+    compile: impl AsyncFn(&Program) -> Result<Compiled, DispatchError>,
+) -> Result<Compiled, DispatchError> {
+    let mut hanging: Vec<CompileFailure> = Vec::new();
+    let mut program = std::borrow::Cow::Borrowed(candidate);
+    loop {
+        match compile(&program).await {
+            Ok(mut compiled) => {
+                compiled.failures.extend(hanging);
+                return Ok(compiled);
+            }
+            Err(DispatchError::Compiler { why, file: Some(file) }) if hanging.len() < HANGING_FILES => {
+                let at = program.scripts.iter().position(|script| *script.path == *file);
+                let known = |at: &usize| hanging.iter().any(|failure| failure.script as usize == *at);
+                let Some(at) = at.filter(|at| !known(at)) else {
+                    return Err(DispatchError::Compiler { why, file: Some(file) });
+                };
+                hanging.push(hanging_file(at, &file, &why));
+                let script = Arc::make_mut(&mut program.to_mut().scripts[at]);
+                script.source = "".into();
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 

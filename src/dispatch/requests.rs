@@ -84,7 +84,7 @@ impl Answering {
 }
 
 /// `1` and the JSON, or `0` and the message as a JSON string.
-fn result_body(method: &str, result: Result<String, String>, limit: u64) -> Bytes {
+pub(super) fn result_body(method: &str, result: Result<String, String>, limit: u64) -> Bytes {
     let (resolved, text) = match result {
         Ok(json) if json.len() as u64 >= limit => {
             (false, quoted(&format!("bp.{method}: the result has {} bytes, at most {limit} are allowed", json.len())))

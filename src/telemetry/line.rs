@@ -44,7 +44,8 @@ impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
-            (name, value) => drop(self.others.insert(name.to_owned(), value)),
+            // A field named by a keyword is written `r#type`.
+            (name, value) => drop(self.others.insert(name.trim_start_matches("r#").to_owned(), value)),
         }
     }
 
@@ -97,7 +98,7 @@ struct Entry {
 }
 
 /// Fields that have a place of their own in a readable line.
-const PLACED: [&str; 7] = ["bot", "hook", "file", "line", "column", "frame", "trace"];
+const PLACED: [&str; 6] = ["bot", "hook", "file", "line", "column", "frame"];
 
 impl Entry {
     fn level(&self) -> &'static str {
@@ -127,16 +128,14 @@ impl Entry {
         }
         // Whatever a script says, only this program begins a line at its left edge.
         let mut body = escape::lines(self.fields.message.trim_end());
-        if let Some(text) = self.fields.text("trace") {
-            body = match serde_json::from_str(text) {
-                Ok(value) => trace::render_trace(&value),
-                Err(_) => escape::one_line(text),
-            };
+        if self.target == TRACE {
+            body = trace::render_trace(&self.trace());
         }
         let mut body = body.split('\n');
         let _ = write!(out, " {}", body.next().unwrap_or_default());
         for (name, value) in &self.fields.others {
-            let hidden = PLACED.contains(&name.as_str()) || (self.target == SCRIPT && name == "event");
+            let hidden =
+                PLACED.contains(&name.as_str()) || self.target == TRACE || (self.target == SCRIPT && name == "event");
             if !hidden {
                 let text = match value {
                     Value::String(text) => escape::one_line(text),
@@ -153,8 +152,30 @@ impl Entry {
         out
     }
 
+    /// The entry as the trace it stands for.
+    fn trace(&self) -> Value {
+        let field = |name: &str| self.fields.others.get(name).cloned().unwrap_or_default();
+        serde_json::json!({
+            "eventId": field("event"),
+            "botId": field("bot"),
+            "type": field("type"),
+            "channel": field("channel"),
+            "target": field("target"),
+            "tookMs": field("took_ms"),
+            "ended": field("ended"),
+            "steps": self.steps(),
+        })
+    }
+
+    fn steps(&self) -> Value {
+        self.fields.text("steps").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
     /// `bot kind file:line:column`, as far as known.
     fn place(&self) -> Option<String> {
+        if self.target == TRACE {
+            return None;
+        }
         let fields = &self.fields;
         let mut parts: Vec<String> = fields.text("bot").map(str::to_owned).into_iter().collect();
         if let Some(file) = fields.text("file") {
@@ -168,20 +189,15 @@ impl Entry {
         (!parts.is_empty()).then(|| parts.join(" "))
     }
 
-    /// `{ "time", "level", "target", "message", … }` and the entry's fields beside them.
+    /// `{ "time", "level", "module", "message", … }` and the entry's fields beside them.
     fn json(&self) -> String {
         let mut object = Map::new();
         object.insert("time".into(), self.time.as_str().into());
         object.insert("level".into(), self.level().into());
-        object.insert("target".into(), self.target.into());
-        if self.target != TRACE {
-            object.insert("message".into(), self.fields.message.as_str().into());
-        }
+        object.insert("module".into(), self.target.into());
+        object.insert("message".into(), self.fields.message.as_str().into());
         for (name, value) in &self.fields.others {
-            let value = match (name.as_str(), value) {
-                ("trace", Value::String(text)) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
-                _ => value.clone(),
-            };
+            let value = if self.target == TRACE && name == "steps" { self.steps() } else { value.clone() };
             // A field must not pass for one of ours.
             let name = if object.contains_key(name) { format!("field.{name}") } else { name.clone() };
             object.insert(name, value);
@@ -218,7 +234,7 @@ mod tests {
                 08:15:30.123 info  listening  port=3000  host=local\nhost
             "#]],
             expect![[r#"
-                {"time":"2025-11-22T08:15:30.123Z","level":"info","target":"nudge::web","message":"listening","port":3000,"host":"local\nhost"}
+                {"time":"2025-11-22T08:15:30.123Z","level":"info","module":"nudge::web","message":"listening","port":3000,"host":"local\nhost"}
             "#]],
         );
     }
@@ -244,22 +260,23 @@ mod tests {
                         |   ^
             "#]],
             expect![[r#"
-                {"time":"2025-11-22T08:15:30.123Z","level":"error","target":"script","message":"TypeError: x is not a function\nforged 08:15:30.124 info  all is well \u001b[2J","bot":"welcome-bot","hook":"before_incoming_middleware","file":"hooks/before_incoming_middleware/a.js","line":2,"column":3,"event":"17","frame":"  1 | let x\n> 2 |   x()\n    |   ^"}
+                {"time":"2025-11-22T08:15:30.123Z","level":"error","module":"nudge::script","message":"TypeError: x is not a function\nforged 08:15:30.124 info  all is well \u001b[2J","bot":"welcome-bot","hook":"before_incoming_middleware","file":"hooks/before_incoming_middleware/a.js","line":2,"column":3,"event":"17","frame":"  1 | let x\n> 2 |   x()\n    |   ^"}
             "#]],
         );
     }
 
     #[test]
     fn a_trace_is_one_line_for_people_and_whole_for_machines() {
-        let trace = json!({ "eventId": "17", "type": "text", "channel": "web", "target": "u", "botId": "b", "tookMs": 1.5, "steps": [] });
+        let steps = r#"[{"s":"reply","t":"text"}]"#;
+        let fields = json!({ "event": "17", "type": "text", "channel": "web", "target": "u", "bot": "b", "took_ms": 1.5, "steps": steps });
         check(
-            &entry(Level::INFO, TRACE, "", json!({ "trace": trace.to_string() })),
+            &entry(Level::INFO, TRACE, "event", fields),
             expect![[r#"
-                08:15:30.123 info  event 17 text web/u → b  1.5 ms
-            "#]],
+            08:15:30.123 info  event 17 text web/u → b  1.5 ms → 1 reply
+        "#]],
             expect![[r#"
-                {"time":"2025-11-22T08:15:30.123Z","level":"info","target":"trace","trace":{"eventId":"17","type":"text","channel":"web","target":"u","botId":"b","tookMs":1.5,"steps":[]}}
-            "#]],
+            {"time":"2025-11-22T08:15:30.123Z","level":"info","module":"nudge::event","message":"event","event":"17","type":"text","channel":"web","target":"u","bot":"b","took_ms":1.5,"steps":[{"s":"reply","t":"text"}]}
+        "#]],
         );
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Greeting {
     /// The hooks in service.
     pub(super) hooks: HookCount,
     /// How workers are locked in, such as `seccomp+landlock`, with their number.
-    pub(super) workers: (u32, String),
+    pub(super) workers: (usize, String),
     /// Folder of hooks relative to the workspace, by its layout.
     pub(super) hook_folder: String,
     /// Whether changes are picked up.
@@ -97,6 +97,25 @@ impl Greeting {
         out
     }
 
+    /// As one entry of the log.
+    pub(super) fn log(&self) {
+        let bots: Vec<&str> = self.bots.iter().map(|(id, _)| id.as_str()).collect();
+        let (workers, lock_in) = &self.workers;
+        tracing::info!(
+            url = self.url,
+            workspace = %self.root.display(),
+            bots = bots.join(","),
+            hooks = self.hooks.own.values().sum::<usize>(),
+            built_in_hooks = self.hooks.built_in,
+            workers,
+            lock_in,
+            errors = self.problems.0,
+            warnings = self.problems.1,
+            version = env!("CARGO_PKG_VERSION"),
+            "listening"
+        );
+    }
+
     fn bots(&self, out: &mut String) {
         let widest = self.bots.iter().map(|(id, _)| id.len()).max().unwrap_or(0);
         let mut label = "  bots       ";
@@ -142,7 +161,7 @@ const FIRST_HOOK: &str = "    if (event.type === 'text') {
 ";
 
 /// `1 error, 2 warnings`.
-pub(crate) fn problem_count(errors: usize, warnings: usize) -> String {
+pub(in crate::cli) fn problem_count(errors: usize, warnings: usize) -> String {
     let part = |count: usize, name: &str| match count {
         0 => None,
         1 => Some(format!("1 {name}")),

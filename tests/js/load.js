@@ -1,0 +1,50 @@
+// Helpers of these tests: the engine's JavaScript, the content types and hooks, loaded as a realm does.
+const fs = require('node:fs')
+const path = require('node:path')
+
+const root = path.join(__dirname, '..', '..')
+const read = file => fs.readFileSync(path.join(root, file), 'utf8')
+
+/** The function that a file of the engine is. */
+const engine = file => (0, eval)(read(`src/engine/js/${file}`))
+
+/** The bundled mustache that `tests/js.rs` names, or an installed one (`npm ci`). */
+const mustache = () => {
+  const bundles = process.env.NUDGE_BUNDLES
+  return require(bundles ? path.join(bundles, 'mustache.js') : 'mustache')
+}
+
+/** All built-in content types by id. */
+const contentTypes = () => {
+  const files = fs.readdirSync(path.join(root, 'content-types')).filter(file => !file.startsWith('_'))
+  const types = files.map(file => require(path.join(root, 'content-types', file)))
+  return Object.fromEntries(types.map(type => [type.id, type]))
+}
+
+/** What a realm gives cms.js; `given` overrides parts of it. */
+const environment = ({ elements = {}, types = {}, ...given } = {}) => {
+  const all = { ...contentTypes(), ...types }
+  return {
+    mustache,
+    contentType: id => (Object.hasOwn(all, id) ? all[id] : undefined),
+    contentTypeIds: () => Object.keys(all),
+    element: id => (Object.hasOwn(elements, id) ? structuredClone({ id, ...elements[id] }) : undefined),
+    elementIds: () => Object.keys(elements),
+    botUrl: 'http://localhost:3000',
+    botId: 'welcome-bot',
+    defaultLanguage: 'en',
+    random: () => 0,
+    ...given
+  }
+}
+
+const cms = given => engine('cms.js')(environment(given))
+const decision = () => engine('decision.js')()
+
+/** Runs a hook as the engine does: its text is the body of a sloppy function. */
+const hook = (file, scope) => new Function(...Object.keys(scope), `${read(`hooks/${file}`)}\n`)(...Object.values(scope))
+
+/** What comes of JSON: payloads are compared as they are sent. */
+const json = value => JSON.parse(JSON.stringify(value))
+
+module.exports = { cms, contentTypes, decision, environment, hook, json, mustache }
