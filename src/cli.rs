@@ -57,6 +57,10 @@ mod tests {
     fn the_command_line_is_consistent_and_hides_the_worker() {
         CommandLine::command().debug_assert();
         let help = CommandLine::command().render_long_help().to_string();
-        assert!(["run-server", "check", "invoke", "bench"].iter().all(|name| help.contains(name)) && !help.contains("worker"), "{help}");
+        assert!(
+            ["run-server", "check", "invoke", "bench"].iter().all(|name| help.contains(name))
+                && !help.contains("worker"),
+            "{help}"
+        );
     }
 }

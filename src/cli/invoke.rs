@@ -162,9 +162,8 @@ mod tests {
 
     #[test]
     fn only_hooks_with_an_event_can_be_invoked() {
-        let script = |path: &str, role| {
-            Arc::new(Script { path: path.into(), source: "".into(), role, shape: Shape::default() })
-        };
+        let script =
+            |path: &str, role| Arc::new(Script { path: path.into(), source: "".into(), role, shape: Shape::default() });
         let program = Program {
             scripts: vec![
                 script("a.js", Role::Action),

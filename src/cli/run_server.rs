@@ -82,7 +82,9 @@ async fn serve(args: &ServerArgs, root: &Path) -> anyhow::Result<()> {
     announce(args, &app);
     let stopped = async move {
         signals.next().await;
-        tracing::info!("stopping: what runs is finished, the rest is done after the next start; a second signal ends it at once");
+        tracing::info!(
+            "stopping: what runs is finished, the rest is done after the next start; a second signal ends it at once"
+        );
         tokio::spawn(async move {
             let code = signals.next().await;
             std::process::exit(code.into());
