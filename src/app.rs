@@ -65,7 +65,6 @@ impl Options {
 }
 
 /// A server that stands ready: its port is open and its scripts are compiled.
-#[derive(Debug)]
 pub struct App {
     settings: Arc<Settings>,
     listener: TcpListener,
@@ -179,6 +178,12 @@ impl App {
         starting.abort();
         dispatcher.stop(FINISHING).await;
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
