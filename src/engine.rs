@@ -1,1 +1,19 @@
-//! engine (being built).
+//! The event's way through a realm: stages, hooks, decision, replies; and the `bp` that scripts see.
+//!
+//! The order of the stages is Rust (`run`), what scripts touch is JavaScript (`js/`), so that an event is one object from
+//! its arrival to the reply and nothing is serialised in between. The engine does no I/O: it writes frames and waits for
+//! answers.
+
+pub mod bot_realm;
+pub mod compile;
+pub mod host;
+pub mod run;
+pub mod timers;
+pub mod trace;
+pub mod wait;
+
+pub use bot_realm::{BotRealm, LoadedProgram};
+pub use compile::compile;
+pub use host::{Host, IdSource};
+pub use run::{Job, Outcome, Resume};
+pub use wait::{Occupancy, ToRealm};

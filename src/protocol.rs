@@ -6,6 +6,8 @@
 
 pub mod frame;
 pub mod messages;
+pub mod outbox;
 
 pub use frame::{Frame, FrameError, FrameKind, FrameReader, HEADER_BYTES};
 pub use messages::*;
+pub use outbox::Outbox;

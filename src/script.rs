@@ -1,3 +1,13 @@
-//! QuickJS and what surrounds it. It knows nothing of bots.
+//! QuickJS and what makes it safe to hold: realms, limits, wrappers, errors. Knows nothing of bots.
+//!
+//! A realm is one `Runtime` with one `Context` on a thread of its own. Everything in here is synchronous.
 
 pub mod error;
+pub mod limits;
+pub mod modules;
+pub mod realm;
+pub mod wrap;
+
+pub use error::ScriptError;
+pub use limits::{Meter, Overrun, Status};
+pub use realm::{Realm, RealmError, with_realm};

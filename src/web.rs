@@ -1,1 +1,123 @@
-//! web (being built).
+//! HTTP: the Converse API, the web channel, short links, status. Errors and shapes are those of the reference's `http.md`.
+//!
+//! A request is checked from the outside in: path, bot, token, user, body. Only then is something stored.
+
+mod body;
+mod channel_web;
+mod conversations;
+mod converse;
+mod edge;
+mod error;
+mod form;
+mod message;
+mod serve;
+mod short_links;
+mod status;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Response, Uri};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, Any as AnyOrigin, CorsLayer};
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::dispatch::{AcceptError, Dispatcher};
+use crate::reload::Workspace;
+use crate::services::Services;
+use crate::store::{Store, StoreError};
+
+use error::HttpError;
+
+pub use serve::serve;
+
+/// What handlers reach. Cheap to clone.
+#[derive(Clone)]
+pub struct Web {
+    /// Takes events.
+    pub dispatcher: Dispatcher,
+    /// Conversations and users.
+    pub store: Store,
+    /// Short links.
+    pub services: Services,
+    /// The bots.
+    pub workspace: watch::Receiver<Arc<Workspace>>,
+    /// Limits, and what clients are told.
+    pub settings: Arc<Settings>,
+    /// For the time since the start.
+    pub clock: Clock,
+    /// When the server started, in milliseconds since the epoch.
+    pub started: u64,
+}
+
+/// Every route.
+pub fn router(web: Web) -> Router {
+    let channel_web = |path: &str| format!("/api/v1/bots/{{bot}}/mod/channel-web{path}");
+    let mut router = Router::new()
+        .route("/api/v1/bots/{bot}/converse/{user}", post(converse::public))
+        .route(&channel_web("/botInfo"), get(channel_web::bot_info))
+        .route(&channel_web("/messages/{user}"), post(channel_web::message))
+        .route(&channel_web("/events/{user}"), post(channel_web::event))
+        .route(&channel_web("/conversations/{user}"), get(conversations::list))
+        .route(&channel_web("/conversations/{user}/new"), post(conversations::new))
+        .route(&channel_web("/conversations/{user}/{conversation}"), get(conversations::one))
+        .route("/s/{name}", get(short_links::follow))
+        .route("/status", get(status::status))
+        .route("/metrics", get(status::metrics));
+    if !web.settings.production {
+        router = router.route("/api/v1/traces/{event}", get(status::trace));
+    }
+    let mut router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);
+    let (production, cors) = (web.settings.production, web.settings.http.cors);
+    router = router.layer(CatchPanicLayer::custom(panicked));
+    if !production {
+        router = router.layer(axum::middleware::map_response(error::with_detail));
+    }
+    if cors {
+        let open = CorsLayer::new()
+            .allow_origin(AnyOrigin)
+            .allow_headers(AllowHeaders::mirror_request())
+            .allow_methods([Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::POST, Method::DELETE]);
+        router = router.layer(open);
+    }
+    router.with_state(web)
+}
+
+/// A path or a method that nobody serves: JSON for programs, a page for people.
+async fn nothing_here(method: Method, uri: Uri) -> HttpError {
+    let path = uri.path();
+    if path == "/api" || path.starts_with("/api/") {
+        HttpError::NotFound(format!("Cannot {method} {path}"))
+    } else {
+        HttpError::Page(format!("{method} {path}"))
+    }
+}
+
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    HttpError::internal("Error", format!("a handler panicked: {said}")).into_response()
+}
+
+/// An event that was not accepted.
+fn refused(error: AcceptError) -> HttpError {
+    match error {
+        AcceptError::Store(error) => stored(error),
+        AcceptError::Full { retry_after, .. } => HttpError::Unavailable { retry_after, detail: error.to_string() },
+        AcceptError::Stopping => HttpError::Unavailable { retry_after: 5, detail: error.to_string() },
+    }
+}
+
+/// A store call that did not work out.
+fn stored(error: StoreError) -> HttpError {
+    match error {
+        StoreError::ConversationNotFound(id) => HttpError::no_conversation(&id.to_string()),
+        other => HttpError::internal("Error", other),
+    }
+}

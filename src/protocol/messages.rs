@@ -9,6 +9,18 @@ use serde_json::value::RawValue;
 use crate::config::ScriptLimits;
 use crate::model::StateChange;
 
+/// Identity of the running build, from its version and its file: server and worker must have the same, or a binary was
+/// exchanged under a running server.
+pub fn build_id() -> String {
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    let file = file.map(|file| {
+        let changed = file.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        (file.len(), changed.unwrap_or_default().as_nanos())
+    });
+    let (length, changed) = file.unwrap_or_default();
+    format!("{}+{length:x}.{changed:x}", env!("CARGO_PKG_VERSION"))
+}
+
 /// First frame to a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hello {
@@ -16,6 +28,8 @@ pub struct Hello {
     pub build: String,
     /// Limits of scripts.
     pub limits: ScriptLimits,
+    /// Whether to lock itself in (`scripts.lockIn`).
+    pub lock_in: bool,
     /// What scripts see as `process.env`: only what may be seen.
     pub env: BTreeMap<String, String>,
     /// `process.HOST`, `PORT`, `EXTERNAL_URL`, `PROXY`, `ROOT_PATH`.
@@ -185,7 +199,7 @@ pub struct Effect {
 }
 
 /// A line that a script or the engine wrote.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LogLine {
     /// `error`, `warn`, `info`, `debug`.
     pub level: String,

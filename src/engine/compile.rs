@@ -1,0 +1,100 @@
+//! Compiling a candidate program in a worker that serves nobody: every script, and every content type evaluated.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rquickjs::{Object, Value};
+use serde_json::value::RawValue;
+
+use super::bot_realm::{BotRealm, LoadedProgram, compile_script};
+use crate::program::Role;
+use crate::protocol::{CompileFailure, Compiled, ContentTypeInfo, LogLine};
+
+/// Compiles all scripts of the program that the realm has loaded.
+pub fn compile(realm: &BotRealm<'_>, loaded: &Arc<LoadedProgram>) -> Compiled {
+    let mut compiled = Compiled { version: loaded.program.version, ..Compiled::default() };
+    realm.load(Arc::clone(loaded), "");
+    for (index, script) in loaded.program.scripts.iter().enumerate() {
+        let index = index as u32;
+        if script.role == Role::Json {
+            continue;
+        }
+        realm.realm.meter.begin_event(std::time::Duration::ZERO);
+        realm.host.enter(index);
+        let outcome = realm.realm.meter.slice(|| compile_script(&realm.realm.ctx, script).map(drop));
+        let outcome = outcome.and_then(|()| match script.role {
+            Role::ContentType => {
+                let info = realm.realm.meter.slice(|| {
+                    let exports = realm.load_module(index);
+                    realm.realm.drain_jobs();
+                    exports.and_then(|exports| describe_type(realm, index, exports))
+                })?;
+                if let Some(info) = info {
+                    compiled.content_types.push(info);
+                    Ok(None)
+                } else {
+                    Ok(Some(no_id(&script.path)))
+                }
+            }
+            _ => Ok(None),
+        });
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(error)) => compiled.failures.push(CompileFailure { script: index, error }),
+            Err(_) => {
+                let error = match (realm.realm.meter.overrun(), realm.realm.caught(&realm.core.describe)) {
+                    (Some(overrun), _) => LogLine {
+                        level: "error".into(),
+                        message: format!("loading this file {overrun}"),
+                        file: Some(script.path.to_string()),
+                        ..LogLine::default()
+                    },
+                    (None, thrown) => {
+                        let thrown = thrown.unwrap_or_else(crate::script::realm::Thrown::out_of_memory);
+                        realm.host.error_line(index, &thrown)
+                    }
+                };
+                compiled.failures.push(CompileFailure { script: index, error });
+            }
+        }
+    }
+    Rc::clone(&realm.host).clear();
+    compiled
+}
+
+fn no_id(path: &str) -> LogLine {
+    LogLine {
+        level: "error".into(),
+        message: "this content type exports no `id`; write `module.exports = { id: 'my_type', title: '…', \
+                  jsonSchema: {…}, renderElement: (data, channel) => […] }`, or begin the file's name with `_` if it \
+                  is a helper"
+            .into(),
+        file: Some(path.to_owned()),
+        ..LogLine::default()
+    }
+}
+
+/// What a content type says of itself; `None` where it has no id.
+fn describe_type<'js>(
+    realm: &BotRealm<'js>,
+    script: u32,
+    exports: Value<'js>,
+) -> rquickjs::Result<Option<ContentTypeInfo>> {
+    let Some(exports) = exports.as_object() else { return Ok(None) };
+    let id: Value<'js> = exports.get("id")?;
+    let Some(id) = id.as_string() else { return Ok(None) };
+    let id = id.to_string()?;
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let meta = Object::new(realm.realm.ctx.clone())?;
+    for key in ["id", "title", "group", "description", "jsonSchema", "uiSchema", "hidden"] {
+        let value: Value<'js> = exports.get(key)?;
+        meta.set(key, value)?;
+    }
+    let text = match realm.realm.ctx.json_stringify(meta)? {
+        Some(text) => text.to_string()?,
+        None => "{}".into(),
+    };
+    Ok(RawValue::from_string(text).ok().map(|meta| ContentTypeInfo { script, id, meta }))
+}

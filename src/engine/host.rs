@@ -1,0 +1,331 @@
+//! What a realm's JavaScript can ask of its own process: frames, timers, files of the program, the log.
+//!
+//! Every function that scripts reach is listed in [`install`]. None of them panics; arguments are plain strings and
+//! numbers that our own JavaScript made.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::BytesMut;
+
+use super::bot_realm::LoadedProgram;
+use super::timers::Timers;
+use super::trace::Trace;
+use crate::code_frame::code_frame;
+use crate::program::Role;
+use crate::protocol::frame::write_frame;
+use crate::protocol::{FrameKind, Hello, LogLine, Outbox};
+use crate::script::realm::Thrown;
+use crate::script::{Meter, ScriptError, wrap};
+
+/// Ids for events made in this process: the time and a low part that belongs to this worker's slot.
+#[derive(Debug)]
+pub struct IdSource {
+    last: AtomicU64,
+    low: u64,
+}
+
+impl IdSource {
+    /// Ids of a slot. The server itself uses low parts below 50,000.
+    pub fn new(slot: u8) -> Self {
+        Self { last: AtomicU64::new(0), low: 50_000 + u64::from(slot % 16) * 3_125 }
+    }
+
+    /// The next id, larger than the last.
+    pub fn next(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let fresh = now * 100_000 + self.low;
+        let next = |last: u64| {
+            let following = last + 1;
+            // Past the slot's own part of this millisecond: on to the next one.
+            let following =
+                if following % 100_000 >= self.low + 3_125 { (following / 100_000 + 1) * 100_000 + self.low } else { following };
+            fresh.max(following)
+        };
+        let mut last = self.last.load(Ordering::Relaxed);
+        loop {
+            let id = next(last);
+            match self.last.compare_exchange_weak(last, id, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return id,
+                Err(changed) => last = changed,
+            }
+        }
+    }
+}
+
+/// Shared between the functions of a realm and the driver of its events.
+#[derive(Debug)]
+pub struct Host {
+    /// Budgets.
+    pub meter: Rc<Meter>,
+    /// What the server told the worker at its start.
+    pub hello: Arc<Hello>,
+    /// Ids for events.
+    pub ids: Arc<IdSource>,
+    outbox: Arc<Outbox>,
+    buffer: RefCell<BytesMut>,
+    /// The program this realm runs.
+    pub program: RefCell<Option<Arc<LoadedProgram>>>,
+    /// The bot of the present work.
+    pub bot: RefCell<String>,
+    /// The dispatch.
+    pub dispatch: Cell<u64>,
+    /// Next effect's number.
+    pub sequence: Cell<u32>,
+    /// Next request's number.
+    pub request: Cell<u32>,
+    /// Requests without an answer.
+    pub outstanding: RefCell<HashSet<u32>>,
+    /// Timers.
+    pub timers: RefCell<Timers>,
+    /// Steps.
+    pub trace: RefCell<Trace>,
+    /// Errors reported for the present event.
+    pub errors: Cell<u32>,
+    log_lines: Cell<u32>,
+    /// Index of the script that runs.
+    pub script: Cell<u32>,
+    entered: Cell<Option<Instant>>,
+    failed: Cell<bool>,
+}
+
+impl Host {
+    /// A host of a realm.
+    pub fn new(meter: Rc<Meter>, hello: Arc<Hello>, ids: Arc<IdSource>, outbox: Arc<Outbox>) -> Self {
+        Self {
+            meter,
+            hello,
+            ids,
+            outbox,
+            buffer: RefCell::default(),
+            program: RefCell::default(),
+            bot: RefCell::default(),
+            dispatch: Cell::new(0),
+            sequence: Cell::new(0),
+            request: Cell::new(0),
+            outstanding: RefCell::default(),
+            timers: RefCell::default(),
+            trace: RefCell::default(),
+            errors: Cell::new(0),
+            log_lines: Cell::new(0),
+            script: Cell::new(u32::MAX),
+            entered: Cell::new(None),
+            failed: Cell::new(false),
+        }
+    }
+
+    /// Appends a frame of the present dispatch; it goes out with the next [`Self::flush`].
+    pub fn frame(&self, kind: FrameKind, number: u32, body: &[u8]) {
+        write_frame(&mut self.buffer.borrow_mut(), kind, self.dispatch.get(), number, body);
+    }
+
+    /// Sends what was appended.
+    pub fn flush(&self) {
+        self.outbox.flush(&mut self.buffer.borrow_mut());
+    }
+
+    /// Whether an answer or a timer is still to come.
+    pub fn awaits_something(&self) -> bool {
+        !self.outstanding.borrow().is_empty() || !self.timers.borrow().is_empty()
+    }
+
+    /// Forgets everything of the last event.
+    pub fn clear(&self) {
+        self.outstanding.borrow_mut().clear();
+        self.timers.borrow_mut().clear();
+        self.trace.borrow_mut().take();
+        self.errors.set(0);
+        self.log_lines.set(0);
+        self.sequence.set(0);
+        self.script.set(u32::MAX);
+        self.entered.set(None);
+        self.failed.set(false);
+    }
+
+    /// A script begins; gives the one that ran before.
+    pub fn enter(&self, script: u32) -> u32 {
+        self.meter.status().script.store(script, Ordering::Relaxed);
+        self.failed.set(false);
+        if self.hello.trace {
+            self.entered.set(Some(Instant::now()));
+        }
+        self.script.replace(script)
+    }
+
+    /// A hook of the outgoing line ends (or begins to wait).
+    pub fn leave(&self, script: u32, before: u32) {
+        if let (Some(entered), Some(program)) = (self.entered.take(), &*self.program.borrow())
+            && let Some(file) = program.program.scripts.get(script as usize)
+            && let Role::Hook(kind) = file.role
+        {
+            let error = self.failed.get().then_some("failed");
+            self.trace.borrow_mut().hook(kind.folder(), &file.path, entered.elapsed(), error);
+        }
+        self.meter.status().script.store(before, Ordering::Relaxed);
+        self.script.set(before);
+    }
+
+    /// Writes a log line of the present event, up to the limits on their number and length.
+    pub fn log(&self, mut line: LogLine) {
+        let limits = &self.hello.limits;
+        let count = self.log_lines.get() + 1;
+        self.log_lines.set(count);
+        if count > limits.log_lines {
+            if count == limits.log_lines + 1 {
+                self.write_log(&LogLine {
+                    level: "warn".into(),
+                    message: format!(
+                        "this event has written {} lines already; the rest is dropped (scripts.logLines)",
+                        limits.log_lines
+                    ),
+                    ..LogLine::default()
+                });
+            }
+            return;
+        }
+        let longest = usize::try_from(limits.log_line).unwrap_or(usize::MAX);
+        if line.message.len() > longest {
+            let mut end = longest;
+            while !line.message.is_char_boundary(end) {
+                end -= 1;
+            }
+            line.message.truncate(end);
+            line.message.push('…');
+        }
+        self.write_log(&line);
+    }
+
+    fn write_log(&self, line: &LogLine) {
+        let mut line = line.clone();
+        if line.bot.is_none() && !self.bot.borrow().is_empty() {
+            line.bot = Some(self.bot.borrow().clone());
+        }
+        if self.hello.trace && line.level != "error" {
+            self.trace.borrow_mut().note("log", "l", &line.level);
+        }
+        self.frame(FrameKind::Log, 0, &serde_json::to_vec(&line).unwrap_or_default());
+    }
+
+    /// Reports what a script threw.
+    pub fn report(&self, script: u32, thrown: &Thrown) -> String {
+        let line = self.error_line(script, thrown);
+        let message = line.message.clone();
+        self.errors.set(self.errors.get() + 1);
+        self.failed.set(true);
+        if self.hello.trace {
+            self.trace.borrow_mut().note("error", "err", &message);
+        }
+        self.log(line);
+        message
+    }
+
+    /// The log line of what a script threw: place, message, code frame, hook kind, bot.
+    pub fn error_line(&self, script: u32, thrown: &Thrown) -> LogLine {
+        let program = self.program.borrow();
+        let file = program.as_ref().and_then(|loaded| loaded.program.scripts.get(script as usize));
+        let fallback = file.map_or("", |file| &file.path);
+        let error = thrown.locate(fallback, |path| {
+            program.as_ref().and_then(|loaded| loaded.script(path)).map_or(0, |script| wrap::wrap(script).head_columns)
+        });
+        let source = program.as_ref().and_then(|loaded| loaded.script(&error.file));
+        let frame = match (source, error.line) {
+            (Some(source), Some(line)) => Some(code_frame(&source.source, line, error.column.unwrap_or(1))),
+            _ => None,
+        };
+        LogLine {
+            level: "error".into(),
+            message: format!("{}: {}", error.name, error.message),
+            file: (!error.file.is_empty()).then(|| error.file.clone()),
+            line: error.line,
+            column: error.column,
+            frame,
+            hook: file.and_then(|file| match file.role {
+                Role::Hook(kind) => Some(kind.folder().to_owned()),
+                _ => None,
+            }),
+            bot: None,
+        }
+    }
+
+    /// A log line of a script, with the place it was written at.
+    pub fn script_log(&self, level: &str, message: String, stack: &str, bot: Option<String>) {
+        let program = self.program.borrow();
+        let place = ScriptError::new("", "", stack, "").without_wrappers(|path| {
+            program.as_ref().and_then(|loaded| loaded.script(path)).map_or(0, |script| wrap::wrap(script).head_columns)
+        });
+        let file = (!place.file.is_empty()).then_some(place.file);
+        let (line, column) = (place.line, place.column);
+        drop(program);
+        self.log(LogLine { level: level.to_owned(), message, file, line, column, frame: None, hook: None, bot });
+    }
+
+    /// Adds a timer, or refuses where there are too many.
+    pub fn add_timer(&self, delay: f64, id: i32) -> Option<u32> {
+        let mut timers = self.timers.borrow_mut();
+        if timers.len() >= self.hello.limits.timers as usize {
+            return None;
+        }
+        let delay = Duration::from_millis(delay.clamp(0.0, 2_147_483_647.0) as u64);
+        Some(timers.add(delay, u32::try_from(id).ok()))
+    }
+
+    /// Appends an effect; an error says which limit it is over.
+    pub fn effect(&self, json: &str, kind: &str) -> Result<(), String> {
+        let limits = &self.hello.limits;
+        let number = self.sequence.get();
+        if number >= limits.effects {
+            return Err(format!("an event may make at most {} replies and events (scripts.effects)", limits.effects));
+        }
+        if json.len() as u64 > limits.frame {
+            return Err(format!("a payload may be at most {} bytes (scripts.frame), this one has {}", limits.frame, json.len()));
+        }
+        self.sequence.set(number + 1);
+        if self.hello.trace {
+            self.trace.borrow_mut().note("reply", "t", kind);
+        }
+        self.frame(FrameKind::Effect, number, json.as_bytes());
+        Ok(())
+    }
+
+    /// Sends a request; gives its number.
+    pub fn send_request(&self, method: &str, arguments: &str) -> Result<u32, String> {
+        let limits = &self.hello.limits;
+        if self.outstanding.borrow().len() >= limits.requests as usize {
+            return Err(format!("bp.{method}: at most {} calls may be outstanding (scripts.requests)", limits.requests));
+        }
+        if arguments.len() as u64 > limits.frame {
+            return Err(format!("bp.{method}: the arguments may be at most {} bytes (scripts.frame)", limits.frame));
+        }
+        let number = self.request.get();
+        self.request.set(number.wrapping_add(1));
+        self.outstanding.borrow_mut().insert(number);
+        let mut body = Vec::with_capacity(1 + method.len() + arguments.len());
+        body.push(u8::try_from(method.len()).unwrap_or(0));
+        body.extend_from_slice(method.as_bytes());
+        body.extend_from_slice(arguments.as_bytes());
+        self.frame(FrameKind::Request, number, &body);
+        Ok(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_rise_and_stay_in_the_slots_own_part() {
+        let ids = IdSource::new(3);
+        let mut last = 0;
+        for _ in 0..20_000 {
+            let id = ids.next();
+            assert!(id > last);
+            let low = id % 100_000;
+            assert!((59_375..62_500).contains(&low), "{low}");
+            last = id;
+        }
+    }
+}

@@ -1,0 +1,487 @@
+// The event, `bp`, and what leaves the realm: everything a hook touches, in the realm itself, so that nothing is
+// serialised between two steps of an event. Evaluated once per realm; one event at a time lives here (`current`).
+// `host` holds the functions of engine/host.rs, `base` is script/js/base.js, `parts` are the other files of this folder.
+(function (host, base, parts) {
+  'use strict';
+  const { freeze, assign } = Object;
+  const { parse, stringify } = JSON;
+  const symbolFor = Symbol.for, symbolKey = Symbol.keyFor;
+
+  /** The event that this realm works on, or null between two events. */
+  let current = null;
+
+  // ---- events -------------------------------------------------------------------------------------------------------
+  const WellKnownFlags = freeze({
+    SKIP_DIALOG_ENGINE: symbolFor('skipDialogEngine'),
+    SKIP_QNA_PROCESSING: symbolFor('avoidQnaProcessing'),
+    SKIP_NATIVE_NLU: symbolFor('skipNativeNLU'),
+    FORCE_PERSIST_STATE: symbolFor('forcePersistState'),
+  });
+  const SKIP_DIALOG = WellKnownFlags.SKIP_DIALOG_ENGINE, FORCE_PERSIST = WellKnownFlags.FORCE_PERSIST_STATE;
+
+  const defaultNlu = () => ({
+    language: 'n/a', entities: [], slots: {}, intent: { name: 'none', confidence: 1, context: 'global' }, intents: [],
+    errored: false, includedContexts: ['global'],
+  });
+
+  function previewOf(payload, type, channel) {
+    if (payload === undefined || payload === null) return `"${type}" event on channel ${channel}`;
+    if (typeof payload !== 'object') return undefined;
+    return payload.__preview || payload.preview || payload.text;
+  }
+
+  function Event(args) {
+    if (!new.target) return new Event(args);
+    if (args === null || typeof args !== 'object') throw new TypeError(`bp.IO.Event: the argument must be an object, got ${kindOf(args)}`);
+    for (const field of ['type', 'channel', 'target', 'direction', 'botId']) {
+      const value = args[field];
+      if (typeof value !== 'string' || value === '') {
+        throw new TypeError(`bp.IO.Event: "${field}" must be a string that is not empty, got ${kindOf(value)}`);
+      }
+    }
+    if (args.direction !== 'incoming' && args.direction !== 'outgoing') {
+      throw new TypeError(`bp.IO.Event: "direction" must be 'incoming' or 'outgoing', got '${args.direction}'`);
+    }
+    fill(this, args, args.id === undefined ? host.eventId() : String(args.id));
+  }
+  freeze(Event);
+  assign(Event.prototype, {
+    setFlag(flag, value) {
+      if (typeof flag !== 'symbol') throw new TypeError(`event.setFlag: "flag" must be a symbol such as bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, got ${kindOf(flag)}`);
+      const on = !!value;
+      this.flags[flag] = on;
+      if (host.trace) host.flag(`${on ? '' : '!'}${flag.description || 'unnamed'}`.toWellFormed());
+    },
+    hasFlag(flag) {
+      return !!this.flags[flag];
+    },
+  });
+  for (const name of ['setFlag', 'hasFlag']) {
+    freeze(Event.prototype[name]);
+    Object.defineProperty(Event.prototype, name, { enumerable: false });
+  }
+  Object.defineProperty(Event.prototype, 'constructor', { enumerable: false });
+
+  function fill(event, args, id) {
+    event.id = id;
+    event.type = args.type;
+    event.channel = args.channel;
+    event.target = args.target;
+    event.botId = args.botId;
+    event.threadId = args.threadId === undefined || args.threadId === null ? undefined : String(args.threadId);
+    event.direction = args.direction;
+    event.payload = args.payload === undefined ? {} : args.payload;
+    const preview = args.preview;
+    event.preview = preview !== undefined && preview !== null ? preview : previewOf(args.payload, args.type, args.channel);
+    event.createdOn = args.createdOn === undefined ? new Date() : new Date(args.createdOn);
+    event.flags = {};
+    if (args.direction === 'incoming') {
+      event.suggestions = args.suggestions || [];
+      event.credentials = args.credentials;
+    } else {
+      event.incomingEventId = args.incomingEventId;
+    }
+    event.nlu = args.nlu ? assign(defaultNlu(), args.nlu) : defaultNlu();
+    event.state = {};
+    return event;
+  }
+
+  function kindOf(value) {
+    return value === null ? 'null' : Array.isArray(value) ? 'an array' : value === '' ? 'an empty string' : typeof value;
+  }
+
+  // ---- requests to the server ---------------------------------------------------------------------------------------
+  let pending = new Map();
+
+  function request(method, args) {
+    // The rejection will come from the server, which has no stack: keep the script's own.
+    const at = new Error();
+    return new Promise((resolve, reject) => {
+      pending.set(host.request(method, wellFormed(stringify(args), args)), { resolve, reject, at });
+    });
+  }
+  function answered(number, fine, text) {
+    const waiting = pending.get(number);
+    if (!waiting) return;
+    pending.delete(number);
+    const value = text === '' ? undefined : parse(text);
+    if (fine) {
+      waiting.resolve(value);
+    } else {
+      waiting.at.message = String(value);
+      waiting.reject(waiting.at);
+    }
+  }
+
+  /** JSON text that holds no lone surrogate: the server keeps text as UTF-8. */
+  function wellFormed(text, value) {
+    return text !== undefined && text.includes('\\ud')
+      ? stringify(value, (_key, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner))
+      : text;
+  }
+
+  // ---- hooks --------------------------------------------------------------------------------------------------------
+  // A compiled file: { run, index, path, require }. What it is called with does not depend on the file.
+  function call(file, args) {
+    const module = { exports: {} };
+    const result = args.length === 2
+      ? file.run(args[0], args[1], module, module.exports, file.require, file.path, file.dirname)
+      : file.run(...args, module, module.exports, file.require, file.path, file.dirname);
+    return result;
+  }
+  function settle(result) {
+    if (result === undefined || result === null || (typeof result !== 'object' && typeof result !== 'function')) return undefined;
+    if (result instanceof Promise) return result;
+    // A thenable: its `then` is called once, in a job, as `await` would.
+    return typeof result.then === 'function' ? new Promise((resolve) => resolve(result)) : undefined;
+  }
+
+  const argumentsOf = {
+    before_suggestions_election: () => [current.bp, current.sessionId, current.event, current.event.suggestions],
+  };
+  /** Runs a hook of the event's way: gives a promise to wait for, or undefined. */
+  function runHook(file, kind, named) {
+    const special = argumentsOf[kind];
+    const args = special ? special() : named ? [current.bp, ...named] : [current.bp, current.event];
+    return settle(call(file, args));
+  }
+
+  // ---- outgoing -----------------------------------------------------------------------------------------------------
+  // One line per event, in the order of the calls, awaited or not: a hook of the first reply that waits holds back the second.
+  let queue = [], pumping = false;
+
+  function send(events) {
+    if (events.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const last = events.length - 1;
+      for (let i = 0; i <= last; i++) queue.push({ event: events[i], resolve: i === last ? resolve : undefined, reject });
+      if (!pumping) pump();
+    });
+  }
+  function pump() {
+    pumping = true;
+    while (queue.length !== 0) {
+      const item = queue[0];
+      let waiting;
+      try {
+        waiting = outgoing(item.event, 0);
+      } catch (error) {
+        finishItem(item, error);
+        continue;
+      }
+      if (waiting !== undefined) {
+        waiting.then(() => { finishItem(item); pump(); }, (error) => { finishItem(item, error); pump(); });
+        return;
+      }
+      finishItem(item);
+    }
+    pumping = false;
+  }
+  function finishItem(item, error) {
+    queue.shift();
+    if (error !== undefined) item.reject(error);
+    else if (item.resolve) item.resolve();
+  }
+
+  function outgoing(event, from) {
+    const files = current.outgoingHooks;
+    for (let i = from; i < files.length; i++) {
+      const file = files[i];
+      const before = host.enter(file.index);
+      let waiting;
+      try {
+        waiting = settle(call(file, [current.bp, event]));
+      } catch (error) {
+        host.hookFailed(file.index, base.describe(error));
+      } finally {
+        host.leave(file.index, before, waiting !== undefined);
+      }
+      if (waiting !== undefined) {
+        return limited(waiting, file).then(() => outgoing(event, i + 1));
+      }
+    }
+    emit(event);
+    return undefined;
+  }
+  /** Waits for an outgoing hook, but no longer than a hook may wait. */
+  function limited(promise, file) {
+    return new Promise((resolve) => {
+      const timer = host.timer(host.hookWaiting, -1);
+      systemTimers.set(timer, () => {
+        host.hookFailed(file.index, stringify(['TimeoutError', `the hook was still waiting after ${host.hookWaiting} ms; the reply goes on without it (scripts.hookWaiting)`, '']));
+        resolve();
+      });
+      const done = () => { systemTimers.delete(timer); host.clearTimer(timer); resolve(); };
+      promise.then(done, (error) => { host.hookFailed(file.index, base.describe(error)); done(); });
+    });
+  }
+  let systemTimers = new Map();
+
+  /** The channel's own sender, last in line: shapes the payload and hands it to the server. */
+  function emit(event) {
+    let payload = event.payload, type = event.type;
+    if (event.channel === 'web' && (type === 'default' || type === undefined)) {
+      type = 'text';
+      if (payload !== null && typeof payload === 'object' && payload.type !== 'text') payload = assign({}, payload, { type: 'text' });
+    }
+    payload = parts.cms.absolutePayload(payload);
+    effect({
+      id: event.id, direction: 'outgoing', type: String(type), channel: event.channel, target: event.target, botId: event.botId,
+      threadId: event.threadId, payload: payload === undefined ? null : payload, incomingEventId: event.incomingEventId,
+    });
+  }
+  function effect(value) {
+    const text = stringify(value);
+    host.effect(wellFormed(text, value), value.type.toWellFormed());
+  }
+
+  function destinationOf(destination, member) {
+    if (destination === null || typeof destination !== 'object') {
+      throw new TypeError(`bp.events.${member}: "destination" must be an event or { channel, target, botId, threadId? }, got ${kindOf(destination)}`);
+    }
+    for (const field of ['channel', 'target', 'botId']) {
+      if (typeof destination[field] !== 'string' || destination[field] === '') {
+        throw new TypeError(`bp.events.${member}: "destination.${field}" must be a string that is not empty, got ${kindOf(destination[field])}`);
+      }
+    }
+    return destination;
+  }
+
+  const events = {
+    async replyToEvent(destination, payloads, incomingEventId) {
+      const to = destinationOf(destination, 'replyToEvent');
+      if (!Array.isArray(payloads)) {
+        throw new TypeError(`bp.events.replyToEvent: "payloads" must be an array, got ${kindOf(payloads)}`);
+      }
+      const answers = incomingEventId !== undefined ? incomingEventId : to instanceof Event ? to.id : current && current.event && current.event.id;
+      return send(payloads.map((payload) => makeOutgoing(to, payload, answers)));
+    },
+    async sendEvent(event) {
+      if (event === null || typeof event !== 'object') {
+        throw new TypeError(`bp.events.sendEvent: "event" must be an event, got ${kindOf(event)}`);
+      }
+      const made = event instanceof Event ? event : new Event(event);
+      if (made.direction === 'outgoing') return send([made]);
+      if (!host.knowsBot(String(made.botId).toWellFormed())) throw new Error(`bp.events.sendEvent: there is no bot "${made.botId}"`);
+      effect({
+        id: made.id, direction: 'incoming', type: String(made.type), channel: made.channel, target: made.target, botId: made.botId,
+        threadId: made.threadId, payload: made.payload === undefined ? null : made.payload,
+        preview: typeof made.preview === 'string' ? made.preview : undefined, nlu: made.nlu, suggestions: made.suggestions,
+      });
+      return undefined;
+    },
+  };
+
+  function makeOutgoing(to, payload, incomingEventId) {
+    const event = Object.create(Event.prototype);
+    const type = payload !== null && typeof payload === 'object' && payload.type ? payload.type : 'default';
+    return fill(event, {
+      type, channel: to.channel, target: to.target, botId: to.botId, threadId: to.threadId, direction: 'outgoing',
+      payload, incomingEventId,
+    }, host.eventId());
+  }
+
+  // ---- bp -----------------------------------------------------------------------------------------------------------
+  const IO = freeze({ Event, WellKnownFlags });
+  const LoggerLevel = freeze({ Info: 'info', Warn: 'warn', Error: 'error', Debug: 'debug' });
+  const LogLevel = freeze({ PRODUCTION: 0, DEV: 1, DEBUG: 2 });
+  const NodeActionType = freeze({ RenderElement: 'render', RunAction: 'run', RenderText: 'say' });
+
+  function logger(bot, error) {
+    const line = (level) => (message, ...meta) => {
+      let text = base.format([message, ...meta]);
+      if (error !== undefined) text += '\n' + base.inspect(error);
+      host.log(level, text.toWellFormed(), new Error().stack.toWellFormed(), bot);
+    };
+    return {
+      info: line('info'), warn: line('warn'), error: line('error'), debug: line('debug'),
+      forBot: (id) => logger(String(id).toWellFormed(), error),
+      attachError: (attached) => logger(bot, attached),
+      persist: () => logger(bot, error),
+      level: () => logger(bot, error),
+    };
+  }
+
+  const segment = (text) => String(text).replace(/%/g, '%25').replace(/::/g, '%3A%3A');
+  /** Members that run in the realm, by namespace; the others of the table become requests. */
+  const { cms } = parts;
+  const later = (name) => ({ [name]: async (...args) => cms[name](...args) })[name];
+  const local = {
+    events,
+    cms: {
+      renderElement: later('renderElement'), renderTemplate: cms.renderTemplate, getContentElement: later('getContentElement'),
+      getContentElements: later('getContentElements'), listContentElements: later('listContentElements'),
+      getAllContentTypes: later('getAllContentTypes'),
+    },
+    dialog: {
+      createId(destination) {
+        const to = destinationOf(destination, 'createId');
+        const target = to.target.includes('::') ? segment(to.target) : to.target;
+        return to.threadId ? `${to.channel}::${target}::${to.threadId}` : `${to.channel}::${target}`;
+      },
+    },
+    kvs: {
+      getConversationStorageKey: (sessionId, name) => `storage/conversation/${sessionId}/${name}`,
+      getUserStorageKey: (userId, name) => `storage/users/${userId}/${name}`,
+      getGlobalStorageKey: (name) => `storage/global/${name}`,
+      forBot: (botId) => scopedKvs(botId),
+      global: () => scopedKvs('___'),
+    },
+    users: {},
+    logger: logger(undefined, undefined),
+  };
+  const namespaces = {};
+  for (const [namespace, member, where] of host.members) {
+    const target = namespaces[namespace] || (namespaces[namespace] = {});
+    if (where === 'request') {
+      const method = `${namespace}.${member}`;
+      target[member] = { [member]: (...args) => request(method, args) }[member];
+    } else {
+      target[member] = local[namespace][member];
+    }
+  }
+  function scopedKvs(botId) {
+    const scoped = {};
+    for (const member of ['get', 'set', 'delete', 'exists', 'setStorageWithExpiry', 'getStorageWithExpiry']) {
+      scoped[member] = (...args) => namespaces.kvs[member](botId, ...args);
+    }
+    return scoped;
+  }
+  const bots = namespaces.bots;
+  if (bots && bots.getAllBots) {
+    const list = bots.getAllBots;
+    bots.getAllBots = { getAllBots: async () => new Map(Object.entries(await list())) }.getAllBots;
+  }
+  for (const namespace of Object.values(namespaces)) {
+    for (const member of Object.values(namespace)) if (typeof member === 'function') freeze(member);
+    freeze(namespace);
+  }
+  const makeBp = () => ({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType, ...namespaces });
+
+  // ---- one event ----------------------------------------------------------------------------------------------------
+  function stateOf(state) {
+    if (!Array.isArray(state.session.lastMessages)) state.session.lastMessages = [];
+    return state;
+  }
+  function attributesOf(user) {
+    const texts = new Map();
+    for (const key of Object.keys(user)) texts.set(key, stringify(user[key]));
+    return texts;
+  }
+
+  return {
+    /** Starts an event from its work JSON; `copy` is what `snapshot` made where an earlier realm was given up. */
+    begin(text, copy, outgoingHooks) {
+      const work = parse(text);
+      const attributes = attributesOf(work.state.user);
+      let event;
+      if (copy === undefined) {
+        event = fill(Object.create(Event.prototype), work.event, work.event.id);
+        event.state = stateOf(work.state);
+      } else {
+        const saved = parse(copy);
+        event = assign(Object.create(Event.prototype), saved.event);
+        event.createdOn = new Date(saved.event.createdOn);
+        event.flags = {};
+        for (const key of saved.flags) event.flags[symbolFor(key)] = true;
+        if (!event.state || typeof event.state !== 'object') event.state = {};
+        for (const part of ['user', 'session', 'temp', 'bot', 'context']) {
+          if (event.state[part] === null || typeof event.state[part] !== 'object') event.state[part] = {};
+        }
+        stateOf(event.state);
+      }
+      current = {
+        event, bp: makeBp(), attributes, outgoingHooks, sessionId: '',
+        wantEvent: work.wantEvent === true,
+      };
+      current.sessionId = local.dialog.createId(event);
+    },
+    /** Starts work that is no event: `bp` and nothing else. */
+    beginBare(outgoingHooks) {
+      current = { event: null, bp: makeBp(), attributes: null, outgoingHooks, sessionId: '', wantEvent: false };
+    },
+    runHook,
+    answered,
+    fire(id) {
+      const own = systemTimers.get(id);
+      if (own) { systemTimers.delete(id); own(); } else base.fire(id);
+    },
+    describe: base.describe,
+
+    isPaused: () => !!current.event.isPause,
+    skipsDialog: () => current.event.hasFlag(SKIP_DIALOG),
+    /** Ranks the suggestions; true where there is anything to elect. */
+    rank(options) {
+      if (!Array.isArray(current.event.suggestions)) current.event.suggestions = [];
+      parts.decision.rank(current.event, options);
+      return current.event.suggestions.length !== 0;
+    },
+    /** Sends the elected suggestion: undefined where there is none, else { redirect? , reason }. */
+    elect() {
+      const event = current.event;
+      const elected = parts.decision.elect(event);
+      if (!elected) return undefined;
+      const { payloads, redirect } = elected;
+      parts.decision.sent(event);
+      const sending = send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
+      return [sending, redirect ? stringify(redirect) : undefined];
+    },
+    decisionReason() {
+      const made = current.event.decision;
+      return made && made.decision ? String(made.decision.reason).toWellFormed() : '';
+    },
+    /** Whether state goes back although the dialog was skipped. */
+    forcesPersist: () => current.event.hasFlag(FORCE_PERSIST),
+    /** What goes into the store: `all` of the state, or only `session` and user. */
+    stateChange(withContext) {
+      const state = current.event.state || {};
+      const session = state.session || {};
+      if (Array.isArray(session.lastMessages) && session.lastMessages.length > 5) session.lastMessages = session.lastMessages.slice(-5);
+      const change = { session };
+      if (withContext) {
+        change.temp = state.temp || {};
+        change.context = state.context || {};
+      }
+      const user = state.user || {}, before = current.attributes;
+      let changed;
+      for (const key of Object.keys(user)) {
+        let text = stringify(user[key]);
+        if (text === undefined) text = 'null';
+        if (before.get(key) !== text) (changed || (changed = {}))[key] = user[key] === undefined ? null : user[key];
+      }
+      for (const key of before.keys()) if (!Object.hasOwn(user, key)) (changed || (changed = {}))[key] = null;
+      if (changed) change.user = changed;
+      return wellFormed(stringify(change), change);
+    },
+    wantsEvent: () => current.wantEvent,
+    /** The event as `/converse/…/secured` shows it. */
+    eventView() {
+      const { nlu, suggestions, state, decision, credentials } = current.event;
+      const view = { nlu, suggestions, state: state && { user: state.user, context: state.context, session: state.session, temp: state.temp }, decision, credentials };
+      return wellFormed(stringify(view), view);
+    },
+    /** The event as JSON, to go on with in a fresh realm. */
+    snapshot() {
+      const { event } = current;
+      const flags = Object.getOwnPropertySymbols(event.flags || {}).filter((flag) => event.flags[flag]).map((flag) => symbolKey(flag) || flag.description || '');
+      const saved = { event, flags };
+      return wellFormed(stringify(saved), saved);
+    },
+    invokeView() {
+      const { event } = current;
+      const flags = Object.getOwnPropertySymbols(event.flags || {}).filter((flag) => event.flags[flag]).map((flag) => flag.description || '');
+      const view = { flags, state: event.state, event };
+      return wellFormed(stringify(view), view);
+    },
+    /** Jobs of the outgoing line that still wait. */
+    busy: () => queue.length !== 0,
+    scrub() {
+      current = null;
+      if (pending.size) pending = new Map();
+      if (systemTimers.size) systemTimers = new Map();
+      queue = [];
+      pumping = false;
+      return base.scrub();
+    },
+  };
+})

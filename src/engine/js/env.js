@@ -1,0 +1,21 @@
+// What cms.js may know of the bot whose realm this is.
+(function (host, base) {
+  'use strict';
+  return {
+    mustache: () => base.bundled('mustache'),
+    contentType(id) {
+      const index = host.contentType(String(id).toWellFormed());
+      return index < 0 ? undefined : base.load(index);
+    },
+    contentTypeIds: () => JSON.parse(host.contentTypeIds()),
+    element(id) {
+      const text = host.element(String(id).toWellFormed());
+      return text === undefined ? undefined : JSON.parse(text);
+    },
+    elementIds: () => JSON.parse(host.elementIds()),
+    get botUrl() { return host.botUrl; },
+    get botId() { return host.botId(); },
+    get defaultLanguage() { return host.defaultLanguage(); },
+    random: Math.random,
+  };
+})

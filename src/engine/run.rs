@@ -1,0 +1,446 @@
+//! One dispatch from its first hook to its last promise, on one realm.
+//!
+//! After an overrun of computing time the realm is given up and the event goes on with the next hook in a fresh one, as a
+//! JSON copy ([`Outcome::Again`]). Running out of memory or of the event's whole time ends its scripts.
+
+pub mod drive;
+pub mod stages;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::Receiver;
+use rquickjs::Value;
+use serde_json::value::RawValue;
+
+use super::bot_realm::BotRealm;
+use super::wait::{Occupancy, ToRealm};
+use crate::model::StateChange;
+use crate::program::HookKind;
+use crate::protocol::{
+    DispatchHead, DispatchKind, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled,
+};
+use crate::script::Overrun;
+use crate::script::realm::Thrown;
+use drive::Driven;
+use stages::Stage;
+
+/// Work as it came from the server.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The dispatch's number.
+    pub dispatch: u64,
+    /// Version, kind and bot.
+    pub head: DispatchHead,
+    /// The work's JSON.
+    pub json: Bytes,
+    /// When it came.
+    pub begun: Instant,
+    /// Where to go on, after a realm was given up.
+    pub resume: Option<Box<Resume>>,
+}
+
+/// Where an event goes on in a fresh realm.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    stage: Stage,
+    next_hook: usize,
+    copy: String,
+    sequence: u32,
+    request: u32,
+    used: Duration,
+    errors: u32,
+    steps: Option<Box<RawValue>>,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is over.
+    Done {
+        /// Whether the realm may be used for another one.
+        reusable: bool,
+    },
+    /// It goes on in a fresh realm.
+    Again(Box<Job>),
+}
+
+/// Why scripts stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Out of computing time in this realm.
+    Interrupted(Overrun),
+    /// No further scripts for this event.
+    Ended(Overrun),
+}
+
+/// A realm at work on one job.
+pub struct Run<'a, 'js> {
+    /// The realm.
+    pub realm: &'a BotRealm<'js>,
+    /// Answers of the server.
+    pub inbox: &'a Receiver<ToRealm>,
+    /// Who else computes.
+    pub occupancy: &'a Occupancy,
+    /// The job.
+    pub job: Job,
+    deadline: Instant,
+    /// The hook to run next in the present stage, after a resume.
+    next_hook: usize,
+    kept_steps: Option<Box<RawValue>>,
+}
+
+impl std::fmt::Debug for Run<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
+/// A realm that computed for longer than this on one event is not used again: a script may have caught running out of
+/// memory, after which nothing in a runtime can be relied upon, and that takes longer.
+const LONGEST_FOR_REUSE: Duration = Duration::from_millis(10);
+
+impl<'a, 'js> Run<'a, 'js> {
+    /// Prepares a realm for a job.
+    pub fn new(realm: &'a BotRealm<'js>, inbox: &'a Receiver<ToRealm>, occupancy: &'a Occupancy, mut job: Job) -> Self {
+        let host = &realm.host;
+        host.dispatch.set(job.dispatch);
+        host.meter.status().dispatch.store(job.dispatch, std::sync::atomic::Ordering::Relaxed);
+        let deadline = job.begun + Duration::from_millis(host.hello.limits.event_waiting);
+        let resume = job.resume.as_deref_mut();
+        host.meter.begin_event(resume.as_ref().map_or(Duration::ZERO, |resume| resume.used));
+        let mut kept_steps = None;
+        if let Some(resume) = resume {
+            host.sequence.set(resume.sequence);
+            host.request.set(resume.request);
+            host.errors.set(resume.errors);
+            kept_steps = resume.steps.take();
+        } else {
+            host.request.set(0);
+        }
+        Self { realm, inbox, occupancy, job, deadline, next_hook: 0, kept_steps }
+    }
+
+    /// Runs the job to its end, or to where it needs a fresh realm.
+    pub fn run(mut self) -> Outcome {
+        let outcome = match self.job.head.kind {
+            DispatchKind::Event => self.event(),
+            DispatchKind::Hooks => self.lifecycle(),
+            DispatchKind::Invoke => self.invoke(),
+        };
+        let host = &self.realm.host;
+        host.flush();
+        host.meter.status().dispatch.store(0, std::sync::atomic::Ordering::Relaxed);
+        let used = host.meter.event_used();
+        host.clear();
+        self.realm.realm.forget_rejections();
+        match outcome {
+            Outcome::Done { reusable } => {
+                host.meter.begin_event(Duration::ZERO);
+                let clean = reusable
+                    && used < LONGEST_FOR_REUSE
+                    && host.meter.own(|| self.realm.core.scrub.call::<_, bool>(()).unwrap_or(false));
+                // What is left of the queue belongs to nobody now.
+                while let Ok(late) = self.inbox.try_recv() {
+                    drop(late);
+                }
+                Outcome::Done { reusable: clean }
+            }
+            again @ Outcome::Again(_) => again,
+        }
+    }
+
+    fn event(&mut self) -> Outcome {
+        let stage = match self.begin() {
+            Ok(stage) => stage,
+            Err(stop) => return self.give_up(stop, None),
+        };
+        match self.stages(stage) {
+            Ok(persist) => self.finish_event(persist),
+            Err((Stop::Interrupted(_), stage)) => self.again(stage),
+            Err((Stop::Ended(overrun), _)) => self.give_up(Stop::Ended(overrun), None),
+        }
+    }
+
+    /// Parses the work and makes the event.
+    fn begin(&mut self) -> Result<Stage, Stop> {
+        let outgoing = self.engine(|run| run.realm.outgoing_hooks())?;
+        let text = String::from_utf8_lossy(&self.job.json).into_owned();
+        match self.job.resume.take() {
+            Some(resume) => {
+                self.next_hook = resume.next_hook;
+                let stage = resume.stage;
+                self.engine(|run| run.realm.core.begin.call::<_, ()>((text, resume.copy, outgoing)))?;
+                Ok(stage)
+            }
+            None => {
+                let undefined = Value::new_undefined(self.realm.realm.ctx.clone());
+                self.engine(|run| run.realm.core.begin.call::<_, ()>((text, undefined, outgoing)))?;
+                Ok(Stage::BeforeIncoming)
+            }
+        }
+    }
+
+    /// Everything is done but the floating work: waits for that, then hands the state over.
+    fn finish_event(&mut self, persist: stages::Persist) -> Outcome {
+        let limits = &self.realm.host.hello.limits;
+        let floating = Instant::now() + Duration::from_millis(limits.floating);
+        let driven = self.drive(None, floating.min(self.deadline));
+        self.report_unhandled();
+        let stopped = driven.as_ref().err().copied();
+        if let Some(stop) = stopped {
+            self.report_stop(stop);
+        }
+        let state = self.state_change(persist);
+        let idle = stopped.is_some() || matches!(driven, Ok(Driven::Idle | Driven::Settled));
+        self.send_processed(state, idle);
+        if idle {
+            return Outcome::Done { reusable: stopped.is_none() };
+        }
+        self.float(persist)
+    }
+
+    /// What still goes on after the event was processed: best effort, until nothing is left or the event's time is over.
+    fn float(&mut self, _persist: stages::Persist) -> Outcome {
+        let driven = self.drive(None, self.deadline);
+        self.report_unhandled();
+        match driven {
+            Ok(Driven::TimedOut) => {
+                let left = self.realm.host.timers.borrow().len();
+                let waiting = self.realm.host.outstanding.borrow().len();
+                self.realm.host.log(LogLine {
+                    level: "warn".into(),
+                    message: format!(
+                        "the event was not over after {} ms (scripts.eventWaiting): {left} timers and {waiting} calls were cancelled",
+                        self.realm.host.hello.limits.event_waiting
+                    ),
+                    ..LogLine::default()
+                });
+            }
+            Ok(_) => {}
+            Err(stop) => self.report_stop(stop),
+        }
+        let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None };
+        self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
+        Outcome::Done { reusable: matches!(driven, Ok(Driven::Idle | Driven::Settled)) }
+    }
+
+    /// Gives the realm up and goes on in a fresh one with a copy of the event.
+    fn again(&mut self, stage: Stage) -> Outcome {
+        let host = &self.realm.host;
+        let copy = host.meter.pardon(Duration::from_millis(200), || self.realm.core.snapshot.call::<_, String>(()));
+        let copy = match copy {
+            Ok(copy) if (copy.len() as u64) <= host.hello.limits.frame => copy,
+            _ => {
+                self.realm.realm.ctx.catch();
+                host.log(LogLine {
+                    level: "error".into(),
+                    message: "the event could not be copied to go on without the script that was stopped; its scripts end here".into(),
+                    ..LogLine::default()
+                });
+                return self.give_up(Stop::Ended(Overrun::Cancelled), None);
+            }
+        };
+        let mut job = self.job.clone();
+        job.resume = Some(Box::new(Resume {
+            stage,
+            next_hook: self.next_hook,
+            copy,
+            sequence: host.sequence.get(),
+            request: host.request.get(),
+            used: host.meter.event_used(),
+            errors: host.errors.get(),
+            steps: self.steps(),
+        }));
+        Outcome::Again(Box::new(job))
+    }
+
+    /// Ends the event's scripts: it is processed without a state.
+    fn give_up(&mut self, _stop: Stop, result: Option<Box<RawValue>>) -> Outcome {
+        self.send_processed(None, result.is_none());
+        if result.is_some() {
+            let settled = Settled { trace: None, result };
+            self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
+        }
+        Outcome::Done { reusable: false }
+    }
+
+    fn send_processed(&mut self, state: Option<StateChange>, settled: bool) {
+        let event = if self.wants_event() { self.text_of(|run| run.realm.core.event_view.call(())) } else { None };
+        let processed = Processed {
+            state,
+            event: event.and_then(|text| RawValue::from_string(text).ok()),
+            trace: self.steps(),
+            settled,
+            errors: self.realm.host.errors.get(),
+        };
+        let body = serde_json::to_vec(&processed).unwrap_or_default();
+        self.realm.host.frame(FrameKind::Processed, 0, &body);
+        if !settled {
+            self.realm.host.flush();
+        }
+    }
+
+    fn wants_event(&self) -> bool {
+        self.job.head.kind == DispatchKind::Event
+            && self.realm.realm.meter.pardon(Duration::from_millis(20), || {
+                self.realm.core.wants_event.call::<_, bool>(()).unwrap_or(false)
+            })
+    }
+
+    fn state_change(&mut self, persist: stages::Persist) -> Option<StateChange> {
+        let with_context = match persist {
+            stages::Persist::Nothing => return None,
+            stages::Persist::Session => false,
+            stages::Persist::All => true,
+        };
+        let text = self.text_of(|run| run.realm.core.state_change.call((with_context,)))?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Calls into the realm for a text that leaves it; an error is reported and gives `None`.
+    fn text_of(&mut self, call: impl FnOnce(&Self) -> rquickjs::Result<String>) -> Option<String> {
+        let meter = &self.realm.realm.meter;
+        match meter.pardon(Duration::from_millis(meter.limits().slice), || call(self)) {
+            Ok(text) => Some(text),
+            Err(_) => {
+                if let Some(mut thrown) = self.realm.realm.caught(&self.realm.core.describe) {
+                    thrown.message = format!("the event's state cannot be stored: {}", thrown.message);
+                    self.realm.host.report(self.realm.host.script.get(), &thrown);
+                }
+                None
+            }
+        }
+    }
+
+    /// The steps of this and earlier realms.
+    fn steps(&mut self) -> Option<Box<RawValue>> {
+        let now = self.realm.host.trace.borrow_mut().take();
+        match (self.kept_steps.take(), now) {
+            (Some(kept), Some(now)) => {
+                let kept = kept.get().trim_end_matches(']');
+                let now = now.get().trim_start_matches('[');
+                RawValue::from_string(format!("{kept},{now}")).ok()
+            }
+            (kept, now) => kept.or(now),
+        }
+    }
+
+    /// Hooks of one kind without an event.
+    fn lifecycle(&mut self) -> Outcome {
+        let Ok(work) = serde_json::from_slice::<HookWork>(&self.job.json) else {
+            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
+        };
+        let Some(kind) = HookKind::from_folder(&work.hook) else {
+            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
+        };
+        let begun = self.engine(|run| {
+            let outgoing = run.realm.outgoing_hooks()?;
+            run.realm.core.begin_bare.call::<_, ()>((outgoing,))
+        });
+        if let Err(stop) = begun {
+            return self.give_up(stop, None);
+        }
+        let mut from = self.job.resume.take().map_or(0, |resume| resume.next_hook);
+        let hooks = self.realm.hooks(kind);
+        while let Some(&script) = hooks.get(from) {
+            from += 1;
+            if let Err(stop) = self.hook(kind, script, Some(&work.args)) {
+                return match stop {
+                    Stop::Interrupted(_) => {
+                        let mut job = self.job.clone();
+                        job.resume = Some(Box::new(Resume {
+                            stage: Stage::BeforeIncoming,
+                            next_hook: from,
+                            copy: String::new(),
+                            sequence: self.realm.host.sequence.get(),
+                            request: self.realm.host.request.get(),
+                            used: Duration::ZERO,
+                            errors: self.realm.host.errors.get(),
+                            steps: self.steps(),
+                        }));
+                        Outcome::Again(Box::new(job))
+                    }
+                    Stop::Ended(_) => self.give_up(stop, None),
+                };
+            }
+        }
+        let driven = self.drive(None, Instant::now() + Duration::from_millis(self.realm.host.hello.limits.floating));
+        self.report_unhandled();
+        match driven {
+            Ok(Driven::Idle | Driven::Settled) => {
+                self.send_processed(None, true);
+                Outcome::Done { reusable: false }
+            }
+            Ok(Driven::TimedOut) => {
+                // Timers and calls of a start or mount hook live on; its realm is its own.
+                self.send_processed(None, false);
+                loop {
+                    self.realm.host.meter.begin_event(Duration::ZERO);
+                    match self.drive(None, Instant::now() + Duration::from_secs(3_600)) {
+                        Ok(Driven::TimedOut) => {}
+                        Ok(_) => break,
+                        Err(stop) => {
+                            self.report_stop(stop);
+                            break;
+                        }
+                    }
+                    self.report_unhandled();
+                }
+                self.realm.host.frame(FrameKind::Settled, 0, b"{}");
+                Outcome::Done { reusable: false }
+            }
+            Err(stop) => {
+                self.report_stop(stop);
+                self.give_up(stop, None)
+            }
+        }
+    }
+
+    /// One hook on one event, for `nudge invoke`.
+    fn invoke(&mut self) -> Outcome {
+        let Ok(work) = serde_json::from_slice::<InvokeWork>(&self.job.json) else {
+            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
+        };
+        let Some(kind) = HookKind::from_folder(&work.hook) else {
+            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
+        };
+        let begun = Instant::now();
+        let run = self.begin().and_then(|_| self.hook(kind, work.script, None));
+        let run = run.and_then(|()| self.drive(None, self.deadline).map(drop));
+        self.report_unhandled();
+        if let Err(stop @ Stop::Ended(_)) = run {
+            self.report_stop(stop);
+        }
+        let took = begun.elapsed();
+        let view = self.text_of(|run| run.realm.core.invoke_view.call(()));
+        let view = view.unwrap_or_else(|| "null".into());
+        let result = format!("{{\"ms\":{:.3},\"view\":{view}}}", took.as_secs_f64() * 1e3);
+        self.give_up(Stop::Ended(Overrun::Cancelled), RawValue::from_string(result).ok())
+    }
+
+    /// Reports that scripts were stopped, naming the file that ran.
+    pub(super) fn report_stop(&self, stop: Stop) {
+        let (Stop::Interrupted(overrun) | Stop::Ended(overrun)) = stop;
+        let name = if matches!(overrun, Overrun::Memory(_)) { "MemoryError" } else { "TimeoutError" };
+        let thrown = Thrown {
+            name: name.into(),
+            message: match overrun {
+                Overrun::Cancelled => format!("the script {overrun}"),
+                Overrun::Event(_) | Overrun::EventWaiting(_) => overrun.to_string(),
+                _ => format!("the script {overrun}; it was stopped and the event goes on without it"),
+            },
+            stack: String::new(),
+        };
+        self.realm.host.report(self.realm.host.script.get(), &thrown);
+    }
+
+    /// Reports promises that were rejected without anybody asking.
+    pub(super) fn report_unhandled(&self) {
+        for thrown in self.realm.realm.unhandled(&self.realm.core.describe) {
+            let mut thrown = thrown;
+            thrown.message = format!("{} (in a promise that nobody awaits)", thrown.message);
+            self.realm.host.report(self.realm.host.script.get(), &thrown);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The order of an incoming event: hooks, middleware, decision, dialog.
+
+use std::time::Instant;
+
+use rquickjs::{Array, Promise, Value};
+
+use super::{Run, Stop};
+use crate::program::HookKind;
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Hooks before the incoming middleware.
+    BeforeIncoming,
+    /// The incoming middleware chain.
+    Middleware,
+    /// Hooks after it.
+    AfterIncoming,
+    /// Ranking of the suggestions.
+    Decision,
+    /// Hooks before one is elected.
+    BeforeElection,
+    /// The elected one is sent.
+    Election,
+    /// The dialog engine.
+    Dialog,
+    /// Hooks after everything.
+    AfterProcessed(Persist),
+    /// The dialog was skipped: nothing follows.
+    Skipped(Persist),
+}
+
+/// What of the state goes into the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persist {
+    /// Nothing: the dialog was skipped.
+    Nothing,
+    /// Session and user: a suggestion was sent.
+    Session,
+    /// All of it, temp and context included.
+    All,
+}
+
+impl<'js> Run<'_, 'js> {
+    /// Runs all stages from `stage` on; an error names the stage it happened in.
+    pub(super) fn stages(&mut self, mut stage: Stage) -> Result<Persist, (Stop, Stage)> {
+        loop {
+            let at = stage;
+            let next = self.stage(stage).map_err(|stop| (stop, at))?;
+            self.next_hook = 0;
+            match next {
+                Next::Stage(next) => stage = next,
+                Next::Over(persist) => return Ok(persist),
+            }
+        }
+    }
+
+    fn stage(&mut self, stage: Stage) -> Result<Next, Stop> {
+        Ok(Next::Stage(match stage {
+            Stage::BeforeIncoming => {
+                self.hooks(HookKind::BeforeIncomingMiddleware)?;
+                Stage::Middleware
+            }
+            // Handlers registered by scripts live in the resident worker; there are none of our own on the way in.
+            Stage::Middleware => {
+                if self.ask(|run| run.realm.core.is_paused.call(()))? {
+                    return Ok(Next::Over(Persist::Nothing));
+                }
+                Stage::AfterIncoming
+            }
+            Stage::AfterIncoming => {
+                self.hooks(HookKind::AfterIncomingMiddleware)?;
+                Stage::Decision
+            }
+            Stage::Decision => {
+                let hello = &self.realm.host.hello;
+                let options =
+                    format!("{{\"minimumConfidence\":{},\"repeatWindow\":{}}}", hello.minimum_confidence, hello.repeat_window_ms);
+                self.ask(|run| {
+                    let options: Value<'js> = run.realm.realm.ctx.json_parse(options)?;
+                    run.realm.core.rank.call((options,))
+                })?;
+                Stage::BeforeElection
+            }
+            Stage::BeforeElection => {
+                self.hooks(HookKind::BeforeSuggestionsElection)?;
+                Stage::Election
+            }
+            Stage::Election => self.election()?,
+            // Bots have no flows yet: an event that nobody handled has been interpreted by nobody.
+            Stage::Dialog => {
+                self.note("dialog", "no flows");
+                Stage::AfterProcessed(Persist::All)
+            }
+            Stage::Skipped(persist) => return Ok(Next::Over(persist)),
+            Stage::AfterProcessed(persist) => {
+                self.hooks(HookKind::AfterEventProcessed)?;
+                return Ok(Next::Over(persist));
+            }
+        }))
+    }
+
+    /// The elected suggestion is sent and awaited; then either its redirect or nothing follows.
+    fn election(&mut self) -> Result<Stage, Stop> {
+        let elected: Value<'js> = self.engine(|run| {
+            let elected = run.realm.core.elect.call(())?;
+            run.realm.realm.drain_jobs();
+            Ok(elected)
+        })?;
+        if self.realm.host.hello.trace {
+            let reason: String = self.engine(|run| run.realm.core.decision_reason.call(()))?;
+            if !reason.is_empty() {
+                self.note("decision", &reason);
+            }
+        }
+        let Some(elected) = elected.as_array().cloned() else {
+            return self.unless_skipping();
+        };
+        let sending: Promise<'js> = self.engine(|_| Array::get(&elected, 0))?;
+        let redirect: Value<'js> = self.engine(|_| Array::get(&elected, 1))?;
+        let until = Instant::now() + std::time::Duration::from_millis(self.realm.host.hello.limits.hook_waiting);
+        self.drive(Some(&sending), until.min(self.deadline))?;
+        if sending.state() == rquickjs::promise::PromiseState::Rejected {
+            self.realm.realm.handled(&sending);
+            let _ = sending.result::<Value<'js>>();
+            if let Some(thrown) = self.realm.realm.caught(&self.realm.core.describe) {
+                self.realm.host.report(self.realm.host.script.get(), &thrown);
+            }
+        }
+        Ok(if redirect.is_string() { Stage::Dialog } else { Stage::AfterProcessed(Persist::Session) })
+    }
+
+    fn unless_skipping(&mut self) -> Result<Stage, Stop> {
+        if !self.ask(|run| run.realm.core.skips_dialog.call(()))? {
+            return Ok(Stage::Dialog);
+        }
+        let persist = if self.ask(|run| run.realm.core.forces_persist.call(()))? { Persist::All } else { Persist::Nothing };
+        Ok(Stage::Skipped(persist))
+    }
+
+    fn note(&self, step: &str, value: &str) {
+        if self.realm.host.hello.trace {
+            self.realm.host.trace.borrow_mut().note(step, "r", value);
+        }
+    }
+
+    /// The hooks of a kind, one after the other, from where an earlier realm left off.
+    fn hooks(&mut self, kind: HookKind) -> Result<(), Stop> {
+        let hooks = self.realm.hooks(kind);
+        while let Some(&script) = hooks.get(self.next_hook) {
+            self.next_hook += 1;
+            self.hook(kind, script, None)?;
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, call: impl FnOnce(&Self) -> rquickjs::Result<bool>) -> Result<bool, Stop> {
+        self.engine(call)
+    }
+}
+
+enum Next {
+    Stage(Stage),
+    Over(Persist),
+}

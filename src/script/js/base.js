@@ -1,0 +1,356 @@
+// What every realm has before a script runs: console, timers, require, frozen intrinsics.
+// Evaluated once per realm as a strict function; it captures what it needs before anything of a user's runs.
+// `host` holds the functions of script/host.rs. Nothing here knows of bots.
+(function (host) {
+  'use strict';
+  const { ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty } = Reflect;
+  const { freeze, getPrototypeOf } = Object;
+  const stringify = JSON.stringify;
+  const global = globalThis;
+
+  // ---- console ------------------------------------------------------------------------------------------------------
+  // The limits keep one careless console.log(event) from costing more than the hook itself.
+  const MAX_DEPTH = 4, MAX_ITEMS = 100, MAX_TEXT = 10000;
+
+  function quote(text) {
+    return "'" + text.replace(/[\\'\n\r\t]/g, (c) => (c === '\n' ? '\\n' : c === '\r' ? '\\r' : c === '\t' ? '\\t' : '\\' + c)) + "'";
+  }
+
+  function inspect(value, depth, seen) {
+    switch (typeof value) {
+      case 'string': return quote(value.length > MAX_TEXT ? value.slice(0, MAX_TEXT) + '…' : value);
+      case 'bigint': return value + 'n';
+      case 'symbol': return value.toString();
+      case 'function': return value.name ? `[Function: ${value.name}]` : '[Function (anonymous)]';
+      case 'object': break;
+      default: return String(value);
+    }
+    if (value === null) return 'null';
+    if (seen.includes(value)) return '[Circular]';
+    if (value instanceof Error) return errorText(value);
+    if (value instanceof Date) return isNaN(value) ? 'Invalid Date' : value.toISOString();
+    if (value instanceof RegExp) return String(value);
+    if (value instanceof Promise) return 'Promise { … }';
+    const name = className(value);
+    if (depth > MAX_DEPTH) return Array.isArray(value) ? '[Array]' : `[${name || 'Object'}]`;
+    seen.push(value);
+    const parts = [];
+    let open = '{', close = '}';
+    if (Array.isArray(value) || ArrayBuffer.isView(value)) {
+      open = '['; close = ']';
+      const length = value.length >>> 0;
+      for (let i = 0; i < length && i < MAX_ITEMS; i++) parts.push(inspect(value[i], depth + 1, seen));
+      if (length > MAX_ITEMS) parts.push(`… ${length - MAX_ITEMS} more`);
+    } else if (value instanceof Map) {
+      for (const [k, v] of value) {
+        if (parts.length === MAX_ITEMS) { parts.push('…'); break; }
+        parts.push(`${inspect(k, depth + 1, seen)} => ${inspect(v, depth + 1, seen)}`);
+      }
+    } else if (value instanceof Set) {
+      for (const v of value) {
+        if (parts.length === MAX_ITEMS) { parts.push('…'); break; }
+        parts.push(inspect(v, depth + 1, seen));
+      }
+    } else {
+      for (const key of ownKeys(value)) {
+        if (parts.length === MAX_ITEMS) { parts.push('…'); break; }
+        const property = getOwnPropertyDescriptor(value, key);
+        if (!property || !property.enumerable) continue;
+        const label = typeof key === 'symbol' ? `[${key.toString()}]` : /^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key);
+        parts.push(`${label}: ${property.get ? '[Getter]' : inspect(property.value, depth + 1, seen)}`);
+      }
+    }
+    seen.pop();
+    const prefix = name && name !== 'Object' && name !== 'Array' ? name + ' ' : '';
+    if (parts.length === 0) return prefix + open + close;
+    const oneLine = `${prefix}${open} ${parts.join(', ')} ${close}`;
+    if (oneLine.length <= 100 && !oneLine.includes('\n')) return open === '[' ? `${prefix}[ ${parts.join(', ')} ]` : oneLine;
+    const pad = '  '.repeat(depth + 1);
+    return `${prefix}${open}\n${pad}${parts.join(',\n' + pad)}\n${'  '.repeat(depth)}${close}`;
+  }
+
+  function className(value) {
+    const prototype = getPrototypeOf(value);
+    if (prototype === null) return '[Object: null prototype]';
+    const maker = prototype.constructor;
+    return typeof maker === 'function' ? maker.name : '';
+  }
+
+  function errorText(error) {
+    const head = `${error.name}: ${error.message}`;
+    const stack = typeof error.stack === 'string' ? error.stack.trimEnd() : '';
+    return stack ? `${head}\n${stack}` : head;
+  }
+
+  function format(args) {
+    let start = 0, text = '';
+    if (typeof args[0] === 'string') {
+      start = 1;
+      text = args[0].replace(/%[sdifjoOc%]/g, (code) => {
+        if (code === '%%') return '%';
+        if (start >= args.length) return code;
+        const value = args[start++];
+        switch (code) {
+          case '%s': return typeof value === 'string' ? value : inspect(value, 0, []);
+          case '%d': return String(Number(value));
+          case '%i': return String(parseInt(value, 10));
+          case '%f': return String(parseFloat(value));
+          case '%j': return String(stringify(value));
+          case '%c': return '';
+          default: return inspect(value, 0, []);
+        }
+      });
+      if (args.length > start) text += ' ';
+    }
+    for (let i = start; i < args.length; i++) {
+      if (i > start) text += ' ';
+      text += typeof args[i] === 'string' ? args[i] : inspect(args[i], 0, []);
+    }
+    return text.length > MAX_TEXT * 2 ? text.slice(0, MAX_TEXT * 2) + '…' : text;
+  }
+
+  function write(level, text) {
+    host.log(level, text.toWellFormed(), new Error().stack.toWellFormed());
+  }
+
+  let clocks = new Map(), counts = new Map(), indent = '';
+  const line = (level) => (...args) => write(level, indent + format(args));
+  const console = freeze({
+    log: line('info'), info: line('info'), warn: line('warn'), error: line('error'), debug: line('debug'),
+    trace: line('debug'),
+    dir: (value) => write('info', indent + inspect(value, 0, [])),
+    table: (value) => write('info', indent + inspect(value, 0, [])),
+    assert: (fine, ...args) => { if (!fine) write('error', 'Assertion failed' + (args.length ? ': ' + format(args) : '')); },
+    time: (label = 'default') => { clocks.set(String(label), host.now()); },
+    timeLog: (label = 'default') => write('info', `${label}: ${elapsed(label)}`),
+    timeEnd: (label = 'default') => { write('info', `${label}: ${elapsed(label)}`); clocks.delete(String(label)); },
+    count: (label = 'default') => { const n = (counts.get(label) || 0) + 1; counts.set(label, n); write('info', `${label}: ${n}`); },
+    group: (...args) => { if (args.length) write('info', indent + format(args)); indent += '  '; },
+    groupEnd: () => { indent = indent.slice(2); },
+  });
+  function elapsed(label) {
+    const begun = clocks.get(String(label));
+    return begun === undefined ? 'no such timer' : (host.now() - begun).toFixed(3) + 'ms';
+  }
+
+  // ---- timers -------------------------------------------------------------------------------------------------------
+  let timers = new Map();
+
+  function addTimer(callback, delay, args, repeat) {
+    if (typeof callback !== 'function') throw new TypeError('the first argument of a timer must be a function, got ' + typeof callback);
+    let wait = Number(delay);
+    wait = wait >= 1 && wait <= 2147483647 ? Math.trunc(wait) : 1;
+    const id = host.timer(wait, -1);
+    timers.set(id, { callback, args, every: repeat ? wait : -1 });
+    return id;
+  }
+  function clearTimer(id) {
+    const number = Number(id);
+    if (timers.delete(number)) host.clearTimer(number);
+  }
+  function fire(id) {
+    const timer = timers.get(id);
+    if (!timer) return;
+    if (timer.every < 0) timers.delete(id);
+    else host.timer(timer.every, id);
+    timer.callback.apply(undefined, timer.args);
+  }
+
+  // ---- require ------------------------------------------------------------------------------------------------------
+  // One cache per realm, as in Node: a module that is required while it still loads gives what it has exported so far.
+  const modules = new Map();
+
+  function load(index) {
+    let module = modules.get(index);
+    if (module) return module.exports;
+    const script = host.module(index);
+    if (typeof script.json === 'string') {
+      module = { exports: JSON.parse(script.json), loaded: true };
+      modules.set(index, module);
+      return module.exports;
+    }
+    module = { exports: {}, id: script.path, filename: script.path, loaded: false, children: [], paths: [] };
+    modules.set(index, module);
+    try {
+      script.run.call(module.exports, module, module.exports, requireFrom(index), script.path, dirname(script.path));
+      module.loaded = true;
+    } catch (error) {
+      modules.delete(index);
+      throw error;
+    }
+    return module.exports;
+  }
+  function dirname(path) {
+    const slash = path.lastIndexOf('/');
+    return slash < 0 ? '.' : path.slice(0, slash);
+  }
+  function requireFrom(index) {
+    const require = (name) => {
+      if (typeof name !== 'string' || name === '') {
+        throw new TypeError(`require: "id" must be a string that is not empty, got ${typeof name}`);
+      }
+      const found = host.resolve(index, name.toWellFormed());
+      if (typeof found === 'number') return load(found);
+      if (found.bundled !== undefined) return bundled(found.bundled);
+      const error = new Error(found.message);
+      error.code = 'MODULE_NOT_FOUND';
+      throw error;
+    };
+    require.resolve = (name) => {
+      const found = host.resolve(index, String(name).toWellFormed());
+      return typeof found === 'number' ? host.modulePath(found) : name;
+    };
+    return require;
+  }
+  const bundles = new Map();
+  function bundled(name) {
+    let module = bundles.get(name);
+    if (!module) {
+      module = { exports: {} };
+      bundles.set(name, module);
+      host.bundled(name).call(module.exports, module, module.exports, (inner) => bundled(inner));
+    }
+    return module.exports;
+  }
+
+  // ---- errors -------------------------------------------------------------------------------------------------------
+  // Whatever was thrown, as plain strings. Getters of a hostile error run here, under the deadline of the caller.
+  function describe(thrown) {
+    let name = 'Error', message = '', stack = '';
+    try {
+      if (thrown !== null && (typeof thrown === 'object' || typeof thrown === 'function')) {
+        const n = thrown.name, m = thrown.message, s = thrown.stack;
+        name = typeof n === 'string' ? n : 'Error';
+        message = typeof m === 'string' ? m : m === undefined ? inspect(thrown, 0, []) : String(m);
+        stack = typeof s === 'string' ? s : '';
+      } else {
+        name = 'Uncaught';
+        message = typeof thrown === 'string' ? thrown : inspect(thrown, 0, []);
+      }
+    } catch {
+      message = message || 'an error whose message cannot be read';
+    }
+    const cut = (text, length) => (text.length > length ? text.slice(0, length) + '…' : text).toWellFormed();
+    return stringify([cut(name, 200), cut(message, 2000), cut(stack, 8000)]);
+  }
+
+  // ---- globals ------------------------------------------------------------------------------------------------------
+  const tidy = {
+    console,
+    setTimeout: (callback, delay, ...args) => addTimer(callback, delay, args, false),
+    setInterval: (callback, delay, ...args) => addTimer(callback, delay, args, true),
+    setImmediate: (callback, ...args) => addTimer(callback, 0, args, false),
+    clearTimeout: clearTimer, clearInterval: clearTimer, clearImmediate: clearTimer,
+    printObject: (value) => write('info', inspect(value, 0, [])),
+    process: host.process(),
+    global,
+  };
+  for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate', 'printObject']) {
+    defineProperty(tidy[name], 'name', { value: name });
+  }
+  for (const name of ownKeys(tidy)) {
+    defineProperty(global, name, { value: tidy[name], writable: true, enumerable: false, configurable: true });
+  }
+  // No shared memory and no waiting in native code; a finalizer would run in somebody else's event.
+  for (const name of ['SharedArrayBuffer', 'Atomics', 'FinalizationRegistry']) deleteProperty(global, name);
+
+  // ---- frozen intrinsics --------------------------------------------------------------------------------------------
+  // What an event changes must not be there for the next one. Plain gets of containers and methods; a full walk over
+  // descriptors costs ten times as much and finds only accessor functions besides.
+  function repair(prototype, keys) {
+    // The override mistake: without this, `child.toString = …` fails where the prototype is frozen.
+    for (const key of keys) {
+      const property = getOwnPropertyDescriptor(prototype, key);
+      if (!property || property.get || !property.configurable) continue;
+      const value = property.value;
+      if (typeof value === 'function') freeze(value);
+      defineProperty(prototype, key, {
+        get: freeze(function () { return value; }),
+        set: freeze(function (replacement) {
+          if (this === prototype) return;
+          defineProperty(this, key, { value: replacement, writable: true, enumerable: true, configurable: true });
+        }),
+        enumerable: property.enumerable,
+        configurable: false,
+      });
+    }
+  }
+  function freezeAll(container) {
+    for (const key of ownKeys(container)) {
+      let value;
+      try { value = container[key]; } catch { continue; }
+      if (typeof value === 'function') freeze(value);
+    }
+    freeze(container);
+  }
+
+  function seal() {
+    const iterators = [
+      [][Symbol.iterator](), new Map()[Symbol.iterator](), new Set()[Symbol.iterator](), ''[Symbol.iterator](), 'a'.matchAll(/a/g),
+    ].map(getPrototypeOf);
+    const makers = [
+      function* () {}, async function () {}, async function* () {},
+    ].map((f) => getPrototypeOf(f));
+    const containers = new Set([...iterators, ...iterators.map(getPrototypeOf)]);
+    for (const maker of makers) {
+      containers.add(maker);
+      if (maker.prototype) { containers.add(maker.prototype); containers.add(getPrototypeOf(maker.prototype)); }
+      containers.add(maker.constructor);
+    }
+    containers.add(getPrototypeOf(Uint8Array));
+    containers.add(getPrototypeOf(Uint8Array.prototype));
+    const common = ['toString', 'toLocaleString', 'valueOf', 'constructor'];
+    for (const name of ownKeys(global)) {
+      const value = global[name];
+      if (value === global || value === null) continue;
+      if (typeof value === 'function') {
+        const prototype = value.prototype;
+        if (prototype !== null && typeof prototype === 'object') {
+          repair(prototype, prototype instanceof Error || prototype === Error.prototype ? [...common, 'name', 'message'] : common);
+          containers.add(prototype);
+        }
+        containers.add(value);
+      } else if (typeof value === 'object') {
+        containers.add(value);
+      }
+    }
+    repair(Promise.prototype, ['then', 'catch', 'finally']);
+    for (const container of containers) freezeAll(container);
+    for (const name of ownKeys(global)) {
+      const property = getOwnPropertyDescriptor(global, name);
+      if (property && property.configurable && !property.get) {
+        defineProperty(global, name, { writable: false, configurable: false });
+      }
+    }
+  }
+
+  let baseline = null;
+
+  return {
+    describe,
+    fire,
+    load,
+    requireFrom,
+    bundled,
+    inspect: (value) => inspect(value, 0, []),
+    format,
+    dirname,
+    /** Freezes what is there; called once, after the parts above this one are made. */
+    seal() {
+      seal();
+      baseline = new Set(ownKeys(global));
+    },
+    /** Removes what an event left behind; false where something cannot be removed. */
+    scrub() {
+      if (timers.size) timers = new Map();
+      if (clocks.size) clocks = new Map();
+      if (counts.size) counts = new Map();
+      indent = '';
+      const keys = ownKeys(global);
+      if (keys.length !== baseline.size) {
+        for (const key of keys) if (!baseline.has(key) && !deleteProperty(global, key)) return false;
+      }
+      return true;
+    },
+  };
+})

@@ -1,0 +1,236 @@
+//! Computing time: who runs, since when, how long it may, and the interrupt that ends it.
+//!
+//! The engine polls the interrupt handler in bytecode, not in its native loops; those are ended from outside, by the
+//! server, which reads the same [`Status`] through the worker's beats.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::config::ScriptLimits;
+
+/// What a realm's thread does right now, for the thread that reports it.
+#[derive(Debug)]
+pub struct Status {
+    epoch: Instant,
+    /// The dispatch, 0 for none.
+    pub dispatch: AtomicU64,
+    /// Milliseconds since the epoch, plus one, at which the present slice began; 0 while no JavaScript runs.
+    began: AtomicU64,
+    /// How long the slice may run, in milliseconds.
+    allowed: AtomicU64,
+    /// Index of the script it is in.
+    pub script: AtomicU32,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self {
+            epoch: Instant::now(),
+            dispatch: AtomicU64::new(0),
+            began: AtomicU64::new(0),
+            allowed: AtomicU64::new(0),
+            script: AtomicU32::new(u32::MAX),
+        }
+    }
+}
+
+impl Status {
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn begin(&self, at: Instant, allowed: Duration) {
+        self.allowed.store(u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.began.store(self.millis(at) + 1, Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.began.store(0, Ordering::Release);
+    }
+
+    /// How long the present slice has run and how long it may, in milliseconds; `None` while no JavaScript runs.
+    pub fn running(&self) -> Option<(u64, u64)> {
+        let began = self.began.load(Ordering::Acquire);
+        if began == 0 {
+            return None;
+        }
+        let now = self.millis(Instant::now());
+        Some((now.saturating_sub(began - 1), self.allowed.load(Ordering::Relaxed)))
+    }
+}
+
+/// Which limit a script ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Overrun {
+    /// `scripts.slice`, or what was left of the others when the slice began.
+    #[error("computed for more than {0} ms without a pause (scripts.hookRunning, scripts.slice)")]
+    Hook(u64),
+    /// `scripts.eventRunning`.
+    #[error("all scripts of this event together computed for more than {0} ms (scripts.eventRunning)")]
+    Event(u64),
+    /// `scripts.hookWaiting`.
+    #[error("was still waiting for its promise after {0} ms (scripts.hookWaiting)")]
+    HookWaiting(u64),
+    /// `scripts.eventWaiting`.
+    #[error("the event was not over after {0} ms (scripts.eventWaiting)")]
+    EventWaiting(u64),
+    /// `scripts.heap`.
+    #[error("used more than {0} MB of memory (scripts.heap)")]
+    Memory(u64),
+    /// Cancelled by the server.
+    #[error("was cancelled by the server")]
+    Cancelled,
+}
+
+/// Counts computing time and decides when the interrupt handler fires.
+#[derive(Debug)]
+pub struct Meter {
+    limits: ScriptLimits,
+    status: Arc<Status>,
+    deadline: Cell<Option<Instant>>,
+    /// Sticky: an interrupt cannot be caught, but two leaks turn it into something else (see shared facts); this cannot.
+    fired: Cell<bool>,
+    hook_used: Cell<Duration>,
+    event_used: Cell<Duration>,
+}
+
+impl Meter {
+    /// A meter of a realm's thread.
+    pub fn new(limits: ScriptLimits, status: Arc<Status>) -> Self {
+        Self {
+            limits,
+            status,
+            deadline: Cell::new(None),
+            fired: Cell::new(false),
+            hook_used: Cell::new(Duration::ZERO),
+            event_used: Cell::new(Duration::ZERO),
+        }
+    }
+
+    /// What others see of this thread.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// The limits it goes by.
+    pub fn limits(&self) -> &ScriptLimits {
+        &self.limits
+    }
+
+    /// A new event begins, having used that much already in an earlier realm.
+    pub fn begin_event(&self, used: Duration) {
+        self.fired.set(false);
+        self.event_used.set(used);
+        self.hook_used.set(Duration::ZERO);
+    }
+
+    /// A new hook begins.
+    pub fn begin_hook(&self) {
+        self.hook_used.set(Duration::ZERO);
+    }
+
+    /// Computing time of the event so far.
+    pub fn event_used(&self) -> Duration {
+        self.event_used.get()
+    }
+
+    /// The interrupt handler's answer: whether to end what runs.
+    pub fn poll(&self) -> bool {
+        if self.fired.get() {
+            return true;
+        }
+        let over = self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline);
+        if over {
+            self.fired.set(true);
+        }
+        over
+    }
+
+    /// Which limit was hit since [`Self::begin_event`] or [`Self::pardon`], if one was.
+    pub fn overrun(&self) -> Option<Overrun> {
+        if !self.fired.get() {
+            return None;
+        }
+        let event = Duration::from_millis(self.limits.event_running);
+        Some(if self.event_used.get() >= event {
+            Overrun::Event(self.limits.event_running)
+        } else {
+            Overrun::Hook(self.limits.hook_running.min(self.limits.slice))
+        })
+    }
+
+    /// Lets scripts run again after an overrun, for taking a copy of the event: at most `allowance`.
+    pub fn pardon<R>(&self, allowance: Duration, run: impl FnOnce() -> R) -> R {
+        self.fired.set(false);
+        self.measured(allowance, run)
+    }
+
+    /// Runs one slice of JavaScript under what is left of the budgets.
+    pub fn slice<R>(&self, run: impl FnOnce() -> R) -> R {
+        let left = |limit: u64, used: Duration| Duration::from_millis(limit).saturating_sub(used);
+        let allowed = Duration::from_millis(self.limits.slice)
+            .min(left(self.limits.hook_running, self.hook_used.get()))
+            .min(left(self.limits.event_running, self.event_used.get()));
+        self.measured(allowed, run)
+    }
+
+    /// Runs the engine's own code for a realm (making it, compiling for it) under `scripts.slice`, on nobody's budget.
+    pub fn own<R>(&self, run: impl FnOnce() -> R) -> R {
+        let begun = Instant::now();
+        let allowed = Duration::from_millis(self.limits.slice);
+        self.deadline.set(Some(begun + allowed));
+        self.status.begin(begun, allowed);
+        let result = run();
+        self.deadline.set(None);
+        self.status.end();
+        result
+    }
+
+    fn measured<R>(&self, allowed: Duration, run: impl FnOnce() -> R) -> R {
+        let begun = Instant::now();
+        self.deadline.set(Some(begun + allowed));
+        self.status.begin(begun, allowed);
+        let result = run();
+        let used = begun.elapsed();
+        self.deadline.set(None);
+        self.status.end();
+        self.hook_used.set(self.hook_used.get() + used);
+        self.event_used.set(self.event_used.get() + used);
+        // A native loop may run past the deadline and end before the handler is polled again.
+        if used >= allowed {
+            self.fired.set(true);
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overrun_stays_until_the_next_event_and_names_its_limit() {
+        let limits = ScriptLimits { hook_running: 0, ..ScriptLimits::default() };
+        let meter = Meter::new(limits, Arc::new(Status::default()));
+        meter.begin_event(Duration::ZERO);
+        assert_eq!(meter.overrun(), None);
+        meter.slice(|| assert!(meter.poll()));
+        assert_eq!(meter.overrun(), Some(Overrun::Hook(0)));
+        assert!(meter.poll());
+        meter.begin_event(Duration::from_secs(6));
+        meter.slice(|| assert!(meter.poll()));
+        assert_eq!(meter.overrun(), Some(Overrun::Event(5_000)));
+    }
+
+    #[test]
+    fn a_slice_is_visible_while_it_runs() {
+        let status = Arc::new(Status::default());
+        let meter = Meter::new(ScriptLimits::default(), Arc::clone(&status));
+        meter.begin_event(Duration::ZERO);
+        assert_eq!(status.running(), None);
+        meter.slice(|| assert_eq!(status.running().unwrap().1, 1_000));
+        assert_eq!(status.running(), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! The web channel's entrance: what the widget and pages send.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use crate::model::{ConversationKey, EventDraft};
+use crate::store::{Attributes, Order, Place, StoreError, UserMessage};
+
+use super::edge::{Bot, Visitor};
+use super::error::{HttpError, JSON, TEXT, answer};
+use super::message::{self, Message, Visit};
+use super::{Web, body};
+
+/// `event.channel` of everything that comes in here.
+pub(super) const CHANNEL: &str = "web";
+
+/// `GET /botInfo`: what the widget shows of the bot.
+pub(crate) async fn bot_info(State(web): State<Web>, bot: Bot) -> Result<Response<Body>, HttpError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info<'a> {
+        show_bot_info_page: bool,
+        name: &'a str,
+        description: &'a str,
+        details: &'a serde_json::Value,
+    }
+    let info = bot.info().ok_or_else(|| HttpError::NotFound(format!("Bot \"{}\" not found", bot.id)))?;
+    json(&Info {
+        show_bot_info_page: web.settings.http.show_bot_info_page,
+        name: &info.name,
+        description: &info.description,
+        details: &info.details,
+    })
+}
+
+/// `POST /messages/:userId?conversationId=`: a visitor says something.
+pub(crate) async fn message(
+    State(web): State<Web>,
+    visitor: Visitor,
+    request: Request<Body>,
+) -> Result<Response<Body>, HttpError> {
+    let place = conversation_id(request.uri()).map_or(Place::Recent, Place::Conversation);
+    let body = body::read(request, web.settings.http.body_limit).await?;
+    let message = Message::check(&body, web.settings.http.max_message_length)?;
+    note_visit(&web, &visitor, message.visit).await?;
+    let stored = UserMessage {
+        message_type: message.kind.into(),
+        message_text: message.stored.text,
+        raw: message.stored.raw,
+        data: message.stored.data,
+        payload: message.stored.payload,
+    };
+    let draft = draft(visitor, message.kind, body);
+    web.dispatcher.accept(draft, place, Some(stored)).await.map_err(super::refused)?;
+    Ok(ok())
+}
+
+/// `POST /events/:userId`: a page has something to tell the bot. This is what proactive hooks react to.
+pub(crate) async fn event(
+    State(web): State<Web>,
+    visitor: Visitor,
+    request: Request<Body>,
+) -> Result<Response<Body>, HttpError> {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow, rename = "type", default)]
+        kind: Option<&'a RawValue>,
+    }
+    let body = body::read(request, web.settings.http.body_limit).await?;
+    let head: Head<'_> = message::fields(&body)?;
+    let kind: Arc<str> = match head.kind {
+        // Recorded: an event of no type is taken. `default` is what a payload without a type counts as elsewhere.
+        None => "default".into(),
+        Some(raw) => match message::string(Some(raw)) {
+            Some(text) if !text.is_empty() && text.len() <= LONGEST_TYPE => (&*text).into(),
+            _ => return Err(HttpError::plain("`type` is required and must be valid")),
+        },
+    };
+    let draft = draft(visitor, kind, body);
+    web.dispatcher.accept(draft, Place::Recent, None).await.map_err(super::refused)?;
+    Ok(ok())
+}
+
+/// Longest `event.type`, in bytes: it is written to logs and kept by the queue.
+const LONGEST_TYPE: usize = 200;
+
+fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) -> EventDraft {
+    EventDraft {
+        key: ConversationKey { bot: visitor.bot, channel: CHANNEL.into(), target: visitor.user },
+        // The store fills in the conversation.
+        thread: None,
+        kind: kind.into(),
+        payload,
+        preview: None,
+        nlu: None,
+        credentials: None,
+        suggestions: None,
+    }
+}
+
+/// `?conversationId=`; what is no number counts as none, as recorded.
+fn conversation_id(uri: &Uri) -> Option<i64> {
+    let (_, id) = form_urlencoded::parse(uri.query()?.as_bytes()).find(|(name, _)| name == "conversationId")?;
+    id.parse().ok()
+}
+
+/// Keeps what a visit says of the visitor. It is written before the event, whose hooks see it; a language that is known
+/// already stays.
+async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), HttpError> {
+    if visit == Visit::default() {
+        return Ok(());
+    }
+    let (channel, user) = (CHANNEL.to_owned(), visitor.user.as_str().to_owned());
+    let (sender, receiver) = oneshot::channel();
+    web.store.attributes(Order::AtOnce, channel.clone(), user.clone(), |result| {
+        // The receiver waits below.
+        let _ = sender.send(result);
+    });
+    let known = receiver.await.unwrap_or(Err(StoreError::Closed)).map_err(super::stored)?;
+    let known: Attributes = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let mut changed = Attributes::new();
+    if let Some(hours) = visit.timezone {
+        // Whole hours without a decimal point, as JavaScript writes them.
+        let hours = if hours.fract() == 0.0 { raw(&(hours as i64))? } else { raw(&hours)? };
+        changed.insert("timezone".into(), hours);
+    }
+    if let Some(language) = visit.language.filter(|_| !known.contains_key("language")) {
+        changed.insert("language".into(), raw(&language)?);
+    }
+    changed.retain(|name, value| known.get(name).is_none_or(|before| before.get() != value.get()));
+    if !changed.is_empty() {
+        // Nobody waits for it: it is committed together with the event, or before.
+        web.store.update_attributes(channel, user, changed, |result| {
+            if let Err(error) = result {
+                tracing::warn!("a visitor's time zone and language are not stored: {error}");
+            }
+        });
+    }
+    Ok(())
+}
+
+fn raw(value: &impl Serialize) -> Result<Box<RawValue>, HttpError> {
+    serde_json::value::to_raw_value(value).map_err(|error| HttpError::internal("Error", error))
+}
+
+/// An answer in JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<Response<Body>, HttpError> {
+    let text = serde_json::to_vec(value).map_err(|error| HttpError::internal("Error", error))?;
+    Ok(answer(StatusCode::OK, JSON, text))
+}
+
+/// It is stored.
+fn ok() -> Response<Body> {
+    answer(StatusCode::OK, TEXT, "OK")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_id_that_is_no_number_counts_as_none() {
+        let of = |uri: &str| conversation_id(&uri.parse().unwrap());
+        assert_eq!(of("/x?conversationId=12&a=1"), Some(12));
+        for none in ["/x", "/x?conversationId=", "/x?conversationId=abc", "/x?conversationId=null"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What a caller is told when a request is refused: the two shapes that clients of the reference know.
+//!
+//! Mistakes that a module checks itself are a plain message (`text/html`), everything else is JSON
+//! `{ statusCode, errorCode, type, message, docs }`.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use serde::Serialize;
+
+/// Where errors are explained; clients print it.
+pub(crate) const DOCS: &str = "https://nudge.readthedocs.io/en/latest/http-errors/";
+
+/// The content type of plain messages, as the reference has it.
+pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+/// The content type of `OK` and of redirects.
+pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// The content type of JSON.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// A request that is not served, and why.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    /// A module's own check failed: the message alone.
+    #[error("{1}")]
+    Plain(StatusCode, Cow<'static, str>),
+    /// What the framework itself refuses: `BP_000`, "Unexpected error", the kind tells what it was.
+    #[error("{detail}")]
+    Unexpected {
+        /// The status.
+        status: StatusCode,
+        /// `type` in the answer, `entity.parse.failed` for instance.
+        kind: &'static str,
+        /// What really happened; callers see it in development only.
+        detail: String,
+    },
+    /// The caller's mistake, explained. 400 `BP_0040`.
+    #[error("Bad Request: {0}")]
+    BadRequest(String),
+    /// No token or a wrong one. 401 `BP_0041`.
+    #[error("Unauthorized: {0}")]
+    Unauthorized(Cow<'static, str>),
+    /// There is no such thing. 404 `BP_0044`.
+    #[error("Not Found: {0}")]
+    NotFound(String),
+    /// Too much is waiting, or the server is going down. 503 with `Retry-After`.
+    #[error("Service Unavailable: {detail}")]
+    Unavailable {
+        /// Seconds after which to try again.
+        retry_after: u32,
+        /// What is full.
+        detail: String,
+    },
+    /// A path that nobody serves, as a page (under `/api/` it is a [`HttpError::NotFound`]).
+    #[error("Cannot {0}")]
+    Page(String),
+}
+
+/// What the caller of a production server is not told. `web::router` adds it in development.
+#[derive(Clone)]
+pub(crate) struct Detail(pub(crate) String);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    status_code: u16,
+    error_code: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    message: &'a str,
+    docs: &'a str,
+}
+
+impl HttpError {
+    /// A plain 400, as modules answer a wrong argument.
+    pub(crate) fn plain(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Plain(StatusCode::BAD_REQUEST, message.into())
+    }
+
+    /// The body is no JSON.
+    pub(crate) fn parse_failed(detail: impl ToString) -> Self {
+        Self::Unexpected { status: StatusCode::BAD_REQUEST, kind: "entity.parse.failed", detail: detail.to_string() }
+    }
+
+    /// Something of ours failed.
+    pub(crate) fn internal(kind: &'static str, detail: impl ToString) -> Self {
+        Self::Unexpected { status: StatusCode::INTERNAL_SERVER_ERROR, kind, detail: detail.to_string() }
+    }
+
+    /// A conversation that there is not, or not for this user.
+    pub(crate) fn no_conversation(id: &str) -> Self {
+        Self::Plain(StatusCode::NOT_FOUND, format!("Conversation \"{id}\" not found - BP_CONV_NOT_FOUND").into())
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Plain(status, _) | Self::Unexpected { status, .. } => *status,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) | Self::Page(_) => StatusCode::NOT_FOUND,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response<Body> {
+        let status = self.status();
+        if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+            tracing::error!(status = status.as_u16(), "{self}");
+        }
+        let message = self.to_string();
+        let mut response = match &self {
+            Self::Plain(_, text) => answer(status, HTML, escape(text).into_owned()),
+            Self::Page(_) => answer(status, HTML, page(&message)),
+            Self::Unexpected { kind, .. } => {
+                let mut response = json(status, "BP_000", kind, "Unexpected error");
+                response.extensions_mut().insert(Detail(message));
+                response
+            }
+            Self::BadRequest(_) => json(status, "BP_0040", "BadRequestError", &message),
+            Self::Unauthorized(_) => json(status, "BP_0041", "UnauthorizedError", &message),
+            Self::NotFound(_) => json(status, "BP_0044", "NotFoundError", &message),
+            Self::Unavailable { .. } => json(status, "BP_0053", "ServiceUnavailableError", &message),
+        };
+        if let Self::Unavailable { retry_after, .. } = self {
+            response.headers_mut().insert(RETRY_AFTER, retry_after.into());
+        }
+        response
+    }
+}
+
+/// An answer of one piece.
+pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn json(status: StatusCode, code: &str, kind: &str, message: &str) -> Response<Body> {
+    answer(status, JSON, body(&Wire { status_code: status.as_u16(), error_code: code, kind, message, docs: DOCS }))
+}
+
+fn body(wire: &impl Serialize) -> String {
+    // Strings and numbers into memory cannot fail.
+    serde_json::to_string(wire).unwrap_or_default()
+}
+
+/// Adds `full`, what really happened, to an error's JSON: for development, where nobody but the author reads it.
+pub(crate) async fn with_detail(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let Some(Detail(detail)) = parts.extensions.remove() else { return Response::from_parts(parts, body) };
+    let Ok(bytes) = axum::body::to_bytes(body, 1 << 20).await else {
+        return Response::from_parts(parts, Body::empty());
+    };
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if text.ends_with('}') {
+        text.pop();
+        // Writing to a string cannot fail.
+        let _ = write!(text, ",\"full\":{}}}", serde_json::Value::String(detail));
+    }
+    parts.headers.remove(axum::http::header::CONTENT_LENGTH);
+    Response::from_parts(parts, text.into())
+}
+
+/// Text that a browser shows as it is, also where it came from the caller.
+pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(['<', '>', '&']) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+}
+
+fn page(message: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n<body>\n<pre>{}</pre>\n</body>\n</html>\n",
+        escape(message)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn text(response: Response<Body>) -> String {
+        String::from_utf8(axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_framework_names_its_kind_and_keeps_the_detail_for_development() {
+        let response = HttpError::parse_failed("expected value at line 1").into_response();
+        assert_eq!(response.status(), 400);
+        let production = text(response).await;
+        assert_eq!(
+            production,
+            format!(
+                r#"{{"statusCode":400,"errorCode":"BP_000","type":"entity.parse.failed","message":"Unexpected error","docs":"{DOCS}"}}"#
+            )
+        );
+        let development = text(with_detail(HttpError::parse_failed("a \"b\"").into_response()).await).await;
+        assert!(development.ends_with(r#","full":"a \"b\""}"#), "{development}");
+    }
+
+    #[tokio::test]
+    async fn what_the_caller_wrote_never_becomes_markup() {
+        let shown = text(HttpError::Page("GET /<script>".into()).into_response()).await;
+        assert!(shown.contains("<pre>Cannot GET /&lt;script&gt;</pre>"), "{shown}");
+        let shown = text(HttpError::no_conversation("<b>").into_response()).await;
+        assert_eq!(shown, "Conversation \"&lt;b&gt;\" not found - BP_CONV_NOT_FOUND");
+    }
+
+    #[test]
+    fn an_overfull_queue_says_when_to_come_back() {
+        let response = HttpError::Unavailable { retry_after: 2, detail: "queue is full".into() }.into_response();
+        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &HeaderValue::from(2)));
+    }
+}

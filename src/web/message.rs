@@ -1,0 +1,221 @@
+//! What a visitor sends to `/messages`: checked, and made into what the store keeps of it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::converse::too_long;
+use super::error::HttpError;
+
+/// What may be sent. Anything else goes to `/events`.
+const TYPES: [&str; 7] =
+    ["text", "quick_reply", "form", "login_prompt", "visit", "request_start_conversation", "postback"];
+
+/// The members of a body that the web channel itself looks at. `null` counts as absent.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, rename = "type", default)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    raw: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sensitive: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    timezone: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    language: Option<&'a RawValue>,
+}
+
+/// A checked message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// Its type, one of those that may be sent.
+    pub(crate) kind: &'static str,
+    /// What is stored of it.
+    pub(crate) stored: Stored,
+    /// What a `visit` says of the visitor.
+    pub(crate) visit: Visit,
+}
+
+/// What is stored of a message: without what its sender called sensitive.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) text: Option<String>,
+    pub(crate) raw: Option<Box<RawValue>>,
+    pub(crate) data: Option<Box<RawValue>>,
+    pub(crate) payload: Box<RawValue>,
+}
+
+/// What a `visit` says of the visitor, as far as it makes sense.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Visit {
+    /// Hours from UTC: −12 to 14, whole or half.
+    pub(crate) timezone: Option<f64>,
+    /// A language code of one to three characters.
+    pub(crate) language: Option<String>,
+}
+
+impl Message {
+    /// Checks a body. `longest` is in UTF-16 units, as JavaScript counts.
+    pub(crate) fn check(body: &RawValue, longest: usize) -> Result<Self, HttpError> {
+        let fields: Fields<'_> = fields(body)?;
+        let kind = string(fields.kind)
+            .and_then(|asked| TYPES.into_iter().find(|known| *known == asked))
+            .ok_or_else(|| HttpError::plain("`type` is required and must be valid"))?;
+        let text = string(fields.text);
+        if kind != "postback" {
+            let fine = text.as_ref().is_some_and(|text| !text.is_empty() && text.encode_utf16().count() <= longest);
+            if !fine {
+                return Err(HttpError::plain(too_long(longest)));
+            }
+        }
+        let visit = if kind == "visit" { Visit::read(&fields) } else { Visit::default() };
+        let stored = if fields.sensitive.is_some() || kind == "login_prompt" {
+            Stored::without_secrets(body, kind)?
+        } else {
+            Stored {
+                text: text.map(Cow::into_owned),
+                raw: fields.raw.map(ToOwned::to_owned),
+                data: fields.data.map(ToOwned::to_owned),
+                payload: body.to_owned(),
+            }
+        };
+        Ok(Self { kind, stored, visit })
+    }
+}
+
+/// Reads the members asked for from a body, which is JSON for sure.
+pub(super) fn fields<'a, T: Deserialize<'a>>(body: &'a RawValue) -> Result<T, HttpError> {
+    if !body.get().starts_with('{') {
+        return Err(HttpError::plain("\"value\" must be an object"));
+    }
+    serde_json::from_str(body.get()).map_err(HttpError::parse_failed)
+}
+
+/// A member's text, if it is a string.
+pub(super) fn string(member: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    let text = member?.get();
+    if let Some(plain) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
+        && !plain.contains('\\')
+    {
+        return Some(Cow::Borrowed(plain));
+    }
+    serde_json::from_str(text).ok().map(Cow::Owned)
+}
+
+impl Visit {
+    fn read(fields: &Fields<'_>) -> Self {
+        let timezone = fields.timezone.and_then(|raw| serde_json::from_str::<f64>(raw.get()).ok());
+        let language = string(fields.language);
+        Self {
+            timezone: timezone.filter(|hours| (-12.0..=14.0).contains(hours) && (hours * 2.0).fract() == 0.0),
+            language: language.filter(|code| (1..4).contains(&code.chars().count())).map(Cow::into_owned),
+        }
+    }
+}
+
+impl Stored {
+    /// What is left when the members named in `sensitive` are taken out; of a login, the password never stays.
+    fn without_secrets(body: &RawValue, kind: &str) -> Result<Self, HttpError> {
+        let mut payload: Map<String, Value> = serde_json::from_str(body.get()).map_err(HttpError::parse_failed)?;
+        match payload.shift_remove("sensitive") {
+            Some(Value::String(path)) => remove(&mut payload, &path),
+            Some(Value::Array(paths)) => {
+                paths.iter().filter_map(Value::as_str).for_each(|path| remove(&mut payload, path));
+            }
+            _ => {}
+        }
+        if kind == "login_prompt" {
+            remove(&mut payload, "data.password");
+        }
+        let member = |name: &str| payload.get(name).filter(|value| !value.is_null());
+        let raw =
+            |name: &str| member(name).map(serde_json::value::to_raw_value).transpose().map_err(HttpError::parse_failed);
+        Ok(Self {
+            text: member("text").and_then(Value::as_str).map(str::to_owned),
+            raw: raw("raw")?,
+            data: raw("data")?,
+            payload: serde_json::value::to_raw_value(&payload).map_err(HttpError::parse_failed)?,
+        })
+    }
+}
+
+/// Takes out the member of that name or, if there is none, that of the dotted path.
+fn remove(object: &mut Map<String, Value>, path: &str) {
+    if object.shift_remove(path).is_some() {
+        return;
+    }
+    if let Some((first, rest)) = path.split_once('.')
+        && let Some(Value::Object(inner)) = object.get_mut(first)
+    {
+        remove(inner, rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str) -> Result<Message, String> {
+        let raw = RawValue::from_string(body.to_owned()).unwrap();
+        Message::check(&raw, 360).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_message_needs_a_known_type_and_a_text() {
+        for bad in [r#"{}"#, r#"{"type":"foo","text":"a"}"#, r#"{"type":1,"text":"a"}"#, r#"{"type":null}"#] {
+            assert_eq!(check(bad).unwrap_err(), "`type` is required and must be valid", "{bad}");
+        }
+        let long = format!(r#"{{"type":"text","text":"{}"}}"#, "a".repeat(361));
+        for bad in [r#"{"type":"text"}"#, r#"{"type":"visit","text":""}"#, r#"{"type":"form","text":1}"#, &long] {
+            assert_eq!(check(bad).unwrap_err(), "Text must be a valid string of less than 360 chars", "{bad}");
+        }
+        assert_eq!(check("[]").unwrap_err(), "\"value\" must be an object");
+        assert!(check(r#"{"type":"postback","data":{"payload":"P"}}"#).is_ok());
+    }
+
+    #[test]
+    fn an_ordinary_message_is_stored_as_it_was_written() {
+        let message =
+            check(r#"{ "type":"t\u0065xt", "text":"h\u0069", "data":{"b":1,"a":2}, "__proto__":{"x":1} }"#).unwrap();
+        assert_eq!((message.kind, message.stored.text.as_deref()), ("text", Some("hi")));
+        assert_eq!(message.stored.data.unwrap().get(), r#"{"b":1,"a":2}"#);
+        assert!(message.stored.payload.get().contains(r#""__proto__":{"x":1}"#));
+    }
+
+    #[test]
+    fn what_is_sensitive_is_not_stored() {
+        for sensitive in [r#"["pin","data.card"]"#, r#"["pin","data.card",7]"#] {
+            let body = format!(
+                r#"{{"type":"text","text":"secret","pin":"1234","data":{{"card":"9","name":"x"}},"sensitive":{sensitive}}}"#
+            );
+            let stored = check(&body).unwrap().stored;
+            assert_eq!(stored.payload.get(), r#"{"type":"text","text":"secret","data":{"name":"x"}}"#);
+            assert_eq!(stored.data.unwrap().get(), r#"{"name":"x"}"#);
+        }
+        let stored = check(r#"{"type":"text","text":"secret","pin":"1234","sensitive":"pin"}"#).unwrap().stored;
+        assert_eq!(stored.payload.get(), r#"{"type":"text","text":"secret"}"#);
+        let login = check(r#"{"type":"login_prompt","text":"x","data":{"username":"a","password":"b"}}"#).unwrap();
+        assert_eq!(login.stored.data.unwrap().get(), r#"{"username":"a"}"#);
+    }
+
+    #[test]
+    fn a_visit_says_timezone_and_language_where_they_make_sense() {
+        let visit = |more: &str| check(&format!(r#"{{"type":"visit","text":"User visit"{more}}}"#)).unwrap().visit;
+        assert_eq!(visit(""), Visit::default());
+        assert_eq!(
+            visit(r#","timezone":-4.5,"language":"fr""#),
+            Visit { timezone: Some(-4.5), language: Some("fr".into()) }
+        );
+        assert_eq!(visit(r#","timezone":15,"language":"fr-CA""#), Visit::default());
+        assert_eq!(visit(r#","timezone":1.2,"language":3"#), Visit::default());
+        assert_eq!(visit(r#","timezone":null,"language":"""#), Visit::default());
+        assert_eq!(visit(r#","timezone":0"#).timezone, Some(0.0));
+    }
+}

@@ -1,0 +1,87 @@
+//! How the server is doing: `/status` for people and probes, `/metrics` for Prometheus, traces for authors of scripts.
+
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+use crate::dispatch::Stats;
+use crate::model::EventId;
+
+use super::Web;
+use super::error::{HttpError, JSON, answer};
+
+/// The content type that Prometheus asks for.
+const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// Counters that may fall: everything else only rises.
+const GAUGES: [&str; 5] = ["waiting", "in_flight", "workers", "resident_bytes", "rate"];
+
+/// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters.
+pub(crate) async fn status(State(web): State<Web>) -> Response<Body> {
+    let workspace = web.workspace.borrow().clone();
+    let bots: Vec<_> = workspace
+        .bots
+        .iter()
+        .map(|(id, bot)| json!({ "id": id, "name": bot.name, "disabled": bot.disabled, "private": bot.private }))
+        .collect();
+    let mut body = json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime": web.clock.now().saturating_sub(web.started) / 1_000,
+        "program": workspace.program.version,
+        "bots": bots,
+        "problems": workspace.problems.len(),
+        "queue": web.dispatcher.stats(),
+    });
+    if !web.settings.production {
+        // Paths and sources are for the author of the scripts, not for the public.
+        body["problems"] = workspace.problems.iter().map(ToString::to_string).collect();
+    }
+    answer(StatusCode::OK, JSON, body.to_string())
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(web): State<Web>) -> Response<Body> {
+    answer(StatusCode::OK, PROMETHEUS, exposition(&web.dispatcher.stats()))
+}
+
+fn exposition(stats: &Stats) -> String {
+    let mut out = String::new();
+    for (name, value) in stats.rows() {
+        let (kind, suffix) = if GAUGES.contains(&name) { ("gauge", "") } else { ("counter", "_total") };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "# TYPE nudge_{name}{suffix} {kind}\nnudge_{name}{suffix} {value}");
+    }
+    out
+}
+
+/// `GET /api/v1/traces/:eventId`, in development: the steps of one of the last events.
+pub(crate) async fn trace(State(web): State<Web>, Path(event): Path<String>) -> Result<Response<Body>, HttpError> {
+    let id: EventId = event.parse().map_err(|error| HttpError::BadRequest(format!("{error}")))?;
+    let found = web.dispatcher.traces().get(id);
+    let text = found.ok_or_else(|| HttpError::NotFound(format!("Event \"{id}\" has no trace, or no longer")))?;
+    Ok(answer(StatusCode::OK, JSON, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_and_gauges_are_told_apart() {
+        let text = exposition(&Stats { accepted: 7, waiting: 2, ..Stats::default() });
+        assert!(text.contains("# TYPE nudge_accepted_total counter\nnudge_accepted_total 7\n"), "{text}");
+        assert!(text.contains("# TYPE nudge_waiting gauge\nnudge_waiting 2\n"), "{text}");
+    }
+
+    #[test]
+    fn every_gauge_is_a_counter_that_exists() {
+        let rows = Stats::default().rows();
+        for gauge in GAUGES {
+            assert!(rows.iter().any(|(name, _)| *name == gauge), "{gauge}");
+        }
+    }
+}

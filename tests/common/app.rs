@@ -1,0 +1,82 @@
+//! `TestApp::start`: the whole server on a free port, over a copy of a workspace, with real worker processes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nudge::app::{App, Options};
+use nudge::dispatch::WorkerCommand;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+
+/// How long anything may take that is waited for. Only a broken server takes that long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server.
+pub struct TestApp {
+    pub client: Client,
+    /// The workspace: a copy, removed at the end.
+    pub folder: TempDir,
+    shutdown: oneshot::Sender<()>,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+/// A file or folder below `tests/`.
+pub fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
+}
+
+impl TestApp {
+    /// Starts a server, as in production, on a copy of `workspace`.
+    pub async fn start(workspace: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(workspace, folder.path());
+        let mut options = Options::new(folder.path());
+        options.port = Some(0);
+        options.production = true;
+        options.worker = WorkerCommand::of(env!("CARGO_BIN_EXE_nudge"));
+        let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:?}"));
+        let client = Client { address: ([127, 0, 0, 1], app.port()).into() };
+        let (shutdown, asked) = oneshot::channel::<()>();
+        let running = tokio::spawn(app.run_until_stopped(async move {
+            // A test that panics drops the sender: that is a stop, too.
+            let _ = asked.await;
+        }));
+        Self { client, folder, shutdown, running }
+    }
+
+    /// Waits until every event that was accepted is processed.
+    pub async fn processed(&self) {
+        let started = Instant::now();
+        loop {
+            let queue = self.client.get("/status").await.json()["queue"].take();
+            let done = queue["accepted"].as_u64().unwrap() + queue["followUpsCommitted"].as_u64().unwrap();
+            if queue["processed"].as_u64().unwrap() >= done {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "events are not processed: {queue}");
+        }
+    }
+
+    /// Stops the server and waits until it has.
+    pub async fn stop(self) {
+        self.shutdown.send(()).unwrap();
+        self.running.await.unwrap().unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
