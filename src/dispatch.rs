@@ -14,6 +14,8 @@ mod hello;
 mod hold;
 mod pool;
 mod process;
+#[cfg(test)]
+mod process_tests;
 mod requests;
 pub mod solo;
 mod stats;

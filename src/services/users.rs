@@ -1,0 +1,95 @@
+//! `bp.users`: attributes of users of channels, shared by all bots.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::call::{Call, Outcome, json, undefined};
+use super::{Answer, ServiceError};
+use crate::store::{Attributes, NewUser, Timestamp};
+
+/// A user as `getOrCreateUser` gives it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct User<'u> {
+    id: &'u str,
+    channel: &'u str,
+    attributes: &'u RawValue,
+    created_on: Timestamp,
+    updated_on: Timestamp,
+    other_channels: [(); 0],
+}
+
+#[derive(Serialize)]
+struct Made<'u> {
+    created: bool,
+    result: User<'u>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Paging {
+    start: Option<u32>,
+    count: Option<u32>,
+}
+
+pub(super) fn get_or_create(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    let (channel, user) = key(call)?;
+    let answer = |made: NewUser| {
+        let NewUser { created, user } = made;
+        let result = User {
+            id: &user.user_id,
+            channel: &user.channel,
+            attributes: &user.attributes,
+            created_on: user.created_at,
+            updated_on: user.updated_at,
+            other_channels: [],
+        };
+        json(&Made { created, result })
+    };
+    call.write(|store, done| store.get_or_create_user(channel, user, done), answer)
+}
+
+pub(super) fn attributes(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    let (channel, user) = key(call)?;
+    let unknown = call.refused(format!("there is no user \"{user}\" of channel \"{channel}\""));
+    call.read(
+        |store, order, done| store.attributes(order, channel, user, done),
+        move |found: Option<String>| found.ok_or(unknown),
+    )
+}
+
+pub(super) fn set(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    let ((channel, user), attributes) = (key(call)?, given(call)?);
+    call.write(|store, done| store.set_attributes(channel, user, attributes, done), nothing)
+}
+
+pub(super) fn update(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    let ((channel, user), attributes) = (key(call)?, given(call)?);
+    call.write(|store, done| store.update_attributes(channel, user, attributes, done), nothing)
+}
+
+pub(super) fn all(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    let expected = "an object such as { start: 0, count: 10 }";
+    let paging: Paging = call.args.optional(0, "paging", expected)?.unwrap_or_default();
+    call.read(
+        |store, order, done| store.all_users(order, paging.start.unwrap_or(0), paging.count, done),
+        |rows: Vec<_>| json(&rows),
+    )
+}
+
+pub(super) fn count(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    call.read(|store, order, done| store.user_count(order, done), |count: u64| json(&count))
+}
+
+/// Channel, in lower case, and user.
+fn key(call: &Call<'_>) -> Result<(String, String), ServiceError> {
+    Ok((call.args.text(0, "channel")?.to_lowercase(), call.args.text(1, "userId")?))
+}
+
+fn given(call: &Call<'_>) -> Result<Attributes, ServiceError> {
+    call.args.required(2, "attributes", "an object")
+}
+
+fn nothing((): ()) -> Answer {
+    undefined()
+}
