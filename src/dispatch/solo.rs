@@ -130,7 +130,7 @@ impl Solo {
     }
 
     /// Runs one hook file on one event and hands over what it does as it does it. The result is
-    /// `{ flags, state, event, ms }`.
+    /// `{ ms, view: { flags, state, event } }`.
     ///
     /// # Errors
     /// The worker had to be killed, or died.
