@@ -1,1 +1,27 @@
-//! reload (being built).
+//! From the files of a workspace to a program in service, and again whenever a file changes.
+//!
+//! [`read`] finds and parses the files of both layouts, a worker compiles the [`Candidate`], [`finish`] makes a [`Workspace`]
+//! of the two, falling back per file to the last good version; [`watch`] does this on every change and publishes the result.
+//! The server never runs a script: it only parses, here.
+
+mod assemble;
+mod bot_file;
+mod builtin;
+mod candidate;
+mod depth;
+mod elements;
+mod load;
+mod names;
+mod parse;
+mod reader;
+mod resolve;
+mod scan;
+#[cfg(test)]
+mod testing;
+mod workspace;
+
+pub use crate::config::Problem;
+pub use builtin::{BUILTINS, BuiltinFile, PREFIX as BUILTIN_PREFIX};
+pub use candidate::{Candidate, finish};
+pub use reader::{Reader, read};
+pub use workspace::{BotInfo, Workspace};

@@ -1,0 +1,122 @@
+//! A bot's configuration: `bots/<id>/bot.config.json`.
+
+use serde_json::{Map, Value};
+
+use super::workspace::BotInfo;
+use crate::config::Problem;
+use crate::config::jsonc::{Step, offset, parse_object};
+use crate::config::keys::BOT;
+use crate::config::schema::apply;
+use crate::model::BotId;
+
+/// A bot's configuration, checked.
+#[derive(Debug)]
+pub(super) struct BotFile {
+    pub(super) info: BotInfo,
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// The language of a bot that names none.
+const LANGUAGE: &str = "en";
+
+/// Reads a bot's configuration.
+///
+/// # Errors
+/// A text that is not a JSON object, and known keys of the wrong type.
+pub(super) fn read_bot(path: &str, bot: &BotId, text: &str) -> Result<BotFile, Vec<Problem>> {
+    let config = parse_object(path, text).map_err(|problem| vec![*problem])?;
+    let problems = apply(path, text, &config, BOT, false, &mut ());
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut warnings = Vec::new();
+    if let Some(Value::String(id)) = config.get("id")
+        && !id.eq_ignore_ascii_case(bot.as_str())
+    {
+        warnings.push(
+            Problem::warning(
+                path,
+                format!("\"id\" is {id:?}, but the bot's id is {:?}, the name of its folder", bot.as_str()),
+            )
+            .at(text, offset(text, &[Step::Key("id")])),
+        );
+    }
+    Ok(BotFile { info: info(bot, config), warnings })
+}
+
+fn info(bot: &BotId, config: Map<String, Value>) -> BotInfo {
+    let text =
+        |key: &str| config.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+    let flag = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let default_language = text("defaultLanguage").unwrap_or_else(|| LANGUAGE.to_owned());
+    let languages = config.get("languages").and_then(Value::as_array);
+    let mut languages: Vec<String> =
+        languages.into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect();
+    if !languages.contains(&default_language) {
+        languages.insert(0, default_language.clone());
+    }
+    BotInfo {
+        id: bot.clone(),
+        name: text("name").unwrap_or_else(|| bot.to_string()),
+        description: text("description").unwrap_or_default(),
+        details: config
+            .get("details")
+            .filter(|details| details.is_object())
+            .cloned()
+            .unwrap_or_else(|| Map::new().into()),
+        disabled: flag("disabled"),
+        private: flag("private"),
+        default_language,
+        languages,
+        config,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use serde_json::json;
+
+    fn bot() -> BotId {
+        BotId::parse("Shop").unwrap()
+    }
+
+    #[test]
+    fn every_key_is_kept_and_the_known_ones_are_read() {
+        let file = read_bot(
+            "bots/Shop/bot.config.json",
+            &bot(),
+            r#"{ "id": "shop", "name": "The Shop", "details": { "website": "x" }, "private": true, "defaultLanguage": "fr",
+                 "languages": ["en"], "dialog": { "timeoutInterval": "5m" }, "mine": { "a": [1] } /* ours */ }"#,
+        )
+        .unwrap();
+        assert!(file.warnings.is_empty());
+        let info = file.info;
+        assert_eq!((info.name.as_str(), info.private, info.disabled), ("The Shop", true, false));
+        assert_eq!(info.languages, ["fr", "en"]);
+        assert_eq!(info.details, json!({ "website": "x" }));
+        assert_eq!(info.config["mine"], json!({ "a": [1] }));
+    }
+
+    #[test]
+    fn a_bot_needs_no_key_at_all() {
+        let info = read_bot("x", &bot(), "{}").unwrap().info;
+        assert_eq!((info.name.as_str(), info.default_language.as_str()), ("shop", "en"));
+        assert_eq!(info.languages, ["en"]);
+    }
+
+    #[test]
+    fn wrong_types_and_another_id_are_named_with_their_place() {
+        let problems = read_bot(
+            "bots/Shop/bot.config.json",
+            &bot(),
+            "{\n  \"disabled\": \"yes\",\n  \"details\": { \"website\": 1 },\n  \"languages\": [1]\n}",
+        )
+        .unwrap_err();
+        let shown: Vec<String> = problems.into_iter().map(|problem| problem.without_frame().to_string()).collect();
+        expect![[""]].assert_eq(&shown.join("\n"));
+        let file = read_bot("bots/Shop/bot.config.json", &bot(), "{ \"id\": \"store\" }").unwrap();
+        expect![[""]].assert_eq(&file.warnings[0].to_string());
+    }
+}

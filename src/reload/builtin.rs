@@ -1,0 +1,124 @@
+//! The built-in files: embedded when the program is built, and part of every workspace that has no file in their place.
+
+use std::collections::HashSet;
+
+use super::load::{Loaded, load};
+use super::scan::Place;
+use crate::config::Problem;
+use crate::model::BotId;
+use crate::program::HookKind;
+
+/// What the paths of embedded files begin with.
+pub const PREFIX: &str = "builtin:";
+
+/// An embedded file.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltinFile {
+    /// Its path in the repository, `hooks/after_incoming_middleware/01_skip.js`.
+    pub path: &'static str,
+    /// Its text.
+    pub source: &'static str,
+}
+
+/// All embedded files: `hooks/`, `actions/`, `content-types/` and `bots/welcome-bot/` of the repository.
+pub const BUILTINS: &[BuiltinFile] = include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
+
+/// An embedded file, read.
+#[derive(Debug, Clone)]
+pub(super) struct Builtin {
+    /// With [`PREFIX`].
+    pub(super) path: String,
+    pub(super) place: Place,
+    pub(super) loaded: Loaded,
+}
+
+/// Reads the embedded files. Problems in them are ours, and tests find them.
+pub(super) fn read_builtins(files: &[BuiltinFile]) -> (Vec<Builtin>, Vec<Problem>) {
+    let (mut builtins, mut problems) = (Vec::new(), Vec::new());
+    for file in files {
+        let Some(place) = place(file.path) else { continue };
+        let path = format!("{PREFIX}{}", file.path);
+        match load(&path, &place, file.source) {
+            Ok(loaded) => builtins.push(Builtin { path, place, loaded }),
+            Err(found) => problems.extend(found.problems),
+        }
+    }
+    (builtins, problems)
+}
+
+/// The bots among the embedded files.
+pub(super) fn bots(builtins: &[Builtin]) -> HashSet<&BotId> {
+    builtins.iter().filter_map(|file| bot(&file.place)).collect()
+}
+
+/// Whose a file is; nobody's if it is for all.
+pub(super) fn bot(place: &Place) -> Option<&BotId> {
+    match place {
+        Place::Hook { bot, .. } | Place::Action { bot, .. } => bot.as_ref(),
+        Place::Elements { bot, .. } | Place::Bot { bot } => Some(bot),
+        Place::ContentType | Place::Module => None,
+    }
+}
+
+/// What an embedded file is for, by its path; the rules are those of a workspace.
+fn place(path: &str) -> Option<Place> {
+    let (bot, path) = match path.strip_prefix("bots/") {
+        Some(rest) => {
+            let (bot, rest) = rest.split_once('/')?;
+            (Some(BotId::parse(bot).ok()?), rest)
+        }
+        None => (None, path),
+    };
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.starts_with('.') || path.contains("node_modules/") {
+        return None;
+    }
+    let (folder, rest) = path.split_once('/').unwrap_or(("", path));
+    match (folder, bot) {
+        ("hooks", bot) if name.ends_with(".js") => {
+            Some(Place::Hook { kind: HookKind::from_folder(rest.split_once('/')?.0)?, bot })
+        }
+        ("actions", bot) => Some(Place::Action { name: rest.strip_suffix(".js")?.to_owned(), bot }),
+        ("content-types", None) if name.ends_with(".json") || name.starts_with('_') => Some(Place::Module),
+        ("content-types", None) => Some(Place::ContentType),
+        ("content-elements", Some(bot)) => {
+            Some(Place::Elements { bot, content_type: rest.strip_suffix(".json")?.to_owned() })
+        }
+        ("", Some(bot)) if name == "bot.config.json" => Some(Place::Bot { bot }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_file_can_be_read() {
+        let (_, problems) = read_builtins(BUILTINS);
+        assert!(problems.is_empty(), "{}", problems[0]);
+    }
+
+    #[test]
+    fn embedded_files_follow_the_rules_of_a_workspace() {
+        let bot = || BotId::parse("welcome-bot").unwrap();
+        let kind = HookKind::AfterBotMount;
+        for (path, expected) in [
+            ("hooks/after_bot_mount/sub/x.js", Some(Place::Hook { kind, bot: None })),
+            ("hooks/nothing/x.js", None),
+            ("hooks/after_bot_mount/.x.js", None),
+            ("actions/builtin/a.js", Some(Place::Action { name: "builtin/a".into(), bot: None })),
+            ("content-types/text.js", Some(Place::ContentType)),
+            ("content-types/_shared.js", Some(Place::Module)),
+            ("bots/welcome-bot/bot.config.json", Some(Place::Bot { bot: bot() })),
+            ("bots/welcome-bot/hooks/after_bot_mount/x.js", Some(Place::Hook { kind, bot: Some(bot()) })),
+            (
+                "bots/welcome-bot/content-elements/builtin_text.json",
+                Some(Place::Elements { bot: bot(), content_type: "builtin_text".into() }),
+            ),
+            ("bots/welcome-bot/flows/main.flow.json", None),
+        ] {
+            assert_eq!(place(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! From files that could be read to a workspace in service: a worker compiles the candidate, and of each file that it
+//! refuses the last good version stays.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+
+use super::assemble::{is_content_type, without};
+use super::builtin::PREFIX;
+use super::reader::last_good as in_service;
+use super::workspace::{BotInfo, Workspace};
+use crate::code_frame::code_frame;
+use crate::config::Problem;
+use crate::model::BotId;
+use crate::program::{Program, Role, Script};
+use crate::protocol::messages::{CompileFailure, Compiled};
+
+/// A workspace as its files are, before a worker has compiled its scripts.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The workspace's folder.
+    pub root: PathBuf,
+    /// What is to be compiled. Its content types have no ids yet.
+    pub program: Arc<Program>,
+    /// Bots by id, disabled ones too.
+    pub bots: IndexMap<BotId, BotInfo>,
+    /// What is wrong so far.
+    pub problems: Vec<Problem>,
+    /// What is good to know.
+    pub notices: Vec<String>,
+}
+
+/// Makes a candidate a workspace: content types get their ids from `compiled`; a script that failed is replaced by its
+/// version in `last_good`, or left out if there is none.
+pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Workspace>) -> Workspace {
+    let Candidate { root, program, bots, mut problems, mut notices } = candidate;
+    let last = last_good.map(|workspace| &*workspace.program);
+    let mut program = Arc::unwrap_or_clone(program);
+    let mut ids: HashMap<u32, (&str, Option<&RawValue>)> =
+        compiled.content_types.iter().map(|info| (info.script, (info.id.as_str(), Some(&*info.meta)))).collect();
+    let mut dropped: HashSet<Arc<str>> = HashSet::new();
+    let mut fell_back = false;
+    for failure in &compiled.failures {
+        let Some(script) = program.scripts.get_mut(failure.script as usize) else { continue };
+        let problem = problem_of(failure, script);
+        let earlier =
+            last.and_then(|last| last.scripts.iter().find(|old| old.path == script.path && old.role == script.role));
+        match earlier {
+            Some(earlier) => {
+                problems.push(in_service(problem));
+                *script = Arc::clone(earlier);
+                fell_back = true;
+                if let Some((id, index)) =
+                    last.and_then(|last| id_of(last, &script.path)).map(|id| (id, failure.script))
+                {
+                    let meta = last_good.and_then(|workspace| workspace.content_types.get(id)).map(|meta| &**meta);
+                    ids.insert(index, (id, meta));
+                }
+            }
+            None => {
+                problems.push(problem);
+                dropped.insert(Arc::clone(&script.path));
+            }
+        }
+    }
+    if fell_back && let Some(last) = last {
+        add_modules(&mut program, last);
+    }
+    let content_types = name_content_types(&mut program, &ids, &mut problems, &mut notices);
+    let program = without(program, &|script| !dropped.contains(&script.path));
+    Workspace { root, program: Arc::new(program), bots, content_types, problems, notices }
+}
+
+/// What an earlier version of a script requires may be gone from the files.
+fn add_modules(program: &mut Program, last: &Program) {
+    let known: HashSet<Arc<str>> = program.scripts.iter().map(|script| Arc::clone(&script.path)).collect();
+    let gone = last.scripts.iter().filter(|script| matches!(script.role, Role::Module | Role::Json));
+    program.scripts.extend(gone.filter(|script| !known.contains(&script.path)).map(Arc::clone));
+}
+
+/// The id under which a content type's file is in service.
+fn id_of<'a>(program: &'a Program, path: &str) -> Option<&'a str> {
+    let types = &program.global.content_types;
+    let found = types.iter().find(|(_, index)| program.scripts.get(**index as usize).is_some_and(|s| &*s.path == path));
+    found.map(|(id, _)| id.as_str())
+}
+
+/// Gives content types their ids: the workspace's first, built-in ones where an id is left. Returns what they say of themselves.
+fn name_content_types(
+    program: &mut Program,
+    ids: &HashMap<u32, (&str, Option<&RawValue>)>,
+    problems: &mut Vec<Problem>,
+    notices: &mut Vec<String>,
+) -> IndexMap<String, Box<RawValue>> {
+    let mut order: Vec<(bool, &str, u32)> = program
+        .scripts
+        .iter()
+        .enumerate()
+        .filter(|(_, script)| is_content_type(script))
+        .map(|(index, script)| {
+            (script.path.starts_with(PREFIX), &*script.path, u32::try_from(index).unwrap_or(u32::MAX))
+        })
+        .collect();
+    order.sort_unstable();
+    let mut types: BTreeMap<String, u32> = BTreeMap::new();
+    let mut metas: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
+    for (builtin, path, index) in order {
+        let Some((id, meta)) = ids.get(&index) else { continue };
+        if id.is_empty() {
+            problems
+                .push(Problem::error(path, "the content type has no id").help("export an id: { id: 'my_type', … }"));
+            continue;
+        }
+        if let Some(first) = types.get(*id).and_then(|first| program.scripts.get(*first as usize)) {
+            if builtin {
+                notices.push(format!("{} replaces the built-in content type {id}", first.path));
+            } else {
+                problems.push(
+                    Problem::error(path, format!("the content type {id:?} is there already, from {}", first.path))
+                        .help("give one of the two another id"),
+                );
+            }
+            continue;
+        }
+        types.insert((*id).to_owned(), index);
+        if let Some(meta) = meta {
+            metas.insert((*id).to_owned(), (*meta).to_owned());
+        }
+    }
+    for bot in program.bots.values_mut() {
+        bot.content_types.clone_from(&types);
+    }
+    program.global.content_types = types;
+    metas.into_iter().collect()
+}
+
+fn problem_of(failure: &CompileFailure, script: &Script) -> Problem {
+    let error = &failure.error;
+    let path = error.file.clone().unwrap_or_else(|| script.path.to_string());
+    // The place may be in another file that this one requires.
+    let here = path == *script.path;
+    let frame = error.frame.clone().or_else(|| {
+        let line = error.line.filter(|_| here)?;
+        Some(code_frame(&script.source, line, error.column.unwrap_or(1)))
+    });
+    Problem {
+        line: error.line,
+        column: error.column,
+        frame,
+        ..Problem::error(
+            path,
+            if here { error.message.clone() } else { format!("{} (required by {})", error.message, script.path) },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Content elements: `bots/<id>/content-elements/<type>.json`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
+
+use crate::config::Problem;
+use crate::config::jsonc::{self, Step, name_of, offset, way};
+use crate::program::Element;
+
+/// The elements of one file, by id, in its order.
+#[derive(Debug)]
+pub(super) struct ElementFile {
+    pub(super) elements: Vec<(String, Element)>,
+}
+
+/// Reads a file of elements. What is wrong with single elements comes beside the others.
+///
+/// # Errors
+/// A text that is not a JSON array.
+pub(super) fn read_elements(
+    path: &str,
+    content_type: &str,
+    text: &str,
+) -> Result<(ElementFile, Vec<Problem>), Vec<Problem>> {
+    let items = match jsonc::parse(path, text).map_err(|problem| vec![*problem])? {
+        Value::Array(items) => items,
+        other => {
+            let message = format!("expected an array of elements, got {}", name_of(&other));
+            return Err(vec![Problem::error(path, message).at(text, offset(text, &[]))]);
+        }
+    };
+    let content_type: Arc<str> = content_type.into();
+    let mut seen = HashSet::new();
+    let (mut elements, mut problems) = (Vec::new(), Vec::new());
+    for (index, item) in items.into_iter().enumerate() {
+        match read_element(&content_type, item) {
+            Ok((id, element)) if seen.insert(id.clone()) => elements.push((id, element)),
+            Ok((id, _)) => {
+                let steps = [Step::Index(index), Step::Key("id")];
+                problems.push(
+                    Problem::error(path, format!("a second element has the id {id:?}")).at(text, offset(text, &steps)),
+                );
+            }
+            Err((key, expected, got)) => {
+                let steps: Vec<Step<'_>> =
+                    [Some(Step::Index(index)), key.map(Step::Key)].into_iter().flatten().collect();
+                let message = format!("\"{}\" must be {expected}, got {got}", way(&steps));
+                problems.push(Problem::error(path, message).at(text, offset(text, &steps)));
+            }
+        }
+    }
+    Ok((ElementFile { elements }, problems))
+}
+
+/// A key (or the element itself), what was expected there and what there is.
+type Wrong = (Option<&'static str>, &'static str, String);
+
+fn read_element(content_type: &Arc<str>, item: Value) -> Result<(String, Element), Wrong> {
+    let Value::Object(mut item) = item else { return Err((None, "an object", name_of(&item))) };
+    let wrong = |key: &'static str, expected, value: Option<&Value>| {
+        Err((Some(key), expected, value.map_or_else(|| "nothing".to_owned(), name_of)))
+    };
+    let id = match item.get("id") {
+        Some(Value::String(id)) if !id.is_empty() => id.clone(),
+        other => return wrong("id", "a text that is not empty", other),
+    };
+    match item.get("formData") {
+        Some(Value::Object(_)) => {}
+        other => return wrong("formData", "an object", other),
+    }
+    // In this order, whatever the file's; other keys behind.
+    let mut out = Map::new();
+    out.insert("id".into(), id.clone().into());
+    out.insert("contentType".into(), (**content_type).into());
+    for key in ["formData", "createdBy", "createdOn", "modifiedOn"] {
+        out.insert(key.into(), item.shift_remove(key).unwrap_or(Value::Null));
+    }
+    for (key, value) in item {
+        out.entry(key).or_insert(value);
+    }
+    let json: Box<RawValue> = to_raw_value(&out).map_err(|_| (None, "JSON", "something else".to_owned()))?;
+    Ok((id, Element { content_type: Arc::clone(content_type), json }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    const PATH: &str = "bots/a/content-elements/builtin_text.json";
+
+    #[test]
+    fn elements_get_their_content_type_from_the_file_name() {
+        let text = r#"[ // ours
+            { "formData": { "text$en": "Hi" }, "id": "builtin_text-1", "createdBy": "admin", "x": 1, },
+        ]"#;
+        let (file, problems) = read_elements(PATH, "builtin_text", text).unwrap();
+        assert!(problems.is_empty());
+        let (id, element) = &file.elements[0];
+        assert_eq!((id.as_str(), &*element.content_type), ("builtin_text-1", "builtin_text"));
+        assert_eq!(
+            element.json.get(),
+            r#"{"id":"builtin_text-1","contentType":"builtin_text","formData":{"text$en":"Hi"},"createdBy":"admin","createdOn":null,"modifiedOn":null,"x":1}"#
+        );
+    }
+
+    #[test]
+    fn wrong_elements_are_named_with_file_line_and_column() {
+        let text = "[\n  { \"id\": \"a\", \"formData\": {} },\n  { \"id\": \"a\", \"formData\": {} },\n  { \"id\": 1 },\n  { \"id\": \"b\", \"formData\": [] },\n  7\n]";
+        let (file, problems) = read_elements(PATH, "builtin_text", text).unwrap();
+        assert_eq!(file.elements.len(), 1);
+        let shown: Vec<String> = problems.into_iter().map(|problem| problem.without_frame().to_string()).collect();
+        expect![[""]].assert_eq(&shown.join("\n"));
+        expect![[""]].assert_eq(&read_elements(PATH, "t", "[\n  {,}\n]").unwrap_err()[0].to_string());
+        expect![[""]].assert_eq(&read_elements(PATH, "t", "{}").unwrap_err()[0].to_string());
+    }
+}

@@ -1,0 +1,129 @@
+//! Turns one file's text into what a workspace holds of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::bot_file::{BotFile, read_bot};
+use super::elements::{ElementFile, read_elements};
+use super::parse::parse;
+use super::scan::Place;
+use crate::config::{Problem, jsonc};
+use crate::program::{Role, Script, Shape};
+
+/// A file that can be used.
+#[derive(Debug, Clone)]
+pub(super) enum Loaded {
+    /// A script or a JSON file that scripts require.
+    Script(Arc<LoadedScript>),
+    /// Elements of one content type.
+    Elements(Arc<ElementFile>),
+    /// A bot's configuration.
+    Bot(Arc<BotFile>),
+}
+
+/// A script with what was read off it.
+#[derive(Debug)]
+pub(super) struct LoadedScript {
+    pub(super) script: Arc<Script>,
+    /// Names that it requires literally.
+    pub(super) requires: Vec<String>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Warnings of the file.
+    pub(super) fn warnings(&self) -> &[Problem] {
+        match self {
+            Self::Script(script) => &script.warnings,
+            Self::Elements(_) => &[],
+            Self::Bot(bot) => &bot.warnings,
+        }
+    }
+}
+
+/// Why a file cannot be used.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) problems: Vec<Problem>,
+    /// What of it is fine, to go by where there is no last good version.
+    pub(super) rest: Option<Loaded>,
+}
+
+impl From<Vec<Problem>> for Refused {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self { problems, rest: None }
+    }
+}
+
+/// Reads a file's text.
+pub(super) fn load(path: &str, place: &Place, source: &str) -> Result<Loaded, Refused> {
+    // Parsers are large: one that panics on some text must not end hot reload.
+    catch_unwind(AssertUnwindSafe(|| load_text(path, place, source)))
+        .unwrap_or_else(|_| Err(vec![Problem::error(path, "cannot be read: the parser failed")].into()))
+}
+
+fn load_text(path: &str, place: &Place, source: &str) -> Result<Loaded, Refused> {
+    match place {
+        Place::Hook { kind, .. } => load_script(path, Role::Hook(*kind), source),
+        Place::Action { .. } => load_script(path, Role::Action, source),
+        Place::ContentType => load_script(path, Role::ContentType, source),
+        Place::Module if path.ends_with(".json") => load_json(path, source),
+        Place::Module => load_script(path, Role::Module, source),
+        Place::Elements { content_type, .. } => {
+            let (file, problems) = read_elements(path, content_type, source)?;
+            let loaded = Loaded::Elements(Arc::new(file));
+            if problems.is_empty() { Ok(loaded) } else { Err(Refused { problems, rest: Some(loaded) }) }
+        }
+        Place::Bot { bot } => Ok(Loaded::Bot(Arc::new(read_bot(path, bot, source)?))),
+    }
+}
+
+fn load_script(path: &str, role: Role, source: &str) -> Result<Loaded, Refused> {
+    // The line that names an interpreter is a comment to Node; so it is here, and columns stay.
+    let source = match source.strip_prefix("#!") {
+        Some(rest) => format!("//{rest}"),
+        None => source.to_owned(),
+    };
+    let parsed = parse(path, &source, role)?;
+    let script = Script { path: path.into(), source: source.into(), role, shape: parsed.shape };
+    Ok(Loaded::Script(Arc::new(LoadedScript {
+        script: Arc::new(script),
+        requires: parsed.requires,
+        warnings: parsed.warnings,
+    })))
+}
+
+/// A realm reads JSON strictly: comments are taken out here.
+fn load_json(path: &str, source: &str) -> Result<Loaded, Refused> {
+    let source = if serde_json::from_str::<serde::de::IgnoredAny>(source).is_ok() {
+        source.to_owned()
+    } else {
+        jsonc::parse(path, source).map_err(|problem| vec![*problem])?.to_string()
+    };
+    let script = Script { path: path.into(), source: source.into(), role: Role::Json, shape: Shape::default() };
+    Ok(Loaded::Script(Arc::new(LoadedScript { script: Arc::new(script), requires: Vec::new(), warnings: Vec::new() })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interpreter_line_is_a_comment() {
+        let Ok(Loaded::Script(script)) = load("x.js", &Place::Module, "#!/usr/bin/env node\nreturn 1") else {
+            panic!()
+        };
+        assert_eq!(&*script.script.source, "///usr/bin/env node\nreturn 1");
+    }
+
+    #[test]
+    fn a_required_json_file_may_hold_comments() {
+        let source = |text: &str| match load("x.json", &Place::Module, text) {
+            Ok(Loaded::Script(script)) => script.script.source.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(source("{ \"a\": 1e0 }\n"), "{ \"a\": 1e0 }\n");
+        assert_eq!(source("{ \"a\": 1, /* c */ }"), "{\"a\":1}");
+        assert!(load("x.json", &Place::Module, "{").is_err());
+    }
+}

@@ -1,0 +1,313 @@
+//! Reads what the wrapper must know off a script, with oxc: syntax errors, top-level `await`, names assigned without
+//! declaration, literal `require`s, and the mistakes worth a warning. The only file that knows oxc.
+
+use oxc_allocator::Allocator;
+use oxc_ast::ast::{
+    AssignmentExpression, AssignmentTarget, CallExpression, Expression, FormalParameters, Function,
+    SimpleAssignmentTarget, Statement, UpdateExpression,
+};
+use oxc_ast_visit::{Visit, walk};
+use oxc_diagnostics::OxcDiagnostic;
+use oxc_parser::{ParseOptions, Parser};
+use oxc_semantic::{Scoping, SemanticBuilder};
+use oxc_span::{GetSpan, SourceType, Span};
+
+use super::depth::too_deep;
+use super::names::{is_known_global, parameters};
+use crate::config::Problem;
+use crate::program::{Role, Shape};
+
+/// What was read off a script.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Parsed {
+    /// What its wrapper must know.
+    pub(super) shape: Shape,
+    /// Names in `require('…')` calls with a literal, in order, each once.
+    pub(super) requires: Vec<String>,
+    /// What it most likely does not mean.
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// The wrapper that the file is read in, and its name: nothing that a script would call something.
+const SYNC: &str = "function $nudge$wrapper(){";
+const ASYNC: &str = "async function $nudge$wrapper(){";
+/// Most errors named of one file.
+const ERRORS: usize = 5;
+
+/// Parses a script as the body of a function.
+pub(super) fn parse(path: &str, source: &str, role: Role) -> Result<Parsed, Vec<Problem>> {
+    if let Some(offset) = too_deep(source) {
+        return Err(vec![Problem::error(path, "nested too deeply to be read").at(source, offset)]);
+    }
+    let refused = match parse_in(path, source, role, SYNC) {
+        Ok(parsed) => return Ok(parsed),
+        Err(refused) => refused,
+    };
+    // Only a file that speaks of `await` can be the better for an async wrapper.
+    let refused = if source.contains("await") {
+        match parse_in(path, source, role, ASYNC) {
+            Ok(parsed) => return Ok(parsed),
+            // The one that got further has understood the file better.
+            Err(other) if other.first().map(|e| e.0) > refused.first().map(|e| e.0) => other,
+            Err(_) => refused,
+        }
+    } else {
+        refused
+    };
+    Err(describe(path, source, refused))
+}
+
+/// Errors with their offsets into the source, by offset.
+type Refused = Vec<(usize, String)>;
+
+fn parse_in(path: &str, source: &str, role: Role, prefix: &str) -> Result<Parsed, Refused> {
+    // A body on its own that is no function body would be one that closes the wrapper; the line feed keeps a last comment
+    // from swallowing the end.
+    let text = format!("{prefix}{source}\n}}");
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, &text, SourceType::script())
+        .with_options(ParseOptions { preserve_parens: false, ..ParseOptions::default() })
+        .parse();
+    let place = |offset: usize| offset.saturating_sub(prefix.len()).min(source.trim_end().len());
+    let mut refused = refused_by(parsed.diagnostics.errors(), place);
+    if !refused.is_empty() || parsed.panicked {
+        return Err(refused);
+    }
+    let function = match &parsed.program.body[..] {
+        [Statement::FunctionDeclaration(function), ..] => function,
+        _ => return Err(vec![(0, "not a function body".into())]),
+    };
+    let end = function.span.end as usize;
+    if end != text.len() || parsed.program.body.len() != 1 {
+        return Err(vec![(place(end.saturating_sub(1)), "unexpected `}`: it closes nothing".into())]);
+    }
+    let built = SemanticBuilder::new().with_check_syntax_error(true).build(&parsed.program);
+    refused = refused_by(built.diagnostics.errors(), place);
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    let scoping = built.semantic.into_scoping();
+    Ok(read_off(path, source, role, function, &scoping, prefix))
+}
+
+fn refused_by<'a>(errors: impl Iterator<Item = &'a OxcDiagnostic>, place: impl Fn(usize) -> usize) -> Refused {
+    let mut refused: Refused = errors
+        .map(|error| {
+            (place(error.labels.first().map_or(0, |label| label.offset() as usize)), error.message.to_string())
+        })
+        .collect();
+    refused.sort();
+    refused
+}
+
+fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scoping: &Scoping, prefix: &str) -> Parsed {
+    let Some(body) = &function.body else { return Parsed::default() };
+    let given = parameters(role);
+    let strict = body.directives.iter().any(|directive| directive.directive == "use strict");
+    let mut redeclared: Vec<String> = scoping
+        .get_bindings(function.scope_id())
+        .iter()
+        .filter(|(_, symbol)| {
+            let flags = scoping.symbol_flags(**symbol);
+            flags.is_block_scoped() && !flags.is_function() || flags.is_class()
+        })
+        .map(|(name, _)| name.to_string())
+        .filter(|name| given.contains(&name.as_str()))
+        .collect();
+    redeclared.sort();
+    let mut implicit: Vec<String> = scoping
+        .root_unresolved_references()
+        .iter()
+        .filter(|(_, references)| {
+            references.iter().any(|id| {
+                let reference = scoping.get_reference(*id);
+                // Strict code throws on such an assignment, and must go on doing so.
+                reference.is_write() && !scoping.scope_flags(reference.scope_id()).is_strict_mode()
+            })
+        })
+        .map(|(name, _)| name.to_string())
+        .filter(|name| !given.contains(&name.as_str()) && !is_known_global(name))
+        .collect();
+    implicit.sort();
+    let mut reader = Reader { scoping, requires: Vec::new(), kept_on_bp: Vec::new() };
+    walk::walk_function_body(&mut reader, body);
+    let mut warnings = Vec::new();
+    if matches!(role, Role::Hook(_) | Role::Action) {
+        let at = |span: Span| (span.start as usize).saturating_sub(prefix.len());
+        if let Some((name, span)) = never_called(&body.statements, scoping) {
+            warnings.push(
+                Problem::warning(path, format!("{name} is never called: this file does nothing"))
+                    .at(source, at(span))
+                    .help("keep only the body of the function; the file is the body of a function already"),
+            );
+        }
+        for (name, span) in reader.kept_on_bp {
+            warnings.push(
+                Problem::warning(path, format!("{name} lives only as long as this event"))
+                    .at(source, at(span))
+                    .help("keep values with bp.kvs.set and bp.kvs.get"),
+            );
+        }
+    }
+    let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared };
+    Parsed { shape, requires: reader.requires, warnings }
+}
+
+/// Collects what is read by walking the whole file.
+struct Reader<'s> {
+    scoping: &'s Scoping,
+    requires: Vec<String>,
+    kept_on_bp: Vec<(String, Span)>,
+}
+
+impl Reader<'_> {
+    fn note_target(&mut self, target: Option<&SimpleAssignmentTarget<'_>>) {
+        let Some(member) = target.and_then(|target| target.as_member_expression()) else { return };
+        let first = member.static_property_name().map(ToOwned::to_owned);
+        let (mut name, mut object) = (first, member.object());
+        while let Some(inner) = object.as_member_expression() {
+            name = inner.static_property_name().map(ToOwned::to_owned);
+            object = inner.object();
+        }
+        if let Expression::Identifier(identifier) = object
+            && identifier.name == "bp"
+            && self.is_free(identifier)
+        {
+            let name = name.map_or_else(|| "a property of bp".to_owned(), |name| format!("bp.{name}"));
+            self.kept_on_bp.push((name, member.span()));
+        }
+    }
+
+    /// Whether a name is none of the file's own.
+    fn is_free(&self, identifier: &oxc_ast::ast::IdentifierReference<'_>) -> bool {
+        let reference = identifier.reference_id.get().map(|id| self.scoping.get_reference(id));
+        reference.is_none_or(|reference| reference.symbol_id().is_none())
+    }
+}
+
+impl<'a> Visit<'a> for Reader<'_> {
+    fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
+        if let Expression::Identifier(callee) = &call.callee
+            && callee.name == "require"
+            && self.is_free(callee)
+            && let Some(argument) = call.arguments.first().and_then(|argument| argument.as_expression())
+        {
+            let name = match argument {
+                Expression::StringLiteral(literal) => Some(literal.value.to_string()),
+                Expression::TemplateLiteral(literal) => literal.single_quasi().map(|quasi| quasi.to_string()),
+                _ => None,
+            };
+            if let Some(name) = name.filter(|name| !self.requires.contains(name)) {
+                self.requires.push(name);
+            }
+        }
+        walk::walk_call_expression(self, call);
+    }
+
+    fn visit_assignment_expression(&mut self, assignment: &AssignmentExpression<'a>) {
+        self.note_target(AssignmentTarget::as_simple_assignment_target(&assignment.left));
+        walk::walk_assignment_expression(self, assignment);
+    }
+
+    fn visit_update_expression(&mut self, update: &UpdateExpression<'a>) {
+        self.note_target(Some(&update.argument));
+        walk::walk_update_expression(self, update);
+    }
+}
+
+/// A file that is nothing but one function that takes `bp` or `event` and that nobody calls.
+fn never_called(statements: &[Statement<'_>], scoping: &Scoping) -> Option<(String, Span)> {
+    let mut statements = statements.iter().filter(|statement| !matches!(statement, Statement::EmptyStatement(_)));
+    let (only, None) = (statements.next()?, statements.next()) else { return None };
+    let unused = |id: &oxc_ast::ast::BindingIdentifier<'_>| scoping.symbol_is_unused(id.symbol_id());
+    match only {
+        Statement::FunctionDeclaration(function) => {
+            let id = function.id.as_ref().filter(|id| unused(id) && takes_arguments_of_a_hook(&function.params))?;
+            Some((format!("the function \"{}\"", id.name), function.span))
+        }
+        Statement::VariableDeclaration(declaration) => {
+            let [only] = &declaration.declarations[..] else { return None };
+            let id = only.id.get_binding_identifier().filter(|id| unused(id))?;
+            let params = function_params(only.init.as_ref()?)?;
+            takes_arguments_of_a_hook(params).then(|| (format!("the function \"{}\"", id.name), declaration.span))
+        }
+        Statement::ExpressionStatement(statement) => {
+            let params = function_params(&statement.expression)?;
+            takes_arguments_of_a_hook(params).then(|| ("the function".to_owned(), statement.span))
+        }
+        _ => None,
+    }
+}
+
+fn function_params<'e, 'a>(expression: &'e Expression<'a>) -> Option<&'e FormalParameters<'a>> {
+    match expression {
+        Expression::FunctionExpression(function) => Some(&function.params),
+        Expression::ArrowFunctionExpression(function) => Some(&function.params),
+        _ => None,
+    }
+}
+
+fn takes_arguments_of_a_hook(params: &FormalParameters<'_>) -> bool {
+    params
+        .items
+        .iter()
+        .filter_map(|param| param.pattern.get_binding_identifier())
+        .any(|id| matches!(id.name.as_str(), "bp" | "event"))
+}
+
+/// Syntax errors as problems, with help for the common reasons.
+fn describe(path: &str, source: &str, refused: Refused) -> Vec<Problem> {
+    // On its own the file may be named more to the point: "unexpected end" instead of a complaint about the wrapper.
+    let allocator = Allocator::default();
+    let bare = Parser::new(&allocator, source, SourceType::cjs()).parse();
+    let plain = refused_by(bare.diagnostics.errors(), |offset| offset.min(source.trim_end().len()));
+    if !plain.is_empty()
+        && let Some(problem) = other_language(path, source)
+    {
+        return vec![problem];
+    }
+    let chosen = if plain.first().map(|e| e.0) >= refused.first().map(|e| e.0) { plain } else { refused };
+    if chosen.is_empty() {
+        return vec![Problem::error(path, "cannot be read as JavaScript")];
+    }
+    chosen
+        .into_iter()
+        .take(ERRORS)
+        .map(|(offset, message)| {
+            let mut message = message.trim_end_matches('.').to_owned();
+            if let Some(first) = message.get_mut(..1) {
+                first.make_ascii_lowercase();
+            }
+            Problem::error(path, message).at(source, offset)
+        })
+        .collect()
+}
+
+/// A file that is fine as an ES module or as TypeScript: then that is what is wrong.
+fn other_language(path: &str, source: &str) -> Option<Problem> {
+    let allocator = Allocator::default();
+    let module = Parser::new(&allocator, source, SourceType::mjs()).parse();
+    if !module.diagnostics.has_errors() {
+        // Without module syntax it is a script with some other mistake.
+        let statement = module.program.body.iter().find(|statement| statement.is_module_declaration())?;
+        return Some(
+            Problem::error(path, "this is an ES module; scripts are CommonJS")
+                .at(source, statement.span().start as usize)
+                .help("use require('…') and module.exports instead of import and export"),
+        );
+    }
+    let typed = Parser::new(&allocator, source, SourceType::ts()).parse();
+    if typed.diagnostics.has_errors() {
+        return None;
+    }
+    let problem = Problem::error(path, "this is TypeScript; scripts are JavaScript");
+    Some(match &typed.program.body[..] {
+        [Statement::FunctionDeclaration(function)] if takes_arguments_of_a_hook(&function.params) => problem
+            .at(source, function.span.start as usize)
+            .help("keep only the body of the function; the file is the body of a function already"),
+        _ => problem.help("leave the types away, or compile the file first"),
+    })
+}
+
+#[cfg(test)]
+mod tests;

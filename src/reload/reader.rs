@@ -1,0 +1,447 @@
+//! Reads the files of a workspace and keeps what it read: unchanged files are not read or parsed again, and of a file that
+//! cannot be used the last good version stays.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::assemble::{Item, assemble};
+use super::builtin::{BUILTINS, Builtin, BuiltinFile, bot, read_builtins};
+use super::candidate::Candidate;
+use super::depth::STACK;
+use super::load::{Loaded, load};
+use super::resolve::resolve;
+use super::scan::{Place, Scan, Stamp, scan};
+use crate::config::{Problem, Settings};
+
+/// How long a file must stay empty to count as emptied: editors truncate first and write then.
+const EMPTY: Duration = Duration::from_millis(500);
+/// How long a file must stay away to count as deleted: some editors move the old file aside before they write the new one.
+const GONE: Duration = Duration::from_millis(100);
+/// When to look again at a file that changed while it was read.
+const AGAIN: Duration = Duration::from_millis(20);
+/// Attempts at a file that changes while it is read, when there is no watcher to come back to it.
+const ATTEMPTS: usize = 5;
+
+/// Reads a workspace again and again.
+#[derive(Debug)]
+pub struct Reader {
+    root: PathBuf,
+    builtins: Vec<Builtin>,
+    builtin_problems: Vec<Problem>,
+    entries: HashMap<String, Entry>,
+    /// What besides files makes a program: hooks switched off, bot folders, and what the last look found wrong.
+    last: Option<Beside>,
+    version: u64,
+    /// Whether a watcher will come back: then nothing is waited for here.
+    watched: bool,
+}
+
+/// What was read of one file.
+#[derive(Debug)]
+struct Entry {
+    place: Place,
+    stamp: Stamp,
+    /// Of the text: tells a touched file from a changed one.
+    hash: u64,
+    empty: bool,
+    /// What is in service.
+    loaded: Option<Loaded>,
+    /// What is wrong with the newest version.
+    problems: Vec<Problem>,
+    missing_since: Option<Instant>,
+    emptied_since: Option<Instant>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Beside {
+    disabled: HashSet<(crate::program::HookKind, Option<crate::model::BotId>, String)>,
+    bots: BTreeMap<crate::model::BotId, String>,
+    problems: Vec<Problem>,
+}
+
+/// What a watcher knows of files.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// Being written right now: not to be read.
+    pub(super) writing: HashSet<PathBuf>,
+    /// Changed, whatever their stamps say.
+    pub(super) touched: HashSet<PathBuf>,
+    /// All may have changed: notices were lost.
+    pub(super) all: bool,
+}
+
+/// What came of a look.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// The new state, if it differs from the last one.
+    pub(super) candidate: Option<Candidate>,
+    /// When to look again, if something is not settled.
+    pub(super) again: Option<Instant>,
+    /// Folders that files were looked for in, with their identities.
+    pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
+}
+
+/// Reads a workspace once: its files in both layouts, every script parsed, all problems collected.
+pub fn read(root: &Path, settings: &Settings) -> Candidate {
+    Reader::new(root).read(settings)
+}
+
+impl Reader {
+    /// A reader of the workspace at `root`, with the built-in files.
+    pub fn new(root: &Path) -> Self {
+        Self::with_builtins(root, BUILTINS)
+    }
+
+    /// A reader with other built-in files.
+    pub fn with_builtins(root: &Path, builtins: &[BuiltinFile]) -> Self {
+        let (builtins, builtin_problems) = on_large_stack(|| read_builtins(builtins));
+        Self {
+            root: root.to_owned(),
+            builtins,
+            builtin_problems,
+            entries: HashMap::new(),
+            last: None,
+            version: 0,
+            watched: false,
+        }
+    }
+
+    /// The workspace as it stands now.
+    pub fn read(&mut self, settings: &Settings) -> Candidate {
+        self.last = None;
+        loop {
+            // Without a candidate before, there is one.
+            if let Some(candidate) = self.look(settings, &Hints::default()).candidate {
+                return candidate;
+            }
+        }
+    }
+
+    /// The workspace's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// From here on a watcher comes back to what is not settled.
+    pub(super) fn watched(&mut self) {
+        self.watched = true;
+    }
+
+    /// Looks at all files, reads those that changed.
+    pub(super) fn look(&mut self, settings: &Settings, hints: &Hints) -> Look {
+        on_large_stack(|| self.look_here(settings, hints))
+    }
+
+    fn look_here(&mut self, settings: &Settings, hints: &Hints) -> Look {
+        let mut scan = scan(&self.root);
+        let mut round = Round {
+            root: &self.root,
+            entries: &mut self.entries,
+            hints,
+            most: settings.scripts.frame / 4,
+            watched: self.watched,
+            changed: false,
+            again: None,
+            visited: Vec::new(),
+            seen: HashSet::new(),
+        };
+        for found in &scan.files {
+            round.refresh(&found.path, &found.place, found.stamp);
+        }
+        round.linger(&scan, false);
+        round.follow_requires(&mut scan);
+        round.linger(&scan, true);
+        let Round { visited, seen, mut changed, again, .. } = round;
+        let before = self.entries.len();
+        self.entries.retain(|path, _| seen.contains(path));
+        changed |= self.entries.len() != before;
+
+        let folders = std::mem::take(&mut scan.folders);
+        let beside =
+            Beside { disabled: scan.disabled.clone(), bots: scan.bots.clone(), problems: scan.problems.clone() };
+        changed |= self.last.as_ref() != Some(&beside);
+        self.last = Some(beside);
+        let candidate = changed.then(|| {
+            self.version += 1;
+            self.candidate(&visited, &scan)
+        });
+        Look { candidate, again, folders }
+    }
+
+    fn candidate(&self, visited: &[String], scan: &Scan) -> Candidate {
+        let mut problems = self.builtin_problems.clone();
+        problems.extend(scan.problems.iter().cloned());
+        let mut items = Vec::new();
+        for path in visited {
+            let Some((path, entry)) = self.entries.get_key_value(path) else { continue };
+            let stays = !entry.problems.is_empty() && entry.loaded.is_some();
+            problems
+                .extend(entry.problems.iter().cloned().map(|problem| if stays { last_good(problem) } else { problem }));
+            if let Some(loaded) = &entry.loaded {
+                if entry.problems.is_empty() {
+                    problems.extend(loaded.warnings().iter().cloned());
+                }
+                items.push(Item { path, place: &entry.place, loaded });
+            }
+        }
+        let assembled = assemble(self.version, &items, &self.builtins, scan);
+        Candidate {
+            root: self.root.clone(),
+            program: Arc::new(assembled.program),
+            bots: assembled.bots,
+            problems,
+            notices: assembled.notices,
+        }
+    }
+}
+
+/// Says that the last good version is in service.
+pub(super) fn last_good(problem: Problem) -> Problem {
+    let stays = "the last good version stays in service until this is fixed";
+    match &problem.help {
+        Some(help) => Problem { help: Some(format!("{help}; {stays}")), ..problem },
+        None => problem.help(stays),
+    }
+}
+
+/// Runs on a thread whose stack is large enough for the parsers.
+fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("reader".into()).stack_size(STACK);
+        match builder.spawn_scoped(scope, work) {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(error) => panic!("cannot start the thread that reads the workspace: {error}"),
+        }
+    })
+}
+
+/// One look at all files.
+struct Round<'a> {
+    root: &'a Path,
+    entries: &'a mut HashMap<String, Entry>,
+    hints: &'a Hints,
+    /// Largest file, in bytes.
+    most: u64,
+    watched: bool,
+    changed: bool,
+    again: Option<Instant>,
+    /// Files in service, in order.
+    visited: Vec<String>,
+    seen: HashSet<String>,
+}
+
+impl Round<'_> {
+    /// Brings one file up to date and counts it in.
+    fn refresh(&mut self, path: &str, place: &Place, stamp: Stamp) {
+        if !self.seen.insert(path.to_owned()) {
+            return;
+        }
+        if self.bring_up_to_date(path, place, stamp) {
+            self.visited.push(path.to_owned());
+        } else {
+            self.seen.remove(path);
+        }
+    }
+
+    /// False if there is nothing of the file yet.
+    fn bring_up_to_date(&mut self, path: &str, place: &Place, stamp: Stamp) -> bool {
+        let full = self.root.join(path);
+        let known = self.entries.get_mut(path);
+        if self.hints.writing.contains(&full) {
+            return known.is_some();
+        }
+        if let Some(entry) = known {
+            entry.missing_since = None;
+            let touched = self.hints.all || self.hints.touched.contains(&full);
+            if entry.place == *place && entry.stamp == stamp && !touched && entry.emptied_since.is_none() {
+                return true;
+            }
+        }
+        let read = match read_settled(&full, self.most, if self.watched { 1 } else { ATTEMPTS }) {
+            Read::Text(text, stamp) => Ok((text, stamp)),
+            Read::Refused(message) => Err(message),
+            // It changed under our hands, or went away: the next look sees more.
+            Read::Unsettled => {
+                self.look_again(AGAIN);
+                return self.entries.contains_key(path);
+            }
+        };
+        let known = self.entries.get_mut(path);
+        let text = match read {
+            Ok((text, read_stamp)) => {
+                if let Some(entry) = known {
+                    if text.is_empty() && !entry.empty && entry.place == *place && self.watched {
+                        let since = *entry.emptied_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() < EMPTY {
+                            let left = EMPTY - since.elapsed();
+                            self.look_again(left);
+                            return true;
+                        }
+                    }
+                    entry.emptied_since = None;
+                    if entry.place == *place && entry.hash == hash(&text) {
+                        entry.stamp = read_stamp;
+                        return true;
+                    }
+                }
+                self.insert(path, place, read_stamp, hash(&text), text.is_empty(), load(path, place, &text));
+                return true;
+            }
+            Err(message) => message,
+        };
+        // What cannot be read counts as a version like any other; its message tells it from the next.
+        let mark = hash(&text);
+        if known.is_none_or(|entry| entry.hash != mark) {
+            let refused = vec![Problem::error(path, text)].into();
+            self.insert(path, place, stamp, mark, false, Err(refused));
+        }
+        true
+    }
+
+    fn insert(
+        &mut self,
+        path: &str,
+        place: &Place,
+        stamp: Stamp,
+        hash: u64,
+        empty: bool,
+        result: Result<Loaded, super::load::Refused>,
+    ) {
+        self.changed = true;
+        let before = self.entries.remove(path).filter(|entry| entry.place == *place).and_then(|entry| entry.loaded);
+        let (loaded, problems) = match result {
+            Ok(loaded) => (Some(loaded), Vec::new()),
+            Err(refused) => (before.or(refused.rest), refused.problems),
+        };
+        let entry = Entry {
+            place: place.clone(),
+            stamp,
+            hash,
+            empty,
+            loaded,
+            problems,
+            missing_since: None,
+            emptied_since: None,
+        };
+        self.entries.insert(path.to_owned(), entry);
+    }
+
+    /// Keeps files in service that were there a moment ago: an editor may be about to put them back.
+    fn linger(&mut self, scan: &Scan, modules: bool) {
+        if !self.watched {
+            return;
+        }
+        let mut kept: Vec<(String, Duration)> = Vec::new();
+        for (path, entry) in self.entries.iter_mut() {
+            let due = (entry.place == Place::Module) == modules && !self.seen.contains(path);
+            // Moved, or switched off by a leading dot: that is no accident.
+            if !due || scan.identities.contains(&entry.stamp.identity) || self.root.join(path).exists() {
+                continue;
+            }
+            let since = entry.missing_since.get_or_insert_with(Instant::now).elapsed();
+            if since < GONE {
+                kept.push((path.clone(), GONE - since));
+            }
+        }
+        kept.sort();
+        for (path, left) in kept {
+            self.look_again(left);
+            self.seen.insert(path.clone());
+            self.visited.push(path);
+        }
+    }
+
+    /// Reads what scripts require, and what that requires.
+    fn follow_requires(&mut self, scan: &mut Scan) {
+        let mut next = 0;
+        while let Some(path) = self.visited.get(next).cloned() {
+            next += 1;
+            let Some(entry) = self.entries.get(&path) else { continue };
+            let Some(Loaded::Script(script)) = &entry.loaded else { continue };
+            let folder = bot(&entry.place).and_then(|bot| scan.bots.get(bot)).cloned();
+            let script = Arc::clone(script);
+            for name in &script.requires {
+                for found in resolve(self.root, &path, folder.as_deref(), name) {
+                    let full = self.root.join(&found);
+                    let Ok(metadata) = fs::metadata(&full) else { continue };
+                    let stamp = Stamp::of(&metadata);
+                    scan.identities.insert(stamp.identity);
+                    if let Some(folder) = full.parent()
+                        && let Ok(metadata) = fs::metadata(folder)
+                    {
+                        scan.folders.insert(folder.to_owned(), Stamp::of(&metadata).identity);
+                    }
+                    self.refresh(&found, &Place::Module, stamp);
+                }
+            }
+        }
+    }
+
+    fn look_again(&mut self, after: Duration) {
+        let at = Instant::now() + after;
+        self.again = Some(self.again.map_or(at, |again| again.min(at)));
+    }
+}
+
+/// What came of reading a file.
+enum Read {
+    Text(String, Stamp),
+    /// Why it cannot be used.
+    Refused(String),
+    /// It changed while it was read.
+    Unsettled,
+}
+
+/// Reads a file whose size and time are the same before and after.
+fn read_settled(path: &Path, most: u64, attempts: usize) -> Read {
+    for attempt in 0..attempts {
+        if attempt > 0 {
+            std::thread::sleep(AGAIN);
+        }
+        match read_once(path, most) {
+            Ok(Some(read)) => return read,
+            Ok(None) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Read::Refused(format!("cannot be read: {error}")),
+        }
+    }
+    Read::Unsettled
+}
+
+fn read_once(path: &Path, most: u64) -> std::io::Result<Option<Read>> {
+    let mut file = File::open(path)?;
+    let before = Stamp::of(&file.metadata()?);
+    if before.size > most {
+        return Ok(Some(Read::Refused(format!("too large: {} bytes, at most {most}", before.size))));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0) + 1);
+    (&mut file).take(most + 1).read_to_end(&mut bytes)?;
+    // By name, since the name may stand for another file by now.
+    let after = Stamp::of(&fs::metadata(path)?);
+    let same = (before.size, before.modified, before.identity) == (after.size, after.modified, after.identity);
+    if !same || bytes.len() as u64 != after.size {
+        return Ok(None);
+    }
+    Ok(Some(match String::from_utf8(bytes) {
+        Ok(text) => Read::Text(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text), after),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Read::Refused(format!("not UTF-8: line {line} holds a byte that is no character; save the file as UTF-8"))
+        }
+    }))
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,379 @@
+//! Finds the files of a workspace: which there are, what each is for, and in which folders they lie.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::config::Problem;
+use crate::config::layout::{BOTS, GLOBAL, join};
+use crate::config::schema::nearest;
+use crate::model::BotId;
+use crate::program::{HOOK_KINDS, HookKind};
+
+/// Deepest folder that is looked into.
+const DEEPEST: usize = 24;
+
+/// What a file is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A hook, of one bot or of all.
+    Hook { kind: HookKind, bot: Option<BotId> },
+    /// An action by name (`builtin/setVariable`), of one bot or of all.
+    Action { name: String, bot: Option<BotId> },
+    /// A content type.
+    ContentType,
+    /// A helper beside content types, or whatever else is required.
+    Module,
+    /// A bot's elements of one content type.
+    Elements { bot: BotId, content_type: String },
+    /// A bot's configuration.
+    Bot { bot: BotId },
+}
+
+/// What changes when a file's content does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    pub(super) modified: SystemTime,
+    pub(super) changed: (i64, i64),
+    pub(super) identity: (u64, u64),
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            size: metadata.len(),
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            identity: (metadata.dev(), metadata.ino()),
+        }
+    }
+}
+
+/// A file.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Relative to the workspace, with `/`.
+    pub(super) path: String,
+    pub(super) place: Place,
+    pub(super) stamp: Stamp,
+}
+
+/// All of a workspace's files.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// In the order of their paths within each root.
+    pub(super) files: Vec<Found>,
+    /// Hooks that are switched off: kind, bot, and name without its leading dot.
+    pub(super) disabled: HashSet<(HookKind, Option<BotId>, String)>,
+    /// Bot folders, with or without a configuration.
+    pub(super) bots: BTreeMap<BotId, String>,
+    /// Every folder that was looked into, with its identity: what is to be watched.
+    pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
+    /// Identities of all files seen, those switched off as well: tells a renamed file from a deleted one.
+    pub(super) identities: HashSet<(u64, u64)>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Looks through a workspace. What is not there is no error.
+pub(super) fn scan(root: &Path) -> Scan {
+    let mut scan = Scan::default();
+    for folder in GLOBAL {
+        scan.scripts(root, folder, None);
+        scan.content_types(root, &join(folder, "content-types"));
+    }
+    for folder in BOTS {
+        scan.bots(root, folder);
+    }
+    scan
+}
+
+/// The folders that scripts may lie in, whether or not they are there yet.
+pub(super) fn roots(root: &Path) -> Vec<PathBuf> {
+    let mut roots: Vec<PathBuf> = BOTS.iter().map(|folder| root.join(folder)).collect();
+    for folder in GLOBAL {
+        roots.extend(["hooks", "actions", "content-types"].map(|name| root.join(join(folder, name))));
+    }
+    roots
+}
+
+impl Scan {
+    /// `hooks/` and `actions/` of one bot or of all.
+    fn scripts(&mut self, root: &Path, folder: &str, bot: Option<&BotId>) {
+        let hooks = join(folder, "hooks");
+        for entry in self.list(root, &hooks) {
+            if !entry.is_folder {
+                if is_script(&entry.name) {
+                    self.problems.push(
+                        Problem::warning(&entry.path, "not run: a hook lies in the folder of its kind")
+                            .help(format!("move it to {hooks}/before_incoming_middleware/, for instance")),
+                    );
+                }
+                continue;
+            }
+            match HookKind::from_folder(&entry.name) {
+                Some(kind) => self.walk(root, &entry.path, &mut Vec::new(), &mut |scan, entry| {
+                    if let Some(name) = entry.name.strip_prefix('.') {
+                        scan.disabled.insert((kind, bot.cloned(), name.to_owned()));
+                    } else {
+                        scan.files.push(entry.found(Place::Hook { kind, bot: bot.cloned() }));
+                    }
+                }),
+                None if self.holds_scripts(root, &entry.path) => self.problems.push(unknown_kind(&entry, &hooks)),
+                None => {}
+            }
+        }
+        let actions = join(folder, "actions");
+        self.walk(root, &actions, &mut Vec::new(), &mut |scan, entry| {
+            if !entry.name.starts_with('.') {
+                let below = entry.path[actions.len() + 1..].trim_end_matches(".js");
+                let place = Place::Action { name: below.to_owned(), bot: bot.cloned() };
+                scan.files.push(entry.found(place));
+            }
+        });
+    }
+
+    fn content_types(&mut self, root: &Path, folder: &str) {
+        self.walk(root, folder, &mut Vec::new(), &mut |scan, entry| match entry.name.chars().next() {
+            Some('.') => {}
+            Some('_') => scan.files.push(entry.found(Place::Module)),
+            _ => scan.files.push(entry.found(Place::ContentType)),
+        });
+    }
+
+    fn bots(&mut self, root: &Path, folder: &str) {
+        for entry in self.list(root, folder) {
+            if !entry.is_folder || entry.name.starts_with('.') {
+                continue;
+            }
+            let bot = match BotId::parse(&entry.name) {
+                Ok(bot) => bot,
+                Err(error) => {
+                    self.problems.push(
+                        Problem::error(&entry.path, error.to_string())
+                            .help("rename the folder: its name is the bot's id"),
+                    );
+                    continue;
+                }
+            };
+            if let Some(first) = self.bots.get(&bot) {
+                self.problems.push(
+                    Problem::error(&entry.path, format!("not mounted: {first} has the same id"))
+                        .help("ids do not differ by case; rename one of the two"),
+                );
+                continue;
+            }
+            self.bots.insert(bot.clone(), entry.path.clone());
+            let mut configured = false;
+            for file in self.list(root, &entry.path) {
+                if file.name == "bot.config.json" && !file.is_folder {
+                    configured = true;
+                    self.files.push(file.found(Place::Bot { bot: bot.clone() }));
+                }
+            }
+            if !configured {
+                self.problems.push(Problem::warning(&entry.path, "not mounted: there is no bot.config.json").help(
+                    format!("write {{ \"id\": \"{bot}\", \"name\": \"{bot}\" }} to {}/bot.config.json", entry.path),
+                ));
+                continue;
+            }
+            for file in self.list(root, &join(&entry.path, "content-elements")) {
+                if let Some(content_type) = file.name.strip_suffix(".json")
+                    && !file.is_folder
+                    && !file.name.starts_with('.')
+                {
+                    let content_type = content_type.to_owned();
+                    self.files.push(file.found(Place::Elements { bot: bot.clone(), content_type }));
+                }
+            }
+            self.scripts(root, &entry.path, Some(&bot));
+        }
+    }
+
+    /// All scripts below a folder, sub-folders included, but what lies in `node_modules` and in folders with a leading dot.
+    /// `above` holds the folders it lies in: a link back to one of them is not followed, or its hooks would run again and again.
+    fn walk(&mut self, root: &Path, folder: &str, above: &mut Vec<(u64, u64)>, each: &mut dyn FnMut(&mut Self, Entry)) {
+        let entries = self.list(root, folder);
+        let Some(identity) = self.folders.get(&root.join(folder)) else { return };
+        if above.contains(identity) || above.len() > DEEPEST {
+            return;
+        }
+        above.push(*identity);
+        for entry in entries {
+            if entry.is_folder {
+                if entry.name != "node_modules" && !entry.name.starts_with('.') {
+                    self.walk(root, &entry.path, above, each);
+                }
+            } else if is_script(&entry.name) {
+                each(self, entry);
+            }
+        }
+        above.pop();
+    }
+
+    /// A folder's files and folders by name; empty if it is not there.
+    fn list(&mut self, root: &Path, folder: &str) -> Vec<Entry> {
+        let path = root.join(folder);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                if !matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) {
+                    self.problems.push(Problem::error(folder, format!("cannot be read: {error}")));
+                }
+                return Vec::new();
+            }
+        };
+        if let Ok(metadata) = fs::metadata(&path) {
+            self.folders.insert(path.clone(), Stamp::of(&metadata).identity);
+        }
+        let mut found = Vec::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                let shown = join(folder, &name.to_string_lossy());
+                self.problems.push(Problem::warning(shown, "not read: its name is not UTF-8"));
+                continue;
+            };
+            // Links are followed; one that leads nowhere is no file.
+            let Ok(metadata) = fs::metadata(path.join(name)) else { continue };
+            // Pipes and devices are left alone: reading them may never end.
+            if !metadata.is_dir() && !metadata.is_file() {
+                continue;
+            }
+            let stamp = Stamp::of(&metadata);
+            if metadata.is_file() {
+                self.identities.insert(stamp.identity);
+            }
+            let (name, path) = (name.to_owned(), join(folder, name));
+            found.push(Entry { path, name, is_folder: metadata.is_dir(), stamp });
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    fn holds_scripts(&mut self, root: &Path, folder: &str) -> bool {
+        let mut any = false;
+        self.walk(root, folder, &mut Vec::new(), &mut |_, _| any = true);
+        any
+    }
+}
+
+fn unknown_kind(entry: &Entry, hooks: &str) -> Problem {
+    let problem = Problem::warning(&entry.path, format!("not run: there is no kind of hook {:?}", entry.name));
+    match nearest(&entry.name, HOOK_KINDS.iter().map(|row| row.folder)) {
+        Some(near) => problem.help(format!("did you mean {hooks}/{near}?")),
+        None => problem
+            .help(format!("the kinds are {}", HOOK_KINDS.iter().map(|row| row.folder).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// An entry of a folder.
+#[derive(Debug)]
+struct Entry {
+    path: String,
+    name: String,
+    is_folder: bool,
+    stamp: Stamp,
+}
+
+impl Entry {
+    fn found(self, place: Place) -> Found {
+        Found { path: self.path, place, stamp: self.stamp }
+    }
+}
+
+fn is_script(name: &str) -> bool {
+    name.ends_with(".js")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reload::testing::workspace;
+
+    fn paths(scan: &Scan) -> Vec<&str> {
+        scan.files.iter().map(|file| file.path.as_str()).collect()
+    }
+
+    #[test]
+    fn both_layouts_are_looked_through() {
+        let files = [
+            "hooks/after_bot_mount/a.js",
+            "actions/x/y.js",
+            "content-types/t.js",
+            "bots/b/bot.config.json",
+            "bots/b/hooks/after_bot_mount/own.js",
+            "bots/b/actions/z.js",
+            "bots/b/content-elements/builtin_text.json",
+        ];
+        let ours = workspace(&files.map(|path| (path, "")));
+        let mut expected: Vec<String> = files.iter().map(ToString::to_string).collect();
+        let mut found: Vec<String> = paths(&scan(ours.path())).iter().map(ToString::to_string).collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected);
+        let theirs = files
+            .map(|path| if path.starts_with("bots") { format!("data/{path}") } else { format!("data/global/{path}") });
+        let data = workspace(&theirs.each_ref().map(|path| (path.as_str(), "")));
+        let mut found: Vec<String> = paths(&scan(data.path())).iter().map(ToString::to_string).collect();
+        let mut expected = theirs.to_vec();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected);
+        // The workspace may be the data folder itself.
+        assert_eq!(scan(&data.path().join("data")).files.len(), files.len());
+    }
+
+    #[test]
+    fn names_with_a_leading_dot_and_node_modules_are_left_out() {
+        let root = workspace(&[
+            ("hooks/after_bot_mount/.off.js", ""),
+            ("hooks/after_bot_mount/sub/.also.js", ""),
+            ("hooks/after_bot_mount/.git/x.js", ""),
+            ("hooks/after_bot_mount/node_modules/p/index.js", ""),
+            ("hooks/after_bot_mount/sub/node_modules/p/index.js", ""),
+            ("hooks/after_bot_mount/sub/on.js", ""),
+            ("hooks/after_bot_mount/readme.md", ""),
+            ("actions/.off.js", ""),
+            ("content-types/.off.js", ""),
+            ("content-types/_helper.js", ""),
+        ]);
+        let scan = scan(root.path());
+        assert_eq!(paths(&scan), ["hooks/after_bot_mount/sub/on.js", "content-types/_helper.js"]);
+        assert_eq!(scan.files[1].place, Place::Module);
+        let disabled: HashSet<&str> = scan.disabled.iter().map(|(_, _, name)| name.as_str()).collect();
+        assert_eq!(disabled, HashSet::from(["off.js", "also.js"]));
+    }
+
+    #[test]
+    fn files_that_would_never_run_are_warned_of() {
+        let root = workspace(&[
+            ("hooks/x.js", ""),
+            ("hooks/before_incoming_midleware/x.js", ""),
+            ("hooks/else/x.js", ""),
+            ("hooks/docs/readme.md", ""),
+            ("bots/empty/readme.md", ""),
+            ("bots/a b/bot.config.json", "{}"),
+            ("bots/Same/bot.config.json", "{}"),
+            ("bots/same/bot.config.json", "{}"),
+        ]);
+        let scan = scan(root.path());
+        let problems: Vec<String> = scan.problems.iter().map(ToString::to_string).collect();
+        expect_test::expect![[""]].assert_eq(&problems.join("\n"));
+        assert_eq!(paths(&scan), ["bots/Same/bot.config.json"]);
+    }
+
+    #[test]
+    fn links_in_a_circle_and_pipes_do_not_hang() {
+        let root = workspace(&[("hooks/after_bot_mount/a.js", "")]);
+        let folder = root.path().join("hooks/after_bot_mount");
+        std::os::unix::fs::symlink(&folder, folder.join("loop")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", folder.join("gone.js")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, folder.join("pipe.js"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        let scan = scan(root.path());
+        assert_eq!(paths(&scan), ["hooks/after_bot_mount/a.js"]);
+    }
+}

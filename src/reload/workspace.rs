@@ -1,0 +1,53 @@
+//! A workspace in service: its program, its bots, and what is wrong with its files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::config::Problem;
+use crate::model::BotId;
+use crate::program::Program;
+
+/// A workspace as it stands at one moment.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// Its folder.
+    pub root: PathBuf,
+    /// What workers run.
+    pub program: Arc<Program>,
+    /// Every bot that has a configuration, disabled ones too, by id.
+    pub bots: IndexMap<BotId, BotInfo>,
+    /// What the content types in service say of themselves (`{ id, title, group, description, jsonSchema, uiSchema, hidden }`),
+    /// by id, in the order of their ids.
+    pub content_types: IndexMap<String, Box<RawValue>>,
+    /// All that is wrong now, errors and warnings.
+    pub problems: Vec<Problem>,
+    /// What is good to know: which built-in files were replaced, for instance.
+    pub notices: Vec<String>,
+}
+
+/// What is known of a bot from its configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BotInfo {
+    /// Its id, the name of its folder.
+    pub id: BotId,
+    /// Its name, else its id.
+    pub name: String,
+    /// Its description, perhaps empty.
+    pub description: String,
+    /// `details`, an object.
+    pub details: Value,
+    /// Known, but not mounted.
+    pub disabled: bool,
+    /// Every route but media needs a token.
+    pub private: bool,
+    /// The language to fall back to.
+    pub default_language: String,
+    /// Its languages, the default one among them.
+    pub languages: Vec<String>,
+    /// The whole file, unknown keys and secrets too.
+    pub config: Map<String, Value>,
+}
