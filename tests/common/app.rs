@@ -18,22 +18,41 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running server.
 pub struct TestApp {
     pub client: Client,
-    /// The workspace: a copy, removed at the end.
+    /// The workspace, removed at the end.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub folder: TempDir,
     shutdown: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
 /// A file or folder below `tests/`.
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 pub fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
 }
 
 impl TestApp {
     /// Starts a server, as in production, on a copy of `workspace`.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub async fn start(workspace: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy(workspace, folder.path());
+        Self::serve(folder).await
+    }
+
+    /// Starts a server on a workspace of these files: path and text.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub async fn start_with(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self::serve(folder).await
+    }
+
+    async fn serve(folder: TempDir) -> Self {
         let mut options = Options::new(folder.path());
         options.port = Some(0);
         options.production = true;
