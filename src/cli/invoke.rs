@@ -83,10 +83,10 @@ async fn invoke(args: &InvokeArgs) -> anyhow::Result<Run> {
     let state = input::complete_state(state)?;
 
     let scratch = Scratch::new()?;
-    let store = Store::open(&scratch.path().join("data.db"), clock.clone())?;
+    let store = Store::open(&scratch.path().join("data.db"), clock)?;
     let settings = Arc::new(settings);
     let (_keep, bots) = watch::channel(Arc::new(on_disk::directory(&workspace)));
-    let services = Services::new(store, clock, bots, Arc::clone(&settings))?;
+    let services = Services::new(store, bots, Arc::clone(&settings))?;
     let work = InvokeWork {
         script,
         hook: kind.folder().to_owned(),

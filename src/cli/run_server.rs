@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::app::{App, Options};
 use crate::cli::{output, workspace};
 use crate::config::{self, Overrides, Problem};
-use crate::reload::builtin::{BUILTINS, PREFIX};
+use crate::reload::{BUILTIN_PREFIX, BUILTINS};
 use crate::shutdown::StopSignals;
 use crate::telemetry::{self, LogFormat};
 
@@ -133,7 +133,7 @@ fn counts(problems: &[Problem]) -> (usize, usize) {
 
 /// Whether a script comes with the server. In a checkout of it the built-ins lie in the workspace, word for word.
 fn is_built_in(path: &str, source: &str) -> bool {
-    path.starts_with(PREFIX) || BUILTINS.iter().any(|file| file.path == path && file.source == source)
+    path.starts_with(BUILTIN_PREFIX) || BUILTINS.iter().any(|file| file.path == path && file.source == source)
 }
 
 /// Where hooks of all bots lie, by the layout of the workspace.
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_built_in_is_one_in_a_checkout_too_until_it_is_edited() {
         let hook = BUILTINS.iter().find(|file| file.path.starts_with("hooks/")).unwrap();
-        assert!(is_built_in(&format!("{PREFIX}{}", hook.path), hook.source));
+        assert!(is_built_in(&format!("{BUILTIN_PREFIX}{}", hook.path), hook.source));
         assert!(is_built_in(hook.path, hook.source));
         assert!(!is_built_in(hook.path, "edited"));
     }
