@@ -44,6 +44,7 @@ use crate::services::Services;
 use crate::store::{Store, StoreError, StoredMessage};
 
 pub use admission::FullQueue;
+pub use hello::public_address;
 pub use process::WorkerCommand;
 pub use stats::Stats;
 pub use traces::Traces;
@@ -147,6 +148,15 @@ pub enum DispatchError {
     Stopping,
 }
 
+/// How the workers stand ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedIn {
+    /// Processes that run events; one spare and one resident are beside them.
+    pub workers: usize,
+    /// `seccomp+landlock`, `seccomp`, `limits`, `off`.
+    pub how: String,
+}
+
 /// What subscribers are told, after it is committed and in the order of the commits.
 #[derive(Debug, Clone)]
 pub enum Notice {
@@ -154,8 +164,10 @@ pub enum Notice {
     Stored {
         /// Bot, channel and user.
         key: ConversationKey,
-        /// The message; its `deliver_at` may lie ahead.
+        /// The message.
         message: Arc<StoredMessage>,
+        /// From when on it may be seen, in milliseconds since the epoch; it may lie ahead.
+        deliver_at: u64,
     },
     /// The bot shows that it types.
     Typing {
@@ -200,7 +212,7 @@ impl Dispatcher {
     }
 
     /// Waits until the first workers stand ready, or says why they do not.
-    pub async fn ready(&self) -> Result<(), DispatchError> {
+    pub async fn ready(&self) -> Result<LockedIn, DispatchError> {
         let (answer, receiver) = oneshot::channel();
         self.0.tell(Control::WhenReady(answer));
         receiver.await.unwrap_or(Err(DispatchError::Stopping))

@@ -8,13 +8,13 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::{Control, Core, Published};
-use super::hello::{build_id, hello};
+use super::hello::hello;
 use super::process::{self, FromWorker, Process};
 use super::stats::gauge;
 use super::verdict::Cause;
 use super::{DispatchError, LockedIn, Shared};
 use crate::config::LockIn;
-use crate::protocol::{Compiled, Frame, FrameKind, Ready, Running};
+use crate::protocol::{Compiled, Frame, FrameKind, Ready, Running, build_id};
 
 /// Suspects that run at once, each in a worker of its own.
 const ALONE_AT_ONCE: usize = 2;
@@ -202,7 +202,7 @@ impl Pool {
         let slot = self.free_slot();
         let limit = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
         let sink = self.sink.clone();
-        let process = process::spawn(id, &shared.command, settings.dispatch.lock_in, limit, shared.started, sink);
+        let process = process::spawn(id, &shared.command, limit, shared.started, sink);
         let Process { child, pid, out, heard } = process.map_err(|error| {
             DispatchError::Worker(format!("{} cannot be run: {error}", shared.command.program.display()))
         })?;

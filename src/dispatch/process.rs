@@ -19,7 +19,6 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::mpsc;
 
-use crate::config::LockIn;
 use crate::protocol::{Beat, Compiled, Effect, Frame, FrameKind, FrameReader, LogLine, Processed, Ready, Settled};
 
 /// Frames handed over at once at most; a flood waits in the socket.
@@ -85,7 +84,6 @@ pub(super) enum FromWorker {
 pub(super) fn spawn(
     id: u32,
     command: &WorkerCommand,
-    lock_in: LockIn,
     frame_limit: usize,
     started: Instant,
     sink: mpsc::Sender<FromWorker>,
@@ -97,7 +95,6 @@ pub(super) fn spawn(
         process
             .args(&command.args)
             .env_clear()
-            .env("NUDGE_LOCK_IN", if lock_in == LockIn::Off { "off" } else { "on" })
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -23,13 +23,18 @@ use crate::store::Place;
 fn a_worker_process() {
     let mut socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
     let out = Mutex::new(socket.try_clone().unwrap());
-    let running: Mutex<HashMap<u64, Instant>> = Mutex::default();
-    let send = |kind: FrameKind, dispatch: u64, number: u32, body: Value| {
+    let running: Mutex<HashMap<u64, (Instant, String)>> = Mutex::default();
+    let raw = |kind: FrameKind, dispatch: u64, number: u32, body: Vec<u8>| {
         let mut wire = bytes::BytesMut::new();
-        Frame { kind, dispatch, number, body: body.to_string().into() }.write(&mut wire);
+        Frame { kind, dispatch, number, body: body.into() }.write(&mut wire);
         // The server may have gone.
         let _ = out.lock().unwrap().write_all(&wire);
     };
+    let send = |kind: FrameKind, dispatch: u64, number: u32, body: Value| {
+        raw(kind, dispatch, number, body.to_string().into_bytes());
+    };
+    // Of the event that asked: dispatch, channel, target.
+    let asked: Mutex<HashMap<u64, Value>> = Mutex::default();
     let event = |dispatch: u64, event: &Value, state: &Value, want_event: bool| {
         let reply = |number: u32, kind: &str, payload: Value| {
             let effect = json!({
@@ -57,6 +62,17 @@ fn a_worker_process() {
                 reply(1, "text", json!({ "type": "text", "text": "late" }));
                 send(FrameKind::Settled, dispatch, 0, json!({}));
             }
+            "ask" => {
+                asked.lock().unwrap().insert(dispatch, event.clone());
+                for (number, call) in
+                    [("kvs.set", json!(["b", "k", 7])), ("kvs.get", json!(["b", "k"]))].into_iter().enumerate()
+                {
+                    let mut body = vec![u8::try_from(call.0.len()).unwrap()];
+                    body.extend_from_slice(call.0.as_bytes());
+                    body.extend_from_slice(call.1.to_string().as_bytes());
+                    raw(FrameKind::Request, dispatch, u32::try_from(number).unwrap(), body);
+                }
+            }
             "send" => {
                 let sent = json!({
                     "id": "2", "direction": "incoming", "type": "text", "channel": event["channel"],
@@ -68,14 +84,14 @@ fn a_worker_process() {
             }
             "spin" => {
                 reply(0, "text", json!({ "type": "text", "text": "before the loop" }));
-                running.lock().unwrap().insert(dispatch, Instant::now());
+                let file = "hooks/before_incoming_middleware/spin.js".to_owned();
+                running.lock().unwrap().insert(dispatch, (Instant::now(), file));
             }
             "crash" => {
                 reply(0, "text", json!({ "type": "text", "text": "before the crash" }));
                 std::process::abort();
             }
-            // Long enough for the death of another event's worker to find it here; its second run ends at once.
-            "hang" if state["session"]["first"].is_null() => {}
+            "hang" => {}
             "lie" => send(FrameKind::Processed, dispatch + 1_000, 0, json!({})),
             other => panic!("{other}"),
         }
@@ -88,10 +104,10 @@ fn a_worker_process() {
                     .lock()
                     .unwrap()
                     .iter()
-                    .map(|(dispatch, since)| {
+                    .map(|(dispatch, (since, file))| {
                         json!({
                             "dispatch": dispatch, "slice_ms": since.elapsed().as_millis() as u64, "allowed_ms": 1000,
-                            "file": "hooks/before_incoming_middleware/spin.js", "hook": "before_incoming_middleware"
+                            "file": file, "hook": "before_incoming_middleware"
                         })
                     })
                     .collect();
@@ -114,8 +130,9 @@ fn a_worker_process() {
                     }
                     FrameKind::Compile => {
                         let program: Program = serde_json::from_slice(&frame.body).unwrap();
-                        if program.scripts.iter().any(|script| script.source.contains("hang")) {
-                            running.lock().unwrap().insert(0, Instant::now() - Duration::from_secs(3));
+                        if let Some(hangs) = program.scripts.iter().find(|script| &*script.source == "hang") {
+                            let long_ago = Instant::now() - Duration::from_secs(3);
+                            running.lock().unwrap().insert(0, (long_ago, hangs.path.to_string()));
                             continue;
                         }
                         let compiled = json!({ "version": program.version, "failures": [], "content_types": [] });
@@ -130,6 +147,17 @@ fn a_worker_process() {
                         } else {
                             event(frame.dispatch, &work["event"], &work["state"], work["wantEvent"] == true);
                         }
+                    }
+                    FrameKind::Result if frame.number == 1 => {
+                        let event = asked.lock().unwrap().remove(&frame.dispatch).unwrap();
+                        let text = std::str::from_utf8(&frame.body[1..]).unwrap();
+                        let effect = json!({
+                            "id": "1", "direction": "outgoing", "type": "text", "channel": event["channel"],
+                            "target": event["target"], "botId": event["botId"],
+                            "payload": { "text": format!("{} {text}", frame.body[0]) }
+                        });
+                        send(FrameKind::Effect, frame.dispatch, 0, effect);
+                        send(FrameKind::Processed, frame.dispatch, 0, json!({ "settled": true }));
                     }
                     FrameKind::Drain => std::process::exit(0),
                     _ => {}
@@ -169,8 +197,8 @@ async fn server(settings: Settings) -> Server {
 
 async fn start(settings: Settings, folder: tempfile::TempDir, clock: Clock, store: Store) -> Server {
     let settings = Arc::new(settings);
-    let workspace = watch::channel(Arc::new(Workspace::empty(folder.path().to_owned()))).1;
-    let services = Services::new(store.clone(), clock.clone(), workspace, Arc::clone(&settings));
+    let bots = watch::channel(Arc::default()).1;
+    let services = Services::new(store.clone(), bots, Arc::clone(&settings)).unwrap();
     let dispatcher = Dispatcher::start(settings, clock.clone(), store.clone(), services, worker()).unwrap();
     dispatcher.ready().await.unwrap();
     Server { dispatcher, store, clock, folder }
@@ -248,6 +276,26 @@ async fn converse_is_answered_with_the_replies_of_its_own_event_late_ones_too() 
     assert_eq!(two, ["\"early\"", "\"late\""]);
     let asked = server.dispatcher.converse(draft("api", "u", json!({ "do": "late" })), true).await.unwrap();
     assert!(asked.event.unwrap().get().starts_with("{\"state\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_a_script_are_answered_and_take_effect_in_their_order() {
+    let server = server(settings()).await;
+    server.serve();
+    assert_eq!(server.converse("u", json!({ "do": "ask" })).await, ["\"1 7\""]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_only_waited_when_its_worker_died_runs_again_with_the_others() {
+    let server = server(settings()).await;
+    server.serve();
+    let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), Place::Nowhere, None);
+    let hanging = hanging.await.unwrap().event.id;
+    assert_eq!(server.converse("u", json!({ "do": "spin" })).await, ["\"before the loop\""]);
+    assert_eq!(server.converse("v", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
+    assert_eq!(server.store.pending().unwrap().iter().map(|event| event.id).collect::<Vec<_>>(), [hanging]);
+    let stats = server.dispatcher.stats();
+    assert_eq!((stats.ended_by_kill, stats.run_again, stats.dispatched), (1, 1, 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -351,8 +399,10 @@ async fn a_file_that_hangs_the_compiler_is_named_and_the_rest_compiles() {
     let server = server(settings()).await;
     let compiled = server.dispatcher.compile(&program(&["fine"])).await.unwrap();
     assert!(compiled.failures.is_empty());
-    let error = server.dispatcher.compile(&program(&["fine", "hang"])).await.unwrap_err();
-    assert!(error.to_string().contains("killed after"), "{error}");
+    let compiled = server.dispatcher.compile(&program(&["hang", "fine", "hang"])).await.unwrap();
+    let failed: Vec<u32> = compiled.failures.iter().map(|failure| failure.script).collect();
+    assert_eq!(failed, [0, 2]);
+    assert!(compiled.failures[0].error.message.contains("killed after"), "{:?}", compiled.failures);
     assert!(server.dispatcher.compile(&program(&["fine"])).await.is_ok(), "there is a new compiler");
 }
 
@@ -405,8 +455,8 @@ async fn workers_that_do_not_start_are_an_error_that_says_why() {
     let clock = Clock::system();
     let store = Store::open(&folder.path().join("data.db"), clock.clone()).unwrap();
     let settings = Arc::new(settings());
-    let workspace = watch::channel(Arc::new(Workspace::empty(folder.path().to_owned()))).1;
-    let services = Services::new(store.clone(), clock.clone(), workspace, Arc::clone(&settings));
+    let bots = watch::channel(Arc::default()).1;
+    let services = Services::new(store.clone(), bots, Arc::clone(&settings)).unwrap();
     let command = WorkerCommand::of("/nonexistent/nudge");
     let dispatcher = Dispatcher::start(settings, clock, store, services, command).unwrap();
     let error = dispatcher.ready().await.unwrap_err().to_string();
