@@ -69,6 +69,8 @@ struct Shared {
     store: Store,
     services: Services,
     command: WorkerCommand,
+    /// What workers of that command say they are.
+    build: String,
     /// The zero of times that are kept as milliseconds.
     started: Instant,
     control: mpsc::UnboundedSender<Control>,
@@ -199,6 +201,7 @@ impl Dispatcher {
             clock,
             store,
             services,
+            build: command.build(),
             command,
             started: Instant::now(),
             control,

@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::model::BotId;
 use crate::program::Program;
 use crate::protocol::{
-    Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled, build_id,
+    Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled,
 };
 use crate::services::{Caller, Services};
 use crate::telemetry;
@@ -77,12 +77,12 @@ impl Solo {
         let process =
             spawn(0, command, frame_limit, started, sink).map_err(|error| DispatchError::Worker(error.to_string()))?;
         let mut solo = Self { settings: settings.clone(), process, messages, started, lock_in: String::new() };
-        let hello =
-            serde_json::to_vec(&hello::hello(settings, 0)).map_err(|error| DispatchError::Worker(error.to_string()))?;
+        let hello = serde_json::to_vec(&hello::hello(settings, 0, &command.build()))
+            .map_err(|error| DispatchError::Worker(error.to_string()))?;
         solo.send(Frame::new(FrameKind::Hello, hello));
         let ready = tokio::time::timeout(READY, solo.ready()).await;
         let ready = ready.unwrap_or_else(|_| Err(DispatchError::Worker("it does not answer".into())))?;
-        if ready.build != build_id() {
+        if ready.build != command.build() {
             return Err(DispatchError::Worker("it is of another build; was the program replaced meanwhile?".into()));
         }
         solo.lock_in = ready.lock_in;
