@@ -16,7 +16,7 @@ use crate::config::{self, Overrides, Problem, Settings};
 use crate::dispatch::{Dispatcher, LockedIn, WorkerCommand, public_address};
 use crate::model::BotId;
 use crate::program::{HookKind, Program};
-use crate::reload::{self, Workspace};
+use crate::reload::{self, Compiling, Reader, Watch, Workspace};
 use crate::services::{BotDirectory, BotEntry, Services};
 use crate::store::{Lifetimes, Store};
 use crate::web::{self, Web};
@@ -74,8 +74,8 @@ pub struct App {
     web: Web,
     mounted: Mounted,
     workspace: watch::Receiver<Arc<Workspace>>,
-    publish: watch::Sender<Arc<Workspace>>,
-    watch: bool,
+    /// Files are watched as long as this lives.
+    watch: Option<Watch>,
 }
 
 impl App {
@@ -104,10 +104,16 @@ impl App {
         let dispatcher =
             Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
         let locked_in = dispatcher.ready().await?;
-        let workspace = Arc::new(first_workspace(&root, &settings, &dispatcher).await?);
+        let (reader, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
         let mounted = Mounted { dispatcher: dispatcher.clone(), directory, bots: BTreeSet::new() };
         let mounted = mounted.first(Arc::clone(&workspace)).await?;
-        let (publish, workspace) = watch::channel(workspace);
+        let (watch, workspace) = if options.watch {
+            let watch = reload::watch(reader, Arc::clone(&settings), workspace, compiling(&dispatcher))?;
+            let workspace = watch.subscribe();
+            (Some(watch), workspace)
+        } else {
+            (None, watch::channel(workspace).1)
+        };
         let started = clock.now();
         let web = Web {
             dispatcher,
@@ -127,8 +133,7 @@ impl App {
             web,
             mounted,
             workspace,
-            publish,
-            watch: options.watch,
+            watch,
         })
     }
 
@@ -165,15 +170,14 @@ impl App {
     /// Serves until `stopped` is done, then lets what runs finish.
     ///
     /// # Errors
-    /// Files cannot be watched.
+    /// None so far: what goes wrong while serving is logged.
     pub async fn run_until_stopped(self, stopped: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
-        let Self { settings, listener, web, mounted, workspace, publish, watch, .. } = self;
+        let Self { settings, listener, web, mounted, workspace, watch, .. } = self;
         let dispatcher = web.dispatcher.clone();
-        let root = workspace.borrow().root.clone();
-        let _watcher = if watch { Some(watch_files(root, &settings, &dispatcher, publish)?) } else { None };
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone()));
         web::serve(listener, web::router(web), &settings.http, stopped).await;
+        drop(watch);
         following.abort();
         starting.abort();
         dispatcher.stop(FINISHING).await;
@@ -222,28 +226,32 @@ async fn listen(settings: &Settings) -> anyhow::Result<(TcpListener, Option<u16>
     bail!("the ports from {first} to {last} are all taken; choose another with --port")
 }
 
-async fn first_workspace(root: &Path, settings: &Arc<Settings>, dispatcher: &Dispatcher) -> anyhow::Result<Workspace> {
-    let candidate = {
-        let (root, settings) = (root.to_owned(), Arc::clone(settings));
-        tokio::task::spawn_blocking(move || reload::read(&root, &settings)).await?
-    };
-    let compiled = dispatcher.compile(&candidate.program).await?;
-    Ok(reload::finish(candidate, &compiled, None))
-}
-
-/// Compiles and publishes what changes, as long as the result lives.
-fn watch_files(
-    root: PathBuf,
+/// Reads and compiles the workspace; the reader can look at it again.
+async fn first_workspace(
+    root: &Path,
     settings: &Arc<Settings>,
     dispatcher: &Dispatcher,
-    publish: watch::Sender<Arc<Workspace>>,
-) -> anyhow::Result<reload::Watcher> {
-    let dispatcher = dispatcher.clone();
-    let compile = move |program: Arc<Program>| {
-        let dispatcher = dispatcher.clone();
-        async move { dispatcher.compile(&program).await }
+) -> anyhow::Result<(Reader, Arc<Workspace>)> {
+    let (reader, candidate) = {
+        let (root, settings) = (root.to_owned(), Arc::clone(settings));
+        let read = move || {
+            let mut reader = Reader::new(&root);
+            let candidate = reader.read(&settings);
+            (reader, candidate)
+        };
+        tokio::task::spawn_blocking(read).await?
     };
-    Ok(reload::watch(root, Arc::clone(settings), compile, publish)?)
+    let compiled = dispatcher.compile(&candidate.program).await?;
+    Ok((reader, Arc::new(reload::finish(candidate, &compiled, None))))
+}
+
+/// How a changed workspace is compiled.
+fn compiling(dispatcher: &Dispatcher) -> impl Fn(Arc<Program>) -> Compiling + Send + 'static + use<> {
+    let dispatcher = dispatcher.clone();
+    move |program| {
+        let dispatcher = dispatcher.clone();
+        Box::pin(async move { dispatcher.compile(&program).await.map_err(|error| error.to_string()) })
+    }
 }
 
 /// The hooks that run once, when the server is up.
@@ -302,7 +310,6 @@ impl Mounted {
 
     /// Puts each new workspace into service, until the sender is gone.
     async fn follow(mut self, mut workspaces: watch::Receiver<Arc<Workspace>>) {
-        workspaces.mark_unchanged();
         while workspaces.changed().await.is_ok() {
             let workspace = workspaces.borrow_and_update().clone();
             let bots = bots_of(&workspace);

@@ -39,7 +39,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Worker => return worker::run(),
+        Command::Worker => worker::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         output::complaint(format_args!("error: {error:#}"));

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -33,7 +34,7 @@ pub use messages::{OutgoingMessage, Reply, StoredMessage, Undelivered, UserMessa
 pub use queue::{Accepted, FollowUp, Place, Poisoned, StoredEffect};
 pub use timestamp::Timestamp;
 pub use users::{Attributes, NewUser, UserRow};
-pub use writer::Tx;
+use writer::Tx;
 
 /// Why something could not be read or stored.
 #[derive(Debug, thiserror::Error)]
@@ -235,6 +236,9 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Plans must not depend on bound values: otherwise SQLite, built with STAT4, prepares many a cached statement anew at
+    // each run, which costs more than running it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // FULL: a commit is on the disk when it returns. Sub-journals of savepoints stay in memory.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; \

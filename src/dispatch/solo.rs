@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::process::{FromWorker, Message, Process, WorkerCommand, millis, spawn};
 use super::requests::result_body;
-use super::{DispatchError, hello, to_frame, without_hanging_files};
+use super::{Attempt, DispatchError, hello, to_frame};
 use crate::config::Settings;
 use crate::model::BotId;
 use crate::program::Program;
@@ -37,10 +37,13 @@ pub async fn compile(
     command: &WorkerCommand,
     candidate: &Program,
 ) -> Result<Compiled, DispatchError> {
-    without_hanging_files(candidate, async |program: &Program| {
-        Solo::start(settings, command).await?.compile_once(program).await
-    })
-    .await
+    let mut attempt = Attempt::new(candidate);
+    loop {
+        let result = Solo::start(settings, command).await?.compile_once(attempt.program()).await;
+        if let Some(outcome) = attempt.outcome(result) {
+            return outcome;
+        }
+    }
 }
 
 /// A worker alone. It is killed when this is dropped.
@@ -127,7 +130,7 @@ impl Solo {
     }
 
     /// Runs one hook file on one event and hands over what it does as it does it. The result is
-    /// `{ flags, state, event, ms }`.
+    /// `{ ms, view: { flags, state, event } }`.
     ///
     /// # Errors
     /// The worker had to be killed, or died.

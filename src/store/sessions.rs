@@ -24,8 +24,8 @@ impl Store {
             let mut statement = connection.prepare_cached(sql)?;
             let params = params![key.bot.as_str(), key.channel, key.target.as_str(), thread_key(&session.thread), now];
             let snapshot = statement.query_row(params, |row| {
-                let part = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?);
-                let or_empty = |column| Ok::<_, rusqlite::Error>(part(column)?.unwrap_or_else(|| "{}".into()));
+                let or_empty =
+                    |column| row.get(column).map(|text: Option<String>| text.unwrap_or_else(|| "{}".to_owned()));
                 Ok(StateSnapshot {
                     user: or_empty(0)?,
                     session: or_empty(1)?,

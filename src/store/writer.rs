@@ -27,7 +27,7 @@ const SERVER_IDS: u64 = 50_000;
 const IDS_PER_MS: u64 = 100_000;
 
 /// What an operation works with: the connection, inside the transaction, and what the writer keeps in memory.
-pub struct Tx<'w> {
+pub(super) struct Tx<'w> {
     pub(super) connection: &'w Connection,
     /// Milliseconds since the epoch; the same for the whole transaction, never less than in the one before.
     pub(super) now: u64,
