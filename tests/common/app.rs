@@ -57,7 +57,7 @@ impl TestApp {
         options.port = Some(0);
         options.production = true;
         options.worker = WorkerCommand::of(env!("CARGO_BIN_EXE_nudge"));
-        let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:?}"));
+        let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = Client { address: ([127, 0, 0, 1], app.port()).into() };
         let (shutdown, asked) = oneshot::channel::<()>();
         let running = tokio::spawn(app.run_until_stopped(async move {
