@@ -1,1 +1,372 @@
-//! app (being built).
+//! The composition root: settings, store, workers, workspace and HTTP, put together in the order in which they need each
+//! other, and taken down in the opposite one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::{self, Overrides, Problem, Settings};
+use crate::dispatch::{Dispatcher, LockedIn, WorkerCommand, public_address};
+use crate::model::BotId;
+use crate::program::{HookKind, Program};
+use crate::reload::{self, Compiling, Reader, Watch, Workspace};
+use crate::services::{BotDirectory, BotEntry, Services};
+use crate::store::{Lifetimes, Store};
+use crate::web::{self, Web};
+
+/// The port when none is asked for; then the next free one.
+const PORT: u16 = 3_000;
+/// As many ports are tried after it.
+const PORTS: u16 = 100;
+/// How long the hooks of mounting may hold up the start; after that they go on beside it.
+const MOUNTING: Duration = Duration::from_secs(2);
+/// How long events that run may take to finish when the server stops.
+const FINISHING: Duration = Duration::from_secs(5);
+
+/// What to serve, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The workspace's folder.
+    pub root: PathBuf,
+    /// Where to listen, over what the configuration says.
+    pub host: Option<String>,
+    /// On which port, over what the configuration says; 0 is any free one.
+    pub port: Option<u16>,
+    /// For the public: no traces, no stacks.
+    pub production: bool,
+    /// Whether to pick up changes of files.
+    pub watch: bool,
+    /// How to start a script worker.
+    pub worker: WorkerCommand,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// Serves `root` as its configuration says, and picks up changes. Workers are this executable.
+    pub fn new(root: impl AsRef<Path>) -> Self {
+        Self {
+            root: root.as_ref().to_owned(),
+            host: None,
+            port: None,
+            production: false,
+            watch: true,
+            worker: WorkerCommand::current().unwrap_or_else(|_| WorkerCommand::of("nudge")),
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// A server that stands ready: its port is open and its scripts are compiled.
+pub struct App {
+    settings: Arc<Settings>,
+    listener: TcpListener,
+    address: SocketAddr,
+    taken_port: Option<u16>,
+    locked_in: LockedIn,
+    web: Web,
+    mounted: Mounted,
+    workspace: watch::Receiver<Arc<Workspace>>,
+    /// Files are watched as long as this lives.
+    watch: Option<Watch>,
+}
+
+impl App {
+    /// Reads the configuration, opens the port and the store, starts the workers, compiles the workspace and puts it
+    /// into service.
+    ///
+    /// # Errors
+    /// The configuration is wrong, the port is taken, the store cannot be opened, or workers do not start.
+    pub async fn build(options: Options) -> anyhow::Result<Self> {
+        let root = options.root.canonicalize();
+        let root = root.with_context(|| format!("cannot open the workspace {}", options.root.display()))?;
+        let (mut settings, warnings) = load(&root, &options)?;
+        report(&warnings);
+        let (listener, taken_port) = listen(&settings).await?;
+        let address = listener.local_addr().context("the port that was opened has no address")?;
+        settings.http.port = Some(address.port());
+        let settings = Arc::new(settings);
+        let lifetimes = Lifetimes {
+            session: settings.dialog.session_timeout_interval,
+            recent_conversation: settings.http.recent_conversation_lifetime,
+        };
+        let store = Store::open_with(&root.join("data.db"), options.clock.clone(), lifetimes)?;
+        let (directory, bots) = watch::channel(Arc::default());
+        let services = Services::new(store.clone(), bots, Arc::clone(&settings))?;
+        let (clock, command) = (options.clock, options.worker);
+        let dispatcher =
+            Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
+        let locked_in = dispatcher.ready().await?;
+        let (reader, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
+        let mounted =
+            Mounted { dispatcher: dispatcher.clone(), directory, bots: BTreeSet::new(), said: BTreeSet::new() };
+        let mounted = mounted.first(Arc::clone(&workspace)).await?;
+        let (watch, workspace) = if options.watch {
+            let watch = reload::watch(reader, Arc::clone(&settings), workspace, compiling(&dispatcher))?;
+            let workspace = watch.subscribe();
+            (Some(watch), workspace)
+        } else {
+            (None, watch::channel(workspace).1)
+        };
+        let started = clock.now();
+        let web = Web {
+            dispatcher,
+            store,
+            services,
+            workspace: workspace.clone(),
+            settings: Arc::clone(&settings),
+            clock,
+            started,
+        };
+        Ok(Self { settings, listener, address, taken_port, locked_in, web, mounted, workspace, watch })
+    }
+
+    /// The port that is open.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Where the server is reached from outside, such as `http://localhost:3000`.
+    pub fn url(&self) -> String {
+        public_address(&self.settings)
+    }
+
+    /// The usual port, if it was taken and another was opened.
+    pub fn taken_port(&self) -> Option<u16> {
+        self.taken_port
+    }
+
+    /// How many workers run events, and how they are locked in.
+    pub fn locked_in(&self) -> &LockedIn {
+        &self.locked_in
+    }
+
+    /// The settings in force; the port is the one that is open.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The workspace in service.
+    pub fn workspace(&self) -> Arc<Workspace> {
+        self.workspace.borrow().clone()
+    }
+
+    /// Serves until `stopped` is done, then lets what runs finish.
+    ///
+    /// # Errors
+    /// None so far: what goes wrong while serving is logged.
+    pub async fn run_until_stopped(self, stopped: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
+        let Self { settings, listener, web, mounted, workspace, watch, .. } = self;
+        let dispatcher = web.dispatcher.clone();
+        let following = tokio::spawn(mounted.follow(workspace));
+        let starting = tokio::spawn(started(dispatcher.clone()));
+        web::serve(listener, web::router(web), &settings.http, stopped).await;
+        drop(watch);
+        following.abort();
+        starting.abort();
+        dispatcher.stop(FINISHING).await;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn load(root: &Path, options: &Options) -> anyhow::Result<(Settings, Vec<Problem>)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let environment: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
+    let overrides = Overrides { host: options.host.clone(), port: options.port, production: options.production };
+    Ok(config::load(root, &overrides, &environment)?)
+}
+
+/// Opens the port that is asked for; if none is, the usual one or the next that is free. Also says whether the usual one
+/// was taken.
+async fn listen(settings: &Settings) -> anyhow::Result<(TcpListener, Option<u16>)> {
+    let host = match settings.http.host.as_str() {
+        "" => "localhost",
+        host => host.trim_start_matches('[').trim_end_matches(']'),
+    };
+    let (first, last) = settings.http.port.map_or((PORT, PORT + PORTS), |port| (port, port));
+    for port in first..=last {
+        let addresses = tokio::net::lookup_host((host, port)).await;
+        let addresses = addresses.with_context(|| format!("the host {host:?} (`httpServer.host`) has no address"))?;
+        let mut addresses: Vec<SocketAddr> = addresses.collect();
+        // Where a name has addresses of both kinds, that is the one everybody tries.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        match TcpListener::bind(&addresses[..]).await {
+            Ok(listener) => return Ok((listener, (port != first).then_some(first))),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port < last => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                bail!("port {port} is taken; choose another with --port")
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot listen on {host}:{port}")),
+        }
+    }
+    bail!("the ports from {first} to {last} are all taken; choose another with --port")
+}
+
+/// Reads and compiles the workspace; the reader can look at it again.
+async fn first_workspace(
+    root: &Path,
+    settings: &Arc<Settings>,
+    dispatcher: &Dispatcher,
+) -> anyhow::Result<(Reader, Arc<Workspace>)> {
+    let (reader, candidate) = {
+        let (root, settings) = (root.to_owned(), Arc::clone(settings));
+        let read = move || {
+            let mut reader = Reader::new(&root);
+            let candidate = reader.read(&settings);
+            (reader, candidate)
+        };
+        tokio::task::spawn_blocking(read).await?
+    };
+    let compiled = dispatcher.compile(&candidate.program).await?;
+    Ok((reader, Arc::new(reload::finish(candidate, &compiled, None))))
+}
+
+/// How a changed workspace is compiled.
+fn compiling(dispatcher: &Dispatcher) -> impl Fn(Arc<Program>) -> Compiling + Send + 'static + use<> {
+    let dispatcher = dispatcher.clone();
+    move |program| {
+        let dispatcher = dispatcher.clone();
+        Box::pin(async move { dispatcher.compile(&program).await.map_err(|error| error.to_string()) })
+    }
+}
+
+/// The hooks that run once, when the server is up.
+async fn started(dispatcher: Dispatcher) {
+    run_hooks(&dispatcher, HookKind::AfterServerStart, None).await;
+}
+
+async fn run_hooks(dispatcher: &Dispatcher, kind: HookKind, bot: Option<&BotId>) {
+    let mut args = serde_json::Map::new();
+    if let Some(bot) = bot {
+        args.insert("botId".to_owned(), bot.as_str().into());
+    }
+    if let Err(error) = dispatcher.run_hooks(kind, bot, args).await {
+        let bot = bot.map(tracing::field::display);
+        tracing::error!(bot, "{} hooks: {error}", kind.folder());
+    }
+}
+
+fn report<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
+    for problem in problems {
+        if problem.fatal {
+            tracing::error!("{problem}");
+        } else {
+            tracing::warn!("{problem}");
+        }
+    }
+}
+
+/// Which bots are in service, and who must know when that changes.
+#[derive(Debug)]
+struct Mounted {
+    dispatcher: Dispatcher,
+    /// What services tell scripts of bots.
+    directory: watch::Sender<Arc<BotDirectory>>,
+    bots: BTreeSet<BotId>,
+    /// Problems and notices of the workspace in service.
+    said: BTreeSet<String>,
+}
+
+impl Mounted {
+    /// Puts the first workspace into service. Hooks that take long go on beside the start.
+    async fn first(mut self, workspace: Arc<Workspace>) -> anyhow::Result<Self> {
+        self.serve(&workspace)?;
+        let (dispatcher, bots) = (self.dispatcher.clone(), self.bots.clone());
+        let mounting = tokio::spawn(async move {
+            for bot in &bots {
+                run_hooks(&dispatcher, HookKind::AfterBotMount, Some(bot)).await;
+            }
+        });
+        if tokio::time::timeout(MOUNTING, mounting).await.is_err() {
+            tracing::warn!(
+                "after_bot_mount hooks take longer than {} s; the server starts meanwhile",
+                MOUNTING.as_secs()
+            );
+        }
+        Ok(self)
+    }
+
+    /// Puts each new workspace into service, until the sender is gone.
+    async fn follow(mut self, mut workspaces: watch::Receiver<Arc<Workspace>>) {
+        while workspaces.changed().await.is_ok() {
+            let workspace = workspaces.borrow_and_update().clone();
+            let bots = bots_of(&workspace);
+            for bot in self.bots.difference(&bots) {
+                // On the program that still has the bot.
+                let unmounting = run_hooks(&self.dispatcher, HookKind::AfterBotUnmount, Some(bot));
+                if tokio::time::timeout(MOUNTING, unmounting).await.is_err() {
+                    tracing::warn!(bot = %bot, "after_bot_unmount hooks take longer than {} s", MOUNTING.as_secs());
+                }
+            }
+            let new: Vec<BotId> = bots.difference(&self.bots).cloned().collect();
+            if let Err(error) = self.serve(&workspace) {
+                tracing::error!("the changed workspace cannot be put into service: {error:#}");
+                continue;
+            }
+            let dispatcher = self.dispatcher.clone();
+            tokio::spawn(async move {
+                for bot in new {
+                    run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await;
+                }
+            });
+        }
+    }
+
+    fn serve(&mut self, workspace: &Arc<Workspace>) -> anyhow::Result<()> {
+        // What is wrong is said once, when it is new.
+        let new = |problem: &&Problem| !self.said.contains(&problem.to_string());
+        report(workspace.problems.iter().filter(new));
+        for notice in workspace.notices.iter().filter(|notice| !self.said.contains(*notice)) {
+            tracing::info!("{notice}");
+        }
+        let problems = workspace.problems.iter().map(ToString::to_string);
+        self.said = problems.chain(workspace.notices.iter().cloned()).collect();
+        let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone(), disabled: bot.disabled };
+        let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
+        self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
+        self.dispatcher.publish(workspace)?;
+        self.bots = bots_of(workspace);
+        Ok(())
+    }
+}
+
+fn bots_of(workspace: &Workspace) -> BTreeSet<BotId> {
+    workspace.program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_usual_port_gives_way_to_the_next_free_one_and_a_chosen_one_does_not() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut settings = Settings::default();
+        settings.http.host = "127.0.0.1".into();
+        settings.http.port = Some(taken.local_addr().unwrap().port());
+        let error = listen(&settings).await.unwrap_err().to_string();
+        assert!(error.contains("is taken; choose another with --port"), "{error}");
+        settings.http.port = None;
+        let first = listen(&settings).await.unwrap();
+        let (second, passed) = listen(&settings).await.unwrap();
+        assert_ne!(first.0.local_addr().unwrap().port(), second.local_addr().unwrap().port());
+        assert_eq!(passed, Some(PORT));
+        settings.http.host = "no.such.host.invalid".into();
+        assert!(listen(&settings).await.unwrap_err().to_string().contains("`httpServer.host`"));
+    }
+}

@@ -39,7 +39,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Worker => return worker::run(),
+        Command::Worker => worker::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         output::complaint(format_args!("error: {error:#}"));
@@ -57,6 +57,10 @@ mod tests {
     fn the_command_line_is_consistent_and_hides_the_worker() {
         CommandLine::command().debug_assert();
         let help = CommandLine::command().render_long_help().to_string();
-        assert!(["run-server", "check", "invoke", "bench"].iter().all(|name| help.contains(name)) && !help.contains("worker"), "{help}");
+        assert!(
+            ["run-server", "check", "invoke", "bench"].iter().all(|name| help.contains(name))
+                && !help.contains("worker"),
+            "{help}"
+        );
     }
 }

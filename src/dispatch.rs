@@ -14,6 +14,8 @@ mod hello;
 mod hold;
 mod pool;
 mod process;
+#[cfg(test)]
+mod process_tests;
 mod requests;
 pub mod solo;
 mod stats;
@@ -23,6 +25,7 @@ mod verdict;
 mod watch;
 mod work;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -41,6 +44,7 @@ use crate::services::Services;
 use crate::store::{Store, StoreError, StoredMessage};
 
 pub use admission::FullQueue;
+pub use hello::public_address;
 pub use process::WorkerCommand;
 pub use stats::Stats;
 pub use traces::Traces;
@@ -65,6 +69,8 @@ struct Shared {
     store: Store,
     services: Services,
     command: WorkerCommand,
+    /// What workers of that command say they are.
+    build: String,
     /// The zero of times that are kept as milliseconds.
     started: Instant,
     control: mpsc::UnboundedSender<Control>,
@@ -144,6 +150,15 @@ pub enum DispatchError {
     Stopping,
 }
 
+/// How the workers stand ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedIn {
+    /// Processes that run events; one spare and one resident are beside them.
+    pub workers: usize,
+    /// `seccomp+landlock`, `seccomp`, `limits`, `off`.
+    pub how: String,
+}
+
 /// What subscribers are told, after it is committed and in the order of the commits.
 #[derive(Debug, Clone)]
 pub enum Notice {
@@ -151,8 +166,10 @@ pub enum Notice {
     Stored {
         /// Bot, channel and user.
         key: ConversationKey,
-        /// The message; its `deliver_at` may lie ahead.
+        /// The message.
         message: Arc<StoredMessage>,
+        /// From when on it may be seen, in milliseconds since the epoch; it may lie ahead.
+        deliver_at: u64,
     },
     /// The bot shows that it types.
     Typing {
@@ -184,6 +201,7 @@ impl Dispatcher {
             clock,
             store,
             services,
+            build: command.build(),
             command,
             started: Instant::now(),
             control,
@@ -197,7 +215,7 @@ impl Dispatcher {
     }
 
     /// Waits until the first workers stand ready, or says why they do not.
-    pub async fn ready(&self) -> Result<(), DispatchError> {
+    pub async fn ready(&self) -> Result<LockedIn, DispatchError> {
         let (answer, receiver) = oneshot::channel();
         self.0.tell(Control::WhenReady(answer));
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
@@ -215,12 +233,15 @@ impl Dispatcher {
     /// Has the spare worker compile a candidate: 2 s a file, at most 30 s, then it is killed. A file that hangs the
     /// compiler becomes a failure like any other, and the rest is compiled without it.
     pub async fn compile(&self, candidate: &Program) -> Result<Compiled, DispatchError> {
-        without_hanging_files(candidate, async |program: &Program| {
+        let mut attempt = Attempt::new(candidate);
+        loop {
             let (answer, receiver) = oneshot::channel();
+            let program = attempt.program();
             self.0.tell(Control::Compile { frame: to_frame(program)?, files: program.scripts.len(), answer });
-            receiver.await.unwrap_or(Err(DispatchError::Stopping))
-        })
-        .await
+            if let Some(outcome) = attempt.outcome(receiver.await.unwrap_or(Err(DispatchError::Stopping))) {
+                return outcome;
+            }
+        }
     }
 
     /// Runs the hooks of one kind that have no event, in the resident worker, and waits until they are done. What they
@@ -280,32 +301,41 @@ impl Shared {
     }
 }
 
-/// Compiles a candidate by `compile`; a file that hangs or breaks the compiler becomes a failure like any other, and the
-/// rest is compiled without it.
-async fn without_hanging_files(
-    candidate: &Program,
-    compile: impl AsyncFn(&Program) -> Result<Compiled, DispatchError>,
-) -> Result<Compiled, DispatchError> {
-    let mut hanging: Vec<CompileFailure> = Vec::new();
-    let mut program = std::borrow::Cow::Borrowed(candidate);
-    loop {
-        match compile(&program).await {
+/// Compiling a candidate, again and again until no file hangs or breaks the compiler: such a file becomes a failure like
+/// any other, and the rest is compiled without it.
+struct Attempt<'p> {
+    program: Cow<'p, Program>,
+    hanging: Vec<CompileFailure>,
+}
+
+impl<'p> Attempt<'p> {
+    fn new(candidate: &'p Program) -> Self {
+        Self { program: Cow::Borrowed(candidate), hanging: Vec::new() }
+    }
+
+    /// What to compile next.
+    fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// What came of it; `None` is to try again.
+    fn outcome(&mut self, result: Result<Compiled, DispatchError>) -> Option<Result<Compiled, DispatchError>> {
+        let (why, file) = match result {
             Ok(mut compiled) => {
-                compiled.failures.extend(hanging);
-                return Ok(compiled);
+                compiled.failures.append(&mut self.hanging);
+                return Some(Ok(compiled));
             }
-            Err(DispatchError::Compiler { why, file: Some(file) }) if hanging.len() < HANGING_FILES => {
-                let at = program.scripts.iter().position(|script| *script.path == *file);
-                let known = |at: &usize| hanging.iter().any(|failure| failure.script as usize == *at);
-                let Some(at) = at.filter(|at| !known(at)) else {
-                    return Err(DispatchError::Compiler { why, file: Some(file) });
-                };
-                hanging.push(hanging_file(at, &file, &why));
-                let script = Arc::make_mut(&mut program.to_mut().scripts[at]);
-                script.source = "".into();
-            }
-            Err(error) => return Err(error),
-        }
+            Err(DispatchError::Compiler { why, file: Some(file) }) if self.hanging.len() < HANGING_FILES => (why, file),
+            Err(error) => return Some(Err(error)),
+        };
+        let at = self.program.scripts.iter().position(|script| *script.path == *file);
+        let known = |at: &usize| self.hanging.iter().any(|failure| failure.script as usize == *at);
+        let Some(at) = at.filter(|at| !known(at)) else {
+            return Some(Err(DispatchError::Compiler { why, file: Some(file) }));
+        };
+        self.hanging.push(hanging_file(at, &file, &why));
+        Arc::make_mut(&mut self.program.to_mut().scripts[at]).source = "".into();
+        None
     }
 }
 
@@ -327,5 +357,30 @@ fn hanging_file(script: usize, file: &str, why: &str) -> CompileFailure {
             hook: None,
             bot: None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Role, Script, Shape};
+
+    #[test]
+    fn a_file_that_hangs_the_compiler_is_left_out_and_named_and_the_rest_is_compiled() {
+        let script = |path: &str| {
+            Arc::new(Script { path: path.into(), source: "x".into(), role: Role::Module, shape: Shape::default() })
+        };
+        let program = Program { scripts: vec![script("a.js"), script("b.js")], ..Program::default() };
+        let hang = |file: &str| Err(DispatchError::Compiler { why: "killed".into(), file: Some(file.into()) });
+        let mut attempt = Attempt::new(&program);
+        assert!(attempt.outcome(hang("b.js")).is_none());
+        assert_eq!([&*attempt.program().scripts[0].source, &*attempt.program().scripts[1].source], ["x", ""]);
+        let compiled = attempt.outcome(Ok(Compiled::default())).unwrap().unwrap();
+        assert_eq!(compiled.failures.iter().map(|failure| failure.script).collect::<Vec<_>>(), [1]);
+        // The same file again, or an unknown one, is not its fault.
+        let mut attempt = Attempt::new(&program);
+        assert!(attempt.outcome(hang("b.js")).is_none());
+        assert!(attempt.outcome(hang("b.js")).unwrap().is_err());
+        assert!(Attempt::new(&program).outcome(hang("c.js")).unwrap().is_err());
     }
 }

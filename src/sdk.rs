@@ -34,40 +34,135 @@ const fn request(namespace: &'static str, name: &'static str, signature: &'stati
 
 /// All members, namespace by namespace. `bp.version`, `bp.IO`, `bp.LoggerLevel`, `bp.LogLevel` and `bp.NodeActionType` stand beside them.
 pub const MEMBERS: &[Member] = &[
-    realm("events", "replyToEvent", "(destination: Destination, payloads: object[], incomingEventId?: string): Promise<void>", "Sends payloads to the user, in order, through the outgoing hooks."),
-    realm("events", "sendEvent", "(event: Event): Promise<void>", "Sends an event: an incoming one is queued, an outgoing one delivered."),
-    realm("cms", "renderElement", "(contentId: string, args: object, destination: Destination | string): Promise<object[]>", "Renders a content element (`!id`) or a content type into payloads."),
-    realm("cms", "renderTemplate", "<T>(item: T, context: object): T", "Renders every string of a value as a mustache template."),
-    realm("cms", "getContentElement", "(botId: string, id: string, language?: string): Promise<object | undefined>", "One content element."),
-    realm("cms", "getContentElements", "(botId: string, ids: string[], language?: string): Promise<object[]>", "Several content elements."),
-    realm("cms", "listContentElements", "(botId: string, contentTypeId?: string, params?: object, language?: string): Promise<object[]>", "The bot's content elements, 50 by default."),
+    realm(
+        "events",
+        "replyToEvent",
+        "(destination: Destination, payloads: object[], incomingEventId?: string): Promise<void>",
+        "Sends payloads to the user, in order, through the outgoing hooks.",
+    ),
+    realm(
+        "events",
+        "sendEvent",
+        "(event: Event): Promise<void>",
+        "Sends an event: an incoming one is queued, an outgoing one delivered.",
+    ),
+    realm(
+        "cms",
+        "renderElement",
+        "(contentId: string, args: object, destination: Destination | string): Promise<object[]>",
+        "Renders a content element (`!id`) or a content type into payloads.",
+    ),
+    realm(
+        "cms",
+        "renderTemplate",
+        "<T>(item: T, context: object): T",
+        "Renders every string of a value as a mustache template.",
+    ),
+    realm(
+        "cms",
+        "getContentElement",
+        "(botId: string, id: string, language?: string): Promise<object | undefined>",
+        "One content element.",
+    ),
+    realm(
+        "cms",
+        "getContentElements",
+        "(botId: string, ids: string[], language?: string): Promise<object[]>",
+        "Several content elements.",
+    ),
+    realm(
+        "cms",
+        "listContentElements",
+        "(botId: string, contentTypeId?: string, params?: object, language?: string): Promise<object[]>",
+        "The bot's content elements, 50 by default.",
+    ),
     realm("cms", "getAllContentTypes", "(botId?: string): Promise<object[]>", "The content types there are."),
     realm("dialog", "createId", "(destination: Destination): string", "The session id of a destination."),
-    request("dialog", "deleteSession", "(sessionId: string, botId?: string): Promise<void>", "Forgets a dialog session."),
+    request(
+        "dialog",
+        "deleteSession",
+        "(sessionId: string, botId?: string): Promise<void>",
+        "Forgets a dialog session.",
+    ),
     request("kvs", "get", "(botId: string, key: string, path?: string): Promise<any>", "A stored value, or undefined."),
-    request("kvs", "set", "(botId: string, key: string, value: any, path?: string, expiry?: string | number): Promise<void>", "Stores a value, or a part of one."),
+    request(
+        "kvs",
+        "set",
+        "(botId: string, key: string, value: any, path?: string, expiry?: string | number): Promise<void>",
+        "Stores a value, or a part of one.",
+    ),
     request("kvs", "delete", "(botId: string, key: string): Promise<void>", "Removes a value."),
     request("kvs", "exists", "(botId: string, key: string): Promise<boolean>", "Whether a value is stored."),
-    request("kvs", "setStorageWithExpiry", "(botId: string, key: string, value: any, expiry?: string | number): Promise<void>", "Stores a value that expires."),
-    request("kvs", "getStorageWithExpiry", "(botId: string, key: string): Promise<any>", "A value that has not expired."),
-    request("kvs", "removeStorageKeysStartingWith", "(prefix: string): Promise<void>", "Removes all values whose key begins so, of all bots."),
-    realm("kvs", "getConversationStorageKey", "(sessionId: string, name: string): string", "The key of a conversation's value."),
+    request(
+        "kvs",
+        "setStorageWithExpiry",
+        "(botId: string, key: string, value: any, expiry?: string | number): Promise<void>",
+        "Stores a value that expires.",
+    ),
+    request(
+        "kvs",
+        "getStorageWithExpiry",
+        "(botId: string, key: string): Promise<any>",
+        "A value that has not expired.",
+    ),
+    request(
+        "kvs",
+        "removeStorageKeysStartingWith",
+        "(prefix: string): Promise<void>",
+        "Removes all values whose key begins so, of all bots.",
+    ),
+    realm(
+        "kvs",
+        "getConversationStorageKey",
+        "(sessionId: string, name: string): string",
+        "The key of a conversation's value.",
+    ),
     realm("kvs", "getUserStorageKey", "(userId: string, name: string): string", "The key of a user's value."),
     realm("kvs", "getGlobalStorageKey", "(name: string): string", "The key of a global value."),
     realm("kvs", "forBot", "(botId: string): object", "The same members for one bot."),
     realm("kvs", "global", "(): object", "The same members for no bot."),
-    request("users", "getOrCreateUser", "(channel: string, userId: string): Promise<{ created: boolean, result: User }>", "A user, made if there is none."),
+    request(
+        "users",
+        "getOrCreateUser",
+        "(channel: string, userId: string): Promise<{ created: boolean, result: User }>",
+        "A user, made if there is none.",
+    ),
     request("users", "getAttributes", "(channel: string, userId: string): Promise<object>", "A user's attributes."),
-    request("users", "setAttributes", "(channel: string, userId: string, attributes: object): Promise<void>", "Replaces a user's attributes."),
-    request("users", "updateAttributes", "(channel: string, userId: string, attributes: object): Promise<void>", "Merges into a user's attributes."),
-    request("users", "getAllUsers", "(paging?: { start: number, count: number }): Promise<object[]>", "All users, oldest first."),
+    request(
+        "users",
+        "setAttributes",
+        "(channel: string, userId: string, attributes: object): Promise<void>",
+        "Replaces a user's attributes.",
+    ),
+    request(
+        "users",
+        "updateAttributes",
+        "(channel: string, userId: string, attributes: object): Promise<void>",
+        "Merges into a user's attributes.",
+    ),
+    request(
+        "users",
+        "getAllUsers",
+        "(paging?: { start: number, count: number }): Promise<object[]>",
+        "All users, oldest first.",
+    ),
     request("users", "getUserCount", "(): Promise<number>", "How many users there are."),
     request("bots", "getAllBots", "(): Promise<Map<string, object>>", "The mounted bots and their configurations."),
     request("bots", "getBotById", "(botId: string): Promise<object | undefined>", "One bot's configuration."),
     request("config", "getBotpressConfig", "(): Promise<object>", "The server's configuration, without its secrets."),
-    request("http", "createShortLink", "(name: string, destination: string, params?: object): Promise<void>", "Makes `/s/<name>` lead somewhere."),
+    request(
+        "http",
+        "createShortLink",
+        "(name: string, destination: string, params?: object): Promise<void>",
+        "Makes `/s/<name>` lead somewhere.",
+    ),
     request("http", "deleteShortLink", "(name: string): Promise<void>", "Removes `/s/<name>`."),
-    request("security", "getMessageSignature", "(message: string): Promise<string>", "The HMAC-SHA256 of a message by the app secret, in hexadecimal."),
+    request(
+        "security",
+        "getMessageSignature",
+        "(message: string): Promise<string>",
+        "The HMAC-SHA256 of a message by the app secret, in hexadecimal.",
+    ),
     realm("logger", "info", "(message: string, ...meta: any[]): void", "Writes to the log."),
     realm("logger", "warn", "(message: string, ...meta: any[]): void", "Writes a warning to the log."),
     realm("logger", "error", "(message: string, ...meta: any[]): void", "Writes an error to the log."),
@@ -86,7 +181,12 @@ mod tests {
     fn no_member_stands_twice_in_the_table() {
         for (index, member) in MEMBERS.iter().enumerate() {
             for other in &MEMBERS[index + 1..] {
-                assert!(member.namespace != other.namespace || member.name != other.name, "{}.{}", member.namespace, member.name);
+                assert!(
+                    member.namespace != other.namespace || member.name != other.name,
+                    "{}.{}",
+                    member.namespace,
+                    member.name
+                );
             }
         }
     }

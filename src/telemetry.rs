@@ -1,9 +1,9 @@
 //! Logs: one line per entry for people, or one JSON object per line for machines.
 //!
-//! Everything goes through `tracing`. What scripts say has the target `nudge::script` with the fields `bot`, `hook`, `file`,
-//! `line`, `column` and `frame`; an event that was processed has the target `nudge::event` with the fields `event`, `bot`,
-//! `type`, `channel`, `target`, `took_ms` and `steps`. Whatever text entries carry, control characters are escaped before
-//! it reaches a terminal. Lines are written by a thread of their own, so a slow terminal never holds up the server.
+//! Everything goes through `tracing`. What scripts say arrives by [`script_line`] and has the target `script`, the
+//! trace of an event by [`event_trace`] with the target `trace`. Whatever text they carry, control characters are
+//! escaped before it reaches a terminal. Lines are written by a thread of their own, so a slow terminal never holds up the
+//! server.
 
 pub mod escape;
 mod line;
@@ -17,10 +17,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 pub use writer::LogGuard;
 
+use crate::model::EventId;
+use crate::protocol::LogLine;
+
 /// Target of what scripts log.
-const SCRIPT: &str = "nudge::script";
+const SCRIPT: &str = "script";
 /// Target of events that were processed.
-const TRACE: &str = "nudge::event";
+const TRACE: &str = "trace";
 
 /// How log entries look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub enum LogFormat {
 pub enum TelemetryError {
     /// `NUDGE_LOG` is no list of filters.
     #[error(
-        "NUDGE_LOG={text:?} is no log filter ({reason}); write for example NUDGE_LOG=debug or NUDGE_LOG=warn,nudge::script=info"
+        "NUDGE_LOG={text:?} is no log filter ({reason}); write for example NUDGE_LOG=debug or NUDGE_LOG=warn,script=info"
     )]
     Filter {
         /// What it holds.
@@ -80,4 +83,37 @@ pub fn init(format: LogFormat, filter: Option<&str>, production: bool) -> Result
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(layer))
         .map_err(|_| TelemetryError::Twice)?;
     Ok(guard)
+}
+
+/// Logs what a script or its engine said, with its place and its code frame.
+pub fn script_line(entry: &LogLine, event: Option<EventId>) {
+    let event = event.map(|id| id.to_string());
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::event!(
+                target: SCRIPT,
+                tracing::Level::$level,
+                bot = entry.bot.as_deref(),
+                hook = entry.hook.as_deref(),
+                file = entry.file.as_deref(),
+                line = entry.line,
+                column = entry.column,
+                event = event.as_deref(),
+                frame = entry.frame.as_deref(),
+                message = entry.message.as_str()
+            )
+        };
+    }
+    match entry.level.as_str() {
+        "error" => log!(ERROR),
+        "warn" => log!(WARN),
+        "debug" => log!(DEBUG),
+        _ => log!(INFO),
+    }
+}
+
+/// Logs the trace of one event: JSON text as [`trace::render_trace`] reads it. The readable log shows one line of it, the
+/// JSON log the whole.
+pub fn event_trace(json: &str) {
+    tracing::info!(target: TRACE, trace = json, "event");
 }

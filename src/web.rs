@@ -15,6 +15,7 @@ mod short_links;
 mod status;
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
@@ -54,6 +55,13 @@ pub struct Web {
     pub clock: Clock,
     /// When the server started, in milliseconds since the epoch.
     pub started: u64,
+}
+
+impl fmt::Debug for Web {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nothing of the settings: they hold the application's secret.
+        f.debug_struct("Web").field("started", &self.started).finish_non_exhaustive()
+    }
 }
 
 /// Every route.

@@ -12,9 +12,7 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use crate::protocol::{
-    DispatchHead, Frame, FrameError, FrameKind, FrameReader, Hello, Outbox, Ready, build_id,
-};
+use crate::protocol::{DispatchHead, Frame, FrameError, FrameKind, FrameReader, Hello, Outbox, Ready, build_id};
 use pool::Pool;
 
 /// Why a worker ends with an error.
@@ -109,5 +107,7 @@ fn local_time_once() {
     let limits = crate::config::ScriptLimits::default();
     let meter = std::rc::Rc::new(crate::script::Meter::new(limits, Arc::default()));
     // What it evaluates to does not matter, and neither does it if it fails: dates would then be in UTC.
-    let _ = crate::script::with_realm(&meter, |realm| realm.part("time", "(function(){ return new Date().getTimezoneOffset(); })").and_then(|f| f.call::<_, f64>(())));
+    let _ = crate::script::with_realm(&meter, |realm| {
+        realm.part("time", "(function(){ return new Date().getTimezoneOffset(); })").and_then(|f| f.call::<_, f64>(()))
+    });
 }

@@ -102,7 +102,7 @@ async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     }
     let sending = started.elapsed();
     let counters = match before {
-        Some(before) => Some((before, drained(&target).await?)),
+        Some(before) => Some(drained(&target, before).await?),
         None => None,
     };
     let answered = tally.latencies.len();
@@ -159,13 +159,14 @@ async fn counters(target: &Target) -> anyhow::Result<Option<Counters>> {
     Ok((response.status == 200).then(|| Counters::parse(&String::from_utf8_lossy(&response.body))).flatten())
 }
 
-/// Waits until the server has processed all it accepted, at most [`DRAIN`]; gives the last counters.
-async fn drained(target: &Target) -> anyhow::Result<Counters> {
+/// Waits until the server has processed all it accepted, at most [`DRAIN`]; gives what it counted since `before`.
+async fn drained(target: &Target, before: Counters) -> anyhow::Result<Counters> {
     let begun = Instant::now();
     loop {
         let now = counters(target).await?.context("the server no longer shows its counters at /metrics")?;
-        if now.processed >= now.accepted || begun.elapsed() > DRAIN {
-            return Ok(now);
+        let counted = now.since(before);
+        if counted.left() == 0 || begun.elapsed() > DRAIN {
+            return Ok(counted);
         }
         tokio::time::sleep(POLL).await;
     }

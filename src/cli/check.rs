@@ -45,8 +45,11 @@ fn summary(program: &Program, bots: usize) -> String {
         (count(|role| matches!(role, Role::Module | Role::Json)), "module", "modules"),
         (bots, "bot", "bots"),
     ];
-    let parts: Vec<String> =
-        parts.into_iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| counted(count, one, many)).collect();
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| counted(count, one, many))
+        .collect();
     format!("checked {}", if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") })
 }
 

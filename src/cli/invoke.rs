@@ -12,8 +12,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use tokio::sync::watch;
 
+use crate::cli::output;
 use crate::cli::scratch::Scratch;
-use crate::cli::{output, workspace};
+use crate::cli::workspace as on_disk;
 use crate::clock::Clock;
 use crate::dispatch::WorkerCommand;
 use crate::dispatch::solo::{Seen, Solo};
@@ -53,9 +54,9 @@ pub(super) fn run(args: &InvokeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn invoke(args: &InvokeArgs) -> anyhow::Result<Run> {
-    let root = workspace::root(&args.dir)?;
-    let compiled = workspace::compile(&root).await?;
-    let (settings, workspace) = (compiled.settings, Arc::new(compiled.workspace));
+    let root = on_disk::root(&args.dir)?;
+    let compiled = on_disk::compile(&root).await?;
+    let (settings, workspace) = (compiled.settings, compiled.workspace);
     let path = hook_path(&root, &args.hook)?;
     let about = |path: &str| workspace.problems.iter().find(|problem| problem.fatal && problem.path == path);
     if let Some(problem) = about(&path) {
@@ -82,10 +83,10 @@ async fn invoke(args: &InvokeArgs) -> anyhow::Result<Run> {
     let state = input::complete_state(state)?;
 
     let scratch = Scratch::new()?;
-    let store = Store::open(&scratch.path().join("data.db"), clock.clone())?;
+    let store = Store::open(&scratch.path().join("data.db"), clock)?;
     let settings = Arc::new(settings);
-    let (_keep, bots) = watch::channel(Arc::new(workspace.directory()));
-    let services = Services::new(store, clock, bots, Arc::clone(&settings))?;
+    let (_keep, bots) = watch::channel(Arc::new(on_disk::directory(&workspace)));
+    let services = Services::new(store, bots, Arc::clone(&settings))?;
     let work = InvokeWork {
         script,
         hook: kind.folder().to_owned(),
@@ -162,9 +163,8 @@ mod tests {
 
     #[test]
     fn only_hooks_with_an_event_can_be_invoked() {
-        let script = |path: &str, role| {
-            Arc::new(Script { path: path.into(), source: "".into(), role, shape: Shape::default() })
-        };
+        let script =
+            |path: &str, role| Arc::new(Script { path: path.into(), source: "".into(), role, shape: Shape::default() });
         let program = Program {
             scripts: vec![
                 script("a.js", Role::Action),

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::app::{App, Options};
 use crate::cli::{output, workspace};
 use crate::config::{self, Overrides, Problem};
-use crate::reload::builtins;
+use crate::reload::{BUILTIN_PREFIX, BUILTINS};
 use crate::shutdown::StopSignals;
 use crate::telemetry::{self, LogFormat};
 
@@ -82,7 +82,9 @@ async fn serve(args: &ServerArgs, root: &Path) -> anyhow::Result<()> {
     announce(args, &app);
     let stopped = async move {
         signals.next().await;
-        tracing::info!("stopping: what runs is finished, the rest is done after the next start; a second signal ends it at once");
+        tracing::info!(
+            "stopping: what runs is finished, the rest is done after the next start; a second signal ends it at once"
+        );
         tokio::spawn(async move {
             let code = signals.next().await;
             std::process::exit(code.into());
@@ -97,7 +99,7 @@ async fn serve(args: &ServerArgs, root: &Path) -> anyhow::Result<()> {
 fn announce(args: &ServerArgs, app: &App) {
     let workspace = app.workspace();
     let settings = app.settings();
-    let hooks = HookCount::of(&workspace.program, builtins::is_builtin);
+    let hooks = HookCount::of(&workspace.program, is_built_in);
     let mut greeting = Greeting {
         root: workspace.root.clone(),
         url: app.url(),
@@ -129,6 +131,11 @@ fn counts(problems: &[Problem]) -> (usize, usize) {
     (errors, problems.len() - errors)
 }
 
+/// Whether a script comes with the server. In a checkout of it the built-ins lie in the workspace, word for word.
+fn is_built_in(path: &str, source: &str) -> bool {
+    path.starts_with(BUILTIN_PREFIX) || BUILTINS.iter().any(|file| file.path == path && file.source == source)
+}
+
 /// Where hooks of all bots lie, by the layout of the workspace.
 fn hook_folder(root: &Path) -> &'static str {
     if root.join("data/global").is_dir() { "data/global/hooks" } else { "hooks" }
@@ -145,6 +152,14 @@ mod tests {
         assert_eq!(hook_folder(scratch.path()), "hooks");
         std::fs::create_dir_all(scratch.path().join("data/global")).unwrap();
         assert_eq!(hook_folder(scratch.path()), "data/global/hooks");
+    }
+
+    #[test]
+    fn a_built_in_is_one_in_a_checkout_too_until_it_is_edited() {
+        let hook = BUILTINS.iter().find(|file| file.path.starts_with("hooks/")).unwrap();
+        assert!(is_built_in(&format!("{BUILTIN_PREFIX}{}", hook.path), hook.source));
+        assert!(is_built_in(hook.path, hook.source));
+        assert!(!is_built_in(hook.path, "edited"));
     }
 
     #[test]

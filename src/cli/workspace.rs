@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use crate::config::{self, Overrides, Problem, Settings};
 use crate::dispatch::{WorkerCommand, solo};
 use crate::reload::{self, Workspace};
+use crate::services::{BotDirectory, BotEntry};
 
 /// A workspace as a server would serve it.
 #[derive(Debug)]
@@ -43,4 +44,12 @@ pub(super) async fn compile(root: &Path) -> anyhow::Result<Compiled> {
     let compiled = solo::compile(&settings, &WorkerCommand::current()?, &candidate.program).await?;
     let workspace = reload::finish(candidate, &compiled, None);
     Ok(Compiled { settings, workspace, problems })
+}
+
+/// The bots as the services know them.
+pub(super) fn directory(workspace: &Workspace) -> BotDirectory {
+    let bots = workspace.bots.iter();
+    BotDirectory(
+        bots.map(|(id, bot)| (id.clone(), BotEntry { config: bot.config.clone(), disabled: bot.disabled })).collect(),
+    )
 }

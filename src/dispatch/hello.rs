@@ -4,17 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::config::Settings;
+use crate::config::{LockIn, Settings};
 use crate::protocol::Hello;
 
-/// Identity of the build. Both ends are the same executable; this notices one that was replaced while the server runs.
-pub(super) fn build_id() -> String {
-    option_env!("NUDGE_BUILD").unwrap_or(env!("CARGO_PKG_VERSION")).to_owned()
-}
-
-/// What a worker in that slot is told.
-pub(super) fn hello(settings: &Settings, slot: u8) -> Hello {
-    let external_url = external_url(settings);
+/// What a worker of that build in that slot is told.
+pub(super) fn hello(settings: &Settings, slot: u8, build: &str) -> Hello {
+    let external_url = public_address(settings);
     let proxy = std::env::var("BP_PROXY").or_else(|_| std::env::var("HTTP_PROXY")).ok();
     let port = settings.http.port.unwrap_or(3_000);
     let process = [
@@ -25,8 +20,9 @@ pub(super) fn hello(settings: &Settings, slot: u8) -> Hello {
         ("ROOT_PATH", Value::from("")),
     ];
     Hello {
-        build: build_id(),
+        build: build.to_owned(),
         limits: settings.scripts.clone(),
+        lock_in: settings.dispatch.lock_in == LockIn::On,
         env: settings.script_env.clone(),
         process: process.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>(),
         external_url,
@@ -38,7 +34,8 @@ pub(super) fn hello(settings: &Settings, slot: u8) -> Hello {
     }
 }
 
-fn external_url(settings: &Settings) -> String {
+/// Where the server is reached from outside, without a slash at the end.
+pub fn public_address(settings: &Settings) -> String {
     match &settings.http.external_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => {
@@ -59,13 +56,13 @@ mod tests {
     #[test]
     fn the_public_address_is_one_that_can_be_opened() {
         let mut settings = Settings::default();
-        assert_eq!(external_url(&settings), "http://localhost:3000");
+        assert_eq!(public_address(&settings), "http://localhost:3000");
         settings.http.host = "0.0.0.0".into();
         settings.http.port = Some(8080);
-        assert_eq!(external_url(&settings), "http://localhost:8080");
+        assert_eq!(public_address(&settings), "http://localhost:8080");
         settings.http.host = "::1".into();
-        assert_eq!(external_url(&settings), "http://[::1]:8080");
+        assert_eq!(public_address(&settings), "http://[::1]:8080");
         settings.http.external_url = Some("https://bot.example.org/".into());
-        assert_eq!(external_url(&settings), "https://bot.example.org");
+        assert_eq!(public_address(&settings), "https://bot.example.org");
     }
 }

@@ -8,7 +8,7 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::{Control, Core, Published};
-use super::hello::{build_id, hello};
+use super::hello::hello;
 use super::process::{self, FromWorker, Process};
 use super::stats::gauge;
 use super::verdict::Cause;
@@ -202,12 +202,12 @@ impl Pool {
         let slot = self.free_slot();
         let limit = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
         let sink = self.sink.clone();
-        let process = process::spawn(id, &shared.command, settings.dispatch.lock_in, limit, shared.started, sink);
+        let process = process::spawn(id, &shared.command, limit, shared.started, sink);
         let Process { child, pid, out, heard } = process.map_err(|error| {
             DispatchError::Worker(format!("{} cannot be run: {error}", shared.command.program.display()))
         })?;
         // Plain data into memory: it cannot fail.
-        let text = serde_json::to_vec(&hello(settings, slot)).unwrap_or_default();
+        let text = serde_json::to_vec(&hello(settings, slot, &shared.build)).unwrap_or_default();
         // A worker that is gone is noticed by its reader.
         let _ = out.send(Frame::new(FrameKind::Hello, text));
         tracing::debug!("worker {id} started as {role:?}, process {pid}");
@@ -293,7 +293,7 @@ impl Core {
         if worker.ready {
             return Err("it said twice that it is ready".to_owned());
         }
-        if ready.build != build_id() {
+        if ready.build != self.shared.build {
             self.pool.broken = Some(DispatchError::Worker(
                 "the executable was replaced while the server runs; restart the server".to_owned(),
             ));

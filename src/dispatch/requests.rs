@@ -1,9 +1,12 @@
-//! Requests of scripts: each dispatch has one task that answers them in the order of the calls.
+//! Requests of scripts: each dispatch has one task that begins them in the order of the calls.
 //!
-//! The bot is taken from the dispatch, never from what the worker says.
+//! The bot is taken from the dispatch, never from what the worker says. The services submit a call before they return, so
+//! what is begun in order takes effect in order; answers come as they are ready.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -13,9 +16,6 @@ use super::stats::count;
 use super::work::{Ask, Asks, Flight, Live, Work};
 use crate::protocol::{Frame, FrameKind};
 use crate::services::Caller;
-
-/// Namespaces whose calls do not wait for earlier calls of the same event: slow, and nothing of the store's in them.
-const SIDE_BY_SIDE: [&str; 1] = ["fetch."];
 
 /// Hands a request to its dispatch's task. Fails when too many are outstanding.
 pub(super) fn ask(
@@ -29,28 +29,27 @@ pub(super) fn ask(
     if flight.live.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
         return Err(format!("more than {limit} requests outstanding"));
     }
-    let answering = Answering {
-        shared: Arc::clone(shared),
-        caller: caller(flight),
-        dispatch,
-        live: Arc::clone(&flight.live),
-        out: out.clone(),
-    };
-    if SIDE_BY_SIDE.iter().any(|prefix| ask.method.starts_with(prefix)) {
-        tokio::spawn(async move { answering.answer(ask).await });
-        return Ok(());
-    }
-    let asks = flight.asks.get_or_insert_with(|| {
+    if flight.asks.is_none() {
         let (sender, mut receiver) = mpsc::unbounded_channel();
+        let answering = Answering {
+            shared: Arc::clone(shared),
+            caller: caller(flight),
+            dispatch,
+            live: Arc::clone(&flight.live),
+            out: out.clone(),
+        };
+        let answering = Arc::new(answering);
         let task = tokio::spawn(async move {
             while let Some(ask) = receiver.recv().await {
-                answering.answer(ask).await;
+                answering.begin(ask);
             }
         });
-        Asks { sender, task: task.abort_handle() }
-    });
-    // The task lives as long as the sender.
-    let _ = asks.sender.send(ask);
+        flight.asks = Some(Asks { sender, task: task.abort_handle() });
+    }
+    if let Some(asks) = &flight.asks {
+        // The task lives as long as the sender.
+        let _ = asks.sender.send(ask);
+    }
     Ok(())
 }
 
@@ -71,15 +70,29 @@ struct Answering {
 }
 
 impl Answering {
-    async fn answer(&self, ask: Ask) {
-        let result = self.shared.services.call(&self.caller, &ask.method, &ask.args).await;
-        let result = result.map_err(|error| error.to_string());
-        let body = result_body(&ask.method, result, self.shared.settings.scripts.frame);
+    /// Submits the call. What is answered at once needs no task of its own.
+    fn begin(self: &Arc<Self>, ask: Ask) {
+        let Ask { number, method, args } = ask;
+        let mut call = Box::pin(self.shared.services.call(&self.caller, &method, &args));
+        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => self.answer(number, &method, result.map_err(|error| error.to_string())),
+            Poll::Pending => {
+                let answering = Arc::clone(self);
+                tokio::spawn(async move {
+                    let result = call.await.map_err(|error| error.to_string());
+                    answering.answer(number, &method, result);
+                });
+            }
+        }
+    }
+
+    fn answer(&self, number: u32, method: &str, result: Result<String, String>) {
+        let body = result_body(method, result, self.shared.settings.scripts.frame);
         count(&self.shared.counters.requests);
         self.live.wake(self.shared.started);
         self.live.outstanding.fetch_sub(1, Ordering::Relaxed);
         // A worker that is gone needs no answer.
-        let _ = self.out.send(Frame { kind: FrameKind::Result, dispatch: self.dispatch, number: ask.number, body });
+        let _ = self.out.send(Frame { kind: FrameKind::Result, dispatch: self.dispatch, number, body });
     }
 }
 

@@ -8,12 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::process::{FromWorker, Message, Process, WorkerCommand, millis, spawn};
 use super::requests::result_body;
-use super::{DispatchError, hello, to_frame, without_hanging_files};
+use super::{Attempt, DispatchError, hello, to_frame};
 use crate::config::Settings;
 use crate::model::BotId;
 use crate::program::Program;
-use crate::protocol::{Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled};
+use crate::protocol::{
+    Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled,
+};
 use crate::services::{Caller, Services};
+use crate::telemetry;
 
 /// How long a worker may take to stand ready.
 const READY: Duration = Duration::from_secs(10);
@@ -34,10 +37,13 @@ pub async fn compile(
     command: &WorkerCommand,
     candidate: &Program,
 ) -> Result<Compiled, DispatchError> {
-    without_hanging_files(candidate, async |program: &Program| {
-        Solo::start(settings, command).await?.compile_once(program).await
-    })
-    .await
+    let mut attempt = Attempt::new(candidate);
+    loop {
+        let result = Solo::start(settings, command).await?.compile_once(attempt.program()).await;
+        if let Some(outcome) = attempt.outcome(result) {
+            return outcome;
+        }
+    }
 }
 
 /// A worker alone. It is killed when this is dropped.
@@ -68,15 +74,15 @@ impl Solo {
         let (sink, messages) = mpsc::channel(64);
         let started = Instant::now();
         let frame_limit = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
-        let process = spawn(0, command, settings.dispatch.lock_in, frame_limit, started, sink)
-            .map_err(|error| DispatchError::Worker(error.to_string()))?;
+        let process =
+            spawn(0, command, frame_limit, started, sink).map_err(|error| DispatchError::Worker(error.to_string()))?;
         let mut solo = Self { settings: settings.clone(), process, messages, started, lock_in: String::new() };
-        let hello = serde_json::to_vec(&hello::hello(settings, 0))
+        let hello = serde_json::to_vec(&hello::hello(settings, 0, &command.build()))
             .map_err(|error| DispatchError::Worker(error.to_string()))?;
         solo.send(Frame::new(FrameKind::Hello, hello));
         let ready = tokio::time::timeout(READY, solo.ready()).await;
         let ready = ready.unwrap_or_else(|_| Err(DispatchError::Worker("it does not answer".into())))?;
-        if ready.build != hello::build_id() {
+        if ready.build != command.build() {
             return Err(DispatchError::Worker("it is of another build; was the program replaced meanwhile?".into()));
         }
         solo.lock_in = ready.lock_in;
@@ -111,7 +117,7 @@ impl Solo {
             for message in messages {
                 match message {
                     Message::Compiled(compiled) => return Ok(compiled),
-                    Message::Log { line, .. } => super::effects::log(None, &line),
+                    Message::Log { line, .. } => telemetry::script_line(&line, None),
                     Message::Beat(beat) => {
                         last = beat.running.first().map(|running| running.file.clone()).or(last);
                         overrun(&beat, self.settings.dispatch.grace)
@@ -124,7 +130,7 @@ impl Solo {
     }
 
     /// Runs one hook file on one event and hands over what it does as it does it. The result is
-    /// `{ flags, state, event, ms }`.
+    /// `{ ms, view: { flags, state, event } }`.
     ///
     /// # Errors
     /// The worker had to be killed, or died.
@@ -160,7 +166,7 @@ impl Solo {
                     for message in messages {
                         match message {
                             Message::Ready(ready) => return Ok(ready),
-                            Message::Log { line, .. } => super::effects::log(None, &line),
+                            Message::Log { line, .. } => telemetry::script_line(&line, None),
                             _ => {}
                         }
                     }

@@ -28,8 +28,12 @@ impl LoadedProgram {
     /// Indexes a program.
     pub fn new(program: Program) -> Self {
         let modules = ModuleIndex::new(&program);
-        let by_path =
-            program.scripts.iter().enumerate().map(|(index, script)| (Arc::clone(&script.path), index as u32)).collect();
+        let by_path = program
+            .scripts
+            .iter()
+            .enumerate()
+            .map(|(index, script)| (Arc::clone(&script.path), index as u32))
+            .collect();
         Self { program, modules, by_path }
     }
 
@@ -352,11 +356,13 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
     let types = move || with_bot(&h, |bot| ids(bot.content_types.keys())).unwrap_or_else(|| "[]".into());
     object.set("contentTypeIds", realm.function("contentTypeIds", types)?)?;
     let h = Rc::clone(host);
-    let element = move |ctx: Ctx<'js>, id: String| {
-        match with_bot(&h, |bot| bot.elements.get(&id).map(|element| element.json.get().to_owned())).flatten() {
-            Some(json) => json.into_js(&ctx),
-            None => Ok(Value::new_undefined(ctx)),
-        }
+    let element = move |ctx: Ctx<'js>, id: String| match with_bot(&h, |bot| {
+        bot.elements.get(&id).map(|element| element.json.get().to_owned())
+    })
+    .flatten()
+    {
+        Some(json) => json.into_js(&ctx),
+        None => Ok(Value::new_undefined(ctx)),
     };
     object.set("element", realm.function("element", element)?)?;
     let h = Rc::clone(host);

@@ -42,8 +42,11 @@ impl IdSource {
         let next = |last: u64| {
             let following = last + 1;
             // Past the slot's own part of this millisecond: on to the next one.
-            let following =
-                if following % 100_000 >= self.low + 3_125 { (following / 100_000 + 1) * 100_000 + self.low } else { following };
+            let following = if following % 100_000 >= self.low + 3_125 {
+                (following / 100_000 + 1) * 100_000 + self.low
+            } else {
+                following
+            };
             fresh.max(following)
         };
         let mut last = self.last.load(Ordering::Relaxed);
@@ -281,7 +284,11 @@ impl Host {
             return Err(format!("an event may make at most {} replies and events (scripts.effects)", limits.effects));
         }
         if json.len() as u64 > limits.frame {
-            return Err(format!("a payload may be at most {} bytes (scripts.frame), this one has {}", limits.frame, json.len()));
+            return Err(format!(
+                "a payload may be at most {} bytes (scripts.frame), this one has {}",
+                limits.frame,
+                json.len()
+            ));
         }
         self.sequence.set(number + 1);
         if self.hello.trace {
@@ -295,7 +302,10 @@ impl Host {
     pub fn send_request(&self, method: &str, arguments: &str) -> Result<u32, String> {
         let limits = &self.hello.limits;
         if self.outstanding.borrow().len() >= limits.requests as usize {
-            return Err(format!("bp.{method}: at most {} calls may be outstanding (scripts.requests)", limits.requests));
+            return Err(format!(
+                "bp.{method}: at most {} calls may be outstanding (scripts.requests)",
+                limits.requests
+            ));
         }
         if arguments.len() as u64 > limits.frame {
             return Err(format!("bp.{method}: the arguments may be at most {} bytes (scripts.frame)", limits.frame));

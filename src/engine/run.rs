@@ -17,9 +17,7 @@ use super::bot_realm::BotRealm;
 use super::wait::{Occupancy, ToRealm};
 use crate::model::StateChange;
 use crate::program::HookKind;
-use crate::protocol::{
-    DispatchHead, DispatchKind, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled,
-};
+use crate::protocol::{DispatchHead, DispatchKind, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled};
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 use drive::Driven;
@@ -283,9 +281,11 @@ impl<'a, 'js> Run<'a, 'js> {
 
     fn wants_event(&self) -> bool {
         self.job.head.kind == DispatchKind::Event
-            && self.realm.realm.meter.pardon(Duration::from_millis(20), || {
-                self.realm.core.wants_event.call::<_, bool>(()).unwrap_or(false)
-            })
+            && self
+                .realm
+                .realm
+                .meter
+                .pardon(Duration::from_millis(20), || self.realm.core.wants_event.call::<_, bool>(()).unwrap_or(false))
     }
 
     fn state_change(&mut self, persist: stages::Persist) -> Option<StateChange> {

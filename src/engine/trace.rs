@@ -32,7 +32,8 @@ impl Trace {
     pub fn hook(&mut self, kind: &str, file: &str, took: Duration, error: Option<&str>) {
         let flags = std::mem::take(&mut self.flags);
         self.step(|text| {
-            let _ = write!(text, "{{\"s\":\"hook\",\"k\":{},\"f\":{},\"us\":{}", json(kind), json(file), took.as_micros());
+            let _ =
+                write!(text, "{{\"s\":\"hook\",\"k\":{},\"f\":{},\"us\":{}", json(kind), json(file), took.as_micros());
             if !flags.is_empty() {
                 let _ = write!(text, ",\"flags\":{}", serde_json::to_string(&flags).unwrap_or_default());
             }

@@ -36,18 +36,54 @@ pub const BUNDLED: &[BundledModule] = include!(concat!(env!("OUT_DIR"), "/npm.rs
 
 /// Packages that people know from npm: their absence is worth a hint.
 const KNOWN: &[&str] = &[
-    "lodash", "axios", "moment", "nanoid", "uuid", "ms", "bluebird", "joi", "request", "request-promise", "node-fetch",
-    "dayjs", "date-fns", "luxon", "ramda", "underscore", "validator", "cheerio", "crypto-js", "jsonwebtoken", "qs",
+    "lodash",
+    "axios",
+    "moment",
+    "nanoid",
+    "uuid",
+    "ms",
+    "bluebird",
+    "joi",
+    "request",
+    "request-promise",
+    "node-fetch",
+    "dayjs",
+    "date-fns",
+    "luxon",
+    "ramda",
+    "underscore",
+    "validator",
+    "cheerio",
+    "crypto-js",
+    "jsonwebtoken",
+    "qs",
 ];
 
 /// Modules of Node that cannot be offered: no file system, no processes, no sockets.
-const REFUSED: &[&str] = &["fs", "fs/promises", "child_process", "net", "http", "https", "tls", "dgram", "cluster", "worker_threads", "vm", "v8"];
+const REFUSED: &[&str] = &[
+    "fs",
+    "fs/promises",
+    "child_process",
+    "net",
+    "http",
+    "https",
+    "tls",
+    "dgram",
+    "cluster",
+    "worker_threads",
+    "vm",
+    "v8",
+];
 
 impl ModuleIndex {
     /// Indexes a program's files.
     pub fn new(program: &Program) -> Self {
-        let by_path =
-            program.scripts.iter().enumerate().map(|(index, script)| (Arc::clone(&script.path), index as u32)).collect();
+        let by_path = program
+            .scripts
+            .iter()
+            .enumerate()
+            .map(|(index, script)| (Arc::clone(&script.path), index as u32))
+            .collect();
         Self { by_path }
     }
 

@@ -46,10 +46,7 @@ struct Rejections(Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>)
 const MOST_REJECTIONS: usize = 32;
 
 /// Makes a realm on this thread and runs `body` in it. The realm ends with `body`.
-pub fn with_realm<R>(
-    meter: &Rc<Meter>,
-    body: impl for<'js> FnOnce(Realm<'js>) -> R,
-) -> Result<R, RealmError> {
+pub fn with_realm<R>(meter: &Rc<Meter>, body: impl for<'js> FnOnce(Realm<'js>) -> R) -> Result<R, RealmError> {
     let runtime = Runtime::new()?;
     let limits = meter.limits();
     runtime.set_memory_limit(usize::try_from(limits.heap).unwrap_or(usize::MAX));

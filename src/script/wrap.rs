@@ -42,8 +42,7 @@ pub fn wrap(script: &Script) -> Wrapped {
     head.push_str("){");
     if !script.shape.strict && !script.shape.implicit.is_empty() {
         // A name that is also a global begins with the global's value: `Promise = require('bluebird')` may come late.
-        let names: Vec<String> =
-            script.shape.implicit.iter().map(|name| format!("{name}=globalThis.{name}")).collect();
+        let names: Vec<String> = script.shape.implicit.iter().map(|name| format!("{name}=globalThis.{name}")).collect();
         head.push_str("var ");
         head.push_str(&names.join(","));
         head.push(';');

@@ -44,8 +44,7 @@ impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
-            // A field named by a keyword is written `r#type`.
-            (name, value) => drop(self.others.insert(name.trim_start_matches("r#").to_owned(), value)),
+            (name, value) => drop(self.others.insert(name.to_owned(), value)),
         }
     }
 
@@ -152,23 +151,9 @@ impl Entry {
         out
     }
 
-    /// The entry as the trace it stands for.
+    /// The trace that it carries.
     fn trace(&self) -> Value {
-        let field = |name: &str| self.fields.others.get(name).cloned().unwrap_or_default();
-        serde_json::json!({
-            "eventId": field("event"),
-            "botId": field("bot"),
-            "type": field("type"),
-            "channel": field("channel"),
-            "target": field("target"),
-            "tookMs": field("took_ms"),
-            "ended": field("ended"),
-            "steps": self.steps(),
-        })
-    }
-
-    fn steps(&self) -> Value {
-        self.fields.text("steps").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        self.fields.text("trace").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     /// `bot kind file:line:column`, as far as known.
@@ -197,7 +182,7 @@ impl Entry {
         object.insert("module".into(), self.target.into());
         object.insert("message".into(), self.fields.message.as_str().into());
         for (name, value) in &self.fields.others {
-            let value = if self.target == TRACE && name == "steps" { self.steps() } else { value.clone() };
+            let value = if self.target == TRACE && name == "trace" { self.trace() } else { value.clone() };
             // A field must not pass for one of ours.
             let name = if object.contains_key(name) { format!("field.{name}") } else { name.clone() };
             object.insert(name, value);
@@ -260,22 +245,23 @@ mod tests {
                         |   ^
             "#]],
             expect![[r#"
-                {"time":"2025-11-22T08:15:30.123Z","level":"error","module":"nudge::script","message":"TypeError: x is not a function\nforged 08:15:30.124 info  all is well \u001b[2J","bot":"welcome-bot","hook":"before_incoming_middleware","file":"hooks/before_incoming_middleware/a.js","line":2,"column":3,"event":"17","frame":"  1 | let x\n> 2 |   x()\n    |   ^"}
+                {"time":"2025-11-22T08:15:30.123Z","level":"error","module":"script","message":"TypeError: x is not a function\nforged 08:15:30.124 info  all is well \u001b[2J","bot":"welcome-bot","hook":"before_incoming_middleware","file":"hooks/before_incoming_middleware/a.js","line":2,"column":3,"event":"17","frame":"  1 | let x\n> 2 |   x()\n    |   ^"}
             "#]],
         );
     }
 
     #[test]
     fn a_trace_is_one_line_for_people_and_whole_for_machines() {
-        let steps = r#"[{"s":"reply","t":"text"}]"#;
-        let fields = json!({ "event": "17", "type": "text", "channel": "web", "target": "u", "bot": "b", "took_ms": 1.5, "steps": steps });
+        let trace =
+            json!({ "eventId": "17", "type": "text", "channel": "web", "target": "u", "botId": "b", "tookMs": 1.5 });
+        let fields = json!({ "trace": trace.to_string() });
         check(
             &entry(Level::INFO, TRACE, "event", fields),
             expect![[r#"
-            08:15:30.123 info  event 17 text web/u → b  1.5 ms → 1 reply
+            08:15:30.123 info  event 17 text web/u → b  1.5 ms
         "#]],
             expect![[r#"
-            {"time":"2025-11-22T08:15:30.123Z","level":"info","module":"nudge::event","message":"event","event":"17","type":"text","channel":"web","target":"u","bot":"b","took_ms":1.5,"steps":[{"s":"reply","t":"text"}]}
+            {"time":"2025-11-22T08:15:30.123Z","level":"info","module":"trace","message":"event","trace":{"eventId":"17","type":"text","channel":"web","target":"u","botId":"b","tookMs":1.5}}
         "#]],
         );
     }

@@ -178,8 +178,7 @@ mod linux {
             (missing, SeccompAction::Allow, SeccompAction::Errno(enosys)),
             (allowed, SeccompAction::Errno(eperm), SeccompAction::Allow),
         ] {
-            let filter =
-                SeccompFilter::new(rules, otherwise, matching, arch).map_err(|error| refused(&error))?;
+            let filter = SeccompFilter::new(rules, otherwise, matching, arch).map_err(|error| refused(&error))?;
             let program: BpfProgram = filter.try_into().map_err(|error: seccompiler::BackendError| refused(&error))?;
             seccompiler::apply_filter(&program).map_err(|error| refused(&error))?;
         }

@@ -209,7 +209,13 @@ impl Pool {
     }
 
     /// A thread begins with a job: answers go to it.
-    pub(super) fn begin(&self, seat: &Seat, dispatch: u64, version: u64, route: &Sender<ToRealm>) -> Option<Arc<LoadedProgram>> {
+    pub(super) fn begin(
+        &self,
+        seat: &Seat,
+        dispatch: u64,
+        version: u64,
+        route: &Sender<ToRealm>,
+    ) -> Option<Arc<LoadedProgram>> {
         let mut inner = self.inner.lock();
         inner.routes.insert(dispatch, route.clone());
         let program = inner.programs.get(&version).cloned();
@@ -282,7 +288,11 @@ impl Pool {
     fn hand_out(self: &Arc<Self>, freed: &Receiver<()>) {
         loop {
             let waiting = !self.inner.lock().pending.is_empty();
-            let woken = if waiting { freed.recv_timeout(PATIENCE) } else { freed.recv().map_err(|_| RecvTimeoutError::Disconnected) };
+            let woken = if waiting {
+                freed.recv_timeout(PATIENCE)
+            } else {
+                freed.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
             if woken == Err(RecvTimeoutError::Disconnected) {
                 return;
             }

@@ -121,18 +121,15 @@ pub(super) fn compile(pool: &Arc<Pool>, dispatch: u64, program: Program) {
     pool.add_seat(Arc::clone(&seat));
     pool.occupancy.take();
     let meter = Rc::new(Meter::new(pool.hello.limits.clone(), Arc::clone(&seat.status)));
-    let host = Rc::new(Host::new(
-        Rc::clone(&meter),
-        Arc::clone(&pool.hello),
-        Arc::clone(&pool.ids),
-        Arc::clone(&pool.outbox),
-    ));
+    let host =
+        Rc::new(Host::new(Rc::clone(&meter), Arc::clone(&pool.hello), Arc::clone(&pool.ids), Arc::clone(&pool.outbox)));
     let compiled = with_realm(&meter, |realm| {
         let realm = meter.own(|| BotRealm::new(realm, host)).ok()?;
         meter.begin_event(Duration::ZERO);
         Some(crate::engine::compile(&realm, &loaded))
     });
-    let compiled = compiled.ok().flatten().unwrap_or_else(|| Compiled { version: loaded.program.version, ..Compiled::default() });
+    let compiled =
+        compiled.ok().flatten().unwrap_or_else(|| Compiled { version: loaded.program.version, ..Compiled::default() });
     pool.outbox.send(FrameKind::Compiled, dispatch, 0, &compiled);
     pool.leave(&seat);
 }

@@ -18,27 +18,46 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running server.
 pub struct TestApp {
     pub client: Client,
-    /// The workspace: a copy, removed at the end.
+    /// The workspace, removed at the end.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub folder: TempDir,
     shutdown: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
 /// A file or folder below `tests/`.
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 pub fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
 }
 
 impl TestApp {
     /// Starts a server, as in production, on a copy of `workspace`.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub async fn start(workspace: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy(workspace, folder.path());
+        Self::serve(folder).await
+    }
+
+    /// Starts a server on a workspace of these files: path and text.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub async fn start_with(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self::serve(folder).await
+    }
+
+    async fn serve(folder: TempDir) -> Self {
         let mut options = Options::new(folder.path());
         options.port = Some(0);
         options.production = true;
         options.worker = WorkerCommand::of(env!("CARGO_BIN_EXE_nudge"));
-        let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:?}"));
+        let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = Client { address: ([127, 0, 0, 1], app.port()).into() };
         let (shutdown, asked) = oneshot::channel::<()>();
         let running = tokio::spawn(app.run_until_stopped(async move {

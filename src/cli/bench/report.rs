@@ -50,42 +50,65 @@ fn percentile(sorted: &[u32], share: f64) -> u32 {
 }
 
 /// What the server says of itself at `/metrics`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counters {
-    /// `nudge_events_accepted_total`
+    /// Events that came in over HTTP and were stored.
     pub(super) accepted: u64,
-    /// `nudge_events_processed_total`
+    /// Events that scripts sent, stored.
+    pub(super) follow_ups: u64,
+    /// Events whose state and end are stored.
     pub(super) processed: u64,
-    /// `nudge_replies_committed_total`
+    /// Replies that are stored.
     pub(super) replies: u64,
+    /// Events that wait for their turn.
+    pub(super) waiting: u64,
 }
 
 impl Counters {
     /// Reads the counters out of the text; `None` if one is missing. A counter with labels is the sum of its series.
     pub(super) fn parse(metrics: &str) -> Option<Self> {
-        let read = |name: &str| {
-            let mut found = None;
-            for line in metrics.lines() {
-                let Some(rest) = line.strip_prefix(name) else { continue };
-                if rest.starts_with('{') || rest.starts_with(' ') {
-                    let value = rest.rsplit_once('}').map_or(rest, |(_, value)| value).split_whitespace().next()?;
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "a counter is a whole number ≥ 0"
-                    )]
-                    let value = value.parse::<f64>().ok()? as u64;
-                    found = Some(found.unwrap_or(0) + value);
-                }
-            }
-            found
-        };
         Some(Self {
-            accepted: read("nudge_events_accepted_total")?,
-            processed: read("nudge_events_processed_total")?,
-            replies: read("nudge_replies_committed_total")?,
+            accepted: read(metrics, "nudge_accepted_total")?,
+            follow_ups: read(metrics, "nudge_follow_ups_committed_total")?,
+            processed: read(metrics, "nudge_processed_total")?,
+            replies: read(metrics, "nudge_replies_committed_total")?,
+            waiting: read(metrics, "nudge_waiting")?,
         })
     }
+
+    /// What was counted since `before`.
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            accepted: self.accepted.saturating_sub(before.accepted),
+            follow_ups: self.follow_ups.saturating_sub(before.follow_ups),
+            processed: self.processed.saturating_sub(before.processed),
+            replies: self.replies.saturating_sub(before.replies),
+            waiting: self.waiting,
+        }
+    }
+
+    /// Events that were taken in and are not processed.
+    pub(super) fn left(self) -> u64 {
+        (self.accepted + self.follow_ups).saturating_sub(self.processed).max(self.waiting)
+    }
+}
+
+fn read(metrics: &str, name: &str) -> Option<u64> {
+    let mut found = None;
+    for line in metrics.lines() {
+        let Some(rest) = line.strip_prefix(name) else { continue };
+        if rest.starts_with('{') || rest.starts_with(' ') {
+            let value = rest.rsplit_once('}').map_or(rest, |(_, value)| value).split_whitespace().next()?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a counter is a whole number ≥ 0"
+            )]
+            let value = value.parse::<f64>().ok()? as u64;
+            found = Some(found.unwrap_or(0) + value);
+        }
+    }
+    found
 }
 
 /// The finished load.
@@ -103,8 +126,8 @@ pub(super) struct Report {
     pub(super) draining: Duration,
     /// What was seen.
     pub(super) tally: Tally,
-    /// The server's counters before and after; `None` if it has none.
-    pub(super) counters: Option<(Counters, Counters)>,
+    /// What the server counted meanwhile; `None` if it shows no counters.
+    pub(super) counters: Option<Counters>,
 }
 
 impl Report {
@@ -135,10 +158,8 @@ impl Report {
             ms(percentile(sorted, 1.0))
         );
         match self.counters {
-            Some((before, after)) => {
-                let processed = after.processed.saturating_sub(before.processed);
-                let replies = after.replies.saturating_sub(before.replies);
-                let left = after.accepted.saturating_sub(after.processed);
+            Some(counters) => {
+                let Counters { processed, replies, .. } = counters;
                 let _ = writeln!(
                     out,
                     "  processed      {processed:>8}   {}   (everything accepted, until {:.2} s)",
@@ -150,7 +171,8 @@ impl Report {
                     "  replies        {replies:>8}   {}   (counted when committed)",
                     rate(replies, self.draining)
                 );
-                if left > 0 {
+                if counters.left() > 0 {
+                    let left = counters.left();
                     let _ = writeln!(out, "  NOT processed  {left:>8}   the server gave up or is still at it");
                 }
             }
@@ -182,10 +204,13 @@ mod tests {
 
     #[test]
     fn counters_are_read_with_and_without_labels() {
-        let text = "# TYPE nudge_events_accepted_total counter\nnudge_events_accepted_total 12\n\
-                    nudge_events_processed_total{bot=\"a}b\"} 3\nnudge_events_processed_total{bot=\"c\"} 4\n\
-                    nudge_replies_committed_total_by_bot 99\nnudge_replies_committed_total 1.0e1\n";
-        assert_eq!(Counters::parse(text), Some(Counters { accepted: 12, processed: 7, replies: 10 }));
+        let text = "# TYPE nudge_accepted_total counter\nnudge_accepted_total 12\n\
+                    nudge_processed_total{bot=\"a}b\"} 3\nnudge_processed_total{bot=\"c\"} 4\n\
+                    nudge_replies_committed_total_by_bot 99\nnudge_replies_committed_total 1.0e1\n\
+                    nudge_follow_ups_committed_total 1\nnudge_waiting 2\n";
+        let counters = Counters { accepted: 12, follow_ups: 1, processed: 7, replies: 10, waiting: 2 };
+        assert_eq!(Counters::parse(text), Some(counters));
+        assert_eq!(counters.left(), 6);
         assert_eq!(Counters::parse(""), None);
     }
 
@@ -204,10 +229,7 @@ mod tests {
             sending: Duration::from_secs(2),
             draining: Duration::from_secs(4),
             tally,
-            counters: Some((
-                Counters { accepted: 0, processed: 0, replies: 0 },
-                Counters { accepted: 5, processed: 4, replies: 8 },
-            )),
+            counters: Some(Counters { accepted: 5, processed: 4, replies: 8, ..Counters::default() }),
         };
         expect![[r#"
             events over 2 connections, 10 users, 2.0 s

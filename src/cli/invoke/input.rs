@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn an_event_needs_only_its_type() {
         let bot = BotId::parse("welcome-bot").unwrap();
-        let event = complete_event(json!({ "type": "text", "payload": { "text": "hi" }, "flags": {} }), &bot, 17).unwrap();
+        let event =
+            complete_event(json!({ "type": "text", "payload": { "text": "hi" }, "flags": {} }), &bot, 17).unwrap();
         assert_eq!(
             event,
             json!({
@@ -104,7 +105,12 @@ mod tests {
                 "direction": "incoming", "createdOn": 17, "botId": "welcome-bot"
             })
         );
-        for bad in [json!({}), json!({ "type": 1 }), json!({ "type": "a", "target": 3 }), json!({ "type": "a", "target": " " })] {
+        for bad in [
+            json!({}),
+            json!({ "type": 1 }),
+            json!({ "type": "a", "target": 3 }),
+            json!({ "type": "a", "target": " " }),
+        ] {
             assert!(complete_event(bad.clone(), &bot, 17).is_err(), "{bad}");
         }
     }

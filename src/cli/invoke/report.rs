@@ -22,7 +22,8 @@ pub(super) struct Run {
     pub(super) effects: Vec<Effect>,
     /// Log lines and errors, in order.
     pub(super) log: Vec<LogLine>,
-    /// `{ flags, state, event, ms }` from the worker, or why there is none.
+    /// `{ ms, view: { flags, state, event } }` from the worker, or why there is none. The view is null where the scripts
+    /// ended in a way that left nothing to look at.
     pub(super) result: Result<Value, String>,
 }
 
@@ -44,10 +45,11 @@ impl Run {
         match &self.result {
             Err(why) => drop_line(&mut out, &format!("  ended    {}", escape::one_line(why))),
             Ok(result) => {
-                drop_line(&mut out, &format!("  flags    {}", flags(&result["flags"])));
-                section("state", differences(&self.state, &result["state"]), &mut out);
-                if result["event"].is_object() {
-                    section("event", differences(&comparable(&self.event), &comparable(&result["event"])), &mut out);
+                let view = &result["view"];
+                if view.is_object() {
+                    drop_line(&mut out, &format!("  flags    {}", flags(&view["flags"])));
+                    section("state", differences(&self.state, &view["state"]), &mut out);
+                    section("event", differences(&comparable(&self.event), &comparable(&view["event"])), &mut out);
                 }
             }
         }
@@ -194,10 +196,12 @@ mod tests {
                 bot: None,
             }],
             result: Ok(json!({
+                "view": {
                 "flags": ["skipDialogEngine"],
                 "state": { "user": { "seen": 1 }, "session": { "lastMessages": [] }, "temp": {}, "context": {}, "bot": {} },
                 "event": { "type": "text", "channel": "web", "target": "visitor-1", "botId": "welcome-bot",
-                           "payload": { "text": "fake message" }, "threadId": null, "state": {}, "id": "17" },
+                           "payload": { "text": "fake message" }, "threadId": null, "state": {}, "id": "17" }
+                },
                 "ms": 1.234
             })),
             event,

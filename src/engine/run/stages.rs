@@ -74,8 +74,10 @@ impl<'js> Run<'_, 'js> {
             }
             Stage::Decision => {
                 let hello = &self.realm.host.hello;
-                let options =
-                    format!("{{\"minimumConfidence\":{},\"repeatWindow\":{}}}", hello.minimum_confidence, hello.repeat_window_ms);
+                let options = format!(
+                    "{{\"minimumConfidence\":{},\"repeatWindow\":{}}}",
+                    hello.minimum_confidence, hello.repeat_window_ms
+                );
                 self.ask(|run| {
                     let options: Value<'js> = run.realm.realm.ctx.json_parse(options)?;
                     run.realm.core.rank.call((options,))
@@ -134,7 +136,8 @@ impl<'js> Run<'_, 'js> {
         if !self.ask(|run| run.realm.core.skips_dialog.call(()))? {
             return Ok(Stage::Dialog);
         }
-        let persist = if self.ask(|run| run.realm.core.forces_persist.call(()))? { Persist::All } else { Persist::Nothing };
+        let persist =
+            if self.ask(|run| run.realm.core.forces_persist.call(()))? { Persist::All } else { Persist::Nothing };
         Ok(Stage::Skipped(persist))
     }
 

@@ -1,0 +1,160 @@
+//! The web channel as visitors use it, over HTTP: conversations, visits, events, full queues.
+
+#[path = "common/app.rs"]
+mod app;
+#[path = "common/client.rs"]
+mod client;
+
+use app::TestApp;
+use serde_json::Value;
+
+const CHANNEL: &str = "/api/v1/bots/echo/mod/channel-web";
+
+const BOT: (&str, &str) = (
+    "bots/echo/bot.config.json",
+    r#"{ "id": "echo", "name": "Echo", "description": "Says it again", "details": { "website": "https://x.example" } }"#,
+);
+
+/// Says again what it hears, and who it hears it from.
+const ECHO: (&str, &str) = (
+    "hooks/after_incoming_middleware/99_echo.js",
+    r"
+    if (!event.hasFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE)) {
+      event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
+      const { user } = event.state
+      const said = { type: event.type, preview: event.preview, thread: event.threadId, user, payload: event.payload }
+      return bp.events.replyToEvent(event, [{ type: 'text', text: JSON.stringify(said) }])
+    }",
+);
+
+async fn conversations(app: &TestApp, user: &str) -> Vec<Value> {
+    let list = app.client.get(&format!("{CHANNEL}/conversations/{user}")).await.json();
+    list["conversations"].as_array().unwrap().clone()
+}
+
+/// The messages of the user's latest conversation.
+async fn messages(app: &TestApp, user: &str) -> Vec<Value> {
+    let id = conversations(app, user).await[0]["id"].clone();
+    let conversation = app.client.get(&format!("{CHANNEL}/conversations/{user}/{id}")).await.json();
+    conversation["messages"].as_array().unwrap().clone()
+}
+
+/// What the echo said last.
+async fn echo(app: &TestApp, user: &str) -> Value {
+    app.processed().await;
+    let last = messages(app, user).await.pop().unwrap();
+    serde_json::from_str(last["message_text"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_a_page_is_the_payload_and_begins_a_conversation() {
+    let app = TestApp::start_with(&[BOT, ECHO]).await;
+    let body = r#"{"type":"proactive-trigger","channel":"web","payload":{"text":"fake message"},"__proto__":{"a":1}}"#;
+    let answer = app.client.post(&format!("{CHANNEL}/events/visitor-1"), body).await;
+    assert_eq!((answer.status, answer.content_type(), answer.body.as_str()), (200, "text/plain; charset=utf-8", "OK"));
+    let said = echo(&app, "visitor-1").await;
+    assert_eq!(said["type"], "proactive-trigger");
+    assert_eq!(said["payload"].to_string(), body);
+    let list = conversations(&app, "visitor-1").await;
+    assert_eq!((list.len(), &said["thread"]), (1, &Value::String(list[0]["id"].to_string())));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn first_messages_sent_at_once_make_one_conversation() {
+    let app = TestApp::start_with(&[BOT, ECHO]).await;
+    let path = format!("{CHANNEL}/messages/visitor-1");
+    let one = || app.client.post(&path, r#"{"type":"text","text":"hi"}"#);
+    let answers = tokio::join!(one(), one(), one());
+    assert_eq!((answers.0.status, answers.1.status, answers.2.status), (200, 200, 200));
+    app.processed().await;
+    assert_eq!(conversations(&app, "visitor-1").await.len(), 1);
+    assert_eq!(messages(&app, "visitor-1").await.len(), 6);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visit_tells_time_zone_and_language_and_is_not_shown() {
+    let app = TestApp::start_with(&[BOT, ECHO]).await;
+    let path = format!("{CHANNEL}/messages/visitor-1");
+    let visit = |rest: &str| format!("{{\"type\":\"visit\",\"text\":\"User visit\",{rest}}}");
+    for body in [
+        visit(r#""timezone":-4.5,"language":"fr""#),
+        visit(r#""timezone":2,"language":"de""#),
+        visit(r#""timezone":99"#),
+    ] {
+        let answer = app.client.post(&path, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    app.client.post(&path, r#"{"type":"text","text":"who am I?"}"#).await;
+    let said = echo(&app, "visitor-1").await;
+    assert_eq!(said["user"], serde_json::json!({ "timezone": 2, "language": "fr" }));
+    assert_eq!(messages(&app, "visitor-1").await.len(), 2, "visits are not shown");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_is_seen_by_its_user_alone() {
+    let app = TestApp::start_with(&[BOT, ECHO]).await;
+    let id = app.client.post(&format!("{CHANNEL}/conversations/a/new"), "").await.json()["convoId"].clone();
+    assert_eq!(app.client.get(&format!("{CHANNEL}/conversations/a/{id}/")).await.status, 200);
+    for path in [format!("b/{id}"), format!("a/{id}9"), "a/x".into(), "b/null".into(), "a/-1".into()] {
+        let answer = app.client.get(&format!("{CHANNEL}/conversations/{path}")).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.body.contains("BP_CONV_NOT_FOUND"), "{path}: {}", answer.body);
+    }
+    let path = format!("{CHANNEL}/messages/b?conversationId={id}");
+    let answer = app.client.post(&path, r#"{"type":"text","text":"hi"}"#).await;
+    assert_eq!(answer.status, 404);
+    assert!(answer.body.contains("BP_CONV_NOT_FOUND"), "{}", answer.body);
+    let queue = app.client.get("/status").await.json()["queue"].take();
+    assert_eq!(queue["accepted"], 0, "{queue}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_messages_of_a_long_conversation_are_shown() {
+    let app = TestApp::start_with(&[BOT, ECHO]).await;
+    let path = format!("{CHANNEL}/messages/visitor-1");
+    for number in 0..15 {
+        app.client.post(&path, format!("{{\"type\":\"text\",\"text\":\"{number}\"}}")).await;
+    }
+    app.processed().await;
+    let shown = messages(&app, "visitor-1").await;
+    assert_eq!(shown.len(), 20);
+    assert_eq!(echo(&app, "visitor-1").await["preview"], "14");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_widget_shows_of_a_bot_comes_from_its_file() {
+    let app = TestApp::start_with(&[BOT]).await;
+    let info = app.client.get(&format!("{CHANNEL}/botInfo")).await;
+    assert_eq!(
+        info.body,
+        r#"{"showBotInfoPage":false,"name":"Echo","description":"Says it again","details":{"website":"https://x.example"}}"#
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_503_with_a_time_to_come_back_and_what_was_taken_is_done() {
+    let slow = ("hooks/before_incoming_middleware/slow.js", "return new Promise(resolve => setTimeout(resolve, 300))");
+    let limits = ("botpress.config.json", r#"{ "queue": { "perConversation": 2 } }"#);
+    let app = TestApp::start_with(&[BOT, slow, limits]).await;
+    let mut sent = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let client = app.client;
+        sent.spawn(async move { client.post(&format!("{CHANNEL}/events/u1"), r#"{"type":"x"}"#).await });
+    }
+    let answers = sent.join_all().await;
+    let (taken, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert!(!taken.is_empty() && !refused.is_empty());
+    for answer in refused {
+        assert_eq!((answer.status, answer.json()["errorCode"].as_str()), (503, Some("BP_0053")), "{}", answer.body);
+        assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+    }
+    app.processed().await;
+    assert_eq!(app.client.get("/status").await.json()["queue"]["processed"], taken.len());
+    app.stop().await;
+}
