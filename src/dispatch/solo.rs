@@ -13,7 +13,8 @@ use crate::config::Settings;
 use crate::model::BotId;
 use crate::program::Program;
 use crate::protocol::{
-    Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled, build_id_of,
+    Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled,
+    build_id_of,
 };
 use crate::services::{Caller, Services};
 use crate::telemetry;
@@ -78,8 +79,8 @@ impl Solo {
         let process =
             spawn(0, command, frame_limit, started, sink).map_err(|error| DispatchError::Worker(error.to_string()))?;
         let mut solo = Self { settings: settings.clone(), process, messages, started, lock_in: String::new() };
-        let hello =
-            serde_json::to_vec(&hello::hello(settings, 0, build.clone())).map_err(|error| DispatchError::Worker(error.to_string()))?;
+        let hello = serde_json::to_vec(&hello::hello(settings, 0, build.clone()))
+            .map_err(|error| DispatchError::Worker(error.to_string()))?;
         solo.send(Frame::new(FrameKind::Hello, hello));
         let ready = tokio::time::timeout(READY, solo.ready()).await;
         let ready = ready.unwrap_or_else(|_| Err(DispatchError::Worker("it does not answer".into())))?;

@@ -56,6 +56,7 @@ impl TestApp {
         let mut options = Options::new(folder.path());
         options.port = Some(0);
         options.production = true;
+        options.watch = false;
         options.worker = WorkerCommand::of(env!("CARGO_BIN_EXE_nudge"));
         let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = Client { address: ([127, 0, 0, 1], app.port()).into() };
