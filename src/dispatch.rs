@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::{BotId, ConversationKey};
 use crate::program::{HookKind, Program};
-use crate::protocol::{CompileFailure, Compiled, LogLine};
+use crate::protocol::{CompileFailure, Compiled, LogLine, build_id_of};
 use crate::reload::Workspace;
 use crate::services::Services;
 use crate::store::{Store, StoreError, StoredMessage};
@@ -69,6 +69,8 @@ struct Shared {
     store: Store,
     services: Services,
     command: WorkerCommand,
+    /// Identity of the workers' executable as it was at the start.
+    build: String,
     /// The zero of times that are kept as milliseconds.
     started: Instant,
     control: mpsc::UnboundedSender<Control>,
@@ -199,6 +201,7 @@ impl Dispatcher {
             clock,
             store,
             services,
+            build: build_id_of(&command.program),
             command,
             started: Instant::now(),
             control,

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::config::{LockIn, Settings};
-use crate::protocol::{Hello, build_id};
+use crate::protocol::Hello;
 
-/// What a worker in that slot is told.
-pub(super) fn hello(settings: &Settings, slot: u8) -> Hello {
+/// What a worker in that slot is told. `build` is that of its executable when the server started.
+pub(super) fn hello(settings: &Settings, slot: u8, build: String) -> Hello {
     let external_url = public_address(settings);
     let proxy = std::env::var("BP_PROXY").or_else(|_| std::env::var("HTTP_PROXY")).ok();
     let port = settings.http.port.unwrap_or(3_000);
@@ -20,7 +20,7 @@ pub(super) fn hello(settings: &Settings, slot: u8) -> Hello {
         ("ROOT_PATH", Value::from("")),
     ];
     Hello {
-        build: build_id(),
+        build,
         limits: settings.scripts.clone(),
         lock_in: settings.dispatch.lock_in == LockIn::On,
         env: settings.script_env.clone(),

@@ -14,7 +14,7 @@ use super::stats::gauge;
 use super::verdict::Cause;
 use super::{DispatchError, LockedIn, Shared};
 use crate::config::LockIn;
-use crate::protocol::{Compiled, Frame, FrameKind, Ready, Running, build_id};
+use crate::protocol::{Compiled, Frame, FrameKind, Ready, Running};
 
 /// Suspects that run at once, each in a worker of its own.
 const ALONE_AT_ONCE: usize = 2;
@@ -207,7 +207,7 @@ impl Pool {
             DispatchError::Worker(format!("{} cannot be run: {error}", shared.command.program.display()))
         })?;
         // Plain data into memory: it cannot fail.
-        let text = serde_json::to_vec(&hello(settings, slot)).unwrap_or_default();
+        let text = serde_json::to_vec(&hello(settings, slot, shared.build.clone())).unwrap_or_default();
         // A worker that is gone is noticed by its reader.
         let _ = out.send(Frame::new(FrameKind::Hello, text));
         tracing::debug!("worker {id} started as {role:?}, process {pid}");
@@ -293,7 +293,7 @@ impl Core {
         if worker.ready {
             return Err("it said twice that it is ready".to_owned());
         }
-        if ready.build != build_id() {
+        if ready.build != self.shared.build {
             self.pool.broken = Some(DispatchError::Worker(
                 "the executable was replaced while the server runs; restart the server".to_owned(),
             ));

@@ -12,7 +12,12 @@ use crate::model::StateChange;
 /// Identity of the running build, from its version and its file: server and worker must have the same, or a binary was
 /// exchanged under a running server.
 pub fn build_id() -> String {
-    let file = std::env::current_exe().and_then(std::fs::metadata);
+    build_id_of(std::env::current_exe().unwrap_or_default())
+}
+
+/// The same of another executable: what a worker started from it will say, unless the file is exchanged meanwhile.
+pub fn build_id_of(executable: impl AsRef<std::path::Path>) -> String {
+    let file = std::fs::metadata(executable);
     let file = file.map(|file| {
         let changed = file.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         (file.len(), changed.unwrap_or_default().as_nanos())
