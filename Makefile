@@ -13,8 +13,6 @@ test: setup
 	else \
 		echo "$(CARGO) test --locked"; $(CARGO) test --locked --all-targets; \
 	fi
-	@tests=$$(find tests/js -name '*.test.*js' 2>/dev/null | sort); \
-	if [ -n "$$tests" ]; then echo "node --test $$tests"; node --test $$tests; fi
 
 check:
 	.ci/run

@@ -9,19 +9,23 @@ mod bot_file;
 mod builtin;
 mod candidate;
 mod depth;
+mod ears;
 mod elements;
 mod load;
 mod names;
 mod parse;
+mod pending;
 mod reader;
 mod resolve;
 mod scan;
 #[cfg(test)]
 mod testing;
+mod watch;
 mod workspace;
 
 pub use crate::config::Problem;
 pub use builtin::{BUILTINS, BuiltinFile, PREFIX as BUILTIN_PREFIX};
 pub use candidate::{Candidate, finish};
 pub use reader::{Reader, read};
+pub use watch::{Compiling, Watch, WatchError, watch};
 pub use workspace::{BotInfo, Workspace};

@@ -113,8 +113,20 @@ mod tests {
         let (file, problems) = read_elements(PATH, "builtin_text", text).unwrap();
         assert_eq!(file.elements.len(), 1);
         let shown: Vec<String> = problems.into_iter().map(|problem| problem.without_frame().to_string()).collect();
-        expect![[""]].assert_eq(&shown.join("\n"));
-        expect![[""]].assert_eq(&read_elements(PATH, "t", "[\n  {,}\n]").unwrap_err()[0].to_string());
-        expect![[""]].assert_eq(&read_elements(PATH, "t", "{}").unwrap_err()[0].to_string());
+        expect![[r#"
+            bots/a/content-elements/builtin_text.json:3:11: error: a second element has the id "a"
+            bots/a/content-elements/builtin_text.json:4:11: error: "[2].id" must be a text that is not empty, got the number 1
+            bots/a/content-elements/builtin_text.json:5:28: error: "[3].formData" must be an object, got an array
+            bots/a/content-elements/builtin_text.json:6:3: error: "[4]" must be an object, got the number 7"#]].assert_eq(&shown.join("\n"));
+        expect![[r#"
+            bots/a/content-elements/builtin_text.json:2:4: error: not valid JSON: unexpected token in object
+              1 | [
+            > 2 |   {,}
+                |    ^
+              3 | ]"#]].assert_eq(&read_elements(PATH, "t", "[\n  {,}\n]").unwrap_err()[0].to_string());
+        expect![[r#"
+            bots/a/content-elements/builtin_text.json:1:1: error: expected an array of elements, got an object
+            > 1 | {}
+                | ^"#]].assert_eq(&read_elements(PATH, "t", "{}").unwrap_err()[0].to_string());
     }
 }

@@ -22,6 +22,8 @@ use crate::config::{Problem, Settings};
 const EMPTY: Duration = Duration::from_millis(500);
 /// How long a file must stay away to count as deleted: some editors move the old file aside before they write the new one.
 const GONE: Duration = Duration::from_millis(100);
+/// How old a change must be that nobody told of: its writer may not be done.
+const YOUNG: Duration = Duration::from_millis(100);
 /// When to look again at a file that changed while it was read.
 const AGAIN: Duration = Duration::from_millis(20);
 /// Attempts at a file that changes while it is read, when there is no watcher to come back to it.
@@ -37,8 +39,6 @@ pub struct Reader {
     /// What besides files makes a program: hooks switched off, bot folders, and what the last look found wrong.
     last: Option<Beside>,
     version: u64,
-    /// Whether a watcher will come back: then nothing is waited for here.
-    watched: bool,
 }
 
 /// What was read of one file.
@@ -64,7 +64,7 @@ struct Beside {
     problems: Vec<Problem>,
 }
 
-/// What a watcher knows of files.
+/// What a watcher tells of changed files.
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     /// Being written right now: not to be read.
@@ -73,6 +73,17 @@ pub(super) struct Hints {
     pub(super) touched: HashSet<PathBuf>,
     /// All may have changed: notices were lost.
     pub(super) all: bool,
+}
+
+/// A watcher at work while files are read: it comes back to what is not settled.
+pub(super) struct Watching<'a> {
+    pub(super) hints: &'a Hints,
+    /// Folders whose changes it is told of, or would be.
+    pub(super) folders: &'a BTreeMap<PathBuf, (u64, u64)>,
+    /// It is told of nothing, and only looks now and then.
+    pub(super) polling: bool,
+    /// Asked after a file was read: whether nothing happened to it while it was.
+    pub(super) confirm: &'a mut (dyn FnMut(&Path) -> bool + Send),
 }
 
 /// What came of a look.
@@ -100,23 +111,13 @@ impl Reader {
     /// A reader with other built-in files.
     pub fn with_builtins(root: &Path, builtins: &[BuiltinFile]) -> Self {
         let (builtins, builtin_problems) = on_large_stack(|| read_builtins(builtins));
-        Self {
-            root: root.to_owned(),
-            builtins,
-            builtin_problems,
-            entries: HashMap::new(),
-            last: None,
-            version: 0,
-            watched: false,
-        }
+        Self { root: root.to_owned(), builtins, builtin_problems, entries: HashMap::new(), last: None, version: 0 }
     }
 
     /// The workspace as it stands now.
     pub fn read(&mut self, settings: &Settings) -> Candidate {
-        self.last = None;
         loop {
-            // Without a candidate before, there is one.
-            if let Some(candidate) = self.look(settings, &Hints::default()).candidate {
+            if let Some(candidate) = self.look(settings, None, true).candidate {
                 return candidate;
             }
         }
@@ -127,24 +128,21 @@ impl Reader {
         &self.root
     }
 
-    /// From here on a watcher comes back to what is not settled.
-    pub(super) fn watched(&mut self) {
-        self.watched = true;
+    /// Looks at all files, reads those that changed. With `afresh` there is a candidate even if nothing did.
+    pub(super) fn look(&mut self, settings: &Settings, watching: Option<Watching<'_>>, afresh: bool) -> Look {
+        if afresh {
+            self.last = None;
+        }
+        on_large_stack(|| self.look_here(settings, watching))
     }
 
-    /// Looks at all files, reads those that changed.
-    pub(super) fn look(&mut self, settings: &Settings, hints: &Hints) -> Look {
-        on_large_stack(|| self.look_here(settings, hints))
-    }
-
-    fn look_here(&mut self, settings: &Settings, hints: &Hints) -> Look {
+    fn look_here(&mut self, settings: &Settings, watching: Option<Watching<'_>>) -> Look {
         let mut scan = scan(&self.root);
         let mut round = Round {
             root: &self.root,
             entries: &mut self.entries,
-            hints,
+            watching,
             most: settings.scripts.frame / 4,
-            watched: self.watched,
             changed: false,
             again: None,
             visited: Vec::new(),
@@ -221,13 +219,12 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// One look at all files.
-struct Round<'a> {
+struct Round<'a, 'w> {
     root: &'a Path,
     entries: &'a mut HashMap<String, Entry>,
-    hints: &'a Hints,
+    watching: Option<Watching<'w>>,
     /// Largest file, in bytes.
     most: u64,
-    watched: bool,
     changed: bool,
     again: Option<Instant>,
     /// Files in service, in order.
@@ -235,7 +232,7 @@ struct Round<'a> {
     seen: HashSet<String>,
 }
 
-impl Round<'_> {
+impl Round<'_, '_> {
     /// Brings one file up to date and counts it in.
     fn refresh(&mut self, path: &str, place: &Place, stamp: Stamp) {
         if !self.seen.insert(path.to_owned()) {
@@ -251,18 +248,32 @@ impl Round<'_> {
     /// False if there is nothing of the file yet.
     fn bring_up_to_date(&mut self, path: &str, place: &Place, stamp: Stamp) -> bool {
         let full = self.root.join(path);
-        let known = self.entries.get_mut(path);
-        if self.hints.writing.contains(&full) {
-            return known.is_some();
+        let mut touched = false;
+        if let Some(watching) = &self.watching {
+            if watching.hints.writing.contains(&full) {
+                return self.entries.contains_key(path);
+            }
+            touched = watching.hints.all || watching.hints.touched.contains(&full);
         }
-        if let Some(entry) = known {
+        if let Some(entry) = self.entries.get_mut(path) {
             entry.missing_since = None;
-            let touched = self.hints.all || self.hints.touched.contains(&full);
             if entry.place == *place && entry.stamp == stamp && !touched && entry.emptied_since.is_none() {
                 return true;
             }
         }
-        let read = match read_settled(&full, self.most, if self.watched { 1 } else { ATTEMPTS }) {
+        if let Some(watching) = &self.watching {
+            // Nobody would tell of a change while it is read: its folder is watched first.
+            if full.parent().is_some_and(|folder| !watching.folders.contains_key(folder)) {
+                return self.entries.contains_key(path);
+            }
+            let age = stamp.modified.elapsed().unwrap_or(YOUNG);
+            if age < YOUNG && (!touched || watching.polling) {
+                self.look_again(YOUNG - age);
+                return self.entries.contains_key(path);
+            }
+        }
+        let attempts = if self.watching.is_some() { 1 } else { ATTEMPTS };
+        let read = match read_settled(&full, self.most, attempts) {
             Read::Text(text, stamp) => Ok((text, stamp)),
             Read::Refused(message) => Err(message),
             // It changed under our hands, or went away: the next look sees more.
@@ -271,11 +282,18 @@ impl Round<'_> {
                 return self.entries.contains_key(path);
             }
         };
+        if let Ok((text, _)) = &read
+            && self.entries.get(path).is_none_or(|entry| entry.hash != hash(text))
+            && self.watching.as_mut().is_some_and(|watching| !(watching.confirm)(&full))
+        {
+            // The watcher knows of it, and comes back.
+            return self.entries.contains_key(path);
+        }
         let known = self.entries.get_mut(path);
         let text = match read {
             Ok((text, read_stamp)) => {
                 if let Some(entry) = known {
-                    if text.is_empty() && !entry.empty && entry.place == *place && self.watched {
+                    if text.is_empty() && !entry.empty && entry.place == *place && self.watching.is_some() {
                         let since = *entry.emptied_since.get_or_insert_with(Instant::now);
                         if since.elapsed() < EMPTY {
                             let left = EMPTY - since.elapsed();
@@ -333,7 +351,7 @@ impl Round<'_> {
 
     /// Keeps files in service that were there a moment ago: an editor may be about to put them back.
     fn linger(&mut self, scan: &Scan, modules: bool) {
-        if !self.watched {
+        if self.watching.is_none() {
             return;
         }
         let mut kept: Vec<(String, Duration)> = Vec::new();

@@ -361,7 +361,19 @@ mod tests {
         ]);
         let scan = scan(root.path());
         let problems: Vec<String> = scan.problems.iter().map(ToString::to_string).collect();
-        expect_test::expect![[""]].assert_eq(&problems.join("\n"));
+        expect_test::expect![[r#"
+            hooks/before_incoming_midleware: warning: not run: there is no kind of hook "before_incoming_midleware"
+            help: did you mean hooks/before_incoming_middleware?
+            hooks/else: warning: not run: there is no kind of hook "else"
+            help: the kinds are after_server_start, after_bot_mount, after_bot_unmount, before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, on_incident_status_changed, before_bot_import, on_bot_error, on_stage_request, after_stage_changed
+            hooks/x.js: warning: not run: a hook lies in the folder of its kind
+            help: move it to hooks/before_incoming_middleware/, for instance
+            bots/a b: error: bot id "a b" may hold only letters, digits, `-` and `_`
+            help: rename the folder: its name is the bot's id
+            bots/empty: warning: not mounted: there is no bot.config.json
+            help: write { "id": "empty", "name": "empty" } to bots/empty/bot.config.json
+            bots/same: error: not mounted: bots/Same has the same id
+            help: ids do not differ by case; rename one of the two"#]].assert_eq(&problems.join("\n"));
         assert_eq!(paths(&scan), ["bots/Same/bot.config.json"]);
     }
 

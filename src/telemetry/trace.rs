@@ -20,18 +20,23 @@ pub fn render_trace(trace: &Value) -> String {
         let _ = write!(line, "  {}", duration(ms * 1_000.0));
     }
     let (mut replies, mut logs) = (0, 0);
-    let lists = [&trace["steps"], &trace["late"]];
-    for step in lists.into_iter().filter_map(Value::as_array).flatten() {
+    let steps = || [&trace["steps"], &trace["late"]].into_iter().filter_map(Value::as_array).flatten();
+    // An error of a hook is a step of its own and stands with the hook.
+    let told = |error: &Value| steps().any(|step| step["s"] == "hook" && step["err"] == *error);
+    for step in steps() {
         match step["s"].as_str() {
             Some("reply") => replies += 1,
             Some("log") => logs += 1,
             Some("hook") => hook(step, &mut line),
             Some("middleware") => named("middleware", &step["n"], step, &mut line),
             Some("action") => named("action", &step["n"], step, &mut line),
+            // Most events have no suggestions.
+            Some("decision") if step["r"].as_str().is_some_and(|reason| reason.starts_with("no suggestion")) => {}
             Some("decision") => reason("decision", step, &mut line),
             Some("dialog") => reason("dialog", step, &mut line),
             Some("realm") => reason("realm", step, &mut line),
             Some("event") => named("sent", &step["t"], step, &mut line),
+            Some("error") if told(&step["err"]) => {}
             Some("error") => {
                 let _ = write!(line, "  ✗ {}", safe(first_line(step["err"].as_str().unwrap_or("?"))));
             }
@@ -155,6 +160,8 @@ mod tests {
             &json!({
                 "eventId": "1", "type": "text", "channel": "api", "target": "u", "botId": "b", "tookMs": 1_250, "ended": "killed",
                 "steps": [
+                    { "s": "error", "err": "TypeError: no\n  at x" },
+                    { "s": "decision", "r": "no suggestion matched" },
                     { "s": "hook", "f": "builtin:hooks/after_incoming_middleware/x.js", "us": 31_400, "err": "TypeError: no\n  at x" },
                     { "s": "middleware", "n": "analytics", "us": 100 },
                     { "s": "decision", "r": "elected \"qna\"" },

@@ -1,1 +1,294 @@
-//! x
+//! What a workspace's files come to.
+
+use super::*;
+use crate::program::{HookKind, Program, Role};
+use crate::reload::testing::{workspace, write};
+use expect_test::{Expect, expect};
+
+const BEFORE: HookKind = HookKind::BeforeIncomingMiddleware;
+
+const TEST_BUILTINS: &[BuiltinFile] = &[
+    BuiltinFile { path: "hooks/before_incoming_middleware/05_ours.js", source: "// built in" },
+    BuiltinFile { path: "actions/builtin/say.js", source: "return 1" },
+    BuiltinFile { path: "content-types/text.js", source: "module.exports = { id: 'builtin_text' }" },
+    BuiltinFile { path: "bots/welcome-bot/bot.config.json", source: r#"{ "name": "Welcome" }"# },
+    BuiltinFile {
+        path: "bots/welcome-bot/content-elements/builtin_text.json",
+        source: r#"[{ "id": "builtin_text-1", "formData": {} }]"#,
+    },
+];
+
+fn reader(root: &tempfile::TempDir) -> Reader {
+    Reader::with_builtins(root.path(), TEST_BUILTINS)
+}
+
+fn read_of(files: &[(&str, &str)]) -> Candidate {
+    reader(&workspace(files)).read(&Settings::default())
+}
+
+fn hooks(program: &Program, bot: Option<&str>, kind: HookKind) -> Vec<String> {
+    let bot = bot.map_or(&program.global, |bot| &program.bots[bot]);
+    let list = bot.hooks.get(&kind).cloned().unwrap_or_default();
+    list.iter().map(|index| program.scripts[*index as usize].path.to_string()).collect()
+}
+
+fn check_problems(candidate: &Candidate, expected: Expect) {
+    expected.assert_eq(&candidate.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn an_empty_folder_has_the_built_in_files_and_the_welcome_bot() {
+    let candidate = read_of(&[]);
+    let program = &candidate.program;
+    assert_eq!(hooks(program, None, BEFORE), ["builtin:hooks/before_incoming_middleware/05_ours.js"]);
+    assert_eq!(program.bots.keys().collect::<Vec<_>>(), ["welcome-bot"]);
+    assert!(program.bots["welcome-bot"].elements.contains_key("builtin_text-1"));
+    assert_eq!(candidate.bots["welcome-bot"].name, "Welcome");
+    assert_eq!(candidate.notices, ["there is no bot in bots/: the built-in welcome-bot is served"]);
+    assert!(candidate.problems.is_empty());
+}
+
+#[test]
+fn a_workspace_with_a_bot_is_served_without_ours() {
+    for config in [r#"{ "disabled": true }"#, "{}", "{"] {
+        let candidate = read_of(&[("bots/mine/bot.config.json", config)]);
+        assert!(!candidate.program.bots.contains_key("welcome-bot"), "{config}");
+    }
+}
+
+#[test]
+fn a_bots_hooks_and_the_global_ones_are_one_list_by_file_name_then_path() {
+    let candidate = read_of(&[
+        ("hooks/before_incoming_middleware/02_a.js", ""),
+        ("hooks/before_incoming_middleware/03/01_b.js", ""),
+        ("hooks/before_incoming_middleware/z/02_a.js", ""),
+        ("hooks/after_incoming_middleware/00.js", ""),
+        ("bots/One/bot.config.json", "{}"),
+        ("bots/One/hooks/before_incoming_middleware/01_c.js", ""),
+        ("bots/One/hooks/before_incoming_middleware/02_a.js", ""),
+        ("bots/two/bot.config.json", "{}"),
+        ("bots/two/hooks/before_incoming_middleware/99.js", ""),
+    ]);
+    let program = &candidate.program;
+    assert_eq!(hooks(program, Some("one"), BEFORE), [
+        "hooks/before_incoming_middleware/03/01_b.js",
+        "bots/One/hooks/before_incoming_middleware/01_c.js",
+        "bots/One/hooks/before_incoming_middleware/02_a.js",
+        "hooks/before_incoming_middleware/02_a.js",
+        "hooks/before_incoming_middleware/z/02_a.js",
+        "builtin:hooks/before_incoming_middleware/05_ours.js",
+    ]);
+    assert_eq!(hooks(program, Some("two"), BEFORE).last().unwrap(), "bots/two/hooks/before_incoming_middleware/99.js");
+    assert_eq!(hooks(program, None, BEFORE).len(), 4);
+    assert_eq!(hooks(program, None, HookKind::AfterIncomingMiddleware), ["hooks/after_incoming_middleware/00.js"]);
+}
+
+#[test]
+fn a_file_of_the_same_kind_and_name_replaces_a_built_in_one_and_that_is_said() {
+    let candidate = read_of(&[
+        ("hooks/before_incoming_middleware/sub/05_ours.js", "// mine"),
+        ("hooks/after_incoming_middleware/05_ours.js", "// another kind"),
+        ("actions/builtin/say.js", "return 2"),
+        ("bots/b/bot.config.json", "{}"),
+        ("bots/b/actions/builtin/say.js", "return 3"),
+        ("bots/c/bot.config.json", "{}"),
+    ]);
+    let program = &candidate.program;
+    assert_eq!(hooks(program, None, BEFORE), ["hooks/before_incoming_middleware/sub/05_ours.js"]);
+    let action = |bot: &str| program.scripts[program.bots[bot].actions["builtin/say"] as usize].path.to_string();
+    assert_eq!(action("b"), "bots/b/actions/builtin/say.js");
+    assert_eq!(action("c"), "actions/builtin/say.js");
+    assert_eq!(candidate.notices, [
+        "hooks/before_incoming_middleware/sub/05_ours.js replaces the built-in hook of that name",
+        "actions/builtin/say.js replaces the built-in action of that name",
+    ]);
+    // The repository itself as a workspace: each runs once, and nothing needs to be said.
+    let files: Vec<(&str, &str)> = TEST_BUILTINS.iter().map(|file| (file.path, file.source)).collect();
+    let candidate = read_of(&files);
+    assert!(candidate.program.scripts.iter().all(|script| !script.path.starts_with("builtin:")));
+    assert!(candidate.notices.is_empty(), "{:?}", candidate.notices);
+}
+
+#[test]
+fn a_leading_dot_switches_a_built_in_hook_off() {
+    let candidate = read_of(&[("hooks/before_incoming_middleware/.05_ours.js", "")]);
+    assert!(hooks(&candidate.program, None, BEFORE).is_empty());
+    let candidate = read_of(&[
+        ("bots/a/bot.config.json", "{}"),
+        ("bots/a/hooks/before_incoming_middleware/.05_ours.js", ""),
+        ("bots/b/bot.config.json", "{}"),
+        ("bots/c/bot.config.json", "{}"),
+        ("bots/c/hooks/before_incoming_middleware/05_ours.js", "// for c only"),
+    ]);
+    let program = &candidate.program;
+    assert!(hooks(program, Some("a"), BEFORE).is_empty());
+    assert_eq!(hooks(program, Some("b"), BEFORE), ["builtin:hooks/before_incoming_middleware/05_ours.js"]);
+    assert_eq!(hooks(program, Some("c"), BEFORE), ["bots/c/hooks/before_incoming_middleware/05_ours.js"]);
+}
+
+#[test]
+fn disabled_bots_are_known_but_not_mounted_and_secrets_stay_here() {
+    let candidate = read_of(&[
+        ("bots/On/bot.config.json", r#"{ "name": "On", "smtp": { "password": "x", "host": "h" }, "defaultLanguage": "fr" }"#),
+        ("bots/off/bot.config.json", r#"{ "disabled": true }"#),
+    ]);
+    assert_eq!(candidate.program.bots.keys().collect::<Vec<_>>(), ["on"]);
+    let ids: Vec<(&str, bool)> = candidate.bots.values().map(|bot| (bot.id.as_str(), bot.disabled)).collect();
+    assert_eq!(ids, [("off", true), ("on", false)]);
+    let on = &candidate.program.bots["on"];
+    assert_eq!(on.config.as_ref().unwrap().get(), r#"{"name":"On","smtp":{"host":"h"},"defaultLanguage":"fr"}"#);
+    assert_eq!(on.default_language, "fr");
+    assert_eq!(candidate.bots["on"].config["smtp"]["password"], "x");
+}
+
+#[test]
+fn what_scripts_require_comes_along() {
+    let candidate = read_of(&[
+        ("hooks/before_incoming_middleware/a.js", "require('../../shared/lib'); require('./b'); require('lodash')"),
+        ("hooks/before_incoming_middleware/b.js", "module.exports = 1"),
+        ("shared/lib.js", "module.exports = require('./data.json'); require('dep')"),
+        ("shared/data.json", "{ /* c */ }"),
+        ("shared/unused.js", ""),
+        ("node_modules/dep/package.json", r#"{ "main": "lib/m.js" }"#),
+        ("node_modules/dep/lib/m.js", "#!/usr/bin/env node\nmodule.exports = 2"),
+        ("bots/b/bot.config.json", "{}"),
+        ("bots/b/hooks/before_incoming_middleware/own.js", "require('mine')"),
+        ("bots/b/libraries/mine.js", ""),
+    ]);
+    let mut modules: Vec<(String, Role)> = candidate
+        .program
+        .scripts
+        .iter()
+        .filter(|script| !script.path.starts_with("builtin:") && !matches!(script.role, Role::Hook(_)))
+        .map(|script| (script.path.to_string(), script.role))
+        .collect();
+    modules.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(modules, [
+        ("bots/b/libraries/mine.js".to_owned(), Role::Module),
+        ("node_modules/dep/lib/m.js".to_owned(), Role::Module),
+        ("node_modules/dep/package.json".to_owned(), Role::Json),
+        ("shared/data.json".to_owned(), Role::Json),
+        ("shared/lib.js".to_owned(), Role::Module),
+    ]);
+    check_problems(&candidate, expect![[""]]);
+}
+
+#[test]
+fn all_problems_are_collected() {
+    let candidate = read_of(&[
+        ("hooks/before_incoming_middleware/a.js", "if ("),
+        ("hooks/before_incoming_middleware/b.js", "let x = }"),
+        ("hooks/nowhere/c.js", ""),
+        ("actions/d.js", "function action(bp, event) { }"),
+        ("bots/e/bot.config.json", "{ \"disabled\": 1 }"),
+        ("bots/e/content-elements/t.json", "[{ \"id\": 1 }]"),
+        ("bots/f/bot.config.json", "{ }"),
+        ("bots/f/content-elements/t.json", "[ , ]"),
+    ]);
+    check_problems(&candidate, expect![[r#"
+        hooks/nowhere: warning: not run: there is no kind of hook "nowhere"
+        help: the kinds are after_server_start, after_bot_mount, after_bot_unmount, before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, on_incident_status_changed, before_bot_import, on_bot_error, on_stage_request, after_stage_changed
+        hooks/before_incoming_middleware/a.js:1:5: error: unexpected token
+        > 1 | if (
+            |     ^
+        hooks/before_incoming_middleware/b.js:1:9: error: unexpected token
+        > 1 | let x = }
+            |         ^
+        actions/d.js:1:1: warning: the function "action" is never called: this file does nothing
+        > 1 | function action(bp, event) { }
+            | ^
+        help: keep only the body of the function; the file is the body of a function already
+        bots/e/bot.config.json:1:15: error: "disabled" must be true or false, got the number 1
+        > 1 | { "disabled": 1 }
+            |               ^
+        bots/e/content-elements/t.json:1:10: error: "[0].id" must be a text that is not empty, got the number 1
+        > 1 | [{ "id": 1 }]
+            |          ^
+        help: the last good version stays in service until this is fixed
+        bots/f/content-elements/t.json:1:3: error: not valid JSON: unexpected comma
+        > 1 | [ , ]
+            |   ^"#]]);
+    assert_eq!(candidate.program.bots.keys().collect::<Vec<_>>(), ["f"]);
+}
+
+#[test]
+fn files_that_are_no_text_or_too_large_are_refused_and_a_mark_at_the_start_is_not_part_of_the_text() {
+    let root = workspace(&[("hooks/before_incoming_middleware/bom.js", "\u{feff}'use strict'")]);
+    let folder = root.path().join("hooks/before_incoming_middleware");
+    std::fs::write(folder.join("latin1.js"), b"// \n'caf\xe9'").unwrap();
+    let mut settings = Settings::default();
+    settings.scripts.frame = 400;
+    std::fs::write(folder.join("large.js"), "//".repeat(60)).unwrap();
+    let candidate = reader(&root).read(&settings);
+    check_problems(&candidate, expect![[r#"
+        hooks/before_incoming_middleware/large.js: error: too large: 120 bytes, at most 100
+        hooks/before_incoming_middleware/latin1.js: error: not UTF-8: line 2 holds a byte that is no character; save the file as UTF-8"#]]);
+    assert!(candidate.program.scripts[0].shape.strict);
+    assert_eq!(&*candidate.program.scripts[0].source, "'use strict'");
+}
+
+#[test]
+fn of_a_file_that_cannot_be_used_the_last_good_version_stays() {
+    let hook = "hooks/before_incoming_middleware/a.js";
+    let elements = "bots/b/content-elements/t.json";
+    let root = workspace(&[
+        (hook, "return 1"),
+        ("bots/b/bot.config.json", r#"{ "name": "One" }"#),
+        (elements, r#"[{ "id": "t-1", "formData": {} }]"#),
+    ]);
+    let mut reader = reader(&root);
+    let settings = Settings::default();
+    assert!(reader.read(&settings).problems.is_empty());
+    write(root.path(), hook, "return (");
+    write(root.path(), "bots/b/bot.config.json", "{ \"name\": 7 }");
+    write(root.path(), elements, r#"[{ "id": "t-2", "formData": {} }, { "id": 3 }]"#);
+    let candidate = reader.read(&settings);
+    check_problems(&candidate, expect![[r#"
+        hooks/before_incoming_middleware/a.js:1:9: error: expected `)` but found `EOF`
+        > 1 | return (
+            |         ^
+        help: the last good version stays in service until this is fixed
+        bots/b/bot.config.json:1:11: error: "name" must be a text, got the number 7
+        > 1 | { "name": 7 }
+            |           ^
+        help: the last good version stays in service until this is fixed
+        bots/b/content-elements/t.json:1:43: error: "[1].id" must be a text that is not empty, got the number 3
+        > 1 | [{ "id": "t-2", "formData": {} }, { "id": 3 }]
+            |                                           ^
+        help: the last good version stays in service until this is fixed"#]]);
+    let source = |candidate: &Candidate| {
+        let script = candidate.program.scripts.iter().find(|script| &*script.path == hook).unwrap();
+        script.source.to_string()
+    };
+    assert_eq!(source(&candidate), "return 1");
+    assert_eq!(candidate.bots["b"].name, "One");
+    assert_eq!(candidate.program.bots["b"].elements.keys().collect::<Vec<_>>(), ["t-1"]);
+    write(root.path(), hook, "return 22");
+    write(root.path(), "bots/b/bot.config.json", r#"{ "name": "Two" }"#);
+    write(root.path(), elements, r#"[{ "id": "t-2", "formData": {} }]"#);
+    let candidate = reader.read(&settings);
+    check_problems(&candidate, expect![[""]]);
+    assert_eq!((source(&candidate).as_str(), candidate.bots["b"].name.as_str()), ("return 22", "Two"));
+    assert_eq!(candidate.program.bots["b"].elements.keys().collect::<Vec<_>>(), ["t-2"]);
+    // A deleted file is gone, whatever its last good version.
+    std::fs::remove_file(root.path().join(hook)).unwrap();
+    assert!(reader.read(&settings).program.scripts.iter().all(|script| &*script.path != hook));
+}
+
+#[test]
+fn unchanged_files_are_neither_read_nor_parsed_again() {
+    let names: Vec<String> = (0..50).map(|n| format!("hooks/before_incoming_middleware/{n}.js")).collect();
+    let root = workspace(&names.iter().map(|name| (name.as_str(), "return 1")).collect::<Vec<_>>());
+    let mut reader = reader(&root);
+    let settings = Settings::default();
+    let first = reader.read(&settings);
+    write(root.path(), &names[7], "return 2 + 2");
+    // Saved without a change: the text is compared, not the time.
+    write(root.path(), &names[8], "return 1");
+    let second = reader.read(&settings);
+    assert!(second.program.version > first.program.version);
+    for (index, (old, new)) in first.program.scripts.iter().zip(&second.program.scripts).enumerate() {
+        assert_eq!(Arc::ptr_eq(old, new), &*old.path != names[7].as_str(), "{index}");
+    }
+    assert!(reader.look(&settings, None, false).candidate.is_none(), "nothing changed");
+}

@@ -1,0 +1,99 @@
+//! Hears what the system tells of files, and can make sure that it has heard everything up to now.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::pending::{Pending, TELLS};
+
+/// Longest wait for our own notice. Without it a file could be taken for whole while its writer is at work, for a moment only:
+/// the notices that are late bring it back.
+const WAIT: Duration = Duration::from_millis(200);
+/// How long to sleep between two looks for a notice.
+const NAP: Duration = Duration::from_micros(50);
+
+/// The receiving end of the system's notices.
+#[derive(Debug)]
+pub(super) struct Ears {
+    told: UnboundedReceiver<notify::Result<notify::Event>>,
+    pub(super) pending: Pending,
+    bell: Option<Bell>,
+}
+
+/// A folder of our own, watched with the others. Notices come in order: when that of a file made here has come, so have all
+/// that were due before.
+#[derive(Debug)]
+struct Bell {
+    folder: PathBuf,
+    rung: u64,
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+impl Ears {
+    pub(super) fn new(told: UnboundedReceiver<notify::Result<notify::Event>>) -> Self {
+        let folder = std::env::temp_dir().join(format!("nudge-watch-{}", uuid::Uuid::new_v4()));
+        // Without such a folder the watch works all the same, see [`WAIT`].
+        let bell = (TELLS && std::fs::create_dir(&folder).is_ok()).then_some(Bell { folder, rung: 0 });
+        Self { told, pending: Pending::default(), bell }
+    }
+
+    /// The folder that must be watched with the others.
+    pub(super) fn bell_folder(&self) -> Option<&Path> {
+        self.bell.as_ref().map(|bell| &*bell.folder)
+    }
+
+    /// Waits for a notice; false if there will be none any more.
+    pub(super) async fn hear(&mut self) -> bool {
+        match self.told.recv().await {
+            Some(event) => {
+                self.take_in(event);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes in all notices that are there.
+    pub(super) fn catch_up(&mut self) {
+        while let Ok(event) = self.told.try_recv() {
+            self.take_in(event);
+        }
+    }
+
+    /// Whether nothing was told of a file since the last [`Pending::take`], up to this very moment. Blocks, for microseconds.
+    pub(super) fn heard_nothing_of(&mut self, path: &Path) -> bool {
+        let Some(bell) = &mut self.bell else {
+            self.catch_up();
+            return !self.pending.holds(path);
+        };
+        bell.rung += 1;
+        let ring = bell.folder.join(bell.rung.to_string());
+        let rung = std::fs::write(&ring, []).is_ok();
+        let until = Instant::now() + WAIT;
+        let mut heard = false;
+        while rung && !heard && Instant::now() < until {
+            match self.told.try_recv() {
+                Ok(event) => {
+                    heard = event.as_ref().is_ok_and(|event| event.paths.contains(&ring));
+                    self.take_in(event);
+                }
+                Err(_) => std::thread::sleep(NAP),
+            }
+        }
+        drop(std::fs::remove_file(&ring));
+        !self.pending.holds(path)
+    }
+
+    fn take_in(&mut self, event: notify::Result<notify::Event>) {
+        let ours = |path: &PathBuf| self.bell.as_ref().is_some_and(|bell| path.starts_with(&bell.folder));
+        if !event.as_ref().is_ok_and(|event| event.paths.iter().any(ours)) {
+            self.pending.note(event, Instant::now());
+        }
+    }
+}
