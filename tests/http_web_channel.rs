@@ -139,9 +139,8 @@ async fn what_the_widget_shows_of_a_bot_comes_from_its_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_503_with_a_time_to_come_back_and_what_was_taken_is_done() {
-    let slow = ("hooks/before_incoming_middleware/slow.js", "return new Promise(resolve => setTimeout(resolve, 300))");
     let limits = ("botpress.config.json", r#"{ "queue": { "perConversation": 2 } }"#);
-    let app = TestApp::start_with(&[BOT, slow, limits]).await;
+    let app = TestApp::start_with(&[BOT, SLOW, limits]).await;
     let mut sent = tokio::task::JoinSet::new();
     for _ in 0..12 {
         let client = app.client;
@@ -156,5 +155,84 @@ async fn a_full_queue_is_503_with_a_time_to_come_back_and_what_was_taken_is_done
     }
     app.processed().await;
     assert_eq!(app.client.get("/status").await.json()["queue"]["processed"], taken.len());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sensitive_reaches_the_hooks_and_is_never_shown_again() {
+    let count = (
+        "hooks/after_incoming_middleware/count.js",
+        r"
+        event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
+        return bp.events.replyToEvent(event, [{ type: 'text', text: `${event.payload.pin.length} digits` }])",
+    );
+    let app = TestApp::start_with(&[BOT, count]).await;
+    let body = r#"{"type":"text","text":"a secret","pin":"123456","sensitive":["pin"]}"#;
+    let answer = app.client.post(&format!("{CHANNEL}/messages/u1"), body).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    app.processed().await;
+    let shown = messages(&app, "u1").await;
+    assert_eq!(shown[0]["payload"].to_string(), r#"{"type":"text","text":"a secret"}"#);
+    assert_eq!(shown[1]["message_text"], "6 digits");
+    app.stop().await;
+}
+
+/// Keeps every event for a while.
+const SLOW: (&str, &str) =
+    ("hooks/before_incoming_middleware/slow.js", "return new Promise(resolve => setTimeout(resolve, 500))");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_waits_too_long_is_told_so_and_the_event_goes_on() {
+    let limits = ("botpress.config.json", r#"{ "converse": { "timeout": "100ms" } }"#);
+    let app = TestApp::start_with(&[BOT, SLOW, ECHO, limits]).await;
+    let answer = app.client.post("/api/v1/bots/echo/converse/u1", r#"{"type":"text","text":"hi"}"#).await;
+    let json = answer.json();
+    assert_eq!(
+        (answer.status, &json["errorCode"], &json["message"]),
+        (500, &"BP_000".into(), &"Unexpected error".into())
+    );
+    assert!(json.get("full").is_none() && json.get("stack").is_none(), "{json}");
+    app.processed().await;
+    assert_eq!(app.client.get("/status").await.json()["queue"]["processed"], 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_is_answered_when_the_server_stops() {
+    let app = TestApp::start_with(&[BOT, SLOW, ECHO]).await;
+    let client = app.client;
+    let asked =
+        tokio::spawn(
+            async move { client.post("/api/v1/bots/echo/converse/u1", r#"{"type":"text","text":"hi"}"#).await },
+        );
+    while app.client.get("/status").await.json()["queue"]["accepted"] == 0 {
+        assert!(!asked.is_finished());
+    }
+    app.stop().await;
+    let answer = asked.await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.json()["responses"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_development_errors_are_explained_and_events_are_traced() {
+    let who = (
+        "hooks/before_incoming_middleware/who.js",
+        r"
+        event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
+        return bp.events.replyToEvent(event, [{ type: 'text', text: event.id }])",
+    );
+    let app = TestApp::start_in_development(&[BOT, who]).await;
+    let answer = app.client.post("/api/v1/bots/echo/converse/u1", "{").await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["full"].as_str().unwrap().contains("line 1"), "{}", answer.body);
+    let answer = app.client.post("/api/v1/bots/echo/converse/u1", r#"{"text":"hi"}"#).await.json();
+    let id = answer["responses"][0]["text"].as_str().unwrap();
+    let trace = app.client.get(&format!("/api/v1/traces/{id}")).await;
+    assert_eq!((trace.status, trace.content_type()), (200, "application/json; charset=utf-8"), "{}", trace.body);
+    assert_eq!(trace.json()["eventId"], id);
+    assert!(trace.body.contains("hooks/before_incoming_middleware/who.js"), "{}", trace.body);
+    assert_eq!(app.client.get("/api/v1/traces/1").await.status, 404);
+    assert_eq!(app.client.get("/api/v1/traces/x").await.status, 400);
     app.stop().await;
 }

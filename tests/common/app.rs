@@ -16,46 +16,47 @@ use crate::client::Client;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server.
-pub struct TestApp {
-    pub client: Client,
+pub(crate) struct TestApp {
+    pub(crate) client: Client,
     /// The workspace, removed at the end.
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
-    pub folder: TempDir,
+    pub(crate) folder: TempDir,
     shutdown: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
 /// A file or folder below `tests/`.
 #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
-pub fn fixture(path: &str) -> PathBuf {
+pub(crate) fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)
 }
 
 impl TestApp {
     /// Starts a server, as in production, on a copy of `workspace`.
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
-    pub async fn start(workspace: &Path) -> Self {
+    pub(crate) async fn start(workspace: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy(workspace, folder.path());
-        Self::serve(folder).await
+        Self::serve(folder, true).await
     }
 
     /// Starts a server on a workspace of these files: path and text.
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
-    pub async fn start_with(files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        Self::serve(folder).await
+    pub(crate) async fn start_with(files: &[(&str, &str)]) -> Self {
+        Self::serve(written(files), true).await
     }
 
-    async fn serve(folder: TempDir) -> Self {
+    /// The same, as while scripts are being written.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub(crate) async fn start_in_development(files: &[(&str, &str)]) -> Self {
+        Self::serve(written(files), false).await
+    }
+
+    async fn serve(folder: TempDir, production: bool) -> Self {
         let mut options = Options::new(folder.path());
         options.port = Some(0);
-        options.production = true;
+        options.production = production;
+        options.watch = false;
         options.worker = WorkerCommand::of(env!("CARGO_BIN_EXE_nudge"));
         let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = Client { address: ([127, 0, 0, 1], app.port()).into() };
@@ -68,7 +69,7 @@ impl TestApp {
     }
 
     /// Waits until every event that was accepted is processed.
-    pub async fn processed(&self) {
+    pub(crate) async fn processed(&self) {
         let started = Instant::now();
         loop {
             let queue = self.client.get("/status").await.json()["queue"].take();
@@ -81,10 +82,20 @@ impl TestApp {
     }
 
     /// Stops the server and waits until it has.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.send(()).unwrap();
         self.running.await.unwrap().unwrap();
     }
+}
+
+fn written(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
 }
 
 fn copy(from: &Path, to: &Path) {
