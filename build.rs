@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    println!("cargo::rerun-if-changed=build.rs");
     let mut files = Vec::new();
     for folder in ["hooks", "actions", "content-types", "bots/welcome-bot"] {
-        println!("cargo::rerun-if-changed={folder}");
+        // A folder that is not there would make every build run this again.
+        if root.join(folder).exists() {
+            println!("cargo::rerun-if-changed={folder}");
+        }
         list(&root, folder, &mut files);
     }
     files.sort();
