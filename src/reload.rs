@@ -18,6 +18,7 @@ mod pending;
 mod reader;
 mod resolve;
 mod scan;
+mod settled;
 #[cfg(test)]
 mod testing;
 mod watch;

@@ -260,7 +260,7 @@ async fn touching_a_file_publishes_nothing_and_a_file_that_may_not_be_read_stays
     bench.write("hooks/before_incoming_middleware/b.js", "b()");
     let workspace = bench.until(|w| source(&w.program, "hooks/before_incoming_middleware/b.js").is_some()).await;
     assert_eq!(workspace.program.version, before + 1);
-    fs::set_permissions(bench.path(HOOK), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(bench.path(HOOK), fs::Permissions::from_mode(0o0)).unwrap();
     // The superuser reads it all the same.
     if fs::read(bench.path(HOOK)).is_err() {
         let workspace = bench.until(|w| !w.problems.is_empty()).await;
