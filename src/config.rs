@@ -1,4 +1,4 @@
-//! Checked configuration: what the server and the workers go by. Files are read by [`load`].
+//! Checked configuration: what the server and the workers go by. Files are read by [`load()`].
 
 pub mod environment;
 pub mod jsonc;

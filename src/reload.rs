@@ -1,7 +1,7 @@
 //! From the files of a workspace to a program in service, and again whenever a file changes.
 //!
 //! [`read`] finds and parses the files of both layouts, a worker compiles the [`Candidate`], [`finish`] makes a [`Workspace`]
-//! of the two, falling back per file to the last good version; [`watch`] does this on every change and publishes the result.
+//! of the two, falling back per file to the last good version; [`watch()`] does this on every change and publishes the result.
 //! The server never runs a script: it only parses, here.
 
 mod assemble;
@@ -18,6 +18,7 @@ mod pending;
 mod reader;
 mod resolve;
 mod scan;
+mod settled;
 #[cfg(test)]
 mod testing;
 mod watch;

@@ -2,9 +2,8 @@
 //! cannot be used the last good version stays.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::depth::STACK;
 use super::load::{Loaded, load};
 use super::resolve::resolve;
 use super::scan::{Place, Scan, Stamp, scan};
+use super::settled::{AGAIN, Read, read_settled};
 use crate::config::{Problem, Settings};
 
 /// How long a file must stay empty to count as emptied: editors truncate first and write then.
@@ -24,8 +24,8 @@ const EMPTY: Duration = Duration::from_millis(500);
 const GONE: Duration = Duration::from_millis(100);
 /// How old a change must be that nobody told of: its writer may not be done.
 const YOUNG: Duration = Duration::from_millis(100);
-/// When to look again at a file that changed while it was read.
-const AGAIN: Duration = Duration::from_millis(20);
+/// How old a change must be that was told of: less than the pause before files are looked at, so it costs nothing.
+const FRESH: Duration = Duration::from_millis(8);
 /// Attempts at a file that changes while it is read, when there is no watcher to come back to it.
 const ATTEMPTS: usize = 5;
 
@@ -53,6 +53,8 @@ struct Entry {
     loaded: Option<Loaded>,
     /// What is wrong with the newest version.
     problems: Vec<Problem>,
+    /// What is in service is an earlier version.
+    earlier: bool,
     missing_since: Option<Instant>,
     emptied_since: Option<Instant>,
 }
@@ -177,9 +179,9 @@ impl Reader {
         let mut items = Vec::new();
         for path in visited {
             let Some((path, entry)) = self.entries.get_key_value(path) else { continue };
-            let stays = !entry.problems.is_empty() && entry.loaded.is_some();
-            problems
-                .extend(entry.problems.iter().cloned().map(|problem| if stays { last_good(problem) } else { problem }));
+            problems.extend(
+                entry.problems.iter().cloned().map(|problem| if entry.earlier { last_good(problem) } else { problem }),
+            );
             if let Some(loaded) = &entry.loaded {
                 if entry.problems.is_empty() {
                     problems.extend(loaded.warnings().iter().cloned());
@@ -251,12 +253,17 @@ impl Round<'_, '_> {
         let mut touched = false;
         if let Some(watching) = &self.watching {
             if watching.hints.writing.contains(&full) {
-                return self.entries.contains_key(path);
+                let known = self.entries.get_mut(path);
+                return known.map(|entry| entry.emptied_since = None).is_some();
             }
             touched = watching.hints.all || watching.hints.touched.contains(&full);
         }
         if let Some(entry) = self.entries.get_mut(path) {
             entry.missing_since = None;
+            if touched || stamp.size > 0 {
+                // Whatever it is now, it was not empty all the time.
+                entry.emptied_since = None;
+            }
             if entry.place == *place && entry.stamp == stamp && !touched && entry.emptied_since.is_none() {
                 return true;
             }
@@ -266,14 +273,22 @@ impl Round<'_, '_> {
             if full.parent().is_some_and(|folder| !watching.folders.contains_key(folder)) {
                 return self.entries.contains_key(path);
             }
-            let age = stamp.modified.elapsed().unwrap_or(YOUNG);
-            if age < YOUNG && (!touched || watching.polling) {
-                self.look_again(YOUNG - age);
+            let least = if touched && !watching.polling { FRESH } else { YOUNG };
+            let age = stamp.modified.elapsed().unwrap_or(least);
+            if age < least {
+                self.look_again(least - age);
                 return self.entries.contains_key(path);
             }
         }
         let attempts = if self.watching.is_some() { 1 } else { ATTEMPTS };
         let read = match read_settled(&full, self.most, attempts) {
+            // A change can be seen a moment before it is told of.
+            Read::Text(_, stamp)
+                if self.watching.is_some() && stamp.modified.elapsed().is_ok_and(|age| age < FRESH) =>
+            {
+                self.look_again(FRESH);
+                return self.entries.contains_key(path);
+            }
             Read::Text(text, stamp) => Ok((text, stamp)),
             Read::Refused(message) => Err(message),
             // It changed under our hands, or went away: the next look sees more.
@@ -332,9 +347,10 @@ impl Round<'_, '_> {
     ) {
         self.changed = true;
         let before = self.entries.remove(path).filter(|entry| entry.place == *place).and_then(|entry| entry.loaded);
-        let (loaded, problems) = match result {
-            Ok(loaded) => (Some(loaded), Vec::new()),
-            Err(refused) => (before.or(refused.rest), refused.problems),
+        let (loaded, problems, earlier) = match result {
+            Ok(loaded) => (Some(loaded), Vec::new(), false),
+            Err(refused) if before.is_some() => (before, refused.problems, true),
+            Err(refused) => (refused.rest, refused.problems, false),
         };
         let entry = Entry {
             place: place.clone(),
@@ -343,6 +359,7 @@ impl Round<'_, '_> {
             empty,
             loaded,
             problems,
+            earlier,
             missing_since: None,
             emptied_since: None,
         };
@@ -404,55 +421,6 @@ impl Round<'_, '_> {
         let at = Instant::now() + after;
         self.again = Some(self.again.map_or(at, |again| again.min(at)));
     }
-}
-
-/// What came of reading a file.
-enum Read {
-    Text(String, Stamp),
-    /// Why it cannot be used.
-    Refused(String),
-    /// It changed while it was read.
-    Unsettled,
-}
-
-/// Reads a file whose size and time are the same before and after.
-fn read_settled(path: &Path, most: u64, attempts: usize) -> Read {
-    for attempt in 0..attempts {
-        if attempt > 0 {
-            std::thread::sleep(AGAIN);
-        }
-        match read_once(path, most) {
-            Ok(Some(read)) => return read,
-            Ok(None) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Read::Refused(format!("cannot be read: {error}")),
-        }
-    }
-    Read::Unsettled
-}
-
-fn read_once(path: &Path, most: u64) -> std::io::Result<Option<Read>> {
-    let mut file = File::open(path)?;
-    let before = Stamp::of(&file.metadata()?);
-    if before.size > most {
-        return Ok(Some(Read::Refused(format!("too large: {} bytes, at most {most}", before.size))));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0) + 1);
-    (&mut file).take(most + 1).read_to_end(&mut bytes)?;
-    // By name, since the name may stand for another file by now.
-    let after = Stamp::of(&fs::metadata(path)?);
-    let same = (before.size, before.modified, before.identity) == (after.size, after.modified, after.identity);
-    if !same || bytes.len() as u64 != after.size {
-        return Ok(None);
-    }
-    Ok(Some(match String::from_utf8(bytes) {
-        Ok(text) => Read::Text(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text), after),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
-            Read::Refused(format!("not UTF-8: line {line} holds a byte that is no character; save the file as UTF-8"))
-        }
-    }))
 }
 
 fn hash(text: &str) -> u64 {

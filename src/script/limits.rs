@@ -94,7 +94,16 @@ pub struct Meter {
     fired: Cell<bool>,
     hook_used: Cell<Duration>,
     event_used: Cell<Duration>,
+    /// When the present slice began, and how long it may run.
+    slice: Cell<Option<(Instant, Duration)>>,
+    /// Processor time of this thread when the event began here.
+    processor: Cell<Duration>,
+    /// What was counted of the event by then.
+    counted: Cell<Duration>,
 }
+
+/// From here on a slice's wall time is checked against the processor's time.
+const WORTH_CHECKING: Duration = Duration::from_millis(20);
 
 impl Meter {
     /// A meter of a realm's thread.
@@ -106,6 +115,9 @@ impl Meter {
             fired: Cell::new(false),
             hook_used: Cell::new(Duration::ZERO),
             event_used: Cell::new(Duration::ZERO),
+            slice: Cell::new(None),
+            processor: Cell::new(processor_time()),
+            counted: Cell::new(Duration::ZERO),
         }
     }
 
@@ -124,6 +136,8 @@ impl Meter {
         self.fired.set(false);
         self.event_used.set(used);
         self.hook_used.set(Duration::ZERO);
+        self.counted.set(used);
+        self.processor.set(processor_time());
     }
 
     /// A new hook begins.
@@ -141,11 +155,28 @@ impl Meter {
         if self.fired.get() {
             return true;
         }
-        let over = self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline);
-        if over {
-            self.fired.set(true);
+        let Some(deadline) = self.deadline.get() else { return false };
+        let now = Instant::now();
+        if now < deadline {
+            return false;
         }
-        over
+        let Some((begun, allowed)) = self.slice.get() else { return false };
+        let computed = self.computed(now - begun);
+        if computed < allowed {
+            // The machine was busy with others: this thread has not had the time it is entitled to.
+            self.deadline.set(Some(now + (allowed - computed)));
+            return false;
+        }
+        self.fired.set(true);
+        true
+    }
+
+    /// How much of a slice's wall time this thread really computed: at most what the processor's clock has counted since
+    /// the event began, less the slices before.
+    fn computed(&self, wall: Duration) -> Duration {
+        let since = processor_time().saturating_sub(self.processor.get());
+        let before = self.event_used.get().saturating_sub(self.counted.get());
+        wall.min(since.saturating_sub(before))
     }
 
     /// Which limit was hit since [`Self::begin_event`] or [`Self::pardon`], if one was.
@@ -178,22 +209,22 @@ impl Meter {
 
     /// Runs the engine's own code for a realm (making it, compiling for it) under `scripts.slice`, on nobody's budget.
     pub fn own<R>(&self, run: impl FnOnce() -> R) -> R {
-        let begun = Instant::now();
-        let allowed = Duration::from_millis(self.limits.slice);
-        self.deadline.set(Some(begun + allowed));
-        self.status.begin(begun, allowed);
-        let result = run();
-        self.deadline.set(None);
-        self.status.end();
+        self.begin_event(Duration::ZERO);
+        let result = self.measured(Duration::from_millis(self.limits.slice), run);
+        self.begin_event(Duration::ZERO);
         result
     }
 
     fn measured<R>(&self, allowed: Duration, run: impl FnOnce() -> R) -> R {
         let begun = Instant::now();
+        self.slice.set(Some((begun, allowed)));
         self.deadline.set(Some(begun + allowed));
         self.status.begin(begun, allowed);
         let result = run();
-        let used = begun.elapsed();
+        let mut used = begun.elapsed();
+        if used > WORTH_CHECKING {
+            used = self.computed(used);
+        }
         self.deadline.set(None);
         self.status.end();
         self.hook_used.set(self.hook_used.get() + used);
@@ -204,6 +235,12 @@ impl Meter {
         }
         result
     }
+}
+
+/// Processor time of the calling thread.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]

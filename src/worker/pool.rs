@@ -2,7 +2,7 @@
 //!
 //! A thread that finishes takes the next job itself, without anybody waking it: under load a few threads run hot and the
 //! rest sleep. Another thread is started for a job only while fewer than [`COMPUTING`] compute, or when the job has waited
-//! for [`PATIENCE`]: scripts that wait for an API or compute for long do not hold back short ones.
+//! for [`PATIENCE`] and no thread became free meanwhile: scripts that compute for long do not hold back short ones.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -54,6 +54,8 @@ struct Inner {
     threads: usize,
     programs: BTreeMap<u64, Arc<LoadedProgram>>,
     routes: HashMap<u64, Sender<ToRealm>>,
+    /// Counts the jobs that threads have taken: while it rises, the queue moves.
+    taken: u64,
     /// Work that has no `Settled` yet.
     open: usize,
     draining: bool,
@@ -181,6 +183,7 @@ impl Pool {
                 None => None,
             };
             if let Some(job) = position.and_then(|position| inner.pending.remove(position)) {
+                inner.taken += 1;
                 return Some(job);
             }
             self.occupancy.give_quietly();
@@ -284,8 +287,9 @@ impl Pool {
         inner.seats.push(seat);
     }
 
-    /// Starts pending jobs when places become free or patience is over.
+    /// Starts pending jobs when places become free, or when all places are taken by jobs that do not end.
     fn hand_out(self: &Arc<Self>, freed: &Receiver<()>) {
+        let mut seen = (Instant::now(), 0);
         loop {
             let waiting = !self.inner.lock().pending.is_empty();
             let woken = if waiting {
@@ -297,9 +301,16 @@ impl Pool {
                 return;
             }
             let mut inner = self.inner.lock();
-            while let Some(front) = inner.pending.front() {
-                if self.occupancy.computing() >= COMPUTING && front.begun.elapsed() < PATIENCE {
-                    break;
+            if inner.taken != seen.1 || inner.pending.is_empty() {
+                seen = (Instant::now(), inner.taken);
+            }
+            while !inner.pending.is_empty() {
+                if self.occupancy.computing() >= COMPUTING {
+                    if seen.0.elapsed() < PATIENCE {
+                        break;
+                    }
+                    // One at a time: the thread that is added takes the jobs behind this one too.
+                    seen.0 = Instant::now();
                 }
                 let before = inner.pending.len();
                 if let Some(job) = inner.pending.pop_front() {

@@ -36,6 +36,9 @@ impl Drop for AbortOnPanic {
 /// A realm that has run this many events is replaced: what modules keep in their own variables would grow for ever.
 const MOST_EVENTS: u32 = 50_000;
 
+/// How often in a row making a realm may fail.
+const MOST_FAILURES: u32 = 3;
+
 pub(super) fn run(pool: &Arc<Pool>, seat: &Arc<Seat>, first: Option<Job>) {
     let _guard = AbortOnPanic;
     lower_priority();
@@ -45,6 +48,7 @@ pub(super) fn run(pool: &Arc<Pool>, seat: &Arc<Seat>, first: Option<Job>) {
     let meter = Rc::new(Meter::new(pool.hello.limits.clone(), Arc::clone(&seat.status)));
     let (route, inbox) = crossbeam_channel::unbounded();
     let mut next = first;
+    let mut failures = 0;
     loop {
         let host = Rc::new(Host::new(
             Rc::clone(&meter),
@@ -54,8 +58,10 @@ pub(super) fn run(pool: &Arc<Pool>, seat: &Arc<Seat>, first: Option<Job>) {
         ));
         let end = with_realm(&meter, |realm| {
             let Ok(realm) = meter.own(|| BotRealm::new(realm, Rc::clone(&host))) else {
-                return End::Leave;
+                failures += 1;
+                return End::Renew;
             };
+            failures = 0;
             let mut loaded: Loaded = None;
             for _ in 0..MOST_EVENTS {
                 let Some(job) = next.take().or_else(|| pool.next(&loaded)) else {
@@ -92,8 +98,11 @@ pub(super) fn run(pool: &Arc<Pool>, seat: &Arc<Seat>, first: Option<Job>) {
             End::Renew
         });
         match end {
+            // Without a realm a worker is of no use, and its work must not be lost with it: the server starts another.
+            Ok(End::Renew) if failures > MOST_FAILURES => std::process::abort(),
             Ok(End::Renew) => {}
-            Ok(End::Leave) | Err(_) => break,
+            Ok(End::Leave) => break,
+            Err(_) => failures += 1,
         }
     }
     pool.leave(seat);
