@@ -105,7 +105,8 @@ impl App {
             Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
         let locked_in = dispatcher.ready().await?;
         let (reader, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
-        let mounted = Mounted { dispatcher: dispatcher.clone(), directory, bots: BTreeSet::new() };
+        let mounted =
+            Mounted { dispatcher: dispatcher.clone(), directory, bots: BTreeSet::new(), said: BTreeSet::new() };
         let mounted = mounted.first(Arc::clone(&workspace)).await?;
         let (watch, workspace) = if options.watch {
             let watch = reload::watch(reader, Arc::clone(&settings), workspace, compiling(&dispatcher))?;
@@ -124,17 +125,7 @@ impl App {
             clock,
             started,
         };
-        Ok(Self {
-            settings,
-            listener,
-            address,
-            taken_port,
-            locked_in,
-            web,
-            mounted,
-            workspace,
-            watch,
-        })
+        Ok(Self { settings, listener, address, taken_port, locked_in, web, mounted, workspace, watch })
     }
 
     /// The port that is open.
@@ -270,7 +261,7 @@ async fn run_hooks(dispatcher: &Dispatcher, kind: HookKind, bot: Option<&BotId>)
     }
 }
 
-fn report(problems: &[Problem]) {
+fn report<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
     for problem in problems {
         if problem.fatal {
             tracing::error!("{problem}");
@@ -287,6 +278,8 @@ struct Mounted {
     /// What services tell scripts of bots.
     directory: watch::Sender<Arc<BotDirectory>>,
     bots: BTreeSet<BotId>,
+    /// Problems and notices of the workspace in service.
+    said: BTreeSet<String>,
 }
 
 impl Mounted {
@@ -335,10 +328,14 @@ impl Mounted {
     }
 
     fn serve(&mut self, workspace: &Arc<Workspace>) -> anyhow::Result<()> {
-        report(&workspace.problems);
-        for notice in &workspace.notices {
+        // What is wrong is said once, when it is new.
+        let new = |problem: &&Problem| !self.said.contains(&problem.to_string());
+        report(workspace.problems.iter().filter(new));
+        for notice in workspace.notices.iter().filter(|notice| !self.said.contains(*notice)) {
             tracing::info!("{notice}");
         }
+        let problems = workspace.problems.iter().map(ToString::to_string);
+        self.said = problems.chain(workspace.notices.iter().cloned()).collect();
         let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone(), disabled: bot.disabled };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));

@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::{BotId, ConversationKey};
 use crate::program::{HookKind, Program};
-use crate::protocol::{CompileFailure, Compiled, LogLine, build_id_of};
+use crate::protocol::{CompileFailure, Compiled, LogLine};
 use crate::reload::Workspace;
 use crate::services::Services;
 use crate::store::{Store, StoreError, StoredMessage};
@@ -69,7 +69,7 @@ struct Shared {
     store: Store,
     services: Services,
     command: WorkerCommand,
-    /// Identity of the workers' executable as it was at the start.
+    /// What workers of that command say they are.
     build: String,
     /// The zero of times that are kept as milliseconds.
     started: Instant,
@@ -201,7 +201,7 @@ impl Dispatcher {
             clock,
             store,
             services,
-            build: build_id_of(&command.program),
+            build: command.build(),
             command,
             started: Instant::now(),
             control,

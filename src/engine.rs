@@ -17,3 +17,6 @@ pub use compile::compile;
 pub use host::{Host, IdSource};
 pub use run::{Job, Outcome, Resume};
 pub use wait::{Occupancy, ToRealm};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -166,7 +166,7 @@ pub(super) fn start(shared: Arc<Shared>, mut control: mpsc::UnboundedReceiver<Co
                 core.control(message);
             }
             for batch in batches.drain(..) {
-                core.from_worker(batch);
+                core.worker_says(batch);
             }
             core.pump();
             if core.stop.as_ref().is_some_and(|stop| stop.answer.is_none()) {
@@ -226,7 +226,7 @@ impl Core {
         }
     }
 
-    fn from_worker(&mut self, batch: FromWorker) {
+    fn worker_says(&mut self, batch: FromWorker) {
         match batch {
             FromWorker::Messages(worker, messages) => {
                 for message in messages {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::config::{LockIn, Settings};
 use crate::protocol::Hello;
 
-/// What a worker in that slot is told. `build` is that of its executable when the server started.
-pub(super) fn hello(settings: &Settings, slot: u8, build: String) -> Hello {
+/// What a worker of that build in that slot is told.
+pub(super) fn hello(settings: &Settings, slot: u8, build: &str) -> Hello {
     let external_url = public_address(settings);
     let proxy = std::env::var("BP_PROXY").or_else(|_| std::env::var("HTTP_PROXY")).ok();
     let port = settings.http.port.unwrap_or(3_000);
@@ -20,7 +20,7 @@ pub(super) fn hello(settings: &Settings, slot: u8, build: String) -> Hello {
         ("ROOT_PATH", Value::from("")),
     ];
     Hello {
-        build,
+        build: build.to_owned(),
         limits: settings.scripts.clone(),
         lock_in: settings.dispatch.lock_in == LockIn::On,
         env: settings.script_env.clone(),

@@ -207,7 +207,7 @@ impl Pool {
             DispatchError::Worker(format!("{} cannot be run: {error}", shared.command.program.display()))
         })?;
         // Plain data into memory: it cannot fail.
-        let text = serde_json::to_vec(&hello(settings, slot, shared.build.clone())).unwrap_or_default();
+        let text = serde_json::to_vec(&hello(settings, slot, &shared.build)).unwrap_or_default();
         // A worker that is gone is noticed by its reader.
         let _ = out.send(Frame::new(FrameKind::Hello, text));
         tracing::debug!("worker {id} started as {role:?}, process {pid}");

@@ -20,6 +20,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::mpsc;
 
 use crate::protocol::{Beat, Compiled, Effect, Frame, FrameKind, FrameReader, LogLine, Processed, Ready, Settled};
+use crate::protocol::{build_id_of, own_executable};
 
 /// Frames handed over at once at most; a flood waits in the socket.
 const BATCH: usize = 512;
@@ -39,12 +40,17 @@ pub struct WorkerCommand {
 impl WorkerCommand {
     /// `<this executable> worker`. Fails where the system does not tell the executable's path.
     pub fn current() -> io::Result<Self> {
-        Ok(Self::of(std::env::current_exe()?))
+        Ok(Self::of(own_executable()?))
     }
 
     /// `<program> worker`, for tests, whose own executable is not the server's.
     pub fn of(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), args: vec!["worker".into()] }
+    }
+
+    /// The build that such a worker must say it is.
+    pub(super) fn build(&self) -> String {
+        build_id_of(&self.program)
     }
 }
 
@@ -93,6 +99,8 @@ pub(super) fn spawn(
     let mut child = {
         let mut process = Command::new(&command.program);
         process
+            // The program may be a link such as `/proc/self/exe`, which tells nobody anything in a list of processes.
+            .arg0("nudge")
             .args(&command.args)
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))

@@ -14,7 +14,6 @@ use crate::model::BotId;
 use crate::program::Program;
 use crate::protocol::{
     Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled,
-    build_id_of,
 };
 use crate::services::{Caller, Services};
 use crate::telemetry;
@@ -72,19 +71,18 @@ impl Solo {
     /// # Errors
     /// It does not start, is of another build, or does not stand ready within 10 s.
     pub async fn start(settings: &Settings, command: &WorkerCommand) -> Result<Self, DispatchError> {
-        let build = build_id_of(&command.program);
         let (sink, messages) = mpsc::channel(64);
         let started = Instant::now();
         let frame_limit = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
         let process =
             spawn(0, command, frame_limit, started, sink).map_err(|error| DispatchError::Worker(error.to_string()))?;
         let mut solo = Self { settings: settings.clone(), process, messages, started, lock_in: String::new() };
-        let hello = serde_json::to_vec(&hello::hello(settings, 0, build.clone()))
+        let hello = serde_json::to_vec(&hello::hello(settings, 0, &command.build()))
             .map_err(|error| DispatchError::Worker(error.to_string()))?;
         solo.send(Frame::new(FrameKind::Hello, hello));
         let ready = tokio::time::timeout(READY, solo.ready()).await;
         let ready = ready.unwrap_or_else(|_| Err(DispatchError::Worker("it does not answer".into())))?;
-        if ready.build != build {
+        if ready.build != command.build() {
             return Err(DispatchError::Worker("it is of another build; was the program replaced meanwhile?".into()));
         }
         solo.lock_in = ready.lock_in;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rquickjs::function::Opt;
+use rquickjs::object::Filter;
 use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Value};
 
 use super::host::Host;
@@ -80,6 +81,8 @@ pub struct BotRealm<'js> {
     base: Object<'js>,
     files: RefCell<HashMap<u32, Object<'js>>>,
     outgoing: RefCell<Option<Array<'js>>>,
+    /// How many properties the global object has when nobody has added one.
+    globals: usize,
 }
 
 const CORE: &str = include_str!("js/core.js");
@@ -102,7 +105,15 @@ impl<'js> BotRealm<'js> {
         let core: Object<'js> = realm.part("core", CORE)?.call((functions, base.clone(), parts))?;
         base.get::<_, Function<'js>>("seal")?.call::<_, ()>(())?;
         let core = Core::new(&core)?;
-        Ok(Self { realm, host, core, base, files: RefCell::default(), outgoing: RefCell::default() })
+        let globals = count_globals(&realm);
+        Ok(Self { realm, host, core, base, files: RefCell::default(), outgoing: RefCell::default(), globals })
+    }
+
+    /// Removes what an event left in the realm; false where something cannot be removed.
+    pub fn scrub(&self) -> bool {
+        // What is built in cannot be removed or replaced, so that the number tells whether anything was added.
+        let added = count_globals(&self.realm) != self.globals;
+        self.core.scrub.call::<_, bool>((added,)).unwrap_or(false)
     }
 
     /// Makes it a bot's. May be done once.
@@ -166,6 +177,10 @@ impl<'js> BotRealm<'js> {
         *self.outgoing.borrow_mut() = Some(array.clone());
         Ok(array)
     }
+}
+
+fn count_globals(realm: &Realm<'_>) -> usize {
+    realm.ctx.globals().own_keys::<rquickjs::Atom<'_>>(Filter::new().string().symbol()).len()
 }
 
 /// Compiles a wrapped script to a function.
@@ -290,9 +305,9 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     let h = Rc::clone(host);
     object.set("flag", realm.function("flag", move |name: String| h.trace.borrow_mut().flag(name))?)?;
     let h = Rc::clone(host);
-    object.set("enter", realm.function("enter", move |script: u32| h.enter(script))?)?;
+    object.set("enter", realm.function("enter", move |script: u32| h.enter(script).cast_signed())?)?;
     let h = Rc::clone(host);
-    object.set("leave", realm.function("leave", move |script: u32, before: u32| h.leave(script, before))?)?;
+    object.set("leave", realm.function("leave", move |script: u32, before: i32| h.leave(script, before.cast_unsigned()))?)?;
     let h = Rc::clone(host);
     let failed = move |script: u32, described: String| {
         let thrown = crate::script::realm::Thrown::read(&described);

@@ -137,7 +137,7 @@ impl<'a, 'js> Run<'a, 'js> {
                 host.meter.begin_event(Duration::ZERO);
                 let clean = reusable
                     && used < LONGEST_FOR_REUSE
-                    && host.meter.own(|| self.realm.core.scrub.call::<_, bool>(()).unwrap_or(false));
+                    && host.meter.own(|| self.realm.scrub());
                 // What is left of the queue belongs to nobody now.
                 while let Ok(late) = self.inbox.try_recv() {
                     drop(late);

@@ -9,16 +9,20 @@ use serde_json::value::RawValue;
 use crate::config::ScriptLimits;
 use crate::model::StateChange;
 
+/// The running executable, as a path. On Linux it stays the same file when another is put in its place.
+pub fn own_executable() -> std::io::Result<std::path::PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
 /// Identity of the running build, from its version and its file: server and worker must have the same, or a binary was
 /// exchanged under a running server.
 pub fn build_id() -> String {
-    build_id_of(std::env::current_exe().unwrap_or_default())
+    own_executable().map_or_else(|_| String::new(), |path| build_id_of(&path))
 }
 
-/// The same of another executable: what a worker started from it will say, unless the file is exchanged meanwhile.
-pub fn build_id_of(executable: impl AsRef<std::path::Path>) -> String {
-    let file = std::fs::metadata(executable);
-    let file = file.map(|file| {
+/// Identity that a worker of this executable says it has.
+pub fn build_id_of(executable: &std::path::Path) -> String {
+    let file = std::fs::metadata(executable).map(|file| {
         let changed = file.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         (file.len(), changed.unwrap_or_default().as_nanos())
     });

@@ -62,6 +62,22 @@
   }
   Object.defineProperty(Event.prototype, 'constructor', { enumerable: false });
 
+  // Few hooks look at the `nlu` of a reply: it is made when one does.
+  const OutgoingPrototype = Object.create(Event.prototype, {
+    nlu: {
+      get() {
+        const nlu = defaultNlu();
+        Object.defineProperty(this, 'nlu', { value: nlu, writable: true, enumerable: true, configurable: true });
+        return nlu;
+      },
+      set(value) {
+        Object.defineProperty(this, 'nlu', { value, writable: true, enumerable: true, configurable: true });
+      },
+    },
+  });
+  function Outgoing() {}
+  Outgoing.prototype = OutgoingPrototype;
+
   function fill(event, args, id) {
     event.id = id;
     event.type = args.type;
@@ -81,7 +97,8 @@
     } else {
       event.incomingEventId = args.incomingEventId;
     }
-    event.nlu = args.nlu ? assign(defaultNlu(), args.nlu) : defaultNlu();
+    if (args.nlu) event.nlu = assign(defaultNlu(), args.nlu);
+    else if (!(event instanceof Outgoing)) event.nlu = defaultNlu();
     event.state = {};
     return event;
   }
@@ -273,12 +290,23 @@
   };
 
   function makeOutgoing(to, payload, incomingEventId) {
-    const event = Object.create(Event.prototype);
+    // The same properties in the same order as `fill` gives an event, without the detour of arguments.
+    const event = new Outgoing();
     const type = payload !== null && typeof payload === 'object' && payload.type ? payload.type : 'default';
-    return fill(event, {
-      type, channel: to.channel, target: to.target, botId: to.botId, threadId: to.threadId, direction: 'outgoing',
-      payload, incomingEventId,
-    }, host.eventId());
+    event.id = host.eventId();
+    event.type = type;
+    event.channel = to.channel;
+    event.target = to.target;
+    event.botId = to.botId;
+    event.threadId = to.threadId === undefined || to.threadId === null ? undefined : String(to.threadId);
+    event.direction = 'outgoing';
+    event.payload = payload;
+    event.preview = previewOf(payload, type, to.channel);
+    event.createdOn = new Date();
+    event.flags = {};
+    event.incomingEventId = incomingEventId;
+    event.state = {};
+    return event;
   }
 
   // ---- bp -----------------------------------------------------------------------------------------------------------
@@ -305,7 +333,7 @@
   const segment = (text) => String(text).replace(/%/g, '%25').replace(/::/g, '%3A%3A');
   /** Members that run in the realm, by namespace; the others of the table become requests. */
   const { cms } = parts;
-  const later = (name) => ({ [name]: async (...args) => cms[name](...args) })[name];
+  const later = (name) => ({ [name]: async (a, b, c, d) => cms[name](a, b, c, d) })[name];
   const local = {
     events,
     cms: {
@@ -475,13 +503,13 @@
     },
     /** Jobs of the outgoing line that still wait. */
     busy: () => queue.length !== 0,
-    scrub() {
+    scrub(added) {
       current = null;
       if (pending.size) pending = new Map();
       if (systemTimers.size) systemTimers = new Map();
       queue = [];
       pumping = false;
-      return base.scrub();
+      return base.scrub(added);
     },
   };
 })

@@ -341,14 +341,13 @@
       baseline = new Set(ownKeys(global));
     },
     /** Removes what an event left behind; false where something cannot be removed. */
-    scrub() {
+    scrub(added) {
       if (timers.size) timers = new Map();
       if (clocks.size) clocks = new Map();
       if (counts.size) counts = new Map();
       indent = '';
-      const keys = ownKeys(global);
-      if (keys.length !== baseline.size) {
-        for (const key of keys) if (!baseline.has(key) && !deleteProperty(global, key)) return false;
+      if (added) {
+        for (const key of ownKeys(global)) if (!baseline.has(key) && !deleteProperty(global, key)) return false;
       }
       return true;
     },

@@ -1,0 +1,269 @@
+//! Events run on a real realm, in process: what the server would see of them.
+
+use std::io::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+
+use super::run::Run;
+use super::{BotRealm, Host, IdSource, Job, LoadedProgram, Occupancy, Outcome};
+use crate::config::ScriptLimits;
+use crate::program::{BotProgram, HookKind, Program, Role, Script, Shape};
+use crate::protocol::{DispatchHead, DispatchKind, Frame, FrameKind, FrameReader, Hello, Outbox, event_work};
+use crate::script::{Meter, with_realm};
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A bot made of hook files: `(kind, name, source)`.
+pub(crate) fn program(files: &[(HookKind, &str, &str)]) -> Program {
+    let mut program = Program { version: 1, ..Program::default() };
+    let mut bot = BotProgram { default_language: "en".into(), ..BotProgram::default() };
+    let text_type = include_str!("../../content-types/text.js");
+    let helper = include_str!("../../content-types/_helper.js");
+    for (path, source, role) in
+        [("content-types/text.js", text_type, Role::ContentType), ("content-types/_helper.js", helper, Role::Module)]
+    {
+        program.scripts.push(Arc::new(Script {
+            path: path.into(),
+            source: source.into(),
+            role,
+            shape: Shape::default(),
+        }));
+    }
+    bot.content_types.insert("builtin_text".into(), 0);
+    for (kind, name, source) in files {
+        let is_async = source.starts_with("// top-level await");
+        bot.hooks.entry(*kind).or_default().push(program.scripts.len() as u32);
+        program.scripts.push(Arc::new(Script {
+            path: format!("hooks/{}/{name}", kind.folder()).into(),
+            source: (*source).into(),
+            role: Role::Hook(*kind),
+            shape: Shape { is_async, ..Shape::default() },
+        }));
+    }
+    program.bots.insert("welcome-bot".into(), bot);
+    program
+}
+
+pub(crate) fn hello(limits: ScriptLimits) -> Hello {
+    Hello {
+        build: String::new(),
+        limits,
+        lock_in: false,
+        env: Default::default(),
+        process: Default::default(),
+        external_url: "http://localhost:3000".into(),
+        version: "test".into(),
+        slot: 0,
+        trace: true,
+        minimum_confidence: 0.3,
+        repeat_window_ms: 20_000,
+    }
+}
+
+pub(crate) const EVENT: &str = r#"{"id":"179533009130405440","type":"proactive-trigger","channel":"web","target":"visitor-1","botId":"welcome-bot","threadId":"1","direction":"incoming","payload":{"type":"proactive-trigger","channel":"web","payload":{"text":"fake message"}},"createdOn":1795330091304}"#;
+
+/// Runs one event; gives the frames in order.
+fn run(files: &[(HookKind, &str, &str)]) -> Vec<Frame> {
+    run_with(files, ScriptLimits::default(), EVENT)
+}
+
+fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str) -> Vec<Frame> {
+    let loaded = Arc::new(LoadedProgram::new(program(files)));
+    let sink = Sink::default();
+    let outbox = Arc::new(Outbox::new(sink.clone()));
+    let meter = Rc::new(Meter::new(limits.clone(), Arc::default()));
+    let hello = Arc::new(hello(limits));
+    let (_route, inbox) = crossbeam_channel::unbounded();
+    let occupancy = Occupancy::default();
+    let mut json = BytesMut::new();
+    event_work(event, &crate::model::StateSnapshot::default(), &mut json);
+    let head = DispatchHead { version: 1, kind: DispatchKind::Event, bot: "welcome-bot".into() };
+    let mut job = Some(Job { dispatch: 7, head, json: Bytes::from(json), begun: Instant::now(), resume: None });
+    while let Some(work) = job.take() {
+        let host = Rc::new(Host::new(
+            Rc::clone(&meter),
+            Arc::clone(&hello),
+            Arc::new(IdSource::new(0)),
+            Arc::clone(&outbox),
+        ));
+        let outcome = with_realm(&meter, |realm| {
+            let realm = BotRealm::new(realm, host).unwrap();
+            realm.load(Arc::clone(&loaded), "welcome-bot");
+            Run::new(&realm, &inbox, &occupancy, work).run()
+        });
+        if let Outcome::Again(again) = outcome.unwrap() {
+            job = Some(*again);
+        }
+    }
+    let mut reader = FrameReader::new(1 << 24);
+    reader.buffer.extend_from_slice(&sink.0.lock());
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        frames.push(frame);
+    }
+    frames
+}
+
+/// What came out, a line each, without what varies.
+fn told(frames: &[Frame]) -> String {
+    let mut out = String::new();
+    for frame in frames {
+        let body = String::from_utf8_lossy(&frame.body);
+        let value: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        let line = match frame.kind {
+            FrameKind::Effect => format!("effect {} {} {}", frame.number, value["type"], value["payload"]),
+            FrameKind::Log => format!(
+                "log {} {}:{}:{} {}",
+                value["level"].as_str().unwrap_or(""),
+                value["file"].as_str().unwrap_or(""),
+                value["line"],
+                value["column"],
+                value["message"].as_str().unwrap_or("")
+            ),
+            FrameKind::Processed => format!("processed settled={} state={}", value["settled"], value["state"]),
+            kind => format!("{kind:?}"),
+        };
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+use HookKind::{AfterEventProcessed, AfterIncomingMiddleware, BeforeIncomingMiddleware, BeforeOutgoingMiddleware};
+
+const THIRD: &str = include_str!("../../tests/snippets/3.js");
+
+#[test]
+fn the_third_snippet_replies_although_its_promise_floats() {
+    let frames = run(&[(BeforeIncomingMiddleware, "proactive.js", THIRD)]);
+    expect_test::expect![[r#"
+        effect 0 "typing" {"type":"typing","value":true}
+        effect 1 "text" {"type":"text","markdown":true,"text":"I'm so proactive!"}
+        processed settled=true state=null
+    "#]]
+    .assert_eq(&told(&frames));
+}
+
+#[test]
+fn hooks_share_the_event_by_identity_before_and_after_the_dialog() {
+    let frames = run(&[
+        (
+            BeforeIncomingMiddleware,
+            "1.js",
+            "class Box { constructor() { this.at = new Date(5) } }\nevent.fn = () => 42; event.box = new Box(); event.Box = Box",
+        ),
+        (
+            AfterEventProcessed,
+            "2.js",
+            "console.log(event.fn(), event.box instanceof event.Box, event.box.at.getTime(), event.createdOn instanceof Date)",
+        ),
+    ]);
+    assert!(told(&frames).contains("42 true 5 true"), "{}", told(&frames));
+}
+
+#[test]
+fn a_throwing_hook_is_reported_with_its_place_and_the_next_one_runs() {
+    let frames = run(&[
+        (BeforeIncomingMiddleware, "1.js", "const x = 1\n  bp.foo.bar()"),
+        (BeforeIncomingMiddleware, "2.js", "throw new Error('first line')"),
+        (AfterIncomingMiddleware, "3.js", "// top-level await\nawait null; throw 'text'"),
+        (AfterIncomingMiddleware, "4.js", "console.warn('still %s', 'here', { a: [1] })"),
+    ]);
+    expect_test::expect![[r#"
+        log error hooks/before_incoming_middleware/1.js:2:3 TypeError: cannot read property 'bar' of undefined
+        log error hooks/before_incoming_middleware/2.js:1:11 Error: first line
+        log error hooks/after_incoming_middleware/3.js:null:null Uncaught: text
+        log warn hooks/after_incoming_middleware/4.js:1:8 still here { a: [ 1 ] }
+        processed settled=true state={"session":{"lastMessages":[]},"temp":{},"context":{}}
+    "#]]
+    .assert_eq(&told(&frames));
+}
+
+#[test]
+fn an_endless_loop_ends_at_its_budget_and_the_event_goes_on_in_a_fresh_realm() {
+    let limits = ScriptLimits { hook_running: 50, ..ScriptLimits::default() };
+    let frames = run_with(
+        &[
+            (BeforeIncomingMiddleware, "1.js", "event.kept = { at: 1 }; event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)"),
+            (BeforeIncomingMiddleware, "2.js", "while (true) {}"),
+            (BeforeIncomingMiddleware, "3.js", "console.log(event.kept.at, event.hasFlag(Symbol.for('skipDialogEngine')), event.createdOn instanceof Date)"),
+            (AfterIncomingMiddleware, "4.js", "return (async () => { for (;;) { try { await null; for (;;); } catch (e) {} } })()"),
+            (AfterIncomingMiddleware, "5.js", "console.log('five')"),
+        ],
+        limits,
+        EVENT,
+    );
+    let told = told(&frames);
+    assert!(told.contains("2.js:null:null TimeoutError"), "{told}");
+    assert!(told.contains("1 true true"), "{told}");
+    assert!(told.contains("4.js:null:null TimeoutError"), "{told}");
+    assert!(told.contains("five"), "{told}");
+    assert!(told.ends_with("processed settled=true state=null\n"), "{told}");
+}
+
+#[test]
+fn replies_leave_in_the_order_of_the_calls_and_outgoing_hooks_may_wait_and_change_them() {
+    let frames = run(&[
+        (
+            BeforeIncomingMiddleware,
+            "1.js",
+            "bp.events.replyToEvent(event, [{ type: 'text', text: 'a' }, { type: 'text', text: 'b' }])\n\
+             bp.events.replyToEvent(event, [{ text: 'c' }])",
+        ),
+        (
+            BeforeOutgoingMiddleware,
+            "2.js",
+            "if (event.payload.text === 'a') return new Promise(r => setTimeout(() => { event.payload.text = 'A'; r() }, 5))",
+        ),
+    ]);
+    expect_test::expect![[r#"
+        effect 0 "text" {"type":"text","text":"A"}
+        effect 1 "text" {"type":"text","text":"b"}
+        effect 2 "text" {"text":"c","type":"text"}
+        processed settled=true state={"session":{"lastMessages":[]},"temp":{},"context":{}}
+    "#]]
+    .assert_eq(&told(&frames));
+}
+
+#[test]
+fn out_of_memory_ends_the_events_scripts() {
+    let frames = run(&[
+        (BeforeIncomingMiddleware, "1.js", "const a = []; for (;;) a.push(new Array(1000).fill(1))"),
+        (BeforeIncomingMiddleware, "2.js", "console.log('never')"),
+    ]);
+    let told = told(&frames);
+    assert!(told.contains("MemoryError: the script used more than 32 MB"), "{told}");
+    assert!(!told.contains("never"), "{told}");
+}
+
+#[test]
+fn a_promise_that_can_never_settle_is_reported_at_once() {
+    let frames = run(&[(BeforeIncomingMiddleware, "1.js", "return new Promise(() => {})")]);
+    assert!(told(&frames).contains("can never settle"), "{}", told(&frames));
+}
+
+#[test]
+fn what_nobody_awaits_and_fails_is_reported() {
+    let frames = run(&[(BeforeIncomingMiddleware, "1.js", "(async () => {\n  await null\n  throw new RangeError('lost')\n})()")]);
+    assert!(
+        told(&frames).contains("1.js:3:"),
+        "{}",
+        told(&frames)
+    );
+    assert!(told(&frames).contains("RangeError: lost (in a promise that nobody awaits)"), "{}", told(&frames));
+}
