@@ -339,7 +339,7 @@ impl Mounted {
         let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone(), disabled: bot.disabled };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
-        self.dispatcher.publish(workspace)?;
+        self.dispatcher.publish(&workspace.program)?;
         self.bots = bots_of(workspace);
         Ok(())
     }

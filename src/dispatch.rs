@@ -12,6 +12,7 @@ mod deaths;
 mod effects;
 mod hello;
 mod hold;
+mod outcome;
 mod pool;
 mod process;
 #[cfg(test)]
@@ -39,7 +40,6 @@ use crate::config::Settings;
 use crate::model::{BotId, ConversationKey};
 use crate::program::{HookKind, Program};
 use crate::protocol::{CompileFailure, Compiled, LogLine};
-use crate::reload::Workspace;
 use crate::services::Services;
 use crate::store::{Store, StoreError, StoredMessage};
 
@@ -221,9 +221,8 @@ impl Dispatcher {
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
     }
 
-    /// Puts a workspace into service: events dispatched from now on run on it, those of its bots that waited begin.
-    pub fn publish(&self, workspace: &Arc<Workspace>) -> Result<(), DispatchError> {
-        let program = &workspace.program;
+    /// Puts a program into service: events dispatched from now on run on it, those of its bots that waited begin.
+    pub fn publish(&self, program: &Program) -> Result<(), DispatchError> {
         let frame = to_frame(program)?;
         let bots = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
         self.0.tell(Control::Publish { version: program.version, frame, bots });

@@ -13,18 +13,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::collect::{Collector, Collectors};
 use super::hold::Holds;
+use super::outcome::Finishing;
 use super::pool::{Pool, Role};
 use super::process::{FromWorker, Message};
 use super::stats::{count, gauge};
-use super::traces::Trace;
 use super::turns::{Limits, Turns};
 use super::watch::Watch;
 use super::work::{Flight, Job, Work};
 use super::{AcceptError, ConverseError, DispatchError, LockedIn, Shared};
 use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};
-use crate::protocol::{
-    Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, Processed, Settled, event_work,
-};
+use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, event_work};
 use crate::store::StoreError;
 
 pub(super) use super::work::HookRun;
@@ -33,8 +31,6 @@ pub(super) use super::work::HookRun;
 const TICK: Duration = Duration::from_millis(50);
 /// Batches of frames that wait for the task; more wait in the sockets.
 const BATCHES: usize = 64;
-/// How often the end of an event is tried to be stored before its conversation goes on without it.
-const FINISH_TRIES: u32 = 8;
 /// How long an event waits when its state cannot be read.
 const RESTORE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -80,18 +76,6 @@ pub(super) enum Control {
         limit: Duration,
         answer: oneshot::Sender<()>,
     },
-}
-
-/// The end of an event on its way to the store.
-#[derive(Debug)]
-pub(super) struct Finishing {
-    pub(super) event: EventId,
-    pub(super) session: crate::model::SessionKey,
-    /// The `Processed` frame, to take the state from again if the first try fails; none for an event that was ended.
-    pub(super) body: Option<Bytes>,
-    /// Nothing follows: who waits for the replies is answered.
-    pub(super) settles: bool,
-    pub(super) tries: u32,
 }
 
 /// The program that new dispatches run on.
@@ -293,60 +277,6 @@ impl Core {
         }
     }
 
-    fn processed(&mut self, dispatch: u64, body: Bytes, processed: Processed) -> Result<(), String> {
-        let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
-        if std::mem::replace(&mut flight.processed, true) {
-            return Err("it said twice that an event is processed".to_owned());
-        }
-        let settles = processed.settled;
-        match &mut flight.work {
-            Work::Hooks(run) => {
-                let result = processed.event.or(processed.trace);
-                run.answer(Ok(result.unwrap_or_else(|| RawValue::NULL.to_owned())));
-            }
-            Work::Event(job) => {
-                if !self.shared.settings.production {
-                    let trace = trace_of(job, flight.sent, processed.errors, None, processed.trace);
-                    self.shared.traces.push(trace);
-                }
-                let event = job.event.id;
-                if processed.event.is_some() {
-                    self.collectors.ended(event, processed.event);
-                }
-                let finishing = Finishing { event, session: job.event.session(), body: Some(body), settles, tries: 0 };
-                self.shared.finish(finishing, processed.state);
-            }
-        }
-        if settles {
-            self.leave(dispatch);
-        }
-        Ok(())
-    }
-
-    fn settled(&mut self, dispatch: u64, settled: Settled) -> Result<(), String> {
-        let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
-        if !flight.processed {
-            return Err("it said that an event has settled before it was processed".to_owned());
-        }
-        if let Work::Event(job) = &flight.work {
-            let event = job.event.id;
-            if let Some(steps) = settled.trace.filter(|_| !self.shared.settings.production) {
-                self.shared.traces.late(event, steps);
-            }
-            self.answer_when_committed(event);
-        }
-        self.leave(dispatch);
-        Ok(())
-    }
-
-    /// Who waits for the event's replies is answered once all that was submitted so far is committed.
-    pub(super) fn answer_when_committed(&mut self, event: EventId) {
-        if self.collectors.waits(event) {
-            let shared = Arc::clone(&self.shared);
-            self.shared.store.barrier(move || shared.tell(Control::Answer(event)));
-        }
-    }
-
     /// Nothing of the dispatch is left: its number and its place in the worker are free.
     pub(super) fn leave(&mut self, dispatch: u64) -> Option<Flight> {
         let flight = self.flights.remove(&dispatch)?;
@@ -356,42 +286,6 @@ impl Core {
             self.turns.left(&job.event.key.bot);
         }
         Some(flight)
-    }
-
-    fn finished(&mut self, mut finishing: Finishing, result: Result<(), StoreError>) {
-        match result {
-            Ok(()) => {
-                count(&self.shared.counters.processed);
-                self.watch.processed += 1;
-            }
-            Err(error) if finishing.tries < FINISH_TRIES && !matches!(error, StoreError::Closed) => {
-                tracing::error!("the end of event {} could not be stored, it is tried again: {error}", finishing.event);
-                finishing.tries += 1;
-                let shared = Arc::clone(&self.shared);
-                let pause = Duration::from_millis(50 << finishing.tries);
-                tokio::spawn(async move {
-                    tokio::time::sleep(pause).await;
-                    // It was parsed once already.
-                    let parse = |body: &Bytes| serde_json::from_slice::<Processed>(body).ok();
-                    let state = finishing.body.as_ref().and_then(parse).and_then(|processed| processed.state);
-                    shared.finish(finishing, state);
-                });
-                return;
-            }
-            Err(error) => tracing::error!(
-                "the end of event {} could not be stored; it runs again after the next start: {error}",
-                finishing.event
-            ),
-        }
-        self.over(&finishing);
-    }
-
-    /// The turn of the event's conversation is free.
-    fn over(&mut self, finishing: &Finishing) {
-        self.turns.release(&finishing.session.conversation);
-        if finishing.settles {
-            self.collectors.settle(finishing.event);
-        }
     }
 
     /// Gives workers what may run.
@@ -511,38 +405,5 @@ impl Core {
     /// Everybody who waits for replies is told that the server stops.
     pub(super) fn give_up_collectors(&mut self) {
         self.collectors.fail_all(|| ConverseError::Accept(AcceptError::Stopping));
-    }
-}
-
-impl Shared {
-    /// Submits the end of an event.
-    pub(super) fn finish(self: &Arc<Self>, finishing: Finishing, state: Option<crate::model::StateChange>) {
-        let shared = Arc::clone(self);
-        self.store.finish(finishing.event, finishing.session.clone(), state, move |result| {
-            shared.tell(Control::Finished(finishing, result));
-        });
-    }
-}
-
-/// The trace of an event that was dispatched at `sent`.
-pub(super) fn trace_of(
-    job: &Job,
-    sent: Instant,
-    errors: u32,
-    ended: Option<String>,
-    steps: Option<Box<RawValue>>,
-) -> Trace {
-    Trace {
-        event: job.event.id,
-        bot: job.event.key.bot.clone(),
-        kind: Arc::clone(&job.event.kind),
-        channel: Arc::clone(&job.event.key.channel),
-        target: job.event.key.target.clone(),
-        waited_ms: sent.saturating_duration_since(job.queued).as_secs_f64() * 1_000.0,
-        took_ms: sent.elapsed().as_secs_f64() * 1_000.0,
-        errors,
-        ended,
-        steps,
-        late: None,
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::DispatchError;
-use super::core::{Control, Core, Finishing, trace_of};
+use super::core::{Control, Core};
+use super::outcome::{Finishing, trace_of};
 use super::pool::Worker;
 use super::stats::count;
 use super::verdict::{Cause, Doing, Verdict, decide};

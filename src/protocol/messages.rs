@@ -21,7 +21,7 @@ pub fn build_id() -> String {
 }
 
 /// Identity that a worker of this executable says it has.
-pub fn build_id_of(executable: &std::path::Path) -> String {
+pub fn build_id_of(executable: impl AsRef<std::path::Path>) -> String {
     let file = std::fs::metadata(executable).map(|file| {
         let changed = file.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         (file.len(), changed.unwrap_or_default().as_nanos())

@@ -1,0 +1,156 @@
+//! How an event ends: processed, settled, its end stored, its conversation's turn free again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::Shared;
+use super::core::{Control, Core};
+use super::stats::count;
+use super::traces::Trace;
+use super::work::{Job, Work};
+use crate::model::{EventId, SessionKey, StateChange};
+use crate::protocol::{Processed, Settled};
+use crate::store::StoreError;
+
+/// How often the end of an event is tried to be stored before its conversation goes on without it.
+const FINISH_TRIES: u32 = 8;
+
+/// The end of an event on its way to the store.
+#[derive(Debug)]
+pub(super) struct Finishing {
+    pub(super) event: EventId,
+    pub(super) session: SessionKey,
+    /// The `Processed` frame, to take the state from again if the first try fails; none for an event that was ended.
+    pub(super) body: Option<Bytes>,
+    /// Nothing follows: who waits for the replies is answered.
+    pub(super) settles: bool,
+    pub(super) tries: u32,
+}
+
+impl Core {
+    pub(super) fn processed(&mut self, dispatch: u64, body: Bytes, processed: Processed) -> Result<(), String> {
+        let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
+        if std::mem::replace(&mut flight.processed, true) {
+            return Err("it said twice that an event is processed".to_owned());
+        }
+        let settles = processed.settled;
+        match &mut flight.work {
+            Work::Hooks(run) => {
+                let result = processed.event.or(processed.trace);
+                run.answer(Ok(result.unwrap_or_else(|| RawValue::NULL.to_owned())));
+            }
+            Work::Event(job) => {
+                if !self.shared.settings.production {
+                    let trace = trace_of(job, flight.sent, processed.errors, None, processed.trace);
+                    self.shared.traces.push(trace);
+                }
+                let event = job.event.id;
+                if processed.event.is_some() {
+                    self.collectors.ended(event, processed.event);
+                }
+                let finishing = Finishing { event, session: job.event.session(), body: Some(body), settles, tries: 0 };
+                self.shared.finish(finishing, processed.state);
+            }
+        }
+        if settles {
+            self.leave(dispatch);
+        }
+        Ok(())
+    }
+
+    pub(super) fn settled(&mut self, dispatch: u64, settled: Settled) -> Result<(), String> {
+        let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
+        if !flight.processed {
+            return Err("it said that an event has settled before it was processed".to_owned());
+        }
+        if let Work::Event(job) = &flight.work {
+            let event = job.event.id;
+            if let Some(steps) = settled.trace.filter(|_| !self.shared.settings.production) {
+                self.shared.traces.late(event, steps);
+            }
+            self.answer_when_committed(event);
+        }
+        self.leave(dispatch);
+        Ok(())
+    }
+
+    /// Who waits for the event's replies is answered once all that was submitted so far is committed.
+    pub(super) fn answer_when_committed(&mut self, event: EventId) {
+        if self.collectors.waits(event) {
+            let shared = Arc::clone(&self.shared);
+            self.shared.store.barrier(move || shared.tell(Control::Answer(event)));
+        }
+    }
+
+    pub(super) fn finished(&mut self, mut finishing: Finishing, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {
+                count(&self.shared.counters.processed);
+                self.watch.processed += 1;
+            }
+            Err(error) if finishing.tries < FINISH_TRIES && !matches!(error, StoreError::Closed) => {
+                tracing::error!("the end of event {} could not be stored, it is tried again: {error}", finishing.event);
+                finishing.tries += 1;
+                let shared = Arc::clone(&self.shared);
+                let pause = Duration::from_millis(50 << finishing.tries);
+                tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    // It was parsed once already.
+                    let parse = |body: &Bytes| serde_json::from_slice::<Processed>(body).ok();
+                    let state = finishing.body.as_ref().and_then(parse).and_then(|processed| processed.state);
+                    shared.finish(finishing, state);
+                });
+                return;
+            }
+            Err(error) => tracing::error!(
+                "the end of event {} could not be stored; it runs again after the next start: {error}",
+                finishing.event
+            ),
+        }
+        self.over(&finishing);
+    }
+
+    /// The turn of the event's conversation is free.
+    pub(super) fn over(&mut self, finishing: &Finishing) {
+        self.turns.release(&finishing.session.conversation);
+        if finishing.settles {
+            self.collectors.settle(finishing.event);
+        }
+    }
+}
+
+impl Shared {
+    /// Submits the end of an event.
+    pub(super) fn finish(self: &Arc<Self>, finishing: Finishing, state: Option<StateChange>) {
+        let shared = Arc::clone(self);
+        self.store.finish(finishing.event, finishing.session.clone(), state, move |result| {
+            shared.tell(Control::Finished(finishing, result));
+        });
+    }
+}
+
+/// The trace of an event that was dispatched at `sent`.
+pub(super) fn trace_of(
+    job: &Job,
+    sent: Instant,
+    errors: u32,
+    ended: Option<String>,
+    steps: Option<Box<RawValue>>,
+) -> Trace {
+    Trace {
+        event: job.event.id,
+        bot: job.event.key.bot.clone(),
+        kind: Arc::clone(&job.event.kind),
+        channel: Arc::clone(&job.event.key.channel),
+        target: job.event.key.target.clone(),
+        waited_ms: sent.saturating_duration_since(job.queued).as_secs_f64() * 1_000.0,
+        took_ms: sent.elapsed().as_secs_f64() * 1_000.0,
+        errors,
+        ended,
+        steps,
+        late: None,
+    }
+}
