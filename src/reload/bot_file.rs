@@ -118,11 +118,13 @@ mod tests {
         expect![[r#"
             bots/Shop/bot.config.json:2:15: error: "disabled" must be true or false, got the text "yes"
             bots/Shop/bot.config.json:3:27: error: "details.website" must be a text, got the number 1
-            bots/Shop/bot.config.json:4:16: error: "languages" must be an array of texts, got an array"#]].assert_eq(&shown.join("\n"));
+            bots/Shop/bot.config.json:4:16: error: "languages" must be an array of texts, got an array"#]]
+        .assert_eq(&shown.join("\n"));
         let file = read_bot("bots/Shop/bot.config.json", &bot(), "{ \"id\": \"store\" }").unwrap();
         expect![[r#"
             bots/Shop/bot.config.json:1:9: warning: "id" is "store", but the bot's id is "shop", the name of its folder
             > 1 | { "id": "store" }
-                |         ^"#]].assert_eq(&file.warnings[0].to_string());
+                |         ^"#]]
+        .assert_eq(&file.warnings[0].to_string());
     }
 }

@@ -45,12 +45,14 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
     let mut fell_back = false;
     for failure in &compiled.failures {
         let Some(script) = program.scripts.get_mut(failure.script as usize) else { continue };
-        let problem = problem_of(failure, script);
+        // Of a file whose newest text the parser refused, an earlier one was compiled: that is no news.
+        let known = problems.iter().any(|problem| problem.fatal && problem.path == *script.path);
+        let problem = (!known).then(|| problem_of(failure, script));
         let earlier =
             last.and_then(|last| last.scripts.iter().find(|old| old.path == script.path && old.role == script.role));
         match earlier {
             Some(earlier) => {
-                problems.push(in_service(problem));
+                problems.extend(problem.map(in_service));
                 *script = Arc::clone(earlier);
                 fell_back = true;
                 if let Some((id, index)) =
@@ -61,7 +63,7 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
                 }
             }
             None => {
-                problems.push(problem);
+                problems.extend(problem);
                 dropped.insert(Arc::clone(&script.path));
             }
         }
@@ -158,4 +160,4 @@ fn problem_of(failure: &CompileFailure, script: &Script) -> Problem {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -123,10 +123,12 @@ mod tests {
               1 | [
             > 2 |   {,}
                 |    ^
-              3 | ]"#]].assert_eq(&read_elements(PATH, "t", "[\n  {,}\n]").unwrap_err()[0].to_string());
+              3 | ]"#]]
+        .assert_eq(&read_elements(PATH, "t", "[\n  {,}\n]").unwrap_err()[0].to_string());
         expect![[r#"
             bots/a/content-elements/builtin_text.json:1:1: error: expected an array of elements, got an object
             > 1 | {}
-                | ^"#]].assert_eq(&read_elements(PATH, "t", "{}").unwrap_err()[0].to_string());
+                | ^"#]]
+        .assert_eq(&read_elements(PATH, "t", "{}").unwrap_err()[0].to_string());
     }
 }

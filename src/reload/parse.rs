@@ -274,7 +274,7 @@ fn describe(path: &str, source: &str, refused: Refused) -> Vec<Problem> {
         .into_iter()
         .take(ERRORS)
         .map(|(offset, message)| {
-            let mut message = message.trim_end_matches('.').to_owned();
+            let mut message = message.trim_end_matches('.').replace("`EOF`", "the end of the file");
             if let Some(first) = message.get_mut(..1) {
                 first.make_ascii_lowercase();
             }

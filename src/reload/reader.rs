@@ -24,6 +24,8 @@ const EMPTY: Duration = Duration::from_millis(500);
 const GONE: Duration = Duration::from_millis(100);
 /// How old a change must be that nobody told of: its writer may not be done.
 const YOUNG: Duration = Duration::from_millis(100);
+/// How old a change must be that was told of: less than the pause before files are looked at, so it costs nothing.
+const FRESH: Duration = Duration::from_millis(8);
 /// When to look again at a file that changed while it was read.
 const AGAIN: Duration = Duration::from_millis(20);
 /// Attempts at a file that changes while it is read, when there is no watcher to come back to it.
@@ -53,6 +55,8 @@ struct Entry {
     loaded: Option<Loaded>,
     /// What is wrong with the newest version.
     problems: Vec<Problem>,
+    /// What is in service is an earlier version.
+    earlier: bool,
     missing_since: Option<Instant>,
     emptied_since: Option<Instant>,
 }
@@ -177,9 +181,9 @@ impl Reader {
         let mut items = Vec::new();
         for path in visited {
             let Some((path, entry)) = self.entries.get_key_value(path) else { continue };
-            let stays = !entry.problems.is_empty() && entry.loaded.is_some();
-            problems
-                .extend(entry.problems.iter().cloned().map(|problem| if stays { last_good(problem) } else { problem }));
+            problems.extend(
+                entry.problems.iter().cloned().map(|problem| if entry.earlier { last_good(problem) } else { problem }),
+            );
             if let Some(loaded) = &entry.loaded {
                 if entry.problems.is_empty() {
                     problems.extend(loaded.warnings().iter().cloned());
@@ -251,12 +255,17 @@ impl Round<'_, '_> {
         let mut touched = false;
         if let Some(watching) = &self.watching {
             if watching.hints.writing.contains(&full) {
-                return self.entries.contains_key(path);
+                let known = self.entries.get_mut(path);
+                return known.map(|entry| entry.emptied_since = None).is_some();
             }
             touched = watching.hints.all || watching.hints.touched.contains(&full);
         }
         if let Some(entry) = self.entries.get_mut(path) {
             entry.missing_since = None;
+            if touched || stamp.size > 0 {
+                // Whatever it is now, it was not empty all the time.
+                entry.emptied_since = None;
+            }
             if entry.place == *place && entry.stamp == stamp && !touched && entry.emptied_since.is_none() {
                 return true;
             }
@@ -266,14 +275,22 @@ impl Round<'_, '_> {
             if full.parent().is_some_and(|folder| !watching.folders.contains_key(folder)) {
                 return self.entries.contains_key(path);
             }
-            let age = stamp.modified.elapsed().unwrap_or(YOUNG);
-            if age < YOUNG && (!touched || watching.polling) {
-                self.look_again(YOUNG - age);
+            let least = if touched && !watching.polling { FRESH } else { YOUNG };
+            let age = stamp.modified.elapsed().unwrap_or(least);
+            if age < least {
+                self.look_again(least - age);
                 return self.entries.contains_key(path);
             }
         }
         let attempts = if self.watching.is_some() { 1 } else { ATTEMPTS };
         let read = match read_settled(&full, self.most, attempts) {
+            // A change can be seen a moment before it is told of.
+            Read::Text(_, stamp)
+                if self.watching.is_some() && stamp.modified.elapsed().is_ok_and(|age| age < FRESH) =>
+            {
+                self.look_again(FRESH);
+                return self.entries.contains_key(path);
+            }
             Read::Text(text, stamp) => Ok((text, stamp)),
             Read::Refused(message) => Err(message),
             // It changed under our hands, or went away: the next look sees more.
@@ -332,9 +349,10 @@ impl Round<'_, '_> {
     ) {
         self.changed = true;
         let before = self.entries.remove(path).filter(|entry| entry.place == *place).and_then(|entry| entry.loaded);
-        let (loaded, problems) = match result {
-            Ok(loaded) => (Some(loaded), Vec::new()),
-            Err(refused) => (before.or(refused.rest), refused.problems),
+        let (loaded, problems, earlier) = match result {
+            Ok(loaded) => (Some(loaded), Vec::new(), false),
+            Err(refused) if before.is_some() => (before, refused.problems, true),
+            Err(refused) => (refused.rest, refused.problems, false),
         };
         let entry = Entry {
             place: place.clone(),
@@ -343,6 +361,7 @@ impl Round<'_, '_> {
             empty,
             loaded,
             problems,
+            earlier,
             missing_since: None,
             emptied_since: None,
         };

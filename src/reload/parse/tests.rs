@@ -118,11 +118,11 @@ fn syntax_errors_have_their_place() {
     check_errors(
         "if (x) {\n  foo(\n",
         expect![[r#"
-        hooks/k/x.js:2:7: error: expected `)` but found `EOF`
-          1 | if (x) {
-        > 2 |   foo(
-            |       ^
-          3 |"#]],
+            hooks/k/x.js:2:7: error: expected `)` but found the end of the file
+              1 | if (x) {
+            > 2 |   foo(
+                |       ^
+              3 |"#]],
     );
     check_errors(
         "const a = 1\nconst a = 2",

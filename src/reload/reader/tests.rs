@@ -70,14 +70,17 @@ fn a_bots_hooks_and_the_global_ones_are_one_list_by_file_name_then_path() {
         ("bots/two/hooks/before_incoming_middleware/99.js", ""),
     ]);
     let program = &candidate.program;
-    assert_eq!(hooks(program, Some("one"), BEFORE), [
-        "hooks/before_incoming_middleware/03/01_b.js",
-        "bots/One/hooks/before_incoming_middleware/01_c.js",
-        "bots/One/hooks/before_incoming_middleware/02_a.js",
-        "hooks/before_incoming_middleware/02_a.js",
-        "hooks/before_incoming_middleware/z/02_a.js",
-        "builtin:hooks/before_incoming_middleware/05_ours.js",
-    ]);
+    assert_eq!(
+        hooks(program, Some("one"), BEFORE),
+        [
+            "hooks/before_incoming_middleware/03/01_b.js",
+            "bots/One/hooks/before_incoming_middleware/01_c.js",
+            "bots/One/hooks/before_incoming_middleware/02_a.js",
+            "hooks/before_incoming_middleware/02_a.js",
+            "hooks/before_incoming_middleware/z/02_a.js",
+            "builtin:hooks/before_incoming_middleware/05_ours.js",
+        ]
+    );
     assert_eq!(hooks(program, Some("two"), BEFORE).last().unwrap(), "bots/two/hooks/before_incoming_middleware/99.js");
     assert_eq!(hooks(program, None, BEFORE).len(), 4);
     assert_eq!(hooks(program, None, HookKind::AfterIncomingMiddleware), ["hooks/after_incoming_middleware/00.js"]);
@@ -98,10 +101,13 @@ fn a_file_of_the_same_kind_and_name_replaces_a_built_in_one_and_that_is_said() {
     let action = |bot: &str| program.scripts[program.bots[bot].actions["builtin/say"] as usize].path.to_string();
     assert_eq!(action("b"), "bots/b/actions/builtin/say.js");
     assert_eq!(action("c"), "actions/builtin/say.js");
-    assert_eq!(candidate.notices, [
-        "hooks/before_incoming_middleware/sub/05_ours.js replaces the built-in hook of that name",
-        "actions/builtin/say.js replaces the built-in action of that name",
-    ]);
+    assert_eq!(
+        candidate.notices,
+        [
+            "hooks/before_incoming_middleware/sub/05_ours.js replaces the built-in hook of that name",
+            "actions/builtin/say.js replaces the built-in action of that name",
+        ]
+    );
     // The repository itself as a workspace: each runs once, and nothing needs to be said.
     let files: Vec<(&str, &str)> = TEST_BUILTINS.iter().map(|file| (file.path, file.source)).collect();
     let candidate = read_of(&files);
@@ -129,7 +135,10 @@ fn a_leading_dot_switches_a_built_in_hook_off() {
 #[test]
 fn disabled_bots_are_known_but_not_mounted_and_secrets_stay_here() {
     let candidate = read_of(&[
-        ("bots/On/bot.config.json", r#"{ "name": "On", "smtp": { "password": "x", "host": "h" }, "defaultLanguage": "fr" }"#),
+        (
+            "bots/On/bot.config.json",
+            r#"{ "name": "On", "smtp": { "password": "x", "host": "h" }, "defaultLanguage": "fr" }"#,
+        ),
         ("bots/off/bot.config.json", r#"{ "disabled": true }"#),
     ]);
     assert_eq!(candidate.program.bots.keys().collect::<Vec<_>>(), ["on"]);
@@ -163,13 +172,16 @@ fn what_scripts_require_comes_along() {
         .map(|script| (script.path.to_string(), script.role))
         .collect();
     modules.sort_by(|a, b| a.0.cmp(&b.0));
-    assert_eq!(modules, [
-        ("bots/b/libraries/mine.js".to_owned(), Role::Module),
-        ("node_modules/dep/lib/m.js".to_owned(), Role::Module),
-        ("node_modules/dep/package.json".to_owned(), Role::Json),
-        ("shared/data.json".to_owned(), Role::Json),
-        ("shared/lib.js".to_owned(), Role::Module),
-    ]);
+    assert_eq!(
+        modules,
+        [
+            ("bots/b/libraries/mine.js".to_owned(), Role::Module),
+            ("node_modules/dep/lib/m.js".to_owned(), Role::Module),
+            ("node_modules/dep/package.json".to_owned(), Role::Json),
+            ("shared/data.json".to_owned(), Role::Json),
+            ("shared/lib.js".to_owned(), Role::Module),
+        ]
+    );
     check_problems(&candidate, expect![[""]]);
 }
 
@@ -185,29 +197,31 @@ fn all_problems_are_collected() {
         ("bots/f/bot.config.json", "{ }"),
         ("bots/f/content-elements/t.json", "[ , ]"),
     ]);
-    check_problems(&candidate, expect![[r#"
-        hooks/nowhere: warning: not run: there is no kind of hook "nowhere"
-        help: the kinds are after_server_start, after_bot_mount, after_bot_unmount, before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, on_incident_status_changed, before_bot_import, on_bot_error, on_stage_request, after_stage_changed
-        hooks/before_incoming_middleware/a.js:1:5: error: unexpected token
-        > 1 | if (
-            |     ^
-        hooks/before_incoming_middleware/b.js:1:9: error: unexpected token
-        > 1 | let x = }
-            |         ^
-        actions/d.js:1:1: warning: the function "action" is never called: this file does nothing
-        > 1 | function action(bp, event) { }
-            | ^
-        help: keep only the body of the function; the file is the body of a function already
-        bots/e/bot.config.json:1:15: error: "disabled" must be true or false, got the number 1
-        > 1 | { "disabled": 1 }
-            |               ^
-        bots/e/content-elements/t.json:1:10: error: "[0].id" must be a text that is not empty, got the number 1
-        > 1 | [{ "id": 1 }]
-            |          ^
-        help: the last good version stays in service until this is fixed
-        bots/f/content-elements/t.json:1:3: error: not valid JSON: unexpected comma
-        > 1 | [ , ]
-            |   ^"#]]);
+    check_problems(
+        &candidate,
+        expect![[r#"
+            hooks/nowhere: warning: not run: there is no kind of hook "nowhere"
+            help: the kinds are after_server_start, after_bot_mount, after_bot_unmount, before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, on_incident_status_changed, before_bot_import, on_bot_error, on_stage_request, after_stage_changed
+            hooks/before_incoming_middleware/a.js:1:5: error: unexpected token
+            > 1 | if (
+                |     ^
+            hooks/before_incoming_middleware/b.js:1:9: error: unexpected token
+            > 1 | let x = }
+                |         ^
+            actions/d.js:1:1: warning: the function "action" is never called: this file does nothing
+            > 1 | function action(bp, event) { }
+                | ^
+            help: keep only the body of the function; the file is the body of a function already
+            bots/e/bot.config.json:1:15: error: "disabled" must be true or false, got the number 1
+            > 1 | { "disabled": 1 }
+                |               ^
+            bots/e/content-elements/t.json:1:10: error: "[0].id" must be a text that is not empty, got the number 1
+            > 1 | [{ "id": 1 }]
+                |          ^
+            bots/f/content-elements/t.json:1:3: error: not valid JSON: unexpected comma
+            > 1 | [ , ]
+                |   ^"#]],
+    );
     assert_eq!(candidate.program.bots.keys().collect::<Vec<_>>(), ["f"]);
 }
 
@@ -220,9 +234,12 @@ fn files_that_are_no_text_or_too_large_are_refused_and_a_mark_at_the_start_is_no
     settings.scripts.frame = 400;
     std::fs::write(folder.join("large.js"), "//".repeat(60)).unwrap();
     let candidate = reader(&root).read(&settings);
-    check_problems(&candidate, expect![[r#"
+    check_problems(
+        &candidate,
+        expect![[r#"
         hooks/before_incoming_middleware/large.js: error: too large: 120 bytes, at most 100
-        hooks/before_incoming_middleware/latin1.js: error: not UTF-8: line 2 holds a byte that is no character; save the file as UTF-8"#]]);
+        hooks/before_incoming_middleware/latin1.js: error: not UTF-8: line 2 holds a byte that is no character; save the file as UTF-8"#]],
+    );
     assert!(candidate.program.scripts[0].shape.strict);
     assert_eq!(&*candidate.program.scripts[0].source, "'use strict'");
 }
@@ -243,19 +260,22 @@ fn of_a_file_that_cannot_be_used_the_last_good_version_stays() {
     write(root.path(), "bots/b/bot.config.json", "{ \"name\": 7 }");
     write(root.path(), elements, r#"[{ "id": "t-2", "formData": {} }, { "id": 3 }]"#);
     let candidate = reader.read(&settings);
-    check_problems(&candidate, expect![[r#"
-        hooks/before_incoming_middleware/a.js:1:9: error: expected `)` but found `EOF`
-        > 1 | return (
-            |         ^
-        help: the last good version stays in service until this is fixed
-        bots/b/bot.config.json:1:11: error: "name" must be a text, got the number 7
-        > 1 | { "name": 7 }
-            |           ^
-        help: the last good version stays in service until this is fixed
-        bots/b/content-elements/t.json:1:43: error: "[1].id" must be a text that is not empty, got the number 3
-        > 1 | [{ "id": "t-2", "formData": {} }, { "id": 3 }]
-            |                                           ^
-        help: the last good version stays in service until this is fixed"#]]);
+    check_problems(
+        &candidate,
+        expect![[r#"
+            hooks/before_incoming_middleware/a.js:1:9: error: expected `)` but found the end of the file
+            > 1 | return (
+                |         ^
+            help: the last good version stays in service until this is fixed
+            bots/b/bot.config.json:1:11: error: "name" must be a text, got the number 7
+            > 1 | { "name": 7 }
+                |           ^
+            help: the last good version stays in service until this is fixed
+            bots/b/content-elements/t.json:1:43: error: "[1].id" must be a text that is not empty, got the number 3
+            > 1 | [{ "id": "t-2", "formData": {} }, { "id": 3 }]
+                |                                           ^
+            help: the last good version stays in service until this is fixed"#]],
+    );
     let source = |candidate: &Candidate| {
         let script = candidate.program.scripts.iter().find(|script| &*script.path == hook).unwrap();
         script.source.to_string()
