@@ -12,8 +12,9 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-/// Where errors are explained; clients print it.
-pub(crate) const DOCS: &str = "https://nudge.readthedocs.io/en/latest/http-errors/";
+/// Where errors are explained; clients print it. The project has no public address yet: a name under `.example` can never
+/// become somebody else's.
+pub(crate) const DOCS: &str = "https://nudge.example/docs/http-errors";
 
 /// The content type of plain messages, as the reference has it.
 pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
