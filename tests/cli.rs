@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -157,6 +158,7 @@ impl Server {
             .args(args)
             .current_dir(folder)
             .env("NO_COLOR", "1")
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -178,9 +180,10 @@ impl Server {
         self.greeting[from..].split_whitespace().next().unwrap()
     }
 
+    /// Sends a signal to its group, as a terminal does.
     fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).unwrap();
+        rustix::process::kill_process_group(pid, signal).unwrap();
     }
 
     /// Waits until it has ended; gives its exit code and the log.
@@ -221,6 +224,7 @@ fn the_server_greets_answers_and_stops_gracefully_on_a_signal() {
     let (code, log) = server.end();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("stopped"), "{log}");
+    assert!(!log.contains("is gone"), "the signal reached the workers: {log}");
     assert!(log.contains("text api/visitor-1 → welcome-bot"), "{log}");
 }
 

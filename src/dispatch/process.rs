@@ -106,6 +106,8 @@ pub(super) fn spawn(
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            // Ctrl-C in a terminal is sent to the whole group: the server decides when its workers end.
+            .process_group(0)
             .kill_on_drop(true);
         if let Some(zone) = std::env::var_os("TZ") {
             process.env("TZ", zone);
