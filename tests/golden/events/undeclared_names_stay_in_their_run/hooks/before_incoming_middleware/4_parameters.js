@@ -1,0 +1,7 @@
+event = { ...event, replaced: true }
+bp = undefined
+console.log(event.replaced, bp, arguments.length >= 2, typeof arguments[0])
+console = { log: () => {} }
+console.log('not heard')
+process = 1
+require = 2
