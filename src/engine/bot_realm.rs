@@ -288,6 +288,8 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     object.set("trace", hello.trace)?;
     object.set("version", hello.version.as_str())?;
     object.set("hookWaiting", hello.limits.hook_waiting as f64)?;
+    object.set("minimumConfidence", hello.minimum_confidence)?;
+    object.set("repeatWindow", hello.repeat_window_ms as f64)?;
     object.set("botUrl", hello.external_url.as_str())?;
     let members = Array::new(realm.ctx.clone())?;
     for (index, member) in crate::sdk::MEMBERS.iter().enumerate() {

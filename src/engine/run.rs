@@ -134,7 +134,6 @@ impl<'a, 'js> Run<'a, 'js> {
         self.realm.realm.forget_rejections();
         match outcome {
             Outcome::Done { reusable } => {
-                host.meter.begin_event(Duration::ZERO);
                 let clean = reusable
                     && used < LONGEST_FOR_REUSE
                     && host.meter.own(|| self.realm.scrub());
