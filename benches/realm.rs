@@ -33,17 +33,19 @@ fn program(builtins: bool, snippet: &str) -> Program {
     };
     hook(HookKind::BeforeIncomingMiddleware, "proactive.js", snippet);
     if builtins {
-        for kind in [
-            HookKind::BeforeIncomingMiddleware,
-            HookKind::AfterIncomingMiddleware,
-            HookKind::BeforeOutgoingMiddleware,
-        ] {
+        for kind in
+            [HookKind::BeforeIncomingMiddleware, HookKind::AfterIncomingMiddleware, HookKind::BeforeOutgoingMiddleware]
+        {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("hooks").join(kind.folder());
             let Ok(entries) = std::fs::read_dir(folder) else { continue };
             let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
             files.sort();
             for file in files {
-                hook(kind, &file.file_name().unwrap_or_default().to_string_lossy(), &std::fs::read_to_string(&file).unwrap_or_default());
+                hook(
+                    kind,
+                    &file.file_name().unwrap_or_default().to_string_lossy(),
+                    &std::fs::read_to_string(&file).unwrap_or_default(),
+                );
             }
         }
     }
@@ -96,7 +98,8 @@ fn realms(criterion: &mut Criterion) {
         resume: None,
     };
     let pieces = "const eventDestination = { channel: event.channel, target: event.target, botId: event.botId, threadId: event.threadId };";
-    let render = format!("{pieces} bp.cms.renderElement('builtin_text', {{ text: 'x', typing: true }}, eventDestination)");
+    let render =
+        format!("{pieces} bp.cms.renderElement('builtin_text', {{ text: 'x', typing: true }}, eventDestination)");
     let reply = "bp.events.replyToEvent(event, [{type:'typing',value:true},{type:'text',markdown:true,text:'x'}])";
     for (name, builtins, source) in [
         ("warm event: third snippet, two replies", false, SNIPPET),
