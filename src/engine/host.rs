@@ -166,7 +166,7 @@ impl Host {
             && let Role::Hook(kind) = file.role
         {
             let error = self.failed.get().then_some("failed");
-            self.trace.borrow_mut().hook(kind.folder(), &file.path, entered.elapsed(), error);
+            self.trace.borrow_mut().hook(script, kind.folder(), &file.path, entered.elapsed(), error);
         }
         self.meter.status().script.store(before, Ordering::Relaxed);
         self.script.set(before);
