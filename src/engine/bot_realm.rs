@@ -140,7 +140,8 @@ impl<'js> BotRealm<'js> {
             return Err(Exception::throw_message(ctx, "no such script"));
         };
         let file = Object::new(ctx.clone())?;
-        file.set("run", compile_script(ctx, script)?)?;
+        let run = compile_script(ctx, script)?;
+        file.set("run", self.base.get::<_, Function<'js>>("shared")?.call::<_, Value<'js>>((run,))?)?;
         file.set("index", index)?;
         file.set("path", &*script.path)?;
         file.set("dirname", script.path.rsplit_once('/').map_or(".", |(directory, _)| directory))?;

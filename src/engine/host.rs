@@ -246,7 +246,7 @@ impl Host {
             line: error.line,
             column: error.column,
             frame,
-            hook: file.and_then(|file| match file.role {
+            hook: file.map(|file| &**file).or(source).and_then(|file| match file.role {
                 Role::Hook(kind) => Some(kind.folder().to_owned()),
                 _ => None,
             }),

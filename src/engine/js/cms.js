@@ -517,7 +517,18 @@
     }
     return Array.from(env.contentTypeIds())
       .filter(id => !Array.isArray(imported) || imported.includes(id))
-      .map(id => ({ ...env.contentType(id) }))
+      .map(id => described(env.contentType(id)))
+  }
+
+  // A content type as a script may have it: what is done to its schemas stays with that script.
+  function described(type) {
+    const out = { ...type }
+    for (const key of ['jsonSchema', 'uiSchema']) {
+      if (isObject(out[key])) {
+        out[key] = JSON.parse(JSON.stringify(out[key]))
+      }
+    }
+    return out
   }
 
   // -- outgoing payloads -------------------------------------------------------------------------------------------

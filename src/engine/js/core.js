@@ -79,6 +79,8 @@
   });
   function Outgoing() {}
   Outgoing.prototype = OutgoingPrototype;
+  freeze(Event.prototype);
+  freeze(OutgoingPrototype);
 
   function fill(event, args, id) {
     event.id = id;
@@ -144,10 +146,11 @@
   // A compiled file: { run, index, path, require }. What it is called with does not depend on the file.
   function call(file, args) {
     const module = { exports: {} };
-    const result = args.length === 2
-      ? file.run(args[0], args[1], module, module.exports, file.require, file.path, file.dirname)
-      : file.run(...args, module, module.exports, file.require, file.path, file.dirname);
-    return result;
+    const { run } = file, { exports } = module;
+    // `this` is what it is in a module of Node.
+    return args.length === 2
+      ? run.call(exports, args[0], args[1], module, exports, file.require, file.path, file.dirname)
+      : run.call(exports, ...args, module, exports, file.require, file.path, file.dirname);
   }
   function settle(result) {
     if (result === undefined || result === null || (typeof result !== 'object' && typeof result !== 'function')) return undefined;
@@ -406,7 +409,7 @@
     bots.getAllBots = { getAllBots: async () => new Map(Object.entries(await list())) }.getAllBots;
   }
   for (const namespace of Object.values(namespaces)) {
-    for (const member of Object.values(namespace)) if (typeof member === 'function') freeze(member);
+    for (const member of Object.values(namespace)) if (typeof member === 'function') base.shared(member);
     freeze(namespace);
   }
   // A literal: one allocation with a known shape, where a spread would copy property by property for every event.

@@ -1,3 +1,3 @@
 event.before = () => 1
-await new Promise(resolve => setTimeout(resolve, 600))
-console.log('never said, or late')
+await new Promise(resolve => setTimeout(resolve, 1500))
+console.log('too late for the event')

@@ -1,6 +1,6 @@
+const kept = Promise
 Promise = { mine: true }
-console.log(Promise.mine)
+console.log(Promise.mine, typeof kept.resolve)
 Array.prototype.extra = 1
-console.log([].extra)
 Object.prototype.polluted = 1
-console.log({}.polluted)
+console.log([].extra, {}.polluted)
