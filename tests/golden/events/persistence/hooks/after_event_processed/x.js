@@ -1,0 +1,2 @@
+console.log('after processed')
+event.state.session.processed = true
