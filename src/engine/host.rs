@@ -1,7 +1,7 @@
 //! What a realm's JavaScript can ask of its own process: frames, timers, files of the program, the log.
 //!
-//! Every function that scripts reach is listed in [`install`]. None of them panics; arguments are plain strings and
-//! numbers that our own JavaScript made.
+//! The functions themselves are made in `bot_realm`. None of them panics; arguments are plain strings and numbers that our
+//! own JavaScript made.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
