@@ -424,6 +424,7 @@ impl<'a, 'js> Run<'a, 'js> {
             name: name.into(),
             message: match overrun {
                 Overrun::Cancelled => format!("the script {overrun}"),
+                Overrun::Memory(_) => format!("the script {overrun}; the event's scripts end here"),
                 Overrun::Event(_) | Overrun::EventWaiting(_) => overrun.to_string(),
                 _ => format!("the script {overrun}; it was stopped and the event goes on without it"),
             },

@@ -145,6 +145,11 @@ impl Meter {
         self.hook_used.set(Duration::ZERO);
     }
 
+    /// Whether the present slice has run for so long that others should not wait for what it has said so far.
+    pub fn is_slow(&self) -> bool {
+        self.slice.get().is_some_and(|(begun, _)| begun.elapsed() > WORTH_CHECKING / 10)
+    }
+
     /// Computing time of the event so far.
     pub fn event_used(&self) -> Duration {
         self.event_used.get()
@@ -165,6 +170,8 @@ impl Meter {
         if computed < allowed {
             // The machine was busy with others: this thread has not had the time it is entitled to.
             self.deadline.set(Some(now + (allowed - computed)));
+            // Nor may the server take it for one that cannot be interrupted.
+            self.status.begin(now.checked_sub(computed).unwrap_or(begun), allowed);
             return false;
         }
         self.fired.set(true);
