@@ -77,6 +77,8 @@ struct Case {
     clock: Clock,
     bot: BotId,
     out: String,
+    /// Bot, channel and user of every event so far.
+    met: BTreeSet<(String, String, String)>,
     /// Messages that were shown, and the state of each session as it was shown last.
     messages: BTreeSet<String>,
     states: BTreeMap<String, String>,
@@ -106,6 +108,7 @@ impl Case {
             clock,
             bot: BotId::parse(&bot).unwrap(),
             out: String::new(),
+            met: BTreeSet::new(),
             messages: BTreeSet::new(),
             states: BTreeMap::new(),
         };
@@ -161,6 +164,9 @@ impl Case {
             }
         }
         self.clock.advance(LATER);
+        // Replies may go to others than the one who spoke.
+        sessions.extend(self.met.iter().cloned());
+        self.met.clone_from(&sessions);
         for (bot, channel, target) in sessions {
             let thread = if channel == "web" { self.conversation(&bot, &target, begun).await } else { None };
             self.state(&bot, &channel, &target, thread);

@@ -35,7 +35,10 @@
   // -- errors ------------------------------------------------------------------------------------------------------
 
   function typeName(value) {
-    return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+    if (value === null || value === undefined) {
+      return String(value)
+    }
+    return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
   }
 
   function badArgument(member, name, expected, value) {

@@ -10,5 +10,5 @@ for (const [to, payloads] of [[], [null, []], ['web', []], [{}, []], [{ channel,
   try { await bp.events.replyToEvent(to, payloads); console.log('fine', to) } catch (error) { console.log(error.name, error.message) }
 }
 await bp.events.replyToEvent(event, [])
-await bp.events.replyToEvent(event, [null, undefined, 'text', 7, [1]])
+for (const payload of [null, undefined, 'text', 7, [1]]) await bp.events.replyToEvent(event, [{}, payload]).catch(error => console.log(error.message))
 await bp.events.replyToEvent(event, [{ type: 'text', text: 'last' }], 'own id')

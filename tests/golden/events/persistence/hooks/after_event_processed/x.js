@@ -1,2 +1,2 @@
 console.log('after processed')
-event.state.session.processed = true
+if (typeof event.state.session === 'object') event.state.session.processed = true
