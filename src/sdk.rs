@@ -147,7 +147,7 @@ pub const MEMBERS: &[Member] = &[
         "All users, oldest first.",
     ),
     request("users", "getUserCount", "(): Promise<number>", "How many users there are."),
-    request("bots", "getAllBots", "(): Promise<Map<string, object>>", "The mounted bots and their configurations."),
+    request("bots", "getAllBots", "(): Promise<Map<string, object>>", "All bots, mounted or not, and their configurations."),
     request("bots", "getBotById", "(botId: string): Promise<object | undefined>", "One bot's configuration."),
     request("config", "getBotpressConfig", "(): Promise<object>", "The server's configuration, without its secrets."),
     request(

@@ -1,6 +1,8 @@
 // What cms.js may know of the bot whose realm this is.
 (function (host, base) {
   'use strict';
+  // The realm's bot, once it has one, and the one whose elements are read if that is another.
+  let own, reading;
   return {
     mustache: () => base.bundled('mustache'),
     contentType(id) {
@@ -14,8 +16,23 @@
     },
     elementIds: () => JSON.parse(host.elementIds()),
     get botUrl() { return host.botUrl; },
-    get botId() { return host.botId(); },
+    get botId() { return reading === undefined ? own || (own = host.botId()) : reading; },
     get defaultLanguage() { return host.defaultLanguage(); },
     random: Math.random,
+    importedContentTypes() {
+      const text = host.botConfig(), config = text === undefined ? {} : JSON.parse(text);
+      return config.imports && config.imports.contentTypes;
+    },
+    inBot(botId, work, unknown) {
+      const before = reading;
+      if (!host.readContentOf(botId.toWellFormed())) throw unknown();
+      reading = botId.toLowerCase();
+      try {
+        return work();
+      } finally {
+        reading = before;
+        host.readContentOf(before === undefined ? host.botId() : before);
+      }
+    },
   };
 })
