@@ -147,7 +147,12 @@ pub const MEMBERS: &[Member] = &[
         "All users, oldest first.",
     ),
     request("users", "getUserCount", "(): Promise<number>", "How many users there are."),
-    request("bots", "getAllBots", "(): Promise<Map<string, object>>", "All bots, mounted or not, and their configurations."),
+    request(
+        "bots",
+        "getAllBots",
+        "(): Promise<Map<string, object>>",
+        "All bots, mounted or not, and their configurations.",
+    ),
     request("bots", "getBotById", "(botId: string): Promise<object | undefined>", "One bot's configuration."),
     request("config", "getBotpressConfig", "(): Promise<object>", "The server's configuration, without its secrets."),
     request(
@@ -224,9 +229,8 @@ mod tests {
     #[test]
     fn what_is_said_to_be_missing_is_missing() {
         for name in ELSEWHERE {
-            let offered = |member: &Member| {
-                member.namespace == *name || format!("{}.{}", member.namespace, member.name) == *name
-            };
+            let offered =
+                |member: &Member| member.namespace == *name || format!("{}.{}", member.namespace, member.name) == *name;
             assert!(!MEMBERS.iter().any(offered) && !OBJECTS.contains(name), "{name} is offered: take it off the list");
         }
     }

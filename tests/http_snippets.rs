@@ -1,8 +1,10 @@
 //! The three documented snippets, character for character, dropped into a running server.
 
 #[path = "common/app.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
 mod app;
 #[path = "common/client.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
 mod client;
 
 use std::fs;

@@ -358,11 +358,11 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
     let h = Rc::clone(host);
     object.set("readContentOf", realm.function("readContentOf", move |bot: String| h.read_content_of(&bot))?)?;
     let h = Rc::clone(host);
-    let config = move |ctx: Ctx<'js>| {
-        match with_bot(&h, |bot| bot.config.as_ref().map(|json| json.get().to_owned())).flatten() {
-            Some(json) => json.into_js(&ctx),
-            None => Ok(Value::new_undefined(ctx)),
-        }
+    let config = move |ctx: Ctx<'js>| match with_bot(&h, |bot| bot.config.as_ref().map(|json| json.get().to_owned()))
+        .flatten()
+    {
+        Some(json) => json.into_js(&ctx),
+        None => Ok(Value::new_undefined(ctx)),
     };
     object.set("botConfig", realm.function("botConfig", config)?)?;
     let h = Rc::clone(host);

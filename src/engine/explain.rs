@@ -151,7 +151,10 @@ mod tests {
             read("replyToEvent", "bp.event.replyToEvent(event, [])"),
             said("bp.event.replyToEvent is not a function; did you mean bp.events.replyToEvent?")
         );
-        assert_eq!(read("forBot", "bp.ghost.forBot('x')"), said("bp.ghost.forBot is not supported by this server; see docs/differences.md"));
+        assert_eq!(
+            read("forBot", "bp.ghost.forBot('x')"),
+            said("bp.ghost.forBot is not supported by this server; see docs/differences.md")
+        );
         assert_eq!(read("other", "bp.event.replyToEvent(event.nothing.other)"), None);
     }
 
