@@ -136,10 +136,7 @@ impl Core {
             Some(reason) => {
                 let shared = Arc::clone(&self.shared);
                 self.shared.store.set_aside(event, reason, move |result| {
-                    if let Err(error) = result {
-                        tracing::error!("event {event} could not be set aside: {error}");
-                    }
-                    shared.tell(Control::SetAside(finishing));
+                    shared.tell(Control::SetAside(finishing, result));
                 });
             }
         }

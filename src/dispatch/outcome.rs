@@ -113,6 +113,17 @@ impl Core {
         self.over(&finishing);
     }
 
+    pub(super) fn set_aside(&mut self, finishing: &Finishing, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => count(&self.shared.counters.processed),
+            Err(error) => tracing::error!(
+                "event {} could not be set aside; it runs once more, alone, after the next start: {error}",
+                finishing.event
+            ),
+        }
+        self.over(finishing);
+    }
+
     /// The turn of the event's conversation is free.
     pub(super) fn over(&mut self, finishing: &Finishing) {
         self.turns.release(&finishing.session.conversation);
