@@ -80,7 +80,7 @@ impl Store {
     ) {
         self.write_then(
             move |tx| {
-                if messages::has_reply(tx, event, sequence)? || !insert_effect(tx, event, sequence, None)? {
+                if messages::has_reply(tx, event, sequence)? || !note_effect(tx, event, sequence, None)? {
                     return Ok(FollowUp::AlreadyQueued);
                 }
                 users::ensure(tx, &draft.key.channel, draft.key.target.as_str())?;
@@ -223,15 +223,20 @@ fn enqueue(tx: &Tx<'_>, draft: EventDraft) -> Result<QueuedEvent, StoreError> {
     Ok(event)
 }
 
-/// Notes an effect; whether it is the first with that number.
-pub(super) fn insert_effect(
+/// Notes an effect; whether it is the first with that number. Of an event that is finished, or was never queued, nothing
+/// is noted: it does not run again, so nothing can come twice, and nobody would take the row away.
+pub(super) fn note_effect(
     tx: &Tx<'_>,
     event: EventId,
     sequence: u32,
     payload: Option<&str>,
 ) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO effects (event, sequence, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-    Ok(tx.run(sql, params![event.0, sequence, payload])? == 1)
+    let sql = "INSERT INTO effects (event, sequence, payload) SELECT ?1, ?2, ?3 \
+               WHERE EXISTS (SELECT 1 FROM queue WHERE id = ?1) ON CONFLICT DO NOTHING";
+    if tx.run(sql, params![event.0, sequence, payload])? == 1 {
+        return Ok(true);
+    }
+    Ok(!tx.connection.prepare_cached("SELECT 1 FROM queue WHERE id = ?")?.exists([event.0])?)
 }
 
 /// The largest event id ever stored.
@@ -364,6 +369,23 @@ mod tests {
         assert_eq!(fixture.store.effects(event.id).unwrap(), [StoredEffect { sequence: 3, payload: None }]);
         fixture.finish(&event, None);
         assert!(fixture.store.effects(event.id).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_an_event_does_after_its_end_happens_and_leaves_no_row_of_its_own() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        fixture.finish(&event, None);
+        let mut elsewhere = event.clone();
+        elsewhere.key.channel = "api".into();
+        for number in 0..2 {
+            let out = outgoing(&elsewhere, "late", 0);
+            let reply = wait(|then| fixture.store.reply(event.id, number, out, then)).unwrap();
+            assert!(matches!(reply, crate::store::Reply::Noted), "{reply:?}");
+        }
+        let sent = wait(|then| fixture.store.follow_up(event.id, 2, draft("bob"), then)).unwrap();
+        assert!(matches!(sent, FollowUp::Queued(_)), "{sent:?}");
+        assert_eq!(fixture.store.effects(event.id).unwrap(), []);
     }
 
     #[test]
