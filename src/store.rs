@@ -6,6 +6,7 @@
 
 mod conversations;
 mod kvs;
+mod lock;
 mod messages;
 mod queue;
 mod schema;
@@ -46,6 +47,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What the system or SQLite says.
         why: String,
+    },
+    /// Another server has the file.
+    #[error("the database {} is in use by another server{}; stop that one first, or serve another folder", .path.display(), by.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+        /// The other server's process, if it says.
+        by: Option<u32>,
     },
     /// The file was written by a later version.
     #[error("the database {} has format {found}, this build knows formats up to {known}; use a newer build", .path.display())]
@@ -109,6 +118,8 @@ struct Inner {
     writer: writer::Writer,
     readers: Readers,
     clock: Clock,
+    /// Last, so that it is given up when the file is closed.
+    _lock: Option<lock::Lock>,
 }
 
 impl Store {
@@ -120,6 +131,7 @@ impl Store {
     /// Like [`Store::open`], with configured lifetimes.
     pub fn open_with(path: &Path, clock: Clock, lifetimes: Lifetimes) -> Result<Self, StoreError> {
         let refused = |why: String| StoreError::Open { path: path.to_owned(), why };
+        let lock = lock::take(path)?;
         // Made beforehand, for its owner only: it holds the application's secret. SQLite gives its side files the same mode.
         let mut options = std::fs::OpenOptions::new();
         options.create(true).append(true);
@@ -131,7 +143,7 @@ impl Store {
         let readers = Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
         let writer = writer::Writer::start(connection, clock.clone(), lifetimes, last_event)
             .map_err(|error| refused(error.to_string()))?;
-        Ok(Self(Arc::new(Inner { writer, readers, clock })))
+        Ok(Self(Arc::new(Inner { writer, readers, clock, _lock: lock })))
     }
 
     /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
