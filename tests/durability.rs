@@ -123,7 +123,10 @@ async fn a_thousand_events_of_fifty_users_run_once_each_in_the_order_of_arrival(
     check(folder.path(), &acknowledged);
     assert_eq!(replies(folder.path()).len(), 1_000);
     let queue = server.queue().await;
-    assert_eq!((&queue["accepted"], &queue["processed"], &queue["repliesCommitted"]), (&1_000.into(), &1_000.into(), &1_000.into()));
+    assert_eq!(
+        (&queue["accepted"], &queue["processed"], &queue["repliesCommitted"]),
+        (&1_000.into(), &1_000.into(), &1_000.into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,6 +284,9 @@ async fn after_a_crash_between_any_two_steps_of_an_event_what_is_missing_comes_a
     };
     assert_eq!(of("ann"), ["one", "two", "three"]);
     assert_eq!(of("other"), ["1 1", "2 2"]);
-    assert_eq!(count(folder, "SELECT count(*) FROM sessions WHERE target = 'ann' AND session LIKE '%\"stepped\":true%'"), 1);
+    assert_eq!(
+        count(folder, "SELECT count(*) FROM sessions WHERE target = 'ann' AND session LIKE '%\"stepped\":true%'"),
+        1
+    );
     assert_eq!(count(folder, "SELECT count(*) FROM effects"), 0, "nothing is kept of an event that is over");
 }
