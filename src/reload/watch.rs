@@ -1,6 +1,6 @@
 //! Watches a workspace's folders and publishes what its files say, soon after they say it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use super::ears::Ears;
 use super::reader::{Hints, Look, Reader, Watching};
 use super::scan::{Stamp, roots};
 use super::workspace::Workspace;
-use crate::config::{Problem, Settings};
+use crate::config::Settings;
 use crate::program::Program;
 use crate::protocol::messages::Compiled;
 
@@ -217,19 +217,8 @@ fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
     })
 }
 
-/// Says what is new: each problem once, when it comes up.
+/// Says what changed. What is wrong with it is said by whoever puts it into service.
 fn report(last: &Workspace, next: &Workspace, took: Duration) {
-    let known: BTreeSet<String> = last.problems.iter().map(Problem::to_string).collect();
-    for problem in next.problems.iter().filter(|problem| !known.contains(&problem.to_string())) {
-        if problem.fatal {
-            tracing::error!("{problem}");
-        } else {
-            tracing::warn!("{problem}");
-        }
-    }
-    for notice in next.notices.iter().filter(|notice| !last.notices.contains(notice)) {
-        tracing::info!("{notice}");
-    }
     let changed = changes(&last.program, &next.program);
     tracing::info!("reloaded in {} ms: {changed}", took.as_millis());
 }
