@@ -140,10 +140,11 @@ impl Drop for Server {
     }
 }
 
-/// All that servers in this folder have written to the log.
+/// What servers in this folder have written to the log, but for the line that each event has in development.
 #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 pub(crate) fn log_of(folder: &Path) -> String {
-    fs::read_to_string(folder.join("server.log")).unwrap()
+    let log = fs::read_to_string(folder.join("server.log")).unwrap();
+    log.split_inclusive('\n').filter(|line| !line.contains(" info  event ")).collect()
 }
 
 fn database(folder: &Path) -> Connection {
