@@ -241,6 +241,28 @@ async fn an_event_that_takes_two_workers_with_it_is_set_aside_and_all_others_go_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_whose_reply_cannot_be_stored_runs_again_until_it_can() {
+    let folder = numbered_workspace();
+    let folder = folder.path();
+    let server = Server::start(folder, &["--production", "--no-watch"]);
+    let database = rusqlite::Connection::open(folder.join("data.db")).unwrap();
+    database.busy_timeout(Duration::from_secs(10)).unwrap();
+    // Replies are refused, as by a disk that is full just then.
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON messages WHEN NEW.sequence > 0 \
+                  BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    database.execute_batch(refuse).unwrap();
+    let mut caller = Caller::to(server.address);
+    for number in 1..=3 {
+        assert_eq!(send(&mut caller, "ann", numbered(number)).await.unwrap(), 200);
+    }
+    server.until("a reply is refused", |_| log_of(folder).contains("it runs again")).await;
+    database.execute_batch("DROP TRIGGER refuse").unwrap();
+    server.idle().await;
+    check(folder, &Acknowledged::from([("ann".into(), vec![1, 2, 3])]));
+    assert_eq!(server.queue().await["processed"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_crash_between_any_two_steps_of_an_event_what_is_missing_comes_and_nothing_comes_twice() {
     // Each run comes one step further than the one before, and then waits to be killed.
     let steps = "if (event.type === 'steps') {

@@ -130,7 +130,8 @@ impl Core {
             self.shared.traces.push(trace_of(&job, sent, 1, Some(place.to_string()), None));
         }
         let event = job.event.id;
-        let finishing = Finishing { event, session: job.event.session(), body: None, settles: true, tries: 0 };
+        let session = job.event.session();
+        let finishing = Finishing { event, session, body: None, settles: true, tries: 0, runs: job.runs };
         match aside {
             None => self.shared.finish(finishing, None),
             Some(reason) => {

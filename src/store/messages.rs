@@ -119,7 +119,7 @@ impl Store {
         out: OutgoingMessage,
         then: impl FnOnce(Result<Reply, StoreError>) + Send + 'static,
     ) {
-        self.write_then(move |tx| reply(tx, event, sequence, out), then);
+        self.write_of_event(event, move |tx| reply(tx, event, sequence, out), then);
     }
 
     /// Messages whose `deliver_at` lies after `now`, the first due first.

@@ -78,7 +78,8 @@ impl Store {
         draft: EventDraft,
         then: impl FnOnce(Result<FollowUp, StoreError>) + Send + 'static,
     ) {
-        self.write_then(
+        self.write_of_event(
+            event,
             move |tx| {
                 if messages::has_reply(tx, event, sequence)? || !note_effect(tx, event, sequence, None)? {
                     return Ok(FollowUp::AlreadyQueued);
@@ -92,6 +93,8 @@ impl Store {
 
     /// Ends an event, in one transaction: its state is written, if there is any to write, and it leaves the queue. For an
     /// event that is no longer queued (finished before, or set aside) nothing happens.
+    ///
+    /// [`StoreError::Unstored`]: it is not over, since a reply or an event that it sent could not be stored.
     pub fn finish(
         &self,
         event: EventId,
@@ -99,8 +102,10 @@ impl Store {
         state: Option<StateChange>,
         then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) {
+        let unstored = self.0.unstored.clone();
         self.write_then(
             move |tx| {
+                unstored.check(event)?;
                 if tx.run("DELETE FROM queue WHERE id = ? AND poison IS NULL", [event.0])? == 0 {
                     return Ok(());
                 }
@@ -137,6 +142,13 @@ impl Store {
                 }
             },
         );
+    }
+
+    /// One event that is not finished.
+    pub fn queued(&self, event: EventId) -> Result<Option<QueuedEvent>, StoreError> {
+        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths FROM queue \
+                   WHERE id = ? AND poison IS NULL";
+        self.read(|connection| Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?))
     }
 
     /// Events that are not finished, oldest first.
