@@ -227,7 +227,7 @@ fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
     })
 }
 
-/// Says what changed. What is wrong with it is said by whoever puts it into service.
+/// Says what was reloaded. What is wrong with it is said by whoever puts it into service.
 fn report(last: &Workspace, next: &Workspace, took: Duration) {
     let changed = changes(&last.program, &next.program);
     tracing::info!("reloaded in {} ms: {changed}", took.as_millis());
