@@ -16,7 +16,7 @@ use nudge::script::{Meter, with_realm};
 
 const SNIPPET: &str = include_str!("../tests/snippets/3.js");
 
-fn program(builtins: bool) -> Program {
+fn program(builtins: bool, snippet: &str) -> Program {
     let mut program = Program { version: 1, ..Program::default() };
     let mut bot = BotProgram { default_language: "en".into(), ..BotProgram::default() };
     let mut add = |path: &str, source: &str, role| {
@@ -31,19 +31,21 @@ fn program(builtins: bool) -> Program {
         let index = add(&format!("hooks/{}/{name}", kind.folder()), source, Role::Hook(kind));
         bot.hooks.entry(kind).or_default().push(index);
     };
-    hook(HookKind::BeforeIncomingMiddleware, "proactive.js", SNIPPET);
+    hook(HookKind::BeforeIncomingMiddleware, "proactive.js", snippet);
     if builtins {
-        for kind in [
-            HookKind::BeforeIncomingMiddleware,
-            HookKind::AfterIncomingMiddleware,
-            HookKind::BeforeOutgoingMiddleware,
-        ] {
+        for kind in
+            [HookKind::BeforeIncomingMiddleware, HookKind::AfterIncomingMiddleware, HookKind::BeforeOutgoingMiddleware]
+        {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("hooks").join(kind.folder());
             let Ok(entries) = std::fs::read_dir(folder) else { continue };
             let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
             files.sort();
             for file in files {
-                hook(kind, &file.file_name().unwrap_or_default().to_string_lossy(), &std::fs::read_to_string(&file).unwrap_or_default());
+                hook(
+                    kind,
+                    &file.file_name().unwrap_or_default().to_string_lossy(),
+                    &std::fs::read_to_string(&file).unwrap_or_default(),
+                );
             }
         }
     }
@@ -95,42 +97,24 @@ fn realms(criterion: &mut Criterion) {
         begun: Instant::now(),
         resume: None,
     };
-    for (name, builtins) in
-        [("warm event: third snippet, two replies", false), ("warm event with the built-in hooks", true)]
-    {
-        let loaded = Arc::new(LoadedProgram::new(program(builtins)));
+    let pieces = "const eventDestination = { channel: event.channel, target: event.target, botId: event.botId, threadId: event.threadId };";
+    let render =
+        format!("{pieces} bp.cms.renderElement('builtin_text', {{ text: 'x', typing: true }}, eventDestination)");
+    let reply = "bp.events.replyToEvent(event, [{type:'typing',value:true},{type:'text',markdown:true,text:'x'}])";
+    for (name, builtins, source) in [
+        ("warm event: third snippet, two replies", false, SNIPPET),
+        ("warm event with the built-in hooks", true, SNIPPET),
+        ("piece: a hook that does nothing", false, ""),
+        ("piece: renderElement alone", false, render.as_str()),
+        ("piece: two replies alone", false, reply),
+    ] {
+        let loaded = Arc::new(LoadedProgram::new(program(builtins, source)));
         let _ = with_realm(&meter, |realm| {
             let Ok(realm) = BotRealm::new(realm, host()) else { return };
             realm.load(Arc::clone(&loaded), "welcome-bot");
             criterion.bench_function(name, |bencher| {
                 bencher.iter(|| Run::new(&realm, &inbox, &occupancy, job()).run());
             });
-            if std::env::var_os("PARTS").is_some() {
-                let text = String::from_utf8(json.to_vec()).unwrap();
-                let undefined = rquickjs::Value::new_undefined(realm.realm.ctx.clone());
-                let outgoing = realm.outgoing_hooks().unwrap();
-                criterion.bench_function("part: begin", |b| b.iter(|| realm.core.begin.call::<_, ()>((text.clone(), undefined.clone(), outgoing.clone())).unwrap()));
-                criterion.bench_function("part: rank", |b| b.iter(|| { let o: rquickjs::Value<'_> = realm.realm.ctx.json_parse("{\"minimumConfidence\":0.3,\"repeatWindow\":20000}").unwrap(); realm.core.rank.call::<_, bool>((o,)).unwrap() }));
-                criterion.bench_function("part: elect", |b| b.iter(|| { let _v: rquickjs::Value<'_> = realm.core.elect.call(()).unwrap(); }));
-                criterion.bench_function("part: is_paused", |b| b.iter(|| realm.core.is_paused.call::<_, bool>(()).unwrap()));
-                criterion.bench_function("part: state_change", |b| b.iter(|| realm.core.state_change.call::<_, String>((true,)).unwrap()));
-                let file = realm.file(realm.hooks(HookKind::BeforeIncomingMiddleware).pop().unwrap()).unwrap();
-                for drain in [true] {
-                    criterion.bench_function(if drain { "part: hook and jobs" } else { "part: hook call only" }, |b| {
-                        b.iter(|| {
-                            realm.host.clear();
-                            realm.host.flush();
-                            realm.realm.meter.begin_event(std::time::Duration::ZERO);
-                            realm.realm.meter.slice(|| {
-                                let r: rquickjs::Result<rquickjs::Value<'_>> = realm.core.run_hook.call((file.clone(), "before_incoming_middleware", undefined.clone()));
-                                if let Err(e) = r { panic!("{e} {:?}", realm.realm.caught(&realm.core.describe)); }
-                                if drain { realm.realm.drain_jobs(); }
-                            });
-                        });
-                    });
-                }
-                criterion.bench_function("part: scrub", |b| b.iter(|| realm.scrub()));
-            }
         });
     }
 }

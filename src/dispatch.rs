@@ -1,6 +1,6 @@
 //! From "accepted" to "done": the durable queue's turns, the worker processes, and what scripts send back.
 //!
-//! One task, the [`core`], owns every turn, every dispatch and every worker; whoever wants something sends it a message.
+//! One task, the `core`, owns every turn, every dispatch and every worker; whoever wants something sends it a message.
 //! What must be durable goes to the store first, and its completion is what sends the message: so the order in memory is
 //! the order of the commits, and nobody is told of anything that a crash could still take back.
 

@@ -1,6 +1,6 @@
 //! The store: everything that must survive a crash, in one SQLite file. SQL appears only here and in `store/`.
 //!
-//! One thread writes ([`writer`]); operations that wait are committed together, so the price of an fsync is shared. A
+//! One thread writes (`writer`); operations that wait are committed together, so the price of an fsync is shared. A
 //! completion runs after the COMMIT, in order of submission, on that thread: who is told "stored" can rely on it. Reads
 //! run where they are asked for, on connections of their own, and see what was committed before.
 

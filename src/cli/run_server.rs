@@ -28,7 +28,7 @@ pub(super) struct ServerArgs {
     /// Port to listen on, 0 for any free one [default: 3000, or the next free one; BP_PORT, PORT, httpServer.port].
     #[arg(long)]
     port: Option<u16>,
-    /// For the public: no stack traces, no traces of events, no hints [BP_PRODUCTION].
+    /// For the public: no stack traces, no traces of events, no hints (`BP_PRODUCTION`).
     #[arg(long)]
     production: bool,
     /// Do not pick up changes of files.

@@ -288,6 +288,8 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     object.set("trace", hello.trace)?;
     object.set("version", hello.version.as_str())?;
     object.set("hookWaiting", hello.limits.hook_waiting as f64)?;
+    object.set("minimumConfidence", hello.minimum_confidence)?;
+    object.set("repeatWindow", hello.repeat_window_ms as f64)?;
     object.set("botUrl", hello.external_url.as_str())?;
     let members = Array::new(realm.ctx.clone())?;
     for (index, member) in crate::sdk::MEMBERS.iter().enumerate() {
@@ -303,11 +305,14 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     let h = Rc::clone(host);
     object.set("eventId", realm.function("eventId", move || h.ids.next().to_string())?)?;
     let h = Rc::clone(host);
-    object.set("flag", realm.function("flag", move |name: String| h.trace.borrow_mut().flag(name))?)?;
+    object.set("flag", realm.function("flag", move |name: String| h.trace.borrow_mut().flag(h.script.get(), name))?)?;
     let h = Rc::clone(host);
     object.set("enter", realm.function("enter", move |script: u32| h.enter(script).cast_signed())?)?;
     let h = Rc::clone(host);
-    object.set("leave", realm.function("leave", move |script: u32, before: i32| h.leave(script, before.cast_unsigned()))?)?;
+    object.set(
+        "leave",
+        realm.function("leave", move |script: u32, before: i32| h.leave(script, before.cast_unsigned()))?,
+    )?;
     let h = Rc::clone(host);
     let failed = move |script: u32, described: String| {
         let thrown = crate::script::realm::Thrown::read(&described);

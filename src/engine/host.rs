@@ -1,7 +1,7 @@
 //! What a realm's JavaScript can ask of its own process: frames, timers, files of the program, the log.
 //!
-//! Every function that scripts reach is listed in [`install`]. None of them panics; arguments are plain strings and
-//! numbers that our own JavaScript made.
+//! The functions themselves are made in `bot_realm`. None of them panics; arguments are plain strings and numbers that our
+//! own JavaScript made.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -166,7 +166,7 @@ impl Host {
             && let Role::Hook(kind) = file.role
         {
             let error = self.failed.get().then_some("failed");
-            self.trace.borrow_mut().hook(kind.folder(), &file.path, entered.elapsed(), error);
+            self.trace.borrow_mut().hook(script, kind.folder(), &file.path, entered.elapsed(), error);
         }
         self.meter.status().script.store(before, Ordering::Relaxed);
         self.script.set(before);
@@ -211,6 +211,19 @@ impl Host {
             self.trace.borrow_mut().note("log", "l", &line.level);
         }
         self.frame(FrameKind::Log, 0, &serde_json::to_vec(&line).unwrap_or_default());
+        // Whoever develops a hook looks at the log of the one that hangs.
+        if self.hello.trace {
+            self.flush();
+        } else {
+            self.flush_if_slow();
+        }
+    }
+
+    /// Sends what was appended, if the script has been computing for a while: it may never come to an end.
+    fn flush_if_slow(&self) {
+        if self.meter.is_slow() {
+            self.flush();
+        }
     }
 
     /// Reports what a script threw.
@@ -295,6 +308,7 @@ impl Host {
             self.trace.borrow_mut().note("reply", "t", kind);
         }
         self.frame(FrameKind::Effect, number, json.as_bytes());
+        self.flush_if_slow();
         Ok(())
     }
 

@@ -134,10 +134,7 @@ impl<'a, 'js> Run<'a, 'js> {
         self.realm.realm.forget_rejections();
         match outcome {
             Outcome::Done { reusable } => {
-                host.meter.begin_event(Duration::ZERO);
-                let clean = reusable
-                    && used < LONGEST_FOR_REUSE
-                    && host.meter.own(|| self.realm.scrub());
+                let clean = reusable && used < LONGEST_FOR_REUSE && host.meter.own(|| self.realm.scrub());
                 // What is left of the queue belongs to nobody now.
                 while let Ok(late) = self.inbox.try_recv() {
                     drop(late);
@@ -427,6 +424,7 @@ impl<'a, 'js> Run<'a, 'js> {
             name: name.into(),
             message: match overrun {
                 Overrun::Cancelled => format!("the script {overrun}"),
+                Overrun::Memory(_) => format!("the script {overrun}; the event's scripts end here"),
                 Overrun::Event(_) | Overrun::EventWaiting(_) => overrun.to_string(),
                 _ => format!("the script {overrun}; it was stopped and the event goes on without it"),
             },

@@ -95,12 +95,8 @@ fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str)
     let head = DispatchHead { version: 1, kind: DispatchKind::Event, bot: "welcome-bot".into() };
     let mut job = Some(Job { dispatch: 7, head, json: Bytes::from(json), begun: Instant::now(), resume: None });
     while let Some(work) = job.take() {
-        let host = Rc::new(Host::new(
-            Rc::clone(&meter),
-            Arc::clone(&hello),
-            Arc::new(IdSource::new(0)),
-            Arc::clone(&outbox),
-        ));
+        let host =
+            Rc::new(Host::new(Rc::clone(&meter), Arc::clone(&hello), Arc::new(IdSource::new(0)), Arc::clone(&outbox)));
         let outcome = with_realm(&meter, |realm| {
             let realm = BotRealm::new(realm, host).unwrap();
             realm.load(Arc::clone(&loaded), "welcome-bot");
@@ -199,10 +195,22 @@ fn an_endless_loop_ends_at_its_budget_and_the_event_goes_on_in_a_fresh_realm() {
     let limits = ScriptLimits { hook_running: 50, ..ScriptLimits::default() };
     let frames = run_with(
         &[
-            (BeforeIncomingMiddleware, "1.js", "event.kept = { at: 1 }; event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)"),
+            (
+                BeforeIncomingMiddleware,
+                "1.js",
+                "event.kept = { at: 1 }; event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)",
+            ),
             (BeforeIncomingMiddleware, "2.js", "while (true) {}"),
-            (BeforeIncomingMiddleware, "3.js", "console.log(event.kept.at, event.hasFlag(Symbol.for('skipDialogEngine')), event.createdOn instanceof Date)"),
-            (AfterIncomingMiddleware, "4.js", "return (async () => { for (;;) { try { await null; for (;;); } catch (e) {} } })()"),
+            (
+                BeforeIncomingMiddleware,
+                "3.js",
+                "console.log(event.kept.at, event.hasFlag(Symbol.for('skipDialogEngine')), event.createdOn instanceof Date)",
+            ),
+            (
+                AfterIncomingMiddleware,
+                "4.js",
+                "return (async () => { for (;;) { try { await null; for (;;); } catch (e) {} } })()",
+            ),
             (AfterIncomingMiddleware, "5.js", "console.log('five')"),
         ],
         limits,
@@ -259,11 +267,11 @@ fn a_promise_that_can_never_settle_is_reported_at_once() {
 
 #[test]
 fn what_nobody_awaits_and_fails_is_reported() {
-    let frames = run(&[(BeforeIncomingMiddleware, "1.js", "(async () => {\n  await null\n  throw new RangeError('lost')\n})()")]);
-    assert!(
-        told(&frames).contains("1.js:3:"),
-        "{}",
-        told(&frames)
-    );
+    let frames = run(&[(
+        BeforeIncomingMiddleware,
+        "1.js",
+        "(async () => {\n  await null\n  throw new RangeError('lost')\n})()",
+    )]);
+    assert!(told(&frames).contains("1.js:3:"), "{}", told(&frames));
     assert!(told(&frames).contains("RangeError: lost (in a promise that nobody awaits)"), "{}", told(&frames));
 }

@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 #[derive(Debug, Default)]
 pub struct Trace {
     text: String,
-    flags: Vec<String>,
+    /// Flags with the script that set them: a reply's hooks run within the hook that replies.
+    flags: Vec<(u32, String)>,
     steps: u32,
 }
 
@@ -21,16 +22,16 @@ pub struct Trace {
 const MOST_STEPS: u32 = 500;
 
 impl Trace {
-    /// A flag was set (`!name`: cleared) by the hook that runs.
-    pub fn flag(&mut self, name: String) {
+    /// A flag was set (`!name`: cleared) by that script.
+    pub fn flag(&mut self, script: u32, name: String) {
         if self.flags.len() < 16 {
-            self.flags.push(name);
+            self.flags.push((script, name));
         }
     }
 
     /// A hook ended.
-    pub fn hook(&mut self, kind: &str, file: &str, took: Duration, error: Option<&str>) {
-        let flags = std::mem::take(&mut self.flags);
+    pub fn hook(&mut self, script: u32, kind: &str, file: &str, took: Duration, error: Option<&str>) {
+        let flags: Vec<String> = self.flags.extract_if(.., |(by, _)| *by == script).map(|(_, name)| name).collect();
         self.step(|text| {
             let _ =
                 write!(text, "{{\"s\":\"hook\",\"k\":{},\"f\":{},\"us\":{}", json(kind), json(file), took.as_micros());
@@ -84,12 +85,13 @@ mod tests {
     #[test]
     fn steps_are_json_and_flags_belong_to_the_hook_that_set_them() {
         let mut trace = Trace::default();
-        trace.flag("skipDialogEngine".into());
-        trace.hook("before_incoming_middleware", "hooks/x.js", Duration::from_micros(7), None);
+        trace.flag(7, "skipDialogEngine".into());
+        trace.hook(8, "before_outgoing_middleware", "hooks/y.js", Duration::from_micros(1), None);
+        trace.hook(7, "before_incoming_middleware", "hooks/x.js", Duration::from_micros(7), None);
         trace.note("reply", "t", "te\"xt");
         assert_eq!(
             trace.take().unwrap().get(),
-            r#"[{"s":"hook","k":"before_incoming_middleware","f":"hooks/x.js","us":7,"flags":["skipDialogEngine"]},{"s":"reply","t":"te\"xt"}]"#
+            r#"[{"s":"hook","k":"before_outgoing_middleware","f":"hooks/y.js","us":1},{"s":"hook","k":"before_incoming_middleware","f":"hooks/x.js","us":7,"flags":["skipDialogEngine"]},{"s":"reply","t":"te\"xt"}]"#
         );
         assert!(trace.take().is_none());
     }

@@ -217,19 +217,8 @@ fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
     })
 }
 
-/// Says what is new: each problem once, when it comes up.
+/// Says what was reloaded. What is wrong with it is said by whoever puts it into service.
 fn report(last: &Workspace, next: &Workspace, took: Duration) {
-    let known: BTreeSet<String> = last.problems.iter().map(Problem::to_string).collect();
-    for problem in next.problems.iter().filter(|problem| !known.contains(&problem.to_string())) {
-        if problem.fatal {
-            tracing::error!("{problem}");
-        } else {
-            tracing::warn!("{problem}");
-        }
-    }
-    for notice in next.notices.iter().filter(|notice| !last.notices.contains(notice)) {
-        tracing::info!("{notice}");
-    }
     let changed = changes(&last.program, &next.program);
     tracing::info!("reloaded in {} ms: {changed}", took.as_millis());
 }

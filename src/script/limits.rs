@@ -145,6 +145,11 @@ impl Meter {
         self.hook_used.set(Duration::ZERO);
     }
 
+    /// Whether the present slice has run for so long that others should not wait for what it has said so far.
+    pub fn is_slow(&self) -> bool {
+        self.slice.get().is_some_and(|(begun, _)| begun.elapsed() > WORTH_CHECKING / 10)
+    }
+
     /// Computing time of the event so far.
     pub fn event_used(&self) -> Duration {
         self.event_used.get()
@@ -165,6 +170,8 @@ impl Meter {
         if computed < allowed {
             // The machine was busy with others: this thread has not had the time it is entitled to.
             self.deadline.set(Some(now + (allowed - computed)));
+            // Nor may the server take it for one that cannot be interrupted.
+            self.status.begin(now.checked_sub(computed).unwrap_or(begun), allowed);
             return false;
         }
         self.fired.set(true);
@@ -209,10 +216,8 @@ impl Meter {
 
     /// Runs the engine's own code for a realm (making it, compiling for it) under `scripts.slice`, on nobody's budget.
     pub fn own<R>(&self, run: impl FnOnce() -> R) -> R {
-        self.begin_event(Duration::ZERO);
-        let result = self.measured(Duration::from_millis(self.limits.slice), run);
-        self.begin_event(Duration::ZERO);
-        result
+        self.fired.set(false);
+        self.measured(Duration::from_millis(self.limits.slice), run)
     }
 
     fn measured<R>(&self, allowed: Duration, run: impl FnOnce() -> R) -> R {

@@ -50,7 +50,10 @@ pub fn wrap(script: &Script) -> Wrapped {
     let head_columns = u32::try_from(head.chars().count()).unwrap_or(0);
     let source = script.source.strip_prefix('\u{feff}').unwrap_or(&script.source);
     // A hashbang is a comment only at the very beginning of a text.
-    let source = if source.starts_with("#!") { format!("//{}", &source[2..]) } else { source.to_owned() };
+    let source = match source.strip_prefix("#!") {
+        Some(rest) => format!("//{rest}"),
+        None => source.to_owned(),
+    };
     Wrapped { text: format!("{head}{source}\n}})"), head_columns }
 }
 

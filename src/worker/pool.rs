@@ -1,8 +1,8 @@
 //! Realm threads and the work they take.
 //!
 //! A thread that finishes takes the next job itself, without anybody waking it: under load a few threads run hot and the
-//! rest sleep. Another thread is started for a job only while fewer than [`COMPUTING`] compute, or when the job has waited
-//! for [`PATIENCE`] and no thread became free meanwhile: scripts that compute for long do not hold back short ones.
+//! rest sleep. Another thread is started for a job only while fewer than `COMPUTING` compute, or when the job has waited
+//! for `PATIENCE` and no thread became free meanwhile: scripts that compute for long do not hold back short ones.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;

@@ -7,6 +7,8 @@
   const { parse, stringify } = JSON;
   const symbolFor = Symbol.for, symbolKey = Symbol.keyFor;
 
+  const { cms } = parts;
+
   /** The event that this realm works on, or null between two events. */
   let current = null;
 
@@ -136,6 +138,7 @@
       ? stringify(value, (_key, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner))
       : text;
   }
+  const wellFormedText = (text) => (text.includes('\\ud') ? stringify(parse(`{${text}}`), (_key, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner)).slice(1, -1) : text);
 
   // ---- hooks --------------------------------------------------------------------------------------------------------
   // A compiled file: { run, index, path, require }. What it is called with does not depend on the file.
@@ -154,7 +157,7 @@
   }
 
   const argumentsOf = {
-    before_suggestions_election: () => [current.bp, current.sessionId, current.event, current.event.suggestions],
+    before_suggestions_election: () => [current.bp, local.dialog.createId(current.event), current.event, current.event.suggestions],
   };
   /** Runs a hook of the event's way: gives a promise to wait for, or undefined. */
   function runHook(file, kind, named) {
@@ -167,37 +170,43 @@
   // One line per event, in the order of the calls, awaited or not: a hook of the first reply that waits holds back the second.
   let queue = [], pumping = false;
 
+  // Most often no hook waits: then everything is out when `send` returns, and there is no need for a promise.
   function send(events) {
-    if (events.length === 0) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const last = events.length - 1;
-      for (let i = 0; i <= last; i++) queue.push({ event: events[i], resolve: i === last ? resolve : undefined, reject });
-      if (!pumping) pump();
-    });
+    const batch = { left: events.length, error: undefined, resolve: undefined, reject: undefined };
+    for (let i = 0; i < events.length; i++) queue.push(events[i], batch);
+    if (!pumping) pump();
+    if (batch.left !== 0) {
+      return new Promise((resolve, reject) => { batch.resolve = resolve; batch.reject = reject; });
+    }
+    if (batch.error !== undefined) throw batch.error;
+    return undefined;
   }
   function pump() {
     pumping = true;
     while (queue.length !== 0) {
-      const item = queue[0];
+      const event = queue.shift(), batch = queue.shift();
       let waiting;
       try {
-        waiting = outgoing(item.event, 0);
+        waiting = outgoing(event, 0);
       } catch (error) {
-        finishItem(item, error);
+        finish(batch, error);
         continue;
       }
       if (waiting !== undefined) {
-        waiting.then(() => { finishItem(item); pump(); }, (error) => { finishItem(item, error); pump(); });
+        waiting.then(() => { finish(batch); pump(); }, (error) => { finish(batch, error); pump(); });
         return;
       }
-      finishItem(item);
+      finish(batch);
     }
     pumping = false;
   }
-  function finishItem(item, error) {
-    queue.shift();
-    if (error !== undefined) item.reject(error);
-    else if (item.resolve) item.resolve();
+  function finish(batch, error) {
+    batch.left--;
+    if (error !== undefined && batch.error === undefined) batch.error = error;
+    if (batch.left === 0 && batch.resolve !== undefined) {
+      if (batch.error !== undefined) batch.reject(batch.error);
+      else batch.resolve();
+    }
   }
 
   function outgoing(event, from) {
@@ -241,11 +250,28 @@
       type = 'text';
       if (payload !== null && typeof payload === 'object' && payload.type !== 'text') payload = assign({}, payload, { type: 'text' });
     }
-    payload = parts.cms.absolutePayload(payload);
-    effect({
-      id: event.id, direction: 'outgoing', type: String(type), channel: event.channel, target: event.target, botId: event.botId,
-      threadId: event.threadId, payload: payload === undefined ? null : payload, incomingEventId: event.incomingEventId,
-    });
+    type = String(type).toWellFormed();
+    let text = stringify(payload);
+    // Almost no payload has a relative path in it, and its text tells.
+    if (text !== undefined && (text.includes('"/') || text.includes('BOT_URL'))) {
+      payload = cms.absolutePayload(payload);
+      text = stringify(payload);
+    }
+    text = text === undefined ? 'null' : wellFormed(text, payload);
+    const answers = event.incomingEventId;
+    host.effect(`{"id":${stringify(String(event.id))},"direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
+      + (answers === undefined || answers === null ? '}' : `,"incomingEventId":${stringify(String(answers).toWellFormed())}}`), type);
+  }
+  /** Where an event goes, as members of a JSON object; that of the event at work is written once. */
+  function addressOf(event) {
+    const kept = current.address;
+    if (kept && kept.channel === event.channel && kept.target === event.target && kept.botId === event.botId && kept.threadId === event.threadId) {
+      return kept.text;
+    }
+    const { channel, target, botId, threadId } = event;
+    const text = stringify({ channel: String(channel), target: String(target), botId: String(botId), threadId }).slice(1, -1);
+    current.address = { channel, target, botId, threadId, text: wellFormedText(text) };
+    return current.address.text;
   }
   function effect(value) {
     const text = stringify(value);
@@ -332,7 +358,6 @@
 
   const segment = (text) => String(text).replace(/%/g, '%25').replace(/::/g, '%3A%3A');
   /** Members that run in the realm, by namespace; the others of the table become requests. */
-  const { cms } = parts;
   const later = (name) => ({ [name]: async (a, b, c, d) => cms[name](a, b, c, d) })[name];
   const local = {
     events,
@@ -384,7 +409,10 @@
     for (const member of Object.values(namespace)) if (typeof member === 'function') freeze(member);
     freeze(namespace);
   }
-  const makeBp = () => ({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType, ...namespaces });
+  // A literal: one allocation with a known shape, where a spread would copy property by property for every event.
+  const makeBp = new Function('v', 'n', `return () => ({ version: v.version, IO: v.IO, LoggerLevel: v.LoggerLevel,
+    LogLevel: v.LogLevel, NodeActionType: v.NodeActionType, ${Object.keys(namespaces).map((name) => `${name}: n.${name}`).join(', ')} })`,
+  )({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType }, namespaces);
 
   // ---- one event ----------------------------------------------------------------------------------------------------
   function stateOf(state) {
@@ -396,6 +424,8 @@
     for (const key of Object.keys(user)) texts.set(key, stringify(user[key]));
     return texts;
   }
+
+  const decisionOptions = freeze({ minimumConfidence: host.minimumConfidence, repeatWindow: host.repeatWindow });
 
   return {
     /** Starts an event from its work JSON; `copy` is what `snapshot` made where an earlier realm was given up. */
@@ -419,14 +449,12 @@
         stateOf(event.state);
       }
       current = {
-        event, bp: makeBp(), attributes, outgoingHooks, sessionId: '',
-        wantEvent: work.wantEvent === true,
+        event, bp: makeBp(), attributes, outgoingHooks, address: undefined, wantEvent: work.wantEvent === true,
       };
-      current.sessionId = local.dialog.createId(event);
     },
     /** Starts work that is no event: `bp` and nothing else. */
     beginBare(outgoingHooks) {
-      current = { event: null, bp: makeBp(), attributes: null, outgoingHooks, sessionId: '', wantEvent: false };
+      current = { event: null, bp: makeBp(), attributes: null, outgoingHooks, address: undefined, wantEvent: false };
     },
     runHook,
     answered,
@@ -439,10 +467,11 @@
     isPaused: () => !!current.event.isPause,
     skipsDialog: () => current.event.hasFlag(SKIP_DIALOG),
     /** Ranks the suggestions; true where there is anything to elect. */
-    rank(options) {
-      if (!Array.isArray(current.event.suggestions)) current.event.suggestions = [];
-      parts.decision.rank(current.event, options);
-      return current.event.suggestions.length !== 0;
+    rank() {
+      const { event } = current;
+      if (!Array.isArray(event.suggestions)) event.suggestions = [];
+      if (event.suggestions.length !== 0) parts.decision.rank(event, decisionOptions);
+      return event.suggestions.length !== 0;
     },
     /** Sends the elected suggestion: undefined where there is none, else { redirect? , reason }. */
     elect() {
@@ -452,7 +481,7 @@
       const { payloads, redirect } = elected;
       parts.decision.sent(event);
       const sending = send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
-      return [sending, redirect ? stringify(redirect) : undefined];
+      return [Promise.resolve(sending), redirect ? stringify(redirect) : undefined];
     },
     decisionReason() {
       const made = current.event.decision;

@@ -115,7 +115,13 @@ impl<'js> Run<'_, 'js> {
             let program = self.realm.host.program.borrow();
             let path = program.as_ref().and_then(|loaded| loaded.program.scripts.get(script as usize));
             if let Some(file) = path {
-                self.realm.host.trace.borrow_mut().hook(kind.folder(), &file.path, begun.elapsed(), error.as_deref());
+                self.realm.host.trace.borrow_mut().hook(
+                    script,
+                    kind.folder(),
+                    &file.path,
+                    begun.elapsed(),
+                    error.as_deref(),
+                );
             }
         }
         match stop {

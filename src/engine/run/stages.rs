@@ -73,15 +73,7 @@ impl<'js> Run<'_, 'js> {
                 Stage::Decision
             }
             Stage::Decision => {
-                let hello = &self.realm.host.hello;
-                let options = format!(
-                    "{{\"minimumConfidence\":{},\"repeatWindow\":{}}}",
-                    hello.minimum_confidence, hello.repeat_window_ms
-                );
-                self.ask(|run| {
-                    let options: Value<'js> = run.realm.realm.ctx.json_parse(options)?;
-                    run.realm.core.rank.call((options,))
-                })?;
+                self.ask(|run| run.realm.core.rank.call(()))?;
                 Stage::BeforeElection
             }
             Stage::BeforeElection => {
