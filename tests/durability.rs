@@ -1,5 +1,6 @@
 //! What was answered with 2xx happens, once and in order, whatever dies meanwhile: the real server as a process over real
 //! HTTP, killed at any moment.
+#![expect(clippy::print_stdout, reason = "figures, for who runs them with --nocapture")]
 
 #[path = "common/server.rs"]
 mod server;

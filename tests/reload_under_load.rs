@@ -1,4 +1,5 @@
 //! Files change while events flow: nothing is lost, nothing is run half-written, and a change is in service soon.
+#![expect(clippy::print_stdout, reason = "figures, for who runs them with --nocapture")]
 
 #[path = "common/server.rs"]
 mod server;
