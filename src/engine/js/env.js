@@ -1,8 +1,9 @@
 // What cms.js may know of the bot whose realm this is.
 (function (host, base) {
   'use strict';
+  let mustache;
   return {
-    mustache: () => base.bundled('mustache'),
+    mustache: () => mustache || (mustache = base.own('mustache')),
     contentType(id) {
       const index = host.contentType(String(id).toWellFormed());
       return index < 0 ? undefined : base.load(index);
