@@ -344,10 +344,8 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
         serde_json::to_string(&ids.collect::<Vec<_>>()).unwrap_or_default()
     }
     let h = Rc::clone(host);
-    let knows = move |bot: String| {
-        h.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(&bot.to_ascii_lowercase()))
-    };
-    object.set("knowsBot", realm.function("knowsBot", knows)?)?;
+    let fault = move |bot: String, target: String| h.address_fault(&bot, &target);
+    object.set("addressFault", realm.function("addressFault", fault)?)?;
     let h = Rc::clone(host);
     object.set("botId", realm.function("botId", move || h.bot.borrow().clone())?)?;
     let h = Rc::clone(host);
@@ -372,5 +370,8 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
     object.set("element", realm.function("element", element)?)?;
     let h = Rc::clone(host);
     let elements = move || with_bot(&h, |bot| ids(bot.elements.keys())).unwrap_or_else(|| "[]".into());
-    object.set("elementIds", realm.function("elementIds", elements)?)
+    object.set("elementIds", realm.function("elementIds", elements)?)?;
+    let h = Rc::clone(host);
+    let config = move || with_bot(&h, |bot| bot.config.as_ref().map(|json| json.get().to_owned())).flatten();
+    object.set("botConfig", realm.function("botConfig", config)?)
 }

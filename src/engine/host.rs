@@ -16,6 +16,7 @@ use super::bot_realm::LoadedProgram;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
+use crate::model::{BotId, UserId};
 use crate::program::Role;
 use crate::protocol::frame::write_frame;
 use crate::protocol::{FrameKind, Hello, LogLine, Outbox};
@@ -310,6 +311,19 @@ impl Host {
         self.frame(FrameKind::Effect, number, json.as_bytes());
         self.flush_if_slow();
         Ok(())
+    }
+
+    /// What is wrong with an address, for an error: the field, then what it must be.
+    pub fn address_fault(&self, bot: &str, target: &str) -> Option<String> {
+        if let Err(error) = UserId::parse(target) {
+            return Some(format!("target\" is not a user: {error}"));
+        }
+        let program = self.program.borrow();
+        let known = |bot: &BotId| program.as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(bot.as_str()));
+        match BotId::parse(bot) {
+            Ok(id) if known(&id) => None,
+            _ => Some(format!("botId\" names no bot of this server: {bot:?}")),
+        }
     }
 
     /// Sends a request; gives its number.

@@ -78,12 +78,16 @@ pub(crate) fn hello(limits: ScriptLimits) -> Hello {
 pub(crate) const EVENT: &str = r#"{"id":"179533009130405440","type":"proactive-trigger","channel":"web","target":"visitor-1","botId":"welcome-bot","threadId":"1","direction":"incoming","payload":{"type":"proactive-trigger","channel":"web","payload":{"text":"fake message"}},"createdOn":1795330091304}"#;
 
 /// Runs one event; gives the frames in order.
-fn run(files: &[(HookKind, &str, &str)]) -> Vec<Frame> {
+pub(super) fn run(files: &[(HookKind, &str, &str)]) -> Vec<Frame> {
     run_with(files, ScriptLimits::default(), EVENT)
 }
 
-fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str) -> Vec<Frame> {
-    let loaded = Arc::new(LoadedProgram::new(program(files)));
+pub(super) fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str) -> Vec<Frame> {
+    run_program(program(files), limits, event)
+}
+
+fn run_program(program: Program, limits: ScriptLimits, event: &str) -> Vec<Frame> {
+    let loaded = Arc::new(LoadedProgram::new(program));
     let sink = Sink::default();
     let outbox = Arc::new(Outbox::new(sink.clone()));
     let meter = Rc::new(Meter::new(limits.clone(), Arc::default()));
@@ -116,7 +120,7 @@ fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str)
 }
 
 /// What came out, a line each, without what varies.
-fn told(frames: &[Frame]) -> String {
+pub(super) fn told(frames: &[Frame]) -> String {
     let mut out = String::new();
     for frame in frames {
         let body = String::from_utf8_lossy(&frame.body);
@@ -274,4 +278,36 @@ fn what_nobody_awaits_and_fails_is_reported() {
     )]);
     assert!(told(&frames).contains("1.js:3:"), "{}", told(&frames));
     assert!(told(&frames).contains("RangeError: lost (in a promise that nobody awaits)"), "{}", told(&frames));
+}
+
+#[test]
+fn an_address_that_the_server_would_not_take_is_the_scripts_error_and_harms_nobody() {
+    let reply = |to: &str| format!("return bp.events.replyToEvent({{ ...event, {to} }}, [{{ text: 'x' }}])");
+    let told_of = |hook: &str| told(&run(&[(BeforeIncomingMiddleware, "1.js", hook)]));
+    let target = told_of(&reply("target: '!!!'"));
+    assert!(target.contains("TypeError: bp.events.replyToEvent: \"destination.target\" is not a user"), "{target}");
+    for bot in ["a b", "nobody"] {
+        let bad = told_of(&reply(&format!("botId: '{bot}'")));
+        let expected = format!("\"destination.botId\" names no bot of this server: {bot:?}");
+        assert!(bad.contains(&expected) && !bad.contains("effect"), "{bad}");
+    }
+    let sent = told_of(
+        "return bp.events.sendEvent({ type: 'x', channel: 'web', target: '\\u0000', direction: 'incoming', botId: event.botId })",
+    );
+    assert!(sent.contains("bp.events.sendEvent: \"event.target\" is not a user"), "{sent}");
+    let fine = told_of(&reply("botId: 'Welcome-Bot', target: 'b@example.org'"));
+    assert!(fine.contains("effect 0 \"text\""), "{fine}");
+}
+
+#[test]
+fn the_content_types_that_a_bot_imports_are_those_it_lists() {
+    let list =
+        "return bp.cms.getAllContentTypes(event.botId).then(t => console.log('lists ' + t.map(t => t.id).join()))";
+    let mut program = program(&[(BeforeIncomingMiddleware, "1.js", list)]);
+    let listed = |program: Program| told(&run_program(program, ScriptLimits::default(), EVENT));
+    assert!(listed(program.clone()).contains("lists builtin_text"));
+    let config = r#"{"imports":{"contentTypes":["other"]}}"#.to_owned();
+    program.bots["welcome-bot"].config = serde_json::value::RawValue::from_string(config).ok();
+    let filtered = listed(program);
+    assert!(filtered.contains("lists \n"), "{filtered}");
 }

@@ -269,9 +269,15 @@
       return kept.text;
     }
     const { channel, target, botId, threadId } = event;
+    checkAddress(event, 'replyToEvent', 'destination.');
     const text = stringify({ channel: String(channel), target: String(target), botId: String(botId), threadId }).slice(1, -1);
     current.address = { channel, target, botId, threadId, text: wellFormedText(text) };
     return current.address.text;
+  }
+  /** An address that the server would not take is the script's mistake, and is said where it was made. */
+  function checkAddress(to, member, prefix) {
+    const fault = host.addressFault(String(to.botId).toWellFormed(), String(to.target).toWellFormed());
+    if (fault !== undefined) throw new TypeError(`bp.events.${member}: "${prefix}${fault}`);
   }
   function effect(value) {
     const text = stringify(value);
@@ -305,7 +311,7 @@
       }
       const made = event instanceof Event ? event : new Event(event);
       if (made.direction === 'outgoing') return send([made]);
-      if (!host.knowsBot(String(made.botId).toWellFormed())) throw new Error(`bp.events.sendEvent: there is no bot "${made.botId}"`);
+      checkAddress(made, 'sendEvent', 'event.');
       effect({
         id: made.id, direction: 'incoming', type: String(made.type), channel: made.channel, target: made.target, botId: made.botId,
         threadId: made.threadId, payload: made.payload === undefined ? null : made.payload,
