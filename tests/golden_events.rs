@@ -137,7 +137,12 @@ impl Case {
         }
         if let Some(path) = step["get"].as_str() {
             let answer = self.app.client.get(path).await;
-            return self.said(&format!("> get {path}\n< {} {}{}", answer.status, answer.header("location"), answer.body));
+            return self.said(&format!(
+                "> get {path}\n< {} {}{}",
+                answer.status,
+                answer.header("location"),
+                answer.body
+            ));
         }
         let bot = step["bot"].as_str().unwrap_or(self.bot.as_str()).to_owned();
         let web = format!("/api/v1/bots/{bot}/mod/channel-web");
