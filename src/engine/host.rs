@@ -17,7 +17,6 @@ use super::explain::explain;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
-use crate::model::{BotId, UserId};
 use crate::program::Role;
 use crate::protocol::frame::write_frame;
 use crate::protocol::{FrameKind, Hello, LogLine, Outbox};

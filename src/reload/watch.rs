@@ -1,6 +1,6 @@
 //! Watches a workspace's folders and publishes what its files say, soon after they say it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
