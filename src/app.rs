@@ -153,6 +153,11 @@ impl App {
         &self.settings
     }
 
+    /// What is stored, for those who look from beside: nobody else may open the file while this server has it.
+    pub fn store(&self) -> Store {
+        self.web.store.clone()
+    }
+
     /// The workspace in service.
     pub fn workspace(&self) -> Arc<Workspace> {
         self.workspace.borrow().clone()
@@ -167,10 +172,13 @@ impl App {
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone()));
+        let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
+        let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
         web::serve(listener, web::router(web), &settings.http, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
+        forgetting.abort();
         dispatcher.stop(FINISHING).await;
         Ok(())
     }

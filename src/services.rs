@@ -219,10 +219,11 @@ mod tests {
             let (_, bots) = watch::channel(Arc::new(directory));
             let settings = Settings {
                 app_secret: Some("key".into()),
-                raw: value!({ "httpServer": { "port": 3000 }, "appSecret": "key", "list": [{ "client_secret": 1, "a": 2 }] })
-                    .as_object()
-                    .unwrap()
-                    .clone(),
+                raw: value!({ "httpServer": { "port": 3000 }, "appSecret": "key", "smtpPassword": "key",
+                               "list": [{ "client_secret": "key", "a": 2 }] })
+                .as_object()
+                .unwrap()
+                .clone(),
                 ..Settings::default()
             };
             let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();

@@ -131,7 +131,7 @@
       if (type === 'undefined' || type === 'function' || type === 'symbol') (not || (not = {}))[i] = kindOf(args[i]);
     }
     try {
-      text = wellFormed(stringify(args), args);
+      text = wellFormed(stringify(args));
     } catch (error) {
       if (error instanceof TypeError) error.message = `bp.${method}: the arguments cannot be written as JSON: ${error.message}`;
       throw error;
@@ -152,12 +152,17 @@
   }
 
   /** JSON text that holds no lone surrogate: the server keeps text as UTF-8. */
-  function wellFormed(text, value) {
-    return text !== undefined && text.includes('\\ud')
-      ? stringify(value, (_key, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner))
-      : text;
+  function wellFormed(text) {
+    return text !== undefined && text.includes('\\ud') ? stringify(withoutLoneSurrogates(parse(text))) : text;
   }
-  const wellFormedText = (text) => (text.includes('\\ud') ? stringify(parse(`{${text}}`), (_key, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner)).slice(1, -1) : text);
+  function withoutLoneSurrogates(value) {
+    if (typeof value === 'string') return value.toWellFormed();
+    if (value === null || typeof value !== 'object') return value;
+    if (Array.isArray(value)) return value.map(withoutLoneSurrogates);
+    const clean = { __proto__: null };
+    for (const key of Object.keys(value)) clean[key.toWellFormed()] = withoutLoneSurrogates(value[key]);
+    return clean;
+  }
 
   // ---- hooks --------------------------------------------------------------------------------------------------------
   // A compiled file: { run, index, path, require }. What it is called with does not depend on the file.
@@ -277,7 +282,7 @@
       payload = cms.absolutePayload(payload);
       text = stringify(payload);
     }
-    text = text === undefined ? 'null' : wellFormed(text, payload);
+    text = text === undefined ? 'null' : wellFormed(text);
     const answers = event.incomingEventId;
     host.effect(`{"id":"${numberOf(event)}","direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
       + (answers === undefined || answers === null ? '}' : `,"incomingEventId":${stringify(String(answers).toWellFormed())}}`), type);
@@ -297,12 +302,12 @@
     const text = stringify({
       channel: String(channel), target: String(target), botId: String(botId), threadId: threadId === undefined || threadId === null ? undefined : String(threadId),
     }).slice(1, -1);
-    current.address = { channel, target, botId, threadId, text: wellFormedText(text) };
+    current.address = { channel, target, botId, threadId, text: wellFormed(`{${text}}`).slice(1, -1) };
     return current.address.text;
   }
   function effect(value) {
     const text = stringify(value);
-    host.effect(wellFormed(text, value), value.type.toWellFormed(), true);
+    host.effect(wellFormed(text), value.type.toWellFormed(), true);
   }
 
   function destinationOf(destination, member, fields) {
@@ -386,7 +391,7 @@
     const line = (level) => (message, ...meta) => {
       let text = base.format([message, ...meta]);
       if (error !== undefined) text += '\n' + base.inspect(error);
-      host.log(level, text.toWellFormed(), new Error().stack.toWellFormed(), bot);
+      host.log(level, text.toWellFormed(), base.stackHere(), bot);
     };
     return {
       info: line('info'), warn: line('warn'), error: line('error'), debug: line('debug'),
@@ -490,7 +495,7 @@
       if (!(error instanceof Error) || error.name === 'InternalError') throw error;
       why = String(error.message);
     }
-    if (why === undefined) return text === undefined ? 'null' : wellFormed(text, value);
+    if (why === undefined) return text === undefined ? 'null' : wellFormed(text);
     host.log('error', `${name} is not stored and stays as it was: ${why}`.toWellFormed(), '');
     return undefined;
   }
@@ -592,20 +597,20 @@
     eventView() {
       const { nlu, suggestions, state, decision, credentials } = current.event;
       const view = { nlu, suggestions, state: state && { user: state.user, context: state.context, session: state.session, temp: state.temp }, decision, credentials };
-      return wellFormed(stringify(view), view);
+      return wellFormed(stringify(view));
     },
     /** The event as JSON, to go on with in a fresh realm. */
     snapshot() {
       const { event } = current;
       const flags = Object.getOwnPropertySymbols(event.flags || {}).filter((flag) => event.flags[flag]).map((flag) => symbolKey(flag) || flag.description || '');
       const saved = { event, flags };
-      return wellFormed(stringify(saved), saved);
+      return wellFormed(stringify(saved));
     },
     invokeView() {
       const { event } = current;
       const flags = Object.getOwnPropertySymbols(event.flags || {}).filter((flag) => event.flags[flag]).map((flag) => flag.description || '');
       const view = { flags, state: event.state, event };
-      return wellFormed(stringify(view), view);
+      return wellFormed(stringify(view));
     },
     /** Jobs of the outgoing line that still wait. */
     busy: () => queue.length !== 0,

@@ -3,8 +3,9 @@
   'use strict';
   // The realm's bot, once it has one, and the one whose elements are read if that is another.
   let own, reading;
+  let mustache;
   return {
-    mustache: () => base.bundled('mustache'),
+    mustache: () => mustache || (mustache = base.own('mustache')),
     contentType(id) {
       const index = host.contentType(String(id).toWellFormed());
       return index < 0 ? undefined : base.load(index);
@@ -18,11 +19,13 @@
     get botUrl() { return host.botUrl; },
     get botId() { return reading === undefined ? own || (own = host.botId()) : reading; },
     get defaultLanguage() { return host.defaultLanguage(); },
-    random: Math.random,
+    /** `imports.contentTypes` of the bot, for lists. */
     importedContentTypes() {
-      const text = host.botConfig(), config = text === undefined ? {} : JSON.parse(text);
-      return config.imports && config.imports.contentTypes;
+      const text = host.botConfig();
+      const imports = text === undefined || text === null ? undefined : JSON.parse(text).imports;
+      return imports ? imports.contentTypes : undefined;
     },
+    random: Math.random,
     inBot(botId, work, unknown) {
       const before = reading;
       if (!host.readContentOf(botId.toWellFormed())) throw unknown();
