@@ -100,6 +100,7 @@ impl App {
         let store = Store::open_with(&root.join("data.db"), options.clock.clone(), lifetimes)?;
         let (directory, bots) = watch::channel(Arc::default());
         let services = Services::new(store.clone(), bots, Arc::clone(&settings))?;
+        services.serve_workspace(&root);
         let (clock, command) = (options.clock, options.worker);
         let dispatcher =
             Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;

@@ -132,6 +132,11 @@ impl Case {
             self.clock.advance(Duration::from_secs(seconds));
             return;
         }
+        if let Some(folder) = step["files"].as_str() {
+            let mut names = files(&self.app.folder.path().join(folder));
+            names.sort();
+            return self.said(&format!("> files {folder}\n< {}", names.join(" ")));
+        }
         if let Some(path) = step["get"].as_str() {
             let answer = self.app.client.get(path).await;
             return self.said(&format!(
@@ -287,6 +292,21 @@ impl Case {
             self.said(&line);
         }
     }
+}
+
+/// The files below a folder, by their paths within it.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()).into_iter().map(|below| format!("{name}/{below}")));
+        } else {
+            found.push(name);
+        }
+    }
+    found
 }
 
 fn default_file(root: &Path, path: &str, text: &str) {

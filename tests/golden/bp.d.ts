@@ -350,7 +350,7 @@ interface BpUsers {
 }
 
 interface BpBots {
-  /** The bots and their configurations, without their secrets. */
+  /** All bots, mounted or not, with their configurations, without their secrets. */
   getAllBots(): Promise<Map<string, BotConfig>>
   /** One bot's configuration, without its secrets; `undefined` if there is no such bot. */
   getBotById(botId: string): Promise<BotConfig | undefined>
@@ -371,6 +371,13 @@ interface BpHttp {
 interface BpSecurity {
   /** The HMAC-SHA256 of a message by the app secret, in hexadecimal. */
   getMessageSignature(message: string): Promise<string>
+}
+
+interface BpExperimental {
+  /** Switches a hook of the workspace off by giving its file a leading dot; false if there is none to switch off. */
+  disableHook(hookName: string, hookType: string, moduleName?: string): Promise<boolean>
+  /** Switches it on again; false if there is none to switch on. */
+  enableHook(hookName: string, hookType: string, moduleName?: string): Promise<boolean>
 }
 
 interface BpLogger {
@@ -402,6 +409,7 @@ interface Bp extends BpConstants {
   readonly config: BpConfig
   readonly http: BpHttp
   readonly security: BpSecurity
+  readonly experimental: BpExperimental
   readonly logger: BpLogger
 }
 
