@@ -3,10 +3,12 @@
 //! the state as it is stored. `UPDATE=1` writes `out.txt`, `CASE=<part of a name>` runs some cases only.
 
 #[path = "common/app.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
 mod app;
 #[path = "common/blank.rs"]
 mod blank;
 #[path = "common/client.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
 mod client;
 #[path = "common/hearing.rs"]
 mod hearing;

@@ -361,7 +361,7 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
 fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Host>) -> rquickjs::Result<()> {
     fn with_bot<R>(host: &Host, read: impl FnOnce(&BotProgram) -> R) -> Option<R> {
         let program = host.program.borrow();
-        program.as_ref().and_then(|loaded| loaded.bot(&host.bot.borrow())).map(read)
+        program.as_ref().and_then(|loaded| loaded.bot(&host.content_of())).map(read)
     }
     fn ids<'a>(ids: impl Iterator<Item = &'a String>) -> String {
         serde_json::to_string(&ids.collect::<Vec<_>>()).unwrap_or_default()
@@ -376,6 +376,16 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
     object.set("refuses", realm.function("refuses", refuses)?)?;
     let h = Rc::clone(host);
     object.set("botId", realm.function("botId", move || h.bot.borrow().clone())?)?;
+    let h = Rc::clone(host);
+    object.set("readContentOf", realm.function("readContentOf", move |bot: String| h.read_content_of(&bot))?)?;
+    let h = Rc::clone(host);
+    let config = move |ctx: Ctx<'js>| match with_bot(&h, |bot| bot.config.as_ref().map(|json| json.get().to_owned()))
+        .flatten()
+    {
+        Some(json) => json.into_js(&ctx),
+        None => Ok(Value::new_undefined(ctx)),
+    };
+    object.set("botConfig", realm.function("botConfig", config)?)?;
     let h = Rc::clone(host);
     let language = move || with_bot(&h, |bot| bot.default_language.clone()).unwrap_or_default();
     object.set("defaultLanguage", realm.function("defaultLanguage", language)?)?;

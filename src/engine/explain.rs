@@ -41,7 +41,7 @@ fn missing(chain: &[&str], length: usize) -> String {
     let wanted = chain[..length].join(".");
     let whole = chain.join(".");
     if ELSEWHERE.iter().any(|name| *name == wanted || wanted.split_once('.').is_some_and(|(space, _)| *name == space)) {
-        return format!("bp.{whole} is not supported by this server");
+        return format!("bp.{whole} is not supported by this server; see docs/differences.md");
     }
     let text = format!("bp.{whole} is not a function");
     match near(&whole, &wanted) {
@@ -151,7 +151,10 @@ mod tests {
             read("replyToEvent", "bp.event.replyToEvent(event, [])"),
             said("bp.event.replyToEvent is not a function; did you mean bp.events.replyToEvent?")
         );
-        assert_eq!(read("forBot", "bp.ghost.forBot('x')"), said("bp.ghost.forBot is not supported by this server"));
+        assert_eq!(
+            read("forBot", "bp.ghost.forBot('x')"),
+            said("bp.ghost.forBot is not supported by this server; see docs/differences.md")
+        );
         assert_eq!(read("other", "bp.event.replyToEvent(event.nothing.other)"), None);
     }
 

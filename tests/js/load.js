@@ -34,6 +34,10 @@ const environment = ({ elements = {}, types = {}, ...given } = {}) => {
     botId: 'welcome-bot',
     defaultLanguage: 'en',
     random: () => 0,
+    importedContentTypes: () => undefined,
+    inBot(botId, work, unknown) {
+      throw unknown()
+    },
     ...given
   }
 }

@@ -1,7 +1,8 @@
 // What `bp.cms` does inside a realm: elements and content types into payloads, and templates.
 //
 // `env` is the realm's side of it: `mustache()`, `contentType(id)`, `contentTypeIds()`, `element(id)` (a fresh copy),
-// `elementIds()`, `botUrl`, `botId`, `defaultLanguage`, `random()`, and, if it can tell, `importedContentTypes()`.
+// `elementIds()`, `botUrl`, `botId`, `defaultLanguage`, `random()`, `importedContentTypes()` (undefined is "all"), and
+// `inBot(botId, work, unknown)`, which does some work as if in another bot's realm, or throws what `unknown` makes.
 (function (env) {
   'use strict'
 
@@ -38,6 +39,9 @@
     if (value === null || value === undefined) {
       return String(value)
     }
+    if (value === '') {
+      return 'an empty string'
+    }
     return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
   }
 
@@ -45,14 +49,15 @@
     return new TypeError(`bp.cms.${member}: "${name}" must be ${expected}, got ${typeName(value)}`)
   }
 
-  function checkBot(member, botId) {
+  // Does some work with the elements of a bot: that of this realm, or another one of the workspace.
+  function inBot(member, botId, work) {
     if (typeof botId !== 'string') {
       throw badArgument(member, 'botId', 'a string', botId)
     }
-    if (botId !== env.botId && botId.toLowerCase() !== String(env.botId).toLowerCase()) {
-      const own = env.botId === undefined ? 'no bot' : `bot "${env.botId}"`
-      throw new Error(`bp.cms.${member}: this script runs for ${own} and can read only its content, not that of "${shown(botId)}"`)
+    if (botId === env.botId || botId.toLowerCase() === String(env.botId).toLowerCase()) {
+      return work()
     }
+    return env.inBot(botId, work, () => new Error(`bp.cms.${member}: there is no bot "${shown(botId)}"`))
   }
 
   function distance(a, b, limit) {
@@ -99,7 +104,7 @@
     } else if (near !== undefined) {
       hint = `: did you mean "${near}"?`
     }
-    return new Error(`the content element "${shown(id)}"${place} does not exist in bot "${env.botId}"${hint}`)
+    return new Error(`the content element "${shown(id)}"${place} does not exist${env.botId ? ` in bot "${env.botId}"` : ': this hook is of no bot, name one in the destination'}${hint}`)
   }
 
   function unknownType(id, place) {
@@ -357,12 +362,18 @@
   // An array of payloads, or a promise of one where the content type returns a promise.
   function renderElement(contentId, args, destination) {
     if (typeof contentId !== 'string' || !contentId) {
-      throw badArgument('renderElement', 'contentId', 'a string', contentId)
+      throw badArgument('renderElement', 'contentId', 'a string that is not empty', contentId)
     }
     if (!isMissing(args) && !isObject(args)) {
       throw badArgument('renderElement', 'args', 'an object', args)
     }
     const channel = channelOf(destination)
+    // A hook of no bot, or one that speaks for another bot, says in its destination which one.
+    const botId = isObject(destination) && typeof destination.botId === 'string' ? destination.botId : env.botId
+    return inBot('renderElement', botId, () => render(contentId, args, channel))
+  }
+
+  function render(contentId, args, channel) {
     const first = contentId[0]
     let id = first === '#' || first === '@' ? contentId.slice(1) : contentId
     let data = { BOT_URL: env.botUrl, ...args }
@@ -442,6 +453,6 @@
     renderTemplate,
     absolutePayload,
     // For elements.js.
-    tools: { badArgument, checkBot, formDataOf, isMissing, isObject, isOwn, put }
+    tools: { badArgument, formDataOf, inBot, isMissing, isObject, isOwn, put }
   }
 })

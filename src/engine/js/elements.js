@@ -1,7 +1,7 @@
 // Reading content: elements and types as `bp.cms` lists them.
 (function (env, cms) {
   'use strict'
-  const { badArgument, checkBot, formDataOf, isMissing, isObject, isOwn, put } = cms.tools
+  const { badArgument, formDataOf, inBot, isMissing, isObject, isOwn, put } = cms.tools
 
   function languagesOf(formData) {
     const languages = new Set([env.defaultLanguage])
@@ -47,7 +47,10 @@
   }
 
   function getContentElement(botId, id, language) {
-    checkBot('getContentElement', botId)
+    return inBot('getContentElement', botId, () => getContentElementHere(id, language))
+  }
+
+  function getContentElementHere(id, language) {
     if (typeof id !== 'string') {
       throw badArgument('getContentElement', 'id', 'a string', id)
     }
@@ -57,12 +60,15 @@
   }
 
   function getContentElements(botId, ids, language) {
-    checkBot('getContentElements', botId)
+    return inBot('getContentElements', botId, () => getContentElementsHere(ids, language))
+  }
+
+  function getContentElementsHere(ids, language) {
     if (!Array.isArray(ids)) {
       throw badArgument('getContentElements', 'ids', 'an array of strings', ids)
     }
     checkLanguage('getContentElements', language)
-    return ids.map(id => getContentElement(botId, id, language)).filter(element => element !== undefined)
+    return ids.map(id => getContentElementHere(id, language)).filter(element => element !== undefined)
   }
 
   function columnOf(element, column) {
@@ -84,7 +90,10 @@
   }
 
   function listContentElements(botId, contentTypeId, params, language) {
-    checkBot('listContentElements', botId)
+    return inBot('listContentElements', botId, () => listContentElementsHere(contentTypeId, params, language))
+  }
+
+  function listContentElementsHere(contentTypeId, params, language) {
     if (!isMissing(contentTypeId) && typeof contentTypeId !== 'string') {
       throw badArgument('listContentElements', 'contentTypeId', 'a string', contentTypeId)
     }
@@ -120,11 +129,7 @@
   }
 
   function getAllContentTypes(botId) {
-    let imported
-    if (!isMissing(botId)) {
-      checkBot('getAllContentTypes', botId)
-      imported = env.importedContentTypes ? env.importedContentTypes() : undefined
-    }
+    const imported = isMissing(botId) ? undefined : inBot('getAllContentTypes', botId, () => env.importedContentTypes())
     return Array.from(env.contentTypeIds())
       .filter(id => !Array.isArray(imported) || imported.includes(id))
       .map(id => described(env.contentType(id)))
