@@ -16,7 +16,6 @@ use super::bot_realm::LoadedProgram;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
-use crate::model::{BotId, UserId};
 use crate::program::Role;
 use crate::protocol::frame::write_frame;
 use crate::protocol::{FrameKind, Hello, LogLine, Outbox};
@@ -260,7 +259,7 @@ impl Host {
             line: error.line,
             column: error.column,
             frame,
-            hook: file.and_then(|file| match file.role {
+            hook: file.map(|file| &**file).or(source).and_then(|file| match file.role {
                 Role::Hook(kind) => Some(kind.folder().to_owned()),
                 _ => None,
             }),
@@ -290,8 +289,8 @@ impl Host {
         Some(timers.add(delay, u32::try_from(id).ok()))
     }
 
-    /// Appends an effect; an error says which limit it is over.
-    pub fn effect(&self, json: &str, kind: &str) -> Result<(), String> {
+    /// Appends an effect, a reply or an `incoming` event; an error says which limit it is over.
+    pub fn effect(&self, json: &str, kind: &str, incoming: bool) -> Result<(), String> {
         let limits = &self.hello.limits;
         let number = self.sequence.get();
         if number >= limits.effects {
@@ -306,24 +305,11 @@ impl Host {
         }
         self.sequence.set(number + 1);
         if self.hello.trace {
-            self.trace.borrow_mut().note("reply", "t", kind);
+            self.trace.borrow_mut().note(if incoming { "event" } else { "reply" }, "t", kind);
         }
         self.frame(FrameKind::Effect, number, json.as_bytes());
         self.flush_if_slow();
         Ok(())
-    }
-
-    /// What is wrong with an address, for an error: the field, then what it must be.
-    pub fn address_fault(&self, bot: &str, target: &str) -> Option<String> {
-        if let Err(error) = UserId::parse(target) {
-            return Some(format!("target\" is not a user: {error}"));
-        }
-        let program = self.program.borrow();
-        let known = |bot: &BotId| program.as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(bot.as_str()));
-        match BotId::parse(bot) {
-            Ok(id) if known(&id) => None,
-            _ => Some(format!("botId\" names no bot of this server: {bot:?}")),
-        }
     }
 
     /// Sends a request; gives its number.

@@ -281,25 +281,6 @@ fn what_nobody_awaits_and_fails_is_reported() {
 }
 
 #[test]
-fn an_address_that_the_server_would_not_take_is_the_scripts_error_and_harms_nobody() {
-    let reply = |to: &str| format!("return bp.events.replyToEvent({{ ...event, {to} }}, [{{ text: 'x' }}])");
-    let told_of = |hook: &str| told(&run(&[(BeforeIncomingMiddleware, "1.js", hook)]));
-    let target = told_of(&reply("target: '!!!'"));
-    assert!(target.contains("TypeError: bp.events.replyToEvent: \"destination.target\" is not a user"), "{target}");
-    for bot in ["a b", "nobody"] {
-        let bad = told_of(&reply(&format!("botId: '{bot}'")));
-        let expected = format!("\"destination.botId\" names no bot of this server: {bot:?}");
-        assert!(bad.contains(&expected) && !bad.contains("effect"), "{bad}");
-    }
-    let sent = told_of(
-        "return bp.events.sendEvent({ type: 'x', channel: 'web', target: '\\u0000', direction: 'incoming', botId: event.botId })",
-    );
-    assert!(sent.contains("bp.events.sendEvent: \"event.target\" is not a user"), "{sent}");
-    let fine = told_of(&reply("botId: 'Welcome-Bot', target: 'b@example.org'"));
-    assert!(fine.contains("effect 0 \"text\""), "{fine}");
-}
-
-#[test]
 fn the_content_types_that_a_bot_imports_are_those_it_lists() {
     let list =
         "return bp.cms.getAllContentTypes(event.botId).then(t => console.log('lists ' + t.map(t => t.id).join()))";
