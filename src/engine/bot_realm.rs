@@ -326,6 +326,11 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         h.effect(&json, &kind).map_err(|message| Exception::throw_range(&ctx, &message))
     };
     object.set("effect", realm.function("effect", effect)?)?;
+    let check = |ctx: Ctx<'js>, channel: String, target: String, bot: String, thread: String| {
+        Host::check_address(&channel, &target, &bot, &thread)
+            .map_err(|message| Exception::throw_type(&ctx, &message))
+    };
+    object.set("checkAddress", realm.function("checkAddress", check)?)?;
     let h = Rc::clone(host);
     let request = move |ctx: Ctx<'js>, method: String, arguments: String| {
         h.send_request(&method, &arguments).map_err(|message| Exception::throw_range(&ctx, &message))

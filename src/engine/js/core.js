@@ -52,7 +52,7 @@
       if (typeof flag !== 'symbol') throw new TypeError(`event.setFlag: "flag" must be a symbol such as bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, got ${kindOf(flag)}`);
       const on = !!value;
       this.flags[flag] = on;
-      if (host.trace) host.flag(`${on ? '' : '!'}${flag.description || 'unnamed'}`.toWellFormed());
+      if (host.trace) host.flag(`${on ? '' : '!'}${(flag.description || 'unnamed').slice(0, 100)}`.toWellFormed());
     },
     hasFlag(flag) {
       return !!this.flags[flag];
@@ -259,7 +259,7 @@
     }
     text = text === undefined ? 'null' : wellFormed(text, payload);
     const answers = event.incomingEventId;
-    host.effect(`{"id":${stringify(String(event.id))},"direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
+    host.effect(`{"id":${stringify(idOf(event))},"direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
       + (answers === undefined || answers === null ? '}' : `,"incomingEventId":${stringify(String(answers).toWellFormed())}}`), type);
   }
   /** Where an event goes, as members of a JSON object; that of the event at work is written once. */
@@ -269,10 +269,25 @@
       return kept.text;
     }
     const { channel, target, botId, threadId } = event;
-    const text = stringify({ channel: String(channel), target: String(target), botId: String(botId), threadId }).slice(1, -1);
+    const text = stringify(checkedAddress(event)).slice(1, -1);
     current.address = { channel, target, botId, threadId, text: wellFormedText(text) };
     return current.address.text;
   }
+  /** The same as plain text that the server takes; anything else is the script's error, not the server's. */
+  function checkedAddress({ channel, target, botId, threadId }) {
+    const address = {
+      channel: String(channel), target: String(target), botId: String(botId),
+      threadId: threadId === undefined || threadId === null ? undefined : String(threadId),
+    };
+    host.checkAddress(address.channel.toWellFormed(), address.target.toWellFormed(), address.botId.toWellFormed(), (address.threadId || '').toWellFormed());
+    return address;
+  }
+  function idOf(event) {
+    const id = String(event.id);
+    if (!isId(id)) throw new TypeError(`event.id must be a decimal number as a string, got ${kindOf(event.id)}`);
+    return id;
+  }
+  const isId = ((pattern) => (text) => pattern.test(text))(/^[0-9]{1,18}$/);
   function effect(value) {
     const text = stringify(value);
     host.effect(wellFormed(text, value), value.type.toWellFormed());
@@ -306,9 +321,10 @@
       const made = event instanceof Event ? event : new Event(event);
       if (made.direction === 'outgoing') return send([made]);
       if (!host.knowsBot(String(made.botId).toWellFormed())) throw new Error(`bp.events.sendEvent: there is no bot "${made.botId}"`);
+      const payload = stringify(made.payload);
       effect({
-        id: made.id, direction: 'incoming', type: String(made.type), channel: made.channel, target: made.target, botId: made.botId,
-        threadId: made.threadId, payload: made.payload === undefined ? null : made.payload,
+        id: idOf(made), direction: 'incoming', type: String(made.type), ...checkedAddress(made),
+        payload: payload === undefined ? null : parse(payload),
         preview: typeof made.preview === 'string' ? made.preview : undefined, nlu: made.nlu, suggestions: made.suggestions,
       });
       return undefined;
