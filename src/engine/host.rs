@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::BytesMut;
 
 use super::bot_realm::LoadedProgram;
+use super::explain::explain;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
@@ -282,9 +283,15 @@ impl Host {
             (Some(source), Some(line)) => Some(code_frame(&source.source, line, error.column.unwrap_or(1))),
             _ => None,
         };
+        let better = match (source, error.line) {
+            (Some(source), Some(line)) if error.name == "TypeError" => {
+                explain(&error.message, &source.source, line, error.column.unwrap_or(1))
+            }
+            _ => None,
+        };
         LogLine {
             level: "error".into(),
-            message: format!("{}: {}", error.name, error.message),
+            message: format!("{}: {}", error.name, better.as_ref().unwrap_or(&error.message)),
             file: (!error.file.is_empty()).then(|| error.file.clone()),
             line: error.line,
             column: error.column,

@@ -199,7 +199,7 @@ fn a_throwing_hook_is_reported_with_its_place_and_the_next_one_runs() {
         (AfterIncomingMiddleware, "4.js", "console.warn('still %s', 'here', { a: [1] })"),
     ]);
     expect_test::expect![[r#"
-        log error hooks/before_incoming_middleware/1.js:2:3 TypeError: cannot read property 'bar' of undefined
+        log error hooks/before_incoming_middleware/1.js:2:3 TypeError: bp.foo.bar is not a function
         log error hooks/before_incoming_middleware/2.js:1:11 Error: first line
         log error hooks/after_incoming_middleware/3.js:null:null Uncaught: text
         log warn hooks/after_incoming_middleware/4.js:1:8 still here { a: [ 1 ] }

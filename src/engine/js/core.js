@@ -120,8 +120,23 @@
     // The rejection will come from the server, which has no stack: keep the script's own.
     const at = new Error();
     return new Promise((resolve, reject) => {
-      pending.set(host.request(method, wellFormed(stringify(args))), { resolve, reject, at });
+      pending.set(host.request(method, textOf(method, args)), { resolve, reject, at });
     });
+  }
+  /** The arguments of a request as JSON; what JSON cannot hold is named beside them. */
+  function textOf(method, args) {
+    let not, text;
+    for (let i = 0; i < args.length; i++) {
+      const type = typeof args[i];
+      if (type === 'undefined' || type === 'function' || type === 'symbol') (not || (not = {}))[i] = kindOf(args[i]);
+    }
+    try {
+      text = wellFormed(stringify(args));
+    } catch (error) {
+      if (error instanceof TypeError) error.message = `bp.${method}: the arguments cannot be written as JSON: ${error.message}`;
+      throw error;
+    }
+    return not === undefined ? text : `{"args":${text},"not":${stringify(not)}}`;
   }
   function answered(number, fine, text) {
     const waiting = pending.get(number);
@@ -387,6 +402,11 @@
     };
   }
 
+  /** An argument that must be a string. */
+  function given(member, name, value) {
+    if (typeof value !== 'string') throw new TypeError(`bp.${member}: "${name}" must be a string, got ${kindOf(value)}`);
+    return value;
+  }
   const segment = (text) => String(text).replace(/%/g, '%25').replace(/::/g, '%3A%3A');
   /** Members that run in the realm, by namespace; the others of the table become requests. */
   const later = (name) => ({ [name]: async (a, b, c, d) => cms[name](a, b, c, d) })[name];
@@ -405,10 +425,12 @@
       },
     },
     kvs: {
-      getConversationStorageKey: (sessionId, name) => `storage/conversation/${sessionId}/${name}`,
-      getUserStorageKey: (userId, name) => `storage/users/${userId}/${name}`,
-      getGlobalStorageKey: (name) => `storage/global/${name}`,
-      forBot: (botId) => scopedKvs(botId),
+      getConversationStorageKey: (sessionId, name) =>
+        `storage/conversation/${given('kvs.getConversationStorageKey', 'sessionId', sessionId)}/${given('kvs.getConversationStorageKey', 'variable', name)}`,
+      getUserStorageKey: (userId, name) =>
+        `storage/users/${given('kvs.getUserStorageKey', 'userId', userId)}/${given('kvs.getUserStorageKey', 'variable', name)}`,
+      getGlobalStorageKey: (name) => `storage/global/${given('kvs.getGlobalStorageKey', 'variable', name)}`,
+      forBot: (botId) => scopedKvs(given('kvs.forBot', 'botId', botId)),
       global: () => scopedKvs('___'),
     },
     users: {},
@@ -428,6 +450,9 @@
     const scoped = {};
     for (const member of ['get', 'set', 'delete', 'exists', 'setStorageWithExpiry', 'getStorageWithExpiry']) {
       scoped[member] = (...args) => namespaces.kvs[member](botId, ...args);
+    }
+    for (const member of ['removeStorageKeysStartingWith', 'getConversationStorageKey', 'getUserStorageKey', 'getGlobalStorageKey']) {
+      scoped[member] = namespaces.kvs[member];
     }
     return scoped;
   }

@@ -17,6 +17,12 @@
     get botUrl() { return host.botUrl; },
     get botId() { return host.botId(); },
     get defaultLanguage() { return host.defaultLanguage(); },
+    /** `imports.contentTypes` of the bot, for lists. */
+    importedContentTypes() {
+      const text = host.botConfig();
+      const imports = text === undefined || text === null ? undefined : JSON.parse(text).imports;
+      return imports ? imports.contentTypes : undefined;
+    },
     random: Math.random,
   };
 })

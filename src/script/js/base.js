@@ -78,7 +78,9 @@
 
   function errorText(error) {
     const head = `${error.name}: ${error.message}`;
-    const stack = typeof error.stack === 'string' ? error.stack.trimEnd() : '';
+    // Where our own parts call each other helps nobody.
+    const ours = (line) => line.includes('(nudge:') || line.includes('(native)');
+    const stack = typeof error.stack === 'string' ? error.stack.trimEnd().split('\n').filter((line) => !ours(line)).join('\n') : '';
     return stack ? `${head}\n${stack}` : head;
   }
 
