@@ -76,6 +76,28 @@ const REFUSED: &[&str] = &[
     "v8",
 ];
 
+/// Other modules of Node: code that needs one should be told that it is not a file that it looks for.
+const NODE: &[&str] = &[
+    "assert",
+    "buffer",
+    "crypto",
+    "dns",
+    "events",
+    "os",
+    "path",
+    "process",
+    "punycode",
+    "querystring",
+    "readline",
+    "stream",
+    "string_decoder",
+    "timers",
+    "tty",
+    "url",
+    "util",
+    "zlib",
+];
+
 impl ModuleIndex {
     /// Indexes a program's files.
     pub fn new(program: &Program) -> Self {
@@ -199,6 +221,10 @@ fn missing(name: &str, from: &str, tried: &[String]) -> Resolution {
         message.push_str("; scripts have no access to files, processes or sockets, so this module is not offered");
         return Resolution::Missing(message);
     }
+    if NODE.contains(&plain) {
+        message.push_str("; it is a module of Node, and this version does not offer it");
+        return Resolution::Missing(message);
+    }
     if !tried.is_empty() {
         message.push_str("; looked for ");
         message.push_str(&tried.iter().take(8).cloned().collect::<Vec<_>>().join(", "));
@@ -292,6 +318,7 @@ mod tests {
         assert!(message("../../../etc/passwd").contains("outside the workspace"));
         assert!(message("/etc/passwd").contains("looked for etc/passwd"));
         assert!(message("child_process").contains("not offered"));
+        assert!(message("node:crypto").ends_with("it is a module of Node, and this version does not offer it"));
         assert!(message("axios").contains("npm install axios"));
         assert!(message("./nope").contains("hooks/a/nope.js"));
     }
