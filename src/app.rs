@@ -122,6 +122,7 @@ impl App {
             services,
             workspace: workspace.clone(),
             settings: Arc::clone(&settings),
+            bodies: web::Budget::new(settings.http.bodies.max(settings.http.body_limit)),
             clock,
             started,
         };
