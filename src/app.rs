@@ -167,10 +167,13 @@ impl App {
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone()));
+        let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
+        let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
         web::serve(listener, web::router(web), &settings.http, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
+        forgetting.abort();
         dispatcher.stop(FINISHING).await;
         Ok(())
     }

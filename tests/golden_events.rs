@@ -34,7 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn every_workspace_does_with_its_events_what_its_out_txt_says() {
     let hearing = Hearing::start();
     let wanted = std::env::var("CASE").unwrap_or_default();
-    let mut cases: Vec<_> = fs::read_dir(fixture("golden/events")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<_> =
+        fs::read_dir(fixture("golden/events")).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     let mut failures = String::new();
     for case in cases {
@@ -101,7 +102,9 @@ impl Case {
         let clock = Clock::manual(u64::try_from(now).unwrap());
         let app = TestApp::serve(workspace, |options| options.clock = clock.clone()).await;
         let store = Store::open(&database, clock.clone()).unwrap();
-        let bot = app.client.get("/status").await.json()["bots"][0]["id"].as_str().unwrap().to_owned();
+        let status = app.client.get("/status").await.json();
+        let mounted = status["bots"].as_array().unwrap().iter().find(|bot| bot["disabled"] == false);
+        let bot = mounted.unwrap()["id"].as_str().unwrap().to_owned();
         let mut case = Self {
             app,
             store,
@@ -131,6 +134,15 @@ impl Case {
         if let Some(seconds) = step["wait"].as_u64() {
             self.clock.advance(Duration::from_secs(seconds));
             return;
+        }
+        if let Some(path) = step["get"].as_str() {
+            let answer = self.app.client.get(path).await;
+            return self.said(&format!(
+                "> get {path}\n< {} {}{}",
+                answer.status,
+                answer.header("location"),
+                answer.body
+            ));
         }
         let bot = step["bot"].as_str().unwrap_or(self.bot.as_str()).to_owned();
         let web = format!("/api/v1/bots/{bot}/mod/channel-web");
@@ -255,7 +267,8 @@ impl Case {
         };
         let state = self.store.restore(&SessionKey { conversation, thread: thread.map(Into::into) }).unwrap();
         let mut line = format!("  state {channel}/{target}");
-        let parts = [("user", state.user), ("session", state.session), ("temp", state.temp), ("context", state.context)];
+        let parts =
+            [("user", state.user), ("session", state.session), ("temp", state.temp), ("context", state.context)];
         for (name, json) in parts {
             if !["{}", r#"{"lastMessages":[]}"#].contains(&json.as_str()) {
                 write!(line, " {name}={json}").unwrap();
@@ -288,9 +301,11 @@ fn trace_line(trace: &Value) -> String {
     let mut line = format!("  event {} {}/{}", text(trace, "type"), text(trace, "channel"), text(trace, "target"));
     for step in trace["steps"].as_array().into_iter().flatten() {
         let kind = text(step, "s");
-        let flags = step["flags"].as_array().into_iter().flatten().fold(String::new(), |all, flag| {
-            all + " ⚑" + flag.as_str().unwrap_or_default()
-        });
+        let flags = step["flags"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .fold(String::new(), |all, flag| all + " ⚑" + flag.as_str().unwrap_or_default());
         match kind.as_str() {
             "hook" if text(step, "f").starts_with("builtin:") && flags.is_empty() && step["err"].is_null() => {}
             "hook" => {

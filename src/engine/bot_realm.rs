@@ -140,6 +140,7 @@ impl<'js> BotRealm<'js> {
         let Some(script) = program.as_ref().and_then(|loaded| loaded.program.scripts.get(index as usize)) else {
             return Err(Exception::throw_message(ctx, "no such script"));
         };
+        self.host.loaded.set(self.host.loaded.get() + 1);
         let file = Object::new(ctx.clone())?;
         let run = compile_script(ctx, script)?;
         file.set("run", self.base.get::<_, Function<'js>>("shared")?.call::<_, Value<'js>>((run,))?)?;
@@ -234,6 +235,7 @@ fn module_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         let Some(script) = program.as_ref().and_then(|loaded| loaded.program.scripts.get(index as usize)) else {
             return Err(Exception::throw_message(&ctx, "no such module"));
         };
+        h.loaded.set(h.loaded.get() + 1);
         let module = Object::new(ctx.clone())?;
         module.set("path", &*script.path)?;
         if script.role == Role::Json {
@@ -271,7 +273,9 @@ fn module_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         program.program.scripts.get(index as usize).map_or(String::new(), |script| script.path.to_string())
     };
     object.set("modulePath", realm.function("modulePath", path)?)?;
+    let h = Rc::clone(host);
     let bundled = move |ctx: Ctx<'js>, name: String| -> rquickjs::Result<Function<'js>> {
+        h.loaded.set(h.loaded.get() + 1);
         match BUNDLED.iter().find(|module| module.name == name) {
             Some(module) => evaluate(
                 &ctx,

@@ -120,6 +120,7 @@ impl Scan {
                     if let Some(name) = entry.name.strip_prefix('.') {
                         scan.disabled.insert((kind, bot.cloned(), name.to_owned()));
                     } else {
+                        scan.problems.extend(never_called(&entry, kind));
                         scan.files.push(entry.found(Place::Hook { kind, bot: bot.cloned() }));
                     }
                 }),
@@ -297,6 +298,12 @@ fn leads_out(path: &str) -> Problem {
         .help("copy what it leads to, or set \"scripts\": { \"linksOutside\": true } in botpress.config.json")
 }
 
+/// A hook that waits for a feature is loaded like any other, but its author should know.
+fn never_called(entry: &Entry, kind: HookKind) -> Option<Problem> {
+    let message = || format!("not run yet: this version calls no {} hooks", kind.folder());
+    (!kind.row().called).then(|| Problem::warning(&entry.path, message()))
+}
+
 fn unknown_kind(entry: &Entry, hooks: &str) -> Problem {
     let problem = Problem::warning(&entry.path, format!("not run: there is no kind of hook {:?}", entry.name));
     match nearest(&entry.name, HOOK_KINDS.iter().map(|row| row.folder)) {
@@ -397,6 +404,7 @@ mod tests {
             ("hooks/before_incoming_midleware/x.js", ""),
             ("hooks/else/x.js", ""),
             ("hooks/docs/readme.md", ""),
+            ("hooks/on_bot_error/x.js", ""),
             ("bots/empty/readme.md", ""),
             ("bots/a b/bot.config.json", "{}"),
             ("bots/Same/bot.config.json", "{}"),
@@ -409,6 +417,7 @@ mod tests {
             help: did you mean hooks/before_incoming_middleware?
             hooks/else: warning: not run: there is no kind of hook "else"
             help: the kinds are after_server_start, after_bot_mount, after_bot_unmount, before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, on_incident_status_changed, before_bot_import, on_bot_error, on_stage_request, after_stage_changed
+            hooks/on_bot_error/x.js: warning: not run yet: this version calls no on_bot_error hooks
             hooks/x.js: warning: not run: a hook lies in the folder of its kind
             help: move it to hooks/before_incoming_middleware/, for instance
             bots/a b: error: bot id "a b" may hold only letters, digits, `-` and `_`
@@ -417,7 +426,7 @@ mod tests {
             help: write { "id": "empty", "name": "empty" } to bots/empty/bot.config.json
             bots/same: error: not mounted: bots/Same has the same id
             help: ids do not differ by case; rename one of the two"#]].assert_eq(&problems.join("\n"));
-        assert_eq!(paths(&scan), ["bots/Same/bot.config.json"]);
+        assert_eq!(paths(&scan), ["hooks/on_bot_error/x.js", "bots/Same/bot.config.json"]);
     }
 
     #[test]

@@ -76,6 +76,28 @@ const REFUSED: &[&str] = &[
     "v8",
 ];
 
+/// Other modules of Node: code that needs one should be told that it is not a file that it looks for.
+const NODE: &[&str] = &[
+    "assert",
+    "buffer",
+    "crypto",
+    "dns",
+    "events",
+    "os",
+    "path",
+    "process",
+    "punycode",
+    "querystring",
+    "readline",
+    "stream",
+    "string_decoder",
+    "timers",
+    "tty",
+    "url",
+    "util",
+    "zlib",
+];
+
 impl ModuleIndex {
     /// Indexes a program's files.
     pub fn new(program: &Program) -> Self {
@@ -120,6 +142,10 @@ fn missing(name: &str, from: &str, nowhere: &Nowhere) -> String {
     let plain = name.strip_prefix("node:").unwrap_or(name);
     if REFUSED.contains(&plain) {
         message.push_str("; scripts have no access to files, processes or sockets, so this module is not offered");
+        return message;
+    }
+    if NODE.contains(&plain) {
+        message.push_str("; it is a module of Node, and this version does not offer it");
         return message;
     }
     if let Some((path, why)) = &nowhere.barred {
@@ -197,6 +223,7 @@ mod tests {
         assert!(message("/etc/passwd").contains("outside the workspace"));
         assert!(message("../../botpress.config.json").contains("configuration is kept from scripts"));
         assert!(message("child_process").contains("not offered"));
+        assert!(message("node:crypto").ends_with("it is a module of Node, and this version does not offer it"));
         assert!(message("axios").contains("npm install axios"));
         assert!(message("./nope").contains("hooks/a/nope.js"));
     }

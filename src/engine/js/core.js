@@ -120,8 +120,23 @@
     // The rejection will come from the server, which has no stack: keep the script's own.
     const at = new Error();
     return new Promise((resolve, reject) => {
-      pending.set(host.request(method, wellFormed(stringify(args), args)), { resolve, reject, at });
+      pending.set(host.request(method, textOf(method, args)), { resolve, reject, at });
     });
+  }
+  /** The arguments of a request as JSON; what JSON cannot hold is named beside them. */
+  function textOf(method, args) {
+    let not, text;
+    for (let i = 0; i < args.length; i++) {
+      const type = typeof args[i];
+      if (type === 'undefined' || type === 'function' || type === 'symbol') (not || (not = {}))[i] = kindOf(args[i]);
+    }
+    try {
+      text = wellFormed(stringify(args));
+    } catch (error) {
+      if (error instanceof TypeError) error.message = `bp.${method}: the arguments cannot be written as JSON: ${error.message}`;
+      throw error;
+    }
+    return not === undefined ? text : `{"args":${text},"not":${stringify(not)}}`;
   }
   function answered(number, fine, text) {
     const waiting = pending.get(number);
@@ -137,12 +152,17 @@
   }
 
   /** JSON text that holds no lone surrogate: the server keeps text as UTF-8. */
-  function wellFormed(text, value) {
-    return text !== undefined && text.includes('\\ud')
-      ? stringify(value, (_key, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner))
-      : text;
+  function wellFormed(text) {
+    return text !== undefined && text.includes('\\ud') ? stringify(withoutLoneSurrogates(parse(text))) : text;
   }
-  const wellFormedText = (text) => (text.includes('\\ud') ? stringify(parse(`{${text}}`), (_key, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner)).slice(1, -1) : text);
+  function withoutLoneSurrogates(value) {
+    if (typeof value === 'string') return value.toWellFormed();
+    if (value === null || typeof value !== 'object') return value;
+    if (Array.isArray(value)) return value.map(withoutLoneSurrogates);
+    const clean = { __proto__: null };
+    for (const key of Object.keys(value)) clean[key.toWellFormed()] = withoutLoneSurrogates(value[key]);
+    return clean;
+  }
 
   // ---- hooks --------------------------------------------------------------------------------------------------------
   // A compiled file: { run, index, path, require }. What it is called with does not depend on the file.
@@ -262,7 +282,7 @@
       payload = cms.absolutePayload(payload);
       text = stringify(payload);
     }
-    text = text === undefined ? 'null' : wellFormed(text, payload);
+    text = text === undefined ? 'null' : wellFormed(text);
     const answers = event.incomingEventId;
     host.effect(`{"id":"${numberOf(event)}","direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
       + (answers === undefined || answers === null ? '}' : `,"incomingEventId":${stringify(String(answers).toWellFormed())}}`), type);
@@ -282,12 +302,12 @@
     const text = stringify({
       channel: String(channel), target: String(target), botId: String(botId), threadId: threadId === undefined || threadId === null ? undefined : String(threadId),
     }).slice(1, -1);
-    current.address = { channel, target, botId, threadId, text: wellFormedText(text) };
+    current.address = { channel, target, botId, threadId, text: wellFormed(`{${text}}`).slice(1, -1) };
     return current.address.text;
   }
   function effect(value) {
     const text = stringify(value);
-    host.effect(wellFormed(text, value), value.type.toWellFormed(), true);
+    host.effect(wellFormed(text), value.type.toWellFormed(), true);
   }
 
   function destinationOf(destination, member, fields) {
@@ -371,7 +391,7 @@
     const line = (level) => (message, ...meta) => {
       let text = base.format([message, ...meta]);
       if (error !== undefined) text += '\n' + base.inspect(error);
-      host.log(level, text.toWellFormed(), new Error().stack.toWellFormed(), bot);
+      host.log(level, text.toWellFormed(), base.stackHere(), bot);
     };
     return {
       info: line('info'), warn: line('warn'), error: line('error'), debug: line('debug'),
@@ -382,6 +402,11 @@
     };
   }
 
+  /** An argument that must be a string. */
+  function given(member, name, value) {
+    if (typeof value !== 'string') throw new TypeError(`bp.${member}: "${name}" must be a string, got ${kindOf(value)}`);
+    return value;
+  }
   const segment = (text) => String(text).replace(/%/g, '%25').replace(/::/g, '%3A%3A');
   /** Members that run in the realm, by namespace; the others of the table become requests. */
   const later = (name) => ({ [name]: async (a, b, c, d) => cms[name](a, b, c, d) })[name];
@@ -400,10 +425,12 @@
       },
     },
     kvs: {
-      getConversationStorageKey: (sessionId, name) => `storage/conversation/${sessionId}/${name}`,
-      getUserStorageKey: (userId, name) => `storage/users/${userId}/${name}`,
-      getGlobalStorageKey: (name) => `storage/global/${name}`,
-      forBot: (botId) => scopedKvs(botId),
+      getConversationStorageKey: (sessionId, name) =>
+        `storage/conversation/${given('kvs.getConversationStorageKey', 'sessionId', sessionId)}/${given('kvs.getConversationStorageKey', 'variable', name)}`,
+      getUserStorageKey: (userId, name) =>
+        `storage/users/${given('kvs.getUserStorageKey', 'userId', userId)}/${given('kvs.getUserStorageKey', 'variable', name)}`,
+      getGlobalStorageKey: (name) => `storage/global/${given('kvs.getGlobalStorageKey', 'variable', name)}`,
+      forBot: (botId) => scopedKvs(given('kvs.forBot', 'botId', botId)),
       global: () => scopedKvs('___'),
     },
     users: {},
@@ -423,6 +450,9 @@
     const scoped = {};
     for (const member of ['get', 'set', 'delete', 'exists', 'setStorageWithExpiry', 'getStorageWithExpiry']) {
       scoped[member] = (...args) => namespaces.kvs[member](botId, ...args);
+    }
+    for (const member of ['removeStorageKeysStartingWith', 'getConversationStorageKey', 'getUserStorageKey', 'getGlobalStorageKey']) {
+      scoped[member] = namespaces.kvs[member];
     }
     return scoped;
   }
@@ -465,7 +495,7 @@
       if (!(error instanceof Error) || error.name === 'InternalError') throw error;
       why = String(error.message);
     }
-    if (why === undefined) return text === undefined ? 'null' : wellFormed(text, value);
+    if (why === undefined) return text === undefined ? 'null' : wellFormed(text);
     host.log('error', `${name} is not stored and stays as it was: ${why}`.toWellFormed(), '');
     return undefined;
   }
@@ -567,20 +597,20 @@
     eventView() {
       const { nlu, suggestions, state, decision, credentials } = current.event;
       const view = { nlu, suggestions, state: state && { user: state.user, context: state.context, session: state.session, temp: state.temp }, decision, credentials };
-      return wellFormed(stringify(view), view);
+      return wellFormed(stringify(view));
     },
     /** The event as JSON, to go on with in a fresh realm. */
     snapshot() {
       const { event } = current;
       const flags = Object.getOwnPropertySymbols(event.flags || {}).filter((flag) => event.flags[flag]).map((flag) => symbolKey(flag) || flag.description || '');
       const saved = { event, flags };
-      return wellFormed(stringify(saved), saved);
+      return wellFormed(stringify(saved));
     },
     invokeView() {
       const { event } = current;
       const flags = Object.getOwnPropertySymbols(event.flags || {}).filter((flag) => event.flags[flag]).map((flag) => flag.description || '');
       const view = { flags, state: event.state, event };
-      return wellFormed(stringify(view), view);
+      return wellFormed(stringify(view));
     },
     /** Jobs of the outgoing line that still wait. */
     busy: () => queue.length !== 0,

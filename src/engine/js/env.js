@@ -1,8 +1,9 @@
 // What cms.js may know of the bot whose realm this is.
 (function (host, base) {
   'use strict';
+  let mustache;
   return {
-    mustache: () => base.bundled('mustache'),
+    mustache: () => mustache || (mustache = base.own('mustache')),
     contentType(id) {
       const index = host.contentType(String(id).toWellFormed());
       return index < 0 ? undefined : base.load(index);
@@ -16,6 +17,12 @@
     get botUrl() { return host.botUrl; },
     get botId() { return host.botId(); },
     get defaultLanguage() { return host.defaultLanguage(); },
+    /** `imports.contentTypes` of the bot, for lists. */
+    importedContentTypes() {
+      const text = host.botConfig();
+      const imports = text === undefined || text === null ? undefined : JSON.parse(text).imports;
+      return imports ? imports.contentTypes : undefined;
+    },
     random: Math.random,
   };
 })
