@@ -224,13 +224,13 @@ impl Search<'_> {
     }
 
     fn is_there(&mut self, path: &str, note: bool) -> bool {
-        if !ENDINGS.iter().any(|ending| path.ends_with(ending)) {
-            return false;
-        }
         if self.prefix.is_empty()
             && let Some(why) = barred(self.from, path)
         {
             self.nowhere.barred.get_or_insert_with(|| (path.to_owned(), why));
+            return false;
+        }
+        if !ENDINGS.iter().any(|ending| path.ends_with(ending)) {
             return false;
         }
         let path = self.full(path);
