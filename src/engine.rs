@@ -20,4 +20,6 @@ pub use run::{Job, Outcome, Resume};
 pub use wait::{Occupancy, ToRealm};
 
 #[cfg(test)]
+mod attack_tests;
+#[cfg(test)]
 pub(crate) mod tests;

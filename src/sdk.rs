@@ -201,7 +201,7 @@ pub const MEMBERS: &[Member] = &[
         "bots",
         "getAllBots",
         "(): Promise<Map<string, BotConfig>>",
-        "All bots, mounted or not, with their configurations, without their secrets.",
+        "All bots, mounted or not, and their configurations, without their secrets.",
     ),
     request(
         "bots",

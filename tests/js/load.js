@@ -42,7 +42,11 @@ const environment = ({ elements = {}, types = {}, ...given } = {}) => {
   }
 }
 
-const cms = given => engine('cms.js')(environment(given))
+const cms = given => {
+  const env = environment(given)
+  const rendering = engine('cms.js')(env)
+  return { ...rendering, ...engine('elements.js')(env, rendering) }
+}
 const decision = () => engine('decision.js')()
 
 /** Runs a hook as the engine does: its text is the body of a sloppy function. */

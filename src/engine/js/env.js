@@ -1,9 +1,9 @@
 // What cms.js may know of the bot whose realm this is.
 (function (host, base) {
   'use strict';
+  let mustache;
   // The realm's bot, once it has one, and the one whose elements are read if that is another.
   let own, reading;
-  let mustache;
   return {
     mustache: () => mustache || (mustache = base.own('mustache')),
     contentType(id) {
