@@ -1,6 +1,6 @@
 //! Watches a workspace's folders and publishes what its files say, soon after they say it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use super::ears::Ears;
 use super::reader::{Hints, Look, Reader, Watching};
 use super::scan::{Stamp, roots};
 use super::workspace::Workspace;
-use crate::config::{Problem, Settings};
+use crate::config::Settings;
 use crate::program::Program;
 use crate::protocol::messages::Compiled;
 
@@ -24,6 +24,10 @@ use crate::protocol::messages::Compiled;
 const FOLDERS: Duration = Duration::from_millis(200);
 /// How often to look at everything where the system does not tell of changes.
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long to wait at first, and at most, before a program that no worker answered for is tried again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+const ASK_AGAIN_AT_LAST: Duration = Duration::from_secs(30);
 
 /// A compilation under way: a worker's answer, or why there is none.
 pub type Compiling = Pin<Box<dyn Future<Output = Result<Compiled, String>> + Send>>;
@@ -57,8 +61,8 @@ impl Drop for Watch {
 }
 
 /// Watches the workspace of `reader`, of which `first` was made. On a change the files are read, compiled by `compile` and
-/// published; if there is no answer from `compile`, the change is tried again with the next one. Must be called within a
-/// tokio runtime.
+/// published; if there is no answer from `compile`, the change is tried again soon, and with the next one. Must be called
+/// within a tokio runtime.
 ///
 /// # Errors
 /// If the system offers no notifications. If single folders cannot be watched (too many of them), everything is looked at
@@ -97,8 +101,8 @@ where
     let mut folders = tokio::time::interval(FOLDERS);
     folders.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut polled = Instant::now();
-    // A program that no worker has answered for.
-    let mut unanswered = false;
+    // Why no worker has answered for the last program, and when to ask again.
+    let mut unanswered: Option<(String, Duration)> = None;
     loop {
         let due = eyes.ears.pending.due().map(tokio::time::Instant::from_std);
         tokio::select! {
@@ -115,8 +119,9 @@ where
         eyes.ears.catch_up();
         let Some(hints) = eyes.ears.pending.take(Instant::now()) else { continue };
         let started = Instant::now();
+        let afresh = unanswered.is_some();
         let looked = spawn_blocking(move || {
-            let look = eyes.look(&hints, unanswered);
+            let look = eyes.look(&hints, afresh);
             (eyes, look)
         });
         let look = match looked.await {
@@ -135,15 +140,20 @@ where
         let Some(candidate) = look.candidate else { continue };
         match compile(Arc::clone(&candidate.program)).await {
             Ok(compiled) => {
-                unanswered = false;
+                unanswered = None;
                 let last = Arc::clone(&publish.borrow());
                 let next = finish(candidate, &compiled, Some(&last));
                 report(&last, &next, started.elapsed());
                 publish.send_replace(Arc::new(next));
             }
             Err(error) => {
-                unanswered = true;
-                tracing::error!("the changed files are not in service yet: {error}");
+                let (said, pause) = unanswered.unwrap_or_default();
+                if said != error {
+                    tracing::error!("the changed files are not in service yet: {error}");
+                }
+                let pause = (pause * 2).clamp(ASK_AGAIN, ASK_AGAIN_AT_LAST);
+                eyes.ears.pending.again(Instant::now() + pause);
+                unanswered = Some((error, pause));
             }
         }
     }

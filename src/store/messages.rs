@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::queue::{insert_effect, unreadable};
+use super::queue::{note_effect, unreadable};
 use super::users::author;
 use super::{Store, StoreError, Timestamp, Tx, conversations};
 use crate::model::{EventId, QueuedEvent, SessionKey};
@@ -119,7 +119,7 @@ impl Store {
         out: OutgoingMessage,
         then: impl FnOnce(Result<Reply, StoreError>) + Send + 'static,
     ) {
-        self.write_then(move |tx| reply(tx, event, sequence, out), then);
+        self.write_of_event(event, move |tx| reply(tx, event, sequence, out), then);
     }
 
     /// Messages whose `deliver_at` lies after `now`, the first due first.
@@ -150,7 +150,7 @@ fn reply(tx: &Tx<'_>, event: EventId, sequence: u32, out: OutgoingMessage) -> Re
         if has_reply(tx, event, sequence)? {
             return Ok(Reply::AlreadyStored);
         }
-        let first = insert_effect(tx, event, sequence, Some(out.payload.get()))?;
+        let first = note_effect(tx, event, sequence, Some(out.payload.get()))?;
         return Ok(if first { Reply::Noted } else { Reply::AlreadyStored });
     }
     if has_effect(tx, event, sequence)? {
