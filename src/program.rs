@@ -55,6 +55,9 @@ pub enum Role {
     Json,
 }
 
+/// Parameters that every script's wrapper gives it after those of its kind.
+pub const MODULE_PARAMETERS: [&str; 5] = ["module", "exports", "require", "__filename", "__dirname"];
+
 /// What was read off a script by parsing it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {

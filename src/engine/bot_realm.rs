@@ -10,6 +10,7 @@ use rquickjs::object::Filter;
 use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Value};
 
 use super::host::Host;
+use crate::model::{BotId, UserId};
 use crate::program::{BotProgram, HookKind, Program, Role, Script};
 use crate::script::modules::{BUNDLED, ModuleIndex, Resolution};
 use crate::script::realm::{Realm, evaluate};
@@ -140,7 +141,8 @@ impl<'js> BotRealm<'js> {
             return Err(Exception::throw_message(ctx, "no such script"));
         };
         let file = Object::new(ctx.clone())?;
-        file.set("run", compile_script(ctx, script)?)?;
+        let run = compile_script(ctx, script)?;
+        file.set("run", self.base.get::<_, Function<'js>>("shared")?.call::<_, Value<'js>>((run,))?)?;
         file.set("index", index)?;
         file.set("path", &*script.path)?;
         file.set("dirname", script.path.rsplit_once('/').map_or(".", |(directory, _)| directory))?;
@@ -322,8 +324,8 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     };
     object.set("hookFailed", realm.function("hookFailed", failed)?)?;
     let h = Rc::clone(host);
-    let effect = move |ctx: Ctx<'js>, json: String, kind: String| {
-        h.effect(&json, &kind).map_err(|message| Exception::throw_range(&ctx, &message))
+    let effect = move |ctx: Ctx<'js>, json: String, kind: String, incoming: Opt<bool>| {
+        h.effect(&json, &kind, incoming.0 == Some(true)).map_err(|message| Exception::throw_range(&ctx, &message))
     };
     object.set("effect", realm.function("effect", effect)?)?;
     let h = Rc::clone(host);
@@ -344,10 +346,13 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
         serde_json::to_string(&ids.collect::<Vec<_>>()).unwrap_or_default()
     }
     let h = Rc::clone(host);
-    let knows = move |bot: String| {
-        h.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(&bot.to_ascii_lowercase()))
+    let refuses = move |bot: String, target: String| match BotId::parse(&bot) {
+        Ok(id) if h.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(id.as_str())) => {
+            UserId::parse(&target).err().map(|error| format!("the target {target:?} is nobody: a {error}"))
+        }
+        _ => Some(format!("there is no bot {bot:?}")),
     };
-    object.set("knowsBot", realm.function("knowsBot", knows)?)?;
+    object.set("refuses", realm.function("refuses", refuses)?)?;
     let h = Rc::clone(host);
     object.set("botId", realm.function("botId", move || h.bot.borrow().clone())?)?;
     let h = Rc::clone(host);

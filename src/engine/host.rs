@@ -259,7 +259,7 @@ impl Host {
             line: error.line,
             column: error.column,
             frame,
-            hook: file.and_then(|file| match file.role {
+            hook: file.map(|file| &**file).or(source).and_then(|file| match file.role {
                 Role::Hook(kind) => Some(kind.folder().to_owned()),
                 _ => None,
             }),
@@ -289,8 +289,8 @@ impl Host {
         Some(timers.add(delay, u32::try_from(id).ok()))
     }
 
-    /// Appends an effect; an error says which limit it is over.
-    pub fn effect(&self, json: &str, kind: &str) -> Result<(), String> {
+    /// Appends an effect, a reply or an `incoming` event; an error says which limit it is over.
+    pub fn effect(&self, json: &str, kind: &str, incoming: bool) -> Result<(), String> {
         let limits = &self.hello.limits;
         let number = self.sequence.get();
         if number >= limits.effects {
@@ -305,7 +305,7 @@ impl Host {
         }
         self.sequence.set(number + 1);
         if self.hello.trace {
-            self.trace.borrow_mut().note("reply", "t", kind);
+            self.trace.borrow_mut().note(if incoming { "event" } else { "reply" }, "t", kind);
         }
         self.frame(FrameKind::Effect, number, json.as_bytes());
         self.flush_if_slow();

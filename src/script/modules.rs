@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::config::layout::{self, BOTS, GLOBAL};
 use crate::program::{Program, Role};
 
 /// The files of a program by path.
@@ -127,6 +128,13 @@ impl ModuleIndex {
                 None => Some(""),
             };
         }
+        for base in libraries(from) {
+            if let Some(path) = join(&base, name)
+                && let Some(index) = self.file_or_folder(program, &path, &mut tried)
+            {
+                return Resolution::Script(index);
+            }
+        }
         let plain = name.strip_prefix("node:").unwrap_or(name);
         if let Some(module) = BUNDLED.iter().find(|module| module.name == plain) {
             return Resolution::Bundled(module.name);
@@ -171,6 +179,17 @@ impl ModuleIndex {
         ));
         Some(index)
     }
+}
+
+/// Folders of libraries, in the order in which they are looked through: that of the folder of bots the file lies in, then
+/// those of all.
+fn libraries(from: &str) -> Vec<String> {
+    let own = BOTS.iter().find_map(|bots| {
+        let bot = from.strip_prefix(bots)?.strip_prefix('/')?.split_once('/')?.0;
+        Some(format!("{bots}/{bot}/libraries"))
+    });
+    let all = GLOBAL.iter().map(|folder| layout::join(folder, "libraries"));
+    own.into_iter().chain(all).chain(["shared_libs".to_owned()]).collect()
 }
 
 fn missing(name: &str, from: &str, tried: &[String]) -> Resolution {
@@ -245,6 +264,9 @@ mod tests {
             ("hooks/shared/index.js", ""),
             ("node_modules/ms/package.json", r#"{"main":"./lib/ms"}"#),
             ("node_modules/ms/lib/ms.js", ""),
+            ("bots/b/libraries/own.js", ""),
+            ("libraries/own.js", ""),
+            ("shared_libs/last/index.js", ""),
         ]);
         let index = ModuleIndex::new(&program);
         let resolve = |name| index.resolve(&program, "hooks/a/x.js", name);
@@ -253,6 +275,10 @@ mod tests {
         assert_eq!(resolve("./lib.js"), Resolution::Script(1));
         assert_eq!(resolve("../shared"), Resolution::Script(2));
         assert_eq!(resolve("ms"), Resolution::Script(4));
+        assert_eq!(resolve("own"), Resolution::Script(6));
+        assert_eq!(resolve("last"), Resolution::Script(7));
+        let of_bot = index.resolve(&program, "bots/b/hooks/after_bot_mount/x.js", "own");
+        assert_eq!(of_bot, Resolution::Script(5));
     }
 
     #[test]

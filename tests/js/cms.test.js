@@ -143,7 +143,7 @@ test('mistakes are named, with what was probably meant', () => {
   assert.match(error('builtin_text-hi', {}, 'web'), /write "!builtin_text-hi" to render it/)
   assert.match(error('!builtin_text', {}, 'web'), /leave out the "!"/)
   assert.equal(error(undefined, {}, 'web'), 'bp.cms.renderElement: "contentId" must be a string, got undefined')
-  assert.equal(error('builtin_text', 'hello', 'web'), 'bp.cms.renderElement: "args" must be an object, got string')
+  assert.equal(error('builtin_text', 'hello', 'web'), 'bp.cms.renderElement: "args" must be an object, got a string')
   assert.match(error('builtin_text', {}, {}), /"destination" must be an event, /)
   assert.match(error('builtin_text', {}), /"destination" must be .*, got undefined/)
 })

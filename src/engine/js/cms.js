@@ -35,7 +35,10 @@
   // -- errors ------------------------------------------------------------------------------------------------------
 
   function typeName(value) {
-    return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+    if (value === null || value === undefined) {
+      return String(value)
+    }
+    return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
   }
 
   function badArgument(member, name, expected, value) {
@@ -517,7 +520,18 @@
     }
     return Array.from(env.contentTypeIds())
       .filter(id => !Array.isArray(imported) || imported.includes(id))
-      .map(id => ({ ...env.contentType(id) }))
+      .map(id => described(env.contentType(id)))
+  }
+
+  // A content type as a script may have it: what is done to its schemas stays with that script.
+  function described(type) {
+    const out = { ...type }
+    for (const key of ['jsonSchema', 'uiSchema']) {
+      if (isObject(out[key])) {
+        out[key] = JSON.parse(JSON.stringify(out[key]))
+      }
+    }
+    return out
   }
 
   // -- outgoing payloads -------------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@
   });
   function Outgoing() {}
   Outgoing.prototype = OutgoingPrototype;
+  freeze(Event.prototype);
+  freeze(OutgoingPrototype);
 
   function fill(event, args, id) {
     event.id = id;
@@ -106,7 +108,9 @@
   }
 
   function kindOf(value) {
-    return value === null ? 'null' : Array.isArray(value) ? 'an array' : value === '' ? 'an empty string' : typeof value;
+    if (value === null || value === undefined) return String(value);
+    if (value === '') return 'an empty string';
+    return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
   }
 
   // ---- requests to the server ---------------------------------------------------------------------------------------
@@ -144,10 +148,11 @@
   // A compiled file: { run, index, path, require }. What it is called with does not depend on the file.
   function call(file, args) {
     const module = { exports: {} };
-    const result = args.length === 2
-      ? file.run(args[0], args[1], module, module.exports, file.require, file.path, file.dirname)
-      : file.run(...args, module, module.exports, file.require, file.path, file.dirname);
-    return result;
+    const { run } = file, { exports } = module;
+    // `this` is what it is in a module of Node.
+    return args.length === 2
+      ? run.call(exports, args[0], args[1], module, exports, file.require, file.path, file.dirname)
+      : run.call(exports, ...args, module, exports, file.require, file.path, file.dirname);
   }
   function settle(result) {
     if (result === undefined || result === null || (typeof result !== 'object' && typeof result !== 'function')) return undefined;
@@ -259,43 +264,58 @@
     }
     text = text === undefined ? 'null' : wellFormed(text, payload);
     const answers = event.incomingEventId;
-    host.effect(`{"id":${stringify(String(event.id))},"direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
+    host.effect(`{"id":"${numberOf(event)}","direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
       + (answers === undefined || answers === null ? '}' : `,"incomingEventId":${stringify(String(answers).toWellFormed())}}`), type);
   }
-  /** Where an event goes, as members of a JSON object; that of the event at work is written once. */
-  function addressOf(event) {
+  /** The server knows events by number; what a script called one by itself is its own business. */
+  const numberOf = ({ id }) => (typeof id === 'string' && /^\d{1,19}$/.test(id) ? id : host.eventId());
+  /** Where an event goes, as members of a JSON object; that of the event at work is written once. An address that is
+      nobody's is an error of the script: the server would take it for a worker gone mad. */
+  function addressOf(event, member) {
     const kept = current.address;
     if (kept && kept.channel === event.channel && kept.target === event.target && kept.botId === event.botId && kept.threadId === event.threadId) {
       return kept.text;
     }
     const { channel, target, botId, threadId } = event;
-    const text = stringify({ channel: String(channel), target: String(target), botId: String(botId), threadId }).slice(1, -1);
+    const wrong = host.refuses(String(botId).toWellFormed(), String(target).toWellFormed());
+    if (wrong !== undefined) throw new Error(member === undefined ? `the event cannot be sent: ${wrong}` : `bp.events.${member}: ${wrong}`);
+    const text = stringify({
+      channel: String(channel), target: String(target), botId: String(botId), threadId: threadId === undefined || threadId === null ? undefined : String(threadId),
+    }).slice(1, -1);
     current.address = { channel, target, botId, threadId, text: wellFormedText(text) };
     return current.address.text;
   }
   function effect(value) {
     const text = stringify(value);
-    host.effect(wellFormed(text, value), value.type.toWellFormed());
+    host.effect(wellFormed(text, value), value.type.toWellFormed(), true);
   }
 
-  function destinationOf(destination, member) {
+  function destinationOf(destination, member, fields) {
     if (destination === null || typeof destination !== 'object') {
-      throw new TypeError(`bp.events.${member}: "destination" must be an event or { channel, target, botId, threadId? }, got ${kindOf(destination)}`);
+      throw new TypeError(`bp.${member}: "destination" must be an event or { channel, target, botId, threadId? }, got ${kindOf(destination)}`);
     }
-    for (const field of ['channel', 'target', 'botId']) {
+    for (const field of fields) {
       if (typeof destination[field] !== 'string' || destination[field] === '') {
-        throw new TypeError(`bp.events.${member}: "destination.${field}" must be a string that is not empty, got ${kindOf(destination[field])}`);
+        throw new TypeError(`bp.${member}: "destination.${field}" must be a string that is not empty, got ${kindOf(destination[field])}`);
       }
     }
     return destination;
   }
+  const PERSON = ['channel', 'target'], ADDRESS = ['channel', 'target', 'botId'];
 
   const events = {
     async replyToEvent(destination, payloads, incomingEventId) {
-      const to = destinationOf(destination, 'replyToEvent');
+      const to = destinationOf(destination, 'events.replyToEvent', ADDRESS);
       if (!Array.isArray(payloads)) {
         throw new TypeError(`bp.events.replyToEvent: "payloads" must be an array, got ${kindOf(payloads)}`);
       }
+      for (let i = 0; i < payloads.length; i++) {
+        const payload = payloads[i];
+        if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
+          throw new TypeError(`bp.events.replyToEvent: "payloads[${i}]" must be an object, got ${kindOf(payload)}`);
+        }
+      }
+      addressOf(to, 'replyToEvent');
       const answers = incomingEventId !== undefined ? incomingEventId : to instanceof Event ? to.id : current && current.event && current.event.id;
       return send(payloads.map((payload) => makeOutgoing(to, payload, answers)));
     },
@@ -304,11 +324,17 @@
         throw new TypeError(`bp.events.sendEvent: "event" must be an event, got ${kindOf(event)}`);
       }
       const made = event instanceof Event ? event : new Event(event);
+      for (const field of ['type', ...ADDRESS]) {
+        if (typeof made[field] !== 'string' || made[field] === '') {
+          throw new TypeError(`bp.events.sendEvent: "event.${field}" must be a string that is not empty, got ${kindOf(made[field])}`);
+        }
+      }
+      addressOf(made, 'sendEvent');
       if (made.direction === 'outgoing') return send([made]);
-      if (!host.knowsBot(String(made.botId).toWellFormed())) throw new Error(`bp.events.sendEvent: there is no bot "${made.botId}"`);
+      const { channel, target, botId, threadId } = made;
       effect({
-        id: made.id, direction: 'incoming', type: String(made.type), channel: made.channel, target: made.target, botId: made.botId,
-        threadId: made.threadId, payload: made.payload === undefined ? null : made.payload,
+        id: numberOf(made), direction: 'incoming', type: made.type, channel, target, botId,
+        threadId: threadId === undefined || threadId === null ? undefined : String(threadId), payload: made.payload === undefined ? null : made.payload,
         preview: typeof made.preview === 'string' ? made.preview : undefined, nlu: made.nlu, suggestions: made.suggestions,
       });
       return undefined;
@@ -368,7 +394,7 @@
     },
     dialog: {
       createId(destination) {
-        const to = destinationOf(destination, 'createId');
+        const to = destinationOf(destination, 'dialog.createId', PERSON);
         const target = to.target.includes('::') ? segment(to.target) : to.target;
         return to.threadId ? `${to.channel}::${target}::${to.threadId}` : `${to.channel}::${target}`;
       },
@@ -406,7 +432,7 @@
     bots.getAllBots = { getAllBots: async () => new Map(Object.entries(await list())) }.getAllBots;
   }
   for (const namespace of Object.values(namespaces)) {
-    for (const member of Object.values(namespace)) if (typeof member === 'function') freeze(member);
+    for (const member of Object.values(namespace)) if (typeof member === 'function') base.shared(member);
     freeze(namespace);
   }
   // A literal: one allocation with a known shape, where a spread would copy property by property for every event.
@@ -415,7 +441,10 @@
   )({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType }, namespaces);
 
   // ---- one event ----------------------------------------------------------------------------------------------------
+  const isRecord = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
   function stateOf(state) {
+    // `bot` is whatever scripts keep under `global`; the others are objects, or hooks would fail for ever after.
+    for (const part of ['user', 'session', 'temp', 'context', 'bot']) if (!isRecord(state[part])) state[part] = {};
     if (!Array.isArray(state.session.lastMessages)) state.session.lastMessages = [];
     return state;
   }
@@ -423,6 +452,22 @@
     const texts = new Map();
     for (const key of Object.keys(user)) texts.set(key, stringify(user[key]));
     return texts;
+  }
+
+  /** A part of the state as JSON; undefined, and a word in the log, where that cannot be: then it stays as it was. */
+  function stored(name, value, record) {
+    let text, why;
+    try {
+      text = stringify(value);
+      if (record && (text === undefined || text[0] !== '{')) why = `it must be an object, it is ${kindOf(value)}`;
+    } catch (error) {
+      // Out of memory is no matter of this value.
+      if (!(error instanceof Error) || error.name === 'InternalError') throw error;
+      why = String(error.message);
+    }
+    if (why === undefined) return text === undefined ? 'null' : wellFormed(text, value);
+    host.log('error', `${name} is not stored and stays as it was: ${why}`.toWellFormed(), '');
+    return undefined;
   }
 
   const decisionOptions = freeze({ minimumConfidence: host.minimumConfidence, repeatWindow: host.repeatWindow });
@@ -491,24 +536,31 @@
     forcesPersist: () => current.event.hasFlag(FORCE_PERSIST),
     /** What goes into the store: `all` of the state, or only `session` and user. */
     stateChange(withContext) {
-      const state = current.event.state || {};
-      const session = state.session || {};
-      if (Array.isArray(session.lastMessages) && session.lastMessages.length > 5) session.lastMessages = session.lastMessages.slice(-5);
-      const change = { session };
-      if (withContext) {
-        change.temp = state.temp || {};
-        change.context = state.context || {};
+      const { state } = current.event;
+      if (!isRecord(state)) {
+        stored('event.state', state, true);
+        return '{}';
       }
-      const user = state.user || {}, before = current.attributes;
-      let changed;
+      const session = state.session;
+      if (isRecord(session) && Array.isArray(session.lastMessages) && session.lastMessages.length > 5) session.lastMessages = session.lastMessages.slice(-5);
+      const members = [];
+      for (const part of withContext ? ['session', 'temp', 'context'] : ['session']) {
+        const value = state[part], text = value === undefined || value === null ? '{}' : stored(`event.state.${part}`, value, true);
+        if (text !== undefined) members.push(`"${part}":${text}`);
+      }
+      const user = state.user === undefined || state.user === null ? {} : state.user, before = current.attributes;
+      if (!isRecord(user)) {
+        stored('event.state.user', user, true);
+        return `{${members.join(',')}}`;
+      }
+      const changed = [];
       for (const key of Object.keys(user)) {
-        let text = stringify(user[key]);
-        if (text === undefined) text = 'null';
-        if (before.get(key) !== text) (changed || (changed = {}))[key] = user[key] === undefined ? null : user[key];
+        const value = user[key], text = value === undefined || value === null ? 'null' : stored(`event.state.user.${key}`, value, false);
+        if (text !== undefined && before.get(key) !== text) changed.push(`${stringify(key.toWellFormed())}:${text}`);
       }
-      for (const key of before.keys()) if (!Object.hasOwn(user, key)) (changed || (changed = {}))[key] = null;
-      if (changed) change.user = changed;
-      return wellFormed(stringify(change), change);
+      for (const key of before.keys()) if (!Object.hasOwn(user, key)) changed.push(`${stringify(key)}:null`);
+      if (changed.length !== 0) members.push(`"user":{${changed.join(',')}}`);
+      return `{${members.join(',')}}`;
     },
     wantsEvent: () => current.wantEvent,
     /** The event as `/converse/…/secured` shows it. */

@@ -121,7 +121,12 @@ impl<'js> Run<'_, 'js> {
                 self.realm.host.report(self.realm.host.script.get(), &thrown);
             }
         }
-        Ok(if redirect.is_string() { Stage::Dialog } else { Stage::AfterProcessed(Persist::Session) })
+        let skips = self.ask(|run| run.realm.core.skips_dialog.call(()))?;
+        if redirect.is_string() && !skips {
+            return Ok(Stage::Dialog);
+        }
+        let forced = skips && self.ask(|run| run.realm.core.forces_persist.call(()))?;
+        Ok(Stage::AfterProcessed(if forced { Persist::All } else { Persist::Session }))
     }
 
     fn unless_skipping(&mut self) -> Result<Stage, Stop> {

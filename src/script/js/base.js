@@ -187,7 +187,7 @@
   function requireFrom(index) {
     const require = (name) => {
       if (typeof name !== 'string' || name === '') {
-        throw new TypeError(`require: "id" must be a string that is not empty, got ${typeof name}`);
+        throw new TypeError(`require: "id" must be a string that is not empty, got ${name === '' ? 'an empty string' : typeof name}`);
       }
       const found = host.resolve(index, name.toWellFormed());
       if (typeof found === 'number') return load(found);
@@ -196,11 +196,12 @@
       error.code = 'MODULE_NOT_FOUND';
       throw error;
     };
-    require.resolve = (name) => {
+    require.resolve = freeze((name) => {
       const found = host.resolve(index, String(name).toWellFormed());
       return typeof found === 'number' ? host.modulePath(found) : name;
-    };
-    return require;
+    });
+    // It is the same one for every event.
+    return freeze(require);
   }
   const bundles = new Map();
   function bundled(name) {
@@ -235,6 +236,8 @@
   }
 
   // ---- globals ------------------------------------------------------------------------------------------------------
+  const process = host.process();
+  freeze(process.env);
   const tidy = {
     console,
     setTimeout: (callback, delay, ...args) => addTimer(callback, delay, args, false),
@@ -242,7 +245,7 @@
     setImmediate: (callback, ...args) => addTimer(callback, 0, args, false),
     clearTimeout: clearTimer, clearInterval: clearTimer, clearImmediate: clearTimer,
     printObject: (value) => write('info', inspect(value, 0, [])),
-    process: host.process(),
+    process,
     global,
   };
   for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate', 'printObject']) {
@@ -335,6 +338,11 @@
     inspect: (value) => inspect(value, 0, []),
     format,
     dirname,
+    /** A function of a script that is called for one event after the other: what a script could reach of it is frozen. */
+    shared(run) {
+      if (run.prototype) freeze(run.prototype);
+      return freeze(run);
+    },
     /** Freezes what is there; called once, after the parts above this one are made. */
     seal() {
       seal();

@@ -1,0 +1,316 @@
+//! Every attack of `tests/attacks/` as a hook of a real server with real, locked-in workers, some at a time.
+//!
+//! `ATTACKS=cpu01,own` runs only those whose name begins so. `ATTACKS_TABLE=file` writes what was measured, one line an
+//! attack; with `--release` those are the figures worth keeping.
+
+#[path = "common/client.rs"]
+mod client;
+#[path = "common/process.rs"]
+mod process;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use client::Client;
+use process::{Log, ServerProcess, pss};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Attacks that run at the same time.
+const AT_ONCE: usize = 4;
+/// What a hook may compute, and what may pass until it is over nevertheless.
+const BUDGET: Duration = Duration::from_millis(1_000 + 500);
+/// The same for what a script leaves floating: its user waits for it for two seconds.
+const FLOATING: Duration = Duration::from_millis(2_000 + 500);
+/// How long another user may wait.
+const OTHERS: Duration = Duration::from_millis(250);
+/// Debug builds on a machine that builds and tests other things meanwhile get that much more time.
+const DUE: u32 = if cfg!(debug_assertions) { 6 } else { 2 };
+/// How long a reply may take from the end of its event to the history.
+const COMMITTED: Duration = Duration::from_secs(10);
+/// Attacks that leave a timer, or something else to wait for.
+const LEAVES_SOMETHING: [&str; 3] = ["mem19b", "own05", "own23"];
+/// Attacks on memory that only the death of a worker, twice, ends: one more worker must be started for the second.
+const TAKES_TWO_WORKERS: [&str; 1] = ["d01"];
+
+const BOT: &str = r#"{ "name": "B" }"#;
+
+/// What every bot says to everybody.
+const ANSWER: &str = "
+if (event.type === 'ping' || event.channel === 'api') {
+  event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
+  return bp.events.replyToEvent(event, [{ type: 'text', text: 'pong' }])
+}";
+
+struct Attack {
+    id: String,
+    what: String,
+    body: String,
+}
+
+#[derive(Debug)]
+struct Outcome {
+    id: String,
+    what: String,
+    /// From the answer to the request until the event is processed, by the clock of its user.
+    took: Duration,
+    /// The same of the user's next event, from then on.
+    next: Duration,
+    /// Why it ended, where a worker had to be killed for it.
+    ended: Option<String>,
+    errors: u64,
+    /// `file:line message` of what was reported.
+    reports: Vec<(String, Option<u64>, String)>,
+    /// What is wrong.
+    faults: Vec<String>,
+}
+
+fn attacks() -> Vec<Attack> {
+    let only = std::env::var("ATTACKS").unwrap_or_default();
+    let wanted = |id: &str| only.is_empty() || only.split(',').any(|start| id.starts_with(start));
+    let mut attacks = Vec::new();
+    for file in ["containment.js", "host.js"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks").join(file);
+        let text = fs::read_to_string(path).unwrap();
+        for entry in text.split("\n//// ").skip(1) {
+            let (head, body) = entry.split_once('\n').unwrap();
+            let (id, what) = head.split_once(" | ").unwrap();
+            if wanted(id) {
+                attacks.push(Attack { id: id.into(), what: what.into(), body: body.trim_end().into() });
+            }
+        }
+    }
+    attacks
+}
+
+fn hook_of(id: &str) -> String {
+    format!("bots/attacked/hooks/before_incoming_middleware/{id}.js")
+}
+
+fn workspace(attacks: &[Attack]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("bots/attacked/bot.config.json", BOT);
+    write("bots/calm/bot.config.json", BOT);
+    write("hooks/after_incoming_middleware/99_answer.js", ANSWER);
+    for Attack { id, body, .. } in attacks {
+        write(&hook_of(id), &format!("if (event.type !== '{id}') return\n{body}\n"));
+    }
+    folder
+}
+
+/// Speaks as other users of both bots until it is told to stop; gives how long each of them waited, the longest last.
+async fn other_users(client: Client, stop: Arc<AtomicBool>) -> Vec<(Duration, &'static str)> {
+    let mut waits = Vec::new();
+    for number in 0_u32.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let bot = if number.is_multiple_of(2) { "calm" } else { "attacked" };
+        let begun = Instant::now();
+        let path = format!("/api/v1/bots/{bot}/converse/other-{}", number % 20);
+        let answer = client.post(&path, r#"{"type":"text","text":"hi"}"#).await;
+        waits.push((begun.elapsed(), bot));
+        assert_eq!(answer.status, 200, "{bot}: {}", answer.body);
+        assert_eq!(answer.json()["responses"][0]["text"], "pong", "{bot}: {}", answer.body);
+    }
+    waits.sort();
+    waits
+}
+
+/// Waits until the user's event of that type is over; gives its trace.
+async fn over(log: &Log, user: &str, kind: &str) -> Value {
+    let find = |entry: &Value| {
+        let trace = &entry["trace"];
+        (trace["target"] == user && trace["type"] == kind).then(|| trace.clone())
+    };
+    log.wait(&format!("the {kind} of {user} is over"), find).await
+}
+
+async fn post(client: Client, user: &str, body: &Value) {
+    let path = format!("/api/v1/bots/attacked/mod/channel-web/events/{user}");
+    // A key that would be the prototype in a careless server.
+    let body = body.to_string().replace("\"proto\"", "\"__proto__\"");
+    let answer = client.post(&path, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+async fn run(client: Client, log: &Log, attack: &Attack) -> Outcome {
+    let Attack { id, what, .. } = attack;
+    let user = format!("user-of-{id}");
+    post(client, &user, &json!({ "type": id, "text": "x", "proto": { "polluted": true } })).await;
+    let begun = Instant::now();
+    // It waits behind the attack, as the user's next message does.
+    post(client, &user, &json!({ "type": "ping" })).await;
+    let trace = over(log, &user, id).await;
+    let took = begun.elapsed();
+    let next = over(log, &user, "ping").await;
+    let mut outcome = Outcome {
+        id: id.clone(),
+        what: what.clone(),
+        took,
+        next: begun.elapsed() - took,
+        ended: trace["ended"].as_str().map(str::to_owned),
+        errors: trace["errors"].as_u64().unwrap(),
+        reports: Vec::new(),
+        faults: Vec::new(),
+    };
+    outcome.reports = log.all(|entry| {
+        let mine = entry["module"] == "script" && entry["level"] == "error" && entry["event"] == trace["eventId"];
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        mine.then(|| (text("file"), entry["line"].as_u64(), text("message")))
+    });
+    outcome.check(&next);
+    if !answered(client, &user).await {
+        outcome.faults.push("the user's next event was not answered".into());
+    }
+    outcome
+}
+
+/// Whether the last message in the user's conversation is the answer. It is committed shortly after the event is over.
+async fn answered(client: Client, user: &str) -> bool {
+    let path = format!("/api/v1/bots/attacked/mod/channel-web/conversations/{user}");
+    let begun = Instant::now();
+    while begun.elapsed() < COMMITTED {
+        let list = client.get(&path).await.json();
+        let conversation = client.get(&format!("{path}/{}", list["conversations"][0]["id"])).await.json();
+        let last = conversation["messages"].as_array().and_then(|messages| messages.last());
+        if last.is_some_and(|last| last["message_text"] == "pong") {
+            return true;
+        }
+    }
+    false
+}
+
+impl Outcome {
+    fn check(&mut self, next: &Value) {
+        let id = self.id.as_str();
+        let mut faults = Vec::new();
+        let budget = if LEAVES_SOMETHING.contains(&id) { FLOATING } else { BUDGET };
+        if self.took > budget * if TAKES_TWO_WORKERS.contains(&id) { 2 * DUE } else { DUE } {
+            faults.push(format!("it took {:?}, {budget:?} are allowed", self.took));
+        }
+        if (self.errors > 0 || self.ended.is_some()) && !self.reports.iter().any(|(file, ..)| *file == hook_of(id)) {
+            faults.push(format!("it was not reported with its file: {:?}", self.reports));
+        }
+        let own_line = |(_, line, message): &(String, Option<u64>, String)| {
+            // What was killed from outside, and what is no Error, has no line.
+            line.is_none() && message.contains("Error: ") && !message.contains("MemoryError")
+        };
+        if let Some(report) = self.reports.iter().find(|report| own_line(report)) {
+            faults.push(format!("an error was reported without its line: {report:?}"));
+        }
+        if next["errors"] != 0 || !next["ended"].is_null() {
+            faults.push(format!("the user's next event had errors: {next}"));
+        }
+        self.faults = faults;
+    }
+
+    fn row(&self) -> String {
+        let reports = self.reports.iter().take(2).map(|(file, line, message)| {
+            let file = file.rsplit('/').next().unwrap_or_default();
+            let line = line.map_or(String::new(), |line| format!(":{line}"));
+            format!("{file}{line} {}", message.chars().take(100).collect::<String>())
+        });
+        let reports: Vec<String> = reports.collect();
+        format!(
+            "{:>7.0} ms  {:>5.0} ms  {:<8} {:<60} {}{}\n",
+            self.took.as_secs_f64() * 1e3,
+            self.next.as_secs_f64() * 1e3,
+            self.id,
+            self.what,
+            if self.ended.is_some() { "[worker killed] " } else { "" },
+            reports.join(" | ")
+        )
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attack_is_over_in_time_and_reported_and_nobody_else_waits() {
+    let attacks = Arc::new(attacks());
+    let folder = workspace(&attacks);
+    let mut server = ServerProcess::start(folder.path(), &[]).await;
+    let (client, stop) = (server.client, Arc::new(AtomicBool::new(false)));
+    // Realms of both bots are warm, as in a server that has been running.
+    let warm = Arc::new(AtomicBool::new(false));
+    let warming = tokio::spawn(other_users(client, Arc::clone(&warm)));
+    server.log.wait("anything of a user", |entry| (entry["trace"]["target"] == "other-9").then_some(())).await;
+    warm.store(true, Ordering::Relaxed);
+    warming.await.unwrap();
+    let before = memory(&server);
+    let others = tokio::spawn(other_users(client, Arc::clone(&stop)));
+    let begun = Instant::now();
+    let next = Arc::new(AtomicUsize::new(0));
+    let lanes: Vec<_> = (0..AT_ONCE)
+        .map(|_| {
+            let (attacks, log, next) = (Arc::clone(&attacks), Arc::clone(&server.log), Arc::clone(&next));
+            tokio::spawn(async move {
+                let mut outcomes = Vec::new();
+                while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    outcomes.push(run(client, &log, attack).await);
+                }
+                outcomes
+            })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for lane in lanes {
+        outcomes.extend(lane.await.unwrap());
+    }
+    let all = begun.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    let waits = others.await.unwrap();
+    let worst = waits[waits.len() - 1].0;
+    outcomes.sort_by_key(|outcome| outcome.took);
+    let queue = client.get("/status").await.json()["queue"].take();
+    let table = summary(&outcomes, &waits, all, &queue, &[before, memory(&server)]);
+    if let Ok(path) = std::env::var("ATTACKS_TABLE") {
+        fs::write(path, &table).unwrap();
+    }
+    let faults: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.faults.is_empty()).collect();
+    let told: Vec<String> = faults.iter().map(|outcome| format!("{}: {}", outcome.id, outcome.faults.join("; "))).collect();
+    assert!(faults.is_empty(), "{table}\n{}", told.join("\n"));
+    assert!(worst < OTHERS * DUE, "another user waited {worst:?}\n{table}");
+    assert!(server.lives(), "the server has ended\n{table}");
+    assert_eq!(queue["waiting"], 0, "somebody's queue is stuck\n{table}");
+}
+
+/// Proportional resident memory of the server and of all its workers, in kilobytes.
+fn memory(server: &ServerProcess) -> (u64, u64) {
+    (pss(server.pid), server.workers().into_iter().map(pss).sum())
+}
+
+fn summary(
+    outcomes: &[Outcome],
+    waits: &[(Duration, &'static str)],
+    all: Duration,
+    queue: &Value,
+    memory: &[(u64, u64); 2],
+) -> String {
+    let mut text: String = outcomes.iter().map(Outcome::row).collect();
+    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
+    let _ = writeln!(
+        text,
+        "{} attacks in {all:.1?}; {} calls of other users waited p50 {:.1?}, p99 {:.1?}, p99.9 {:.1?}, worst {:.1?}\n\
+         server {} → {} kB, workers {} → {} kB (PSS)\n{queue}",
+        outcomes.len(),
+        waits.len(),
+        at(0.5).0,
+        at(0.99).0,
+        at(0.999).0,
+        at(1.0),
+        memory[0].0,
+        memory[1].0,
+        memory[0].1,
+        memory[1].1,
+    );
+    text
+}
