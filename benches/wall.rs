@@ -11,9 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use nudge::config::ScriptLimits;
 use nudge::model::StateSnapshot;
 use nudge::program::{BotProgram, HookKind, Program, Role, Script, Shape};
-use nudge::protocol::{
-    DispatchHead, DispatchKind, Frame, FrameKind, FrameReader, Hello, build_id_of, event_work,
-};
+use nudge::protocol::{DispatchHead, DispatchKind, Frame, FrameKind, FrameReader, Hello, build_id_of, event_work};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_nudge");
 const SNIPPET: &str = include_str!("../tests/snippets/3.js");
@@ -81,11 +79,8 @@ impl Worker {
 
 fn wall(criterion: &mut Criterion) {
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
-    let mut child = Command::new(WORKER)
-        .arg("worker")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .spawn()
-        .expect("a worker");
+    let mut child =
+        Command::new(WORKER).arg("worker").stdin(Stdio::from(OwnedFd::from(theirs))).spawn().expect("a worker");
     let mut worker = Worker { socket: ours, reader: FrameReader::new(1 << 24) };
     worker.send(&Frame::new(FrameKind::Hello, serde_json::to_vec(&hello()).expect("JSON")));
     worker.until(FrameKind::Ready, 0);

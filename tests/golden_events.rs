@@ -34,7 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn every_workspace_does_with_its_events_what_its_out_txt_says() {
     let hearing = Hearing::start();
     let wanted = std::env::var("CASE").unwrap_or_default();
-    let mut cases: Vec<_> = fs::read_dir(fixture("golden/events")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<_> =
+        fs::read_dir(fixture("golden/events")).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     let mut failures = String::new();
     for case in cases {
@@ -255,7 +256,8 @@ impl Case {
         };
         let state = self.store.restore(&SessionKey { conversation, thread: thread.map(Into::into) }).unwrap();
         let mut line = format!("  state {channel}/{target}");
-        let parts = [("user", state.user), ("session", state.session), ("temp", state.temp), ("context", state.context)];
+        let parts =
+            [("user", state.user), ("session", state.session), ("temp", state.temp), ("context", state.context)];
         for (name, json) in parts {
             if !["{}", r#"{"lastMessages":[]}"#].contains(&json.as_str()) {
                 write!(line, " {name}={json}").unwrap();
@@ -288,9 +290,11 @@ fn trace_line(trace: &Value) -> String {
     let mut line = format!("  event {} {}/{}", text(trace, "type"), text(trace, "channel"), text(trace, "target"));
     for step in trace["steps"].as_array().into_iter().flatten() {
         let kind = text(step, "s");
-        let flags = step["flags"].as_array().into_iter().flatten().fold(String::new(), |all, flag| {
-            all + " ⚑" + flag.as_str().unwrap_or_default()
-        });
+        let flags = step["flags"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .fold(String::new(), |all, flag| all + " ⚑" + flag.as_str().unwrap_or_default());
         match kind.as_str() {
             "hook" if text(step, "f").starts_with("builtin:") && flags.is_empty() && step["err"].is_null() => {}
             "hook" => {

@@ -223,8 +223,8 @@ impl Core {
                 }
             }
             FromWorker::End(worker, None) => self.reap(worker),
-            FromWorker::End(worker, Some(why)) => {
-                self.distrust(worker, None, why);
+            FromWorker::End(worker, Some((dispatch, why))) => {
+                self.distrust(worker, dispatch, why);
                 self.reap(worker);
             }
         }
@@ -246,7 +246,7 @@ impl Core {
             }
             Message::Effect { dispatch, number, effect } => {
                 self.flight(worker, dispatch)?;
-                self.effect(dispatch, number, *effect).map_err(|why| (Some(dispatch), why))
+                self.effect(dispatch, number, effect).map_err(|why| (Some(dispatch), why))
             }
             Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),
             Message::Log { dispatch, line } => {

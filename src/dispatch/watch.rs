@@ -66,6 +66,14 @@ impl Core {
         let settings = &self.shared.settings;
         let (slice, grace) = (settings.scripts.slice, settings.dispatch.grace);
         let overrun = beat.running.iter().find(|row| overruns(row, slice, grace));
+        let own = |dispatch: u64| match dispatch {
+            0 => self.pool.workers.get(&id).is_some_and(|worker| worker.compiling.is_some()),
+            _ => self.flights.get(&dispatch).is_some_and(|flight| flight.worker == id),
+        };
+        // A row may name what has just ended. That it still runs, for so long, is no truth: nobody is accused on its word.
+        if let Some(row) = overrun.filter(|row| !own(row.dispatch)) {
+            return Err(format!("it says that dispatch {} runs, which it does not have", row.dispatch));
+        }
         let cause = overrun.map(|row| Cause::Guilty {
             dispatch: row.dispatch,
             what: format!("killed after {} ms", row.slice_ms),

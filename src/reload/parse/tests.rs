@@ -72,7 +72,11 @@ fn names_assigned_without_declaration_are_found() {
     assert_eq!(names("function f() { inner = 1 } (() => { arrow = 2 })()"), ["arrow", "inner"]);
     assert!(names("var a = 1; let b; a = 2; b = 3; function f(c) { c = 1 }").is_empty());
     assert!(names("event = {}; bp = 1; module = 2; exports = 3; require = 4; arguments = 5; undefined = 6").is_empty());
-    assert_eq!(names("Promise = require('bluebird'); console = 1"), ["Promise", "console"], "globals cannot be changed");
+    assert_eq!(
+        names("Promise = require('bluebird'); console = 1"),
+        ["Promise", "console"],
+        "globals cannot be changed"
+    );
     assert!(names("'use strict'; foo = 1").is_empty(), "strict code throws");
     assert_eq!(names("function f() { 'use strict'; foo = 1 } bar = 1"), ["bar"]);
     assert!(names("foo.bar = 1; x[0] = 2; read").is_empty());
