@@ -12,6 +12,7 @@ mod deaths;
 mod effects;
 mod hello;
 mod hold;
+mod memory;
 mod outcome;
 mod pool;
 mod process;

@@ -295,7 +295,7 @@ impl Core {
             if self.program.is_some() {
                 self.pump_hooks();
                 self.pump_alone();
-                while !self.watch.paused {
+                while !self.watch.memory.paused() {
                     let Some(worker) = self.pool.pick(self.shared.settings.scripts.realms) else { break };
                     let Some(job) = self.next_job() else { break };
                     self.dispatch_event(job, worker);

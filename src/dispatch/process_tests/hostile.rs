@@ -31,3 +31,33 @@ async fn a_worker_that_blames_a_dispatch_that_is_not_its_own_does_not_run_for_ev
     let stats = server.dispatcher.stats();
     assert_eq!((stats.workers_killed, stats.set_aside), (2, 1));
 }
+
+/// What a worker of these tests holds by itself is more than any sensible limit of this one.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn events_go_on_after_all_workers_together_held_too_much_memory() {
+    let mut settings = settings();
+    settings.dispatch.all_resident = 100 << 20;
+    let server = server(settings).await;
+    server.serve();
+    assert_eq!(server.converse("u", json!({ "do": "hoard", "text": "x" })).await, ["\"hoarded\""]);
+    let resident = |server: &Server| server.dispatcher.stats().resident_bytes;
+    while resident(&server) < 100 << 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    while resident(&server) > 100 << 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(server.converse("u", json!({ "do": "reply", "text": "next" })).await, ["null", "\"next\""]);
+    assert_eq!(server.dispatcher.stats().workers_crashed, 0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_memory_that_cannot_be_kept_stops_no_event() {
+    let mut settings = settings();
+    settings.dispatch.all_resident = 1;
+    let server = server(settings).await;
+    server.serve();
+    assert_eq!(server.converse("u", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
+}

@@ -19,6 +19,8 @@ fn a_worker_process() {
     let mut socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
     let out = Mutex::new(socket.try_clone().unwrap());
     let running: Mutex<HashMap<u64, (Instant, String)>> = Mutex::default();
+    // Memory that goes only with the process.
+    let hoard: Mutex<Vec<u8>> = Mutex::default();
     let raw = |kind: FrameKind, dispatch: u64, number: u32, body: Vec<u8>| {
         let mut wire = bytes::BytesMut::new();
         Frame { kind, dispatch, number, body: body.into() }.write(&mut wire);
@@ -105,6 +107,11 @@ fn a_worker_process() {
                     send(FrameKind::Effect, dispatch, u32::try_from(number).unwrap(), effect);
                 }
                 reply(9, "text", json!({ "text": "after" }));
+                processed(true);
+            }
+            "hoard" => {
+                hoard.lock().unwrap().resize(120 << 20, 1);
+                reply(0, "text", json!({ "text": "hoarded" }));
                 processed(true);
             }
             "no json" => raw(FrameKind::Effect, dispatch, 0, b"{".to_vec()),
