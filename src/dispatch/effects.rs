@@ -136,10 +136,6 @@ impl Core {
     }
 
     fn incoming(&mut self, event: EventId, number: u32, key: ConversationKey, effect: Effect) {
-        if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key) {
-            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} is dropped: {full}");
-            return;
-        }
         let draft = EventDraft {
             key: key.clone(),
             thread: effect.thread_id.map(Arc::from),
@@ -150,8 +146,13 @@ impl Core {
             credentials: None,
             suggestions: effect.suggestions,
         };
+        let bytes = draft.bytes();
+        if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key, bytes) {
+            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} is dropped: {full}");
+            return;
+        }
         let shared = Arc::clone(&self.shared);
-        self.shared.store.follow_up(event, number, draft, move |result| followed(&shared, event, &key, result));
+        self.shared.store.follow_up(event, number, draft, move |result| followed(&shared, event, &key, bytes, result));
     }
 
     /// A line of the worker itself. More than a few hundred between two looks at it are a flood.
@@ -162,15 +163,21 @@ impl Core {
     }
 }
 
-fn followed(shared: &Shared, event: EventId, key: &ConversationKey, result: Result<FollowUp, StoreError>) {
+fn followed(
+    shared: &Shared,
+    event: EventId,
+    key: &ConversationKey,
+    bytes: usize,
+    result: Result<FollowUp, StoreError>,
+) {
     match result {
         Ok(FollowUp::Queued(queued)) => {
             count(&shared.counters.follow_ups_committed);
-            shared.tell(Control::Queued { event: queued, at: std::time::Instant::now(), collector: None });
+            shared.tell(Control::Queued { event: queued, bytes, at: std::time::Instant::now(), collector: None });
         }
-        Ok(FollowUp::AlreadyQueued) => shared.admission.leave(key),
+        Ok(FollowUp::AlreadyQueued) => shared.admission.leave(key, bytes),
         Err(error) => {
-            shared.admission.leave(key);
+            shared.admission.leave(key, bytes);
             tracing::error!(bot = %key.bot, "an event sent by a script of event {event} could not be stored: {error}");
         }
     }

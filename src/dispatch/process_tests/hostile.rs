@@ -61,3 +61,25 @@ async fn a_limit_of_memory_that_cannot_be_kept_stops_no_event() {
     server.serve();
     assert_eq!(server.converse("u", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn huge_events_wait_in_the_store_alone_and_too_many_of_them_are_refused() {
+    let mut settings = settings();
+    settings.dispatch.queue_bytes = 1 << 20;
+    let first = server(settings.clone()).await;
+    let huge = || json!({ "do": "reply", "text": "x".repeat(600_000) });
+    first.dispatcher.accept(draft("api", "u", huge()), Place::Nowhere, None).await.unwrap();
+    let error = first.dispatcher.accept(draft("api", "v", huge()), Place::Nowhere, None).await.unwrap_err();
+    assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
+    // What an earlier run left has its body back when it runs.
+    first.dispatcher.stop(Duration::from_secs(1)).await;
+    let Server { dispatcher, store, clock, folder } = first;
+    drop(dispatcher);
+    let second = start(settings, folder, clock, store).await;
+    let error = second.dispatcher.accept(draft("api", "v", huge()), Place::Nowhere, None).await.unwrap_err();
+    assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
+    second.serve();
+    second.drained().await;
+    assert_eq!(second.dispatcher.stats().replies_committed, 2, "typing and the text");
+    assert_eq!(second.converse("v", huge()).await[1].len(), 600_002, "one that has just come is read back too");
+}
