@@ -260,7 +260,7 @@ impl Host {
                 FrameKind::Beat,
                 0,
                 0,
-                &Beat { running: self.running(script).into_iter().collect(), ..Beat::default() },
+                &Beat { running: self.running(script).into_iter().collect() },
             );
         }
         self.script.replace(script)
