@@ -19,4 +19,6 @@ pub use run::{Job, Outcome, Resume};
 pub use wait::{Occupancy, ToRealm};
 
 #[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
 pub(crate) mod tests;
