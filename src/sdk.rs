@@ -201,7 +201,7 @@ pub const MEMBERS: &[Member] = &[
         "bots",
         "getAllBots",
         "(): Promise<Map<string, BotConfig>>",
-        "The bots and their configurations, without their secrets.",
+        "All bots, mounted or not, and their configurations, without their secrets.",
     ),
     request(
         "bots",
@@ -243,9 +243,62 @@ pub const MEMBERS: &[Member] = &[
     realm("logger", "level", "(level: number): Logger", "Accepted for compatibility; the log's own level decides."),
 ];
 
+/// What stands on `bp` beside the namespaces.
+pub const OBJECTS: [&str; 5] = ["version", "IO", "LoggerLevel", "LogLevel", "NodeActionType"];
+
+/// What the original has and this server does not: namespaces, and members of namespaces that are there.
+pub const ELSEWHERE: &[&str] = &[
+    "ButtonAction",
+    "RealTimePayload",
+    "bots.createBotRevision",
+    "bots.exportBot",
+    "bots.getBotTemplate",
+    "bots.importBot",
+    "bots.listBotRevisions",
+    "bots.rollbackBotToRevision",
+    "cms.createOrUpdateContentElement",
+    "cms.deleteContentElements",
+    "cms.getFilePath",
+    "cms.readFile",
+    "cms.saveFile",
+    "config.getModuleConfig",
+    "config.getModuleConfigForBot",
+    "config.mergeBotConfig",
+    "database",
+    "dialog.jumpTo",
+    "dialog.processEvent",
+    "distributed",
+    "events.findEvents",
+    "events.isIncomingQueueEmpty",
+    "events.registerMiddleware",
+    "events.removeMiddleware",
+    "events.saveUserFeedback",
+    "events.updateEvent",
+    "experimental",
+    "ghost",
+    "http.createRouterForBot",
+    "http.decodeExternalToken",
+    "http.deleteRouterForBot",
+    "http.extractExternalToken",
+    "http.getAxiosConfigForBot",
+    "messaging",
+    "notifications",
+    "realtime",
+    "workspaces",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_to_be_missing_is_missing() {
+        for name in ELSEWHERE {
+            let offered =
+                |member: &Member| member.namespace == *name || format!("{}.{}", member.namespace, member.name) == *name;
+            assert!(!MEMBERS.iter().any(offered) && !OBJECTS.contains(name), "{name} is offered: take it off the list");
+        }
+    }
 
     #[test]
     fn no_member_stands_twice_in_the_table() {

@@ -265,6 +265,21 @@ mod tests {
                 value!(["web", ""]),
                 "bp.users.getAttributes: \"userId\" must be a string that is not empty, got an empty string",
             ),
+            (
+                "kvs.get",
+                value!({ "args": ["b", null], "not": { "1": "a function" } }),
+                "bp.kvs.get: \"key\" must be a string, got a function",
+            ),
+            (
+                "kvs.get",
+                value!({ "args": ["b", "k", null], "not": { "2": "a symbol" } }),
+                "bp.kvs.get: \"path\" must be a path such as \"a.b[0]\" or an array of keys, got a symbol",
+            ),
+            (
+                "kvs.get",
+                value!({ "args": 7 }),
+                "bp.kvs.get: arguments must be an array: invalid type: integer `7`, expected a sequence at line 1 column 9",
+            ),
             ("kvs.nope", value!([]), "bp.kvs.nope is not offered by this server"),
             (
                 "security.getMessageSignature",

@@ -3,10 +3,12 @@
 //! the state as it is stored. `UPDATE=1` writes `out.txt`, `CASE=<part of a name>` runs some cases only.
 
 #[path = "common/app.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
 mod app;
 #[path = "common/blank.rs"]
 mod blank;
 #[path = "common/client.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
 mod client;
 #[path = "common/hearing.rs"]
 mod hearing;
@@ -102,7 +104,9 @@ impl Case {
         let clock = Clock::manual(u64::try_from(now).unwrap());
         let app = TestApp::serve(workspace, |options| options.clock = clock.clone()).await;
         let store = Store::open(&database, clock.clone()).unwrap();
-        let bot = app.client.get("/status").await.json()["bots"][0]["id"].as_str().unwrap().to_owned();
+        let status = app.client.get("/status").await.json();
+        let mounted = status["bots"].as_array().unwrap().iter().find(|bot| bot["disabled"] == false);
+        let bot = mounted.unwrap()["id"].as_str().unwrap().to_owned();
         let mut case = Self {
             app,
             store,
@@ -132,6 +136,15 @@ impl Case {
         if let Some(seconds) = step["wait"].as_u64() {
             self.clock.advance(Duration::from_secs(seconds));
             return;
+        }
+        if let Some(path) = step["get"].as_str() {
+            let answer = self.app.client.get(path).await;
+            return self.said(&format!(
+                "> get {path}\n< {} {}{}",
+                answer.status,
+                answer.header("location"),
+                answer.body
+            ));
         }
         let bot = step["bot"].as_str().unwrap_or(self.bot.as_str()).to_owned();
         let web = format!("/api/v1/bots/{bot}/mod/channel-web");

@@ -94,6 +94,25 @@ fn sources() -> Vec<File> {
         .collect()
 }
 
+#[test]
+fn no_javascript_of_ours_is_too_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["src/engine/js", "src/script/js", "hooks", "content-types"] {
+        let mut folders = vec![root.join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let lines = fs::read_to_string(&path).unwrap().lines().count();
+                    assert!(lines <= LONGEST, "{}: {lines} lines, at most {LONGEST}", path.display());
+                }
+            }
+        }
+    }
+}
+
 fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -84,7 +84,7 @@ impl Core {
             // What a start hook left behind is not done as long as it is there.
             Work::Hooks(_) => (1, 0, false),
         };
-        let running = worker.running.iter().any(|row| row.dispatch == dispatch);
+        let running = worker.running.iter().any(|row| row.dispatch == dispatch) || worker.queued.contains(&dispatch);
         let woken = flight.live.woken(self.shared.started);
         Some(Doing { dispatch, processed, running, woken, runs, deaths })
     }

@@ -1,9 +1,12 @@
 //! What becomes of the events of a worker that is gone. Pure decisions; `deaths` carries them out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Runs of one event after which it is no longer trusted to share a worker, whatever killed those.
 const TRUSTED_RUNS: u32 = 3;
+
+/// How long a beat may be on its way to us, or work on its way to the worker.
+const UNDER_WAY: Duration = Duration::from_millis(50);
 
 /// Why a worker is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub(super) struct Doing {
     pub dispatch: u64,
     /// It said `Processed`: its state is on its way to the store.
     pub processed: bool,
-    /// It stood among those running in the last beat.
+    /// It stood among those running in the last beat, or among those about to run.
     pub running: bool,
     /// When it last was given something to do: its dispatch or the answer to a request.
     pub woken: Instant,
@@ -63,7 +66,8 @@ pub(super) enum Verdict {
 /// Decides over all events of one worker. `beat` is when its last sign of life with the list of running threads came.
 pub(super) fn decide(cause: &Cause, beat: Option<Instant>, events: &[Doing]) -> Vec<Verdict> {
     // Between two beats a script may start and crash at once, so what was given work since the last beat is suspect too.
-    let active = |event: &Doing| event.running || beat.is_none_or(|beat| event.woken >= beat);
+    // A beat is some time on its way: what it could not know of yet counts as well.
+    let active = |event: &Doing| event.running || beat.is_none_or(|beat| event.woken + UNDER_WAY >= beat);
     let unfinished = || events.iter().filter(|event| !event.processed);
     let nobody_active = !unfinished().any(active);
     events
@@ -89,7 +93,6 @@ pub(super) fn decide(cause: &Cause, beat: Option<Instant>, events: &[Doing]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn doing(dispatch: u64, woken: Instant) -> Doing {
         Doing { dispatch, processed: false, running: false, woken, runs: 1, deaths: 0 }
@@ -122,9 +125,11 @@ mod tests {
     fn after_a_crash_those_that_ran_are_suspects_and_those_that_waited_are_not() {
         let start = Instant::now();
         let beat = start + Duration::from_millis(100);
-        let later = start + Duration::from_millis(120);
-        let events = [Doing { running: true, ..doing(1, start) }, doing(2, start), doing(3, later)];
-        assert_eq!(decide(&crashed(), Some(beat), &events), [Verdict::Alone, Verdict::Again, Verdict::Alone]);
+        let (while_on_its_way, later) = (start + Duration::from_millis(60), start + Duration::from_millis(120));
+        let events =
+            [Doing { running: true, ..doing(1, start) }, doing(2, start), doing(3, later), doing(4, while_on_its_way)];
+        let verdicts = [Verdict::Alone, Verdict::Again, Verdict::Alone, Verdict::Alone];
+        assert_eq!(decide(&crashed(), Some(beat), &events), verdicts);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::BytesMut;
 
 use super::bot_realm::LoadedProgram;
+use super::explain::explain;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
@@ -75,6 +76,8 @@ pub struct Host {
     pub program: RefCell<Option<Arc<LoadedProgram>>>,
     /// The bot of the present work.
     pub bot: RefCell<String>,
+    /// The bot whose elements are read right now, if it is another one.
+    content_of: RefCell<Option<String>>,
     /// The dispatch.
     pub dispatch: Cell<u64>,
     /// Next effect's number.
@@ -94,6 +97,12 @@ pub struct Host {
     pub script: Cell<u32>,
     entered: Cell<Option<Instant>>,
     failed: Cell<bool>,
+    /// Effects since the event, or the turn of a long-lived realm, began.
+    effects: Cell<u32>,
+    /// Files that were compiled or packages that were loaded since the event began.
+    pub loaded: Cell<u32>,
+    /// Nothing of this realm's scripts may leave it any more.
+    pub closed: Cell<bool>,
 }
 
 impl Host {
@@ -107,6 +116,7 @@ impl Host {
             buffer: RefCell::default(),
             program: RefCell::default(),
             bot: RefCell::default(),
+            content_of: RefCell::default(),
             dispatch: Cell::new(0),
             sequence: Cell::new(0),
             request: Cell::new(0),
@@ -118,17 +128,39 @@ impl Host {
             script: Cell::new(u32::MAX),
             entered: Cell::new(None),
             failed: Cell::new(false),
+            effects: Cell::new(0),
+            loaded: Cell::new(0),
+            closed: Cell::new(false),
         }
     }
 
     /// Appends a frame of the present dispatch; it goes out with the next [`Self::flush`].
     pub fn frame(&self, kind: FrameKind, number: u32, body: &[u8]) {
+        if self.closed.get() {
+            return;
+        }
         write_frame(&mut self.buffer.borrow_mut(), kind, self.dispatch.get(), number, body);
     }
 
     /// Sends what was appended.
     pub fn flush(&self) {
         self.outbox.flush(&mut self.buffer.borrow_mut());
+    }
+
+    /// The bot whose elements are read.
+    pub fn content_of(&self) -> String {
+        self.content_of.borrow().clone().unwrap_or_else(|| self.bot.borrow().clone())
+    }
+
+    /// Reads the elements of that bot from here on; false where there is no such bot.
+    pub fn read_content_of(&self, bot: &str) -> bool {
+        let bot = bot.to_ascii_lowercase();
+        let own = bot == *self.bot.borrow();
+        let known = own || self.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(&bot));
+        if known {
+            *self.content_of.borrow_mut() = (!own).then_some(bot);
+        }
+        known
     }
 
     /// Whether an answer or a timer is still to come.
@@ -139,14 +171,33 @@ impl Host {
     /// Forgets everything of the last event.
     pub fn clear(&self) {
         self.outstanding.borrow_mut().clear();
+        *self.content_of.borrow_mut() = None;
         self.timers.borrow_mut().clear();
         self.trace.borrow_mut().take();
         self.errors.set(0);
-        self.log_lines.set(0);
+        self.begin_turn();
+        self.loaded.set(0);
         self.sequence.set(0);
         self.script.set(u32::MAX);
         self.entered.set(None);
         self.failed.set(false);
+    }
+
+    /// Counts anew what is limited by event, or by turn in a realm that lives on.
+    pub fn begin_turn(&self) {
+        self.log_lines.set(0);
+        self.effects.set(0);
+    }
+
+    /// How many lines were written, to go on counting in another realm.
+    pub fn log_lines(&self) -> u32 {
+        self.log_lines.get()
+    }
+
+    /// Goes on counting where an earlier realm of the same event stopped.
+    pub fn resume_counts(&self, log_lines: u32, effects: u32) {
+        self.log_lines.set(log_lines);
+        self.effects.set(effects);
     }
 
     /// A script begins; gives the one that ran before.
@@ -252,9 +303,15 @@ impl Host {
             (Some(source), Some(line)) => Some(code_frame(&source.source, line, error.column.unwrap_or(1))),
             _ => None,
         };
+        let better = match (source, error.line) {
+            (Some(source), Some(line)) if error.name == "TypeError" => {
+                explain(&error.message, &source.source, line, error.column.unwrap_or(1))
+            }
+            _ => None,
+        };
         LogLine {
             level: "error".into(),
-            message: format!("{}: {}", error.name, error.message),
+            message: format!("{}: {}", error.name, better.as_ref().unwrap_or(&error.message)),
             file: (!error.file.is_empty()).then(|| error.file.clone()),
             line: error.line,
             column: error.column,
@@ -293,7 +350,7 @@ impl Host {
     pub fn effect(&self, json: &str, kind: &str, incoming: bool) -> Result<(), String> {
         let limits = &self.hello.limits;
         let number = self.sequence.get();
-        if number >= limits.effects {
+        if self.effects.get() >= limits.effects {
             return Err(format!("an event may make at most {} replies and events (scripts.effects)", limits.effects));
         }
         if json.len() as u64 > limits.frame {
@@ -304,6 +361,7 @@ impl Host {
             ));
         }
         self.sequence.set(number + 1);
+        self.effects.set(self.effects.get() + 1);
         if self.hello.trace {
             self.trace.borrow_mut().note(if incoming { "event" } else { "reply" }, "t", kind);
         }
@@ -321,7 +379,7 @@ impl Host {
                 limits.requests
             ));
         }
-        if arguments.len() as u64 > limits.frame {
+        if (arguments.len() + method.len() + 1) as u64 > limits.frame {
             return Err(format!("bp.{method}: the arguments may be at most {} bytes (scripts.frame)", limits.frame));
         }
         let number = self.request.get();
