@@ -88,7 +88,7 @@ fn run_answered(source: &str, limits: ScriptLimits) -> Vec<Frame> {
     run_all(&[(BeforeIncomingMiddleware, "1.js", source)], limits, EVENT, vec![answer])
 }
 
-fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str) -> Vec<Frame> {
+pub(super) fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str) -> Vec<Frame> {
     run_all(files, limits, event, Vec::new())
 }
 
@@ -134,7 +134,7 @@ fn run_all(
 }
 
 /// What came out, a line each, without what varies.
-fn told(frames: &[Frame]) -> String {
+pub(super) fn told(frames: &[Frame]) -> String {
     let mut out = String::new();
     for frame in frames {
         let body = String::from_utf8_lossy(&frame.body);
