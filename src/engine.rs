@@ -20,6 +20,8 @@ pub use run::{Job, Outcome, Resume};
 pub use wait::{Occupancy, ToRealm};
 
 #[cfg(test)]
+mod attack_tests;
+#[cfg(test)]
 mod limit_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -223,8 +223,8 @@ impl Core {
                 }
             }
             FromWorker::End(worker, None) => self.reap(worker),
-            FromWorker::End(worker, Some(why)) => {
-                self.distrust(worker, None, why);
+            FromWorker::End(worker, Some(broken)) => {
+                self.distrust(worker, broken.dispatch, broken.why);
                 self.reap(worker);
             }
         }
@@ -240,12 +240,16 @@ impl Core {
             Message::Request { dispatch, number, method, args } => {
                 let Some(out) = self.pool.out(worker) else { return Ok(()) };
                 let shared = Arc::clone(&self.shared);
+                let frame = shared.settings.scripts.frame;
                 let flight = self.flight(worker, dispatch)?;
+                flight.count_bytes(args.get().len(), frame).map_err(|why| (Some(dispatch), why))?;
                 let ask = super::work::Ask { number, method, args };
                 super::requests::ask(&shared, dispatch, flight, &out, ask).map_err(|why| (Some(dispatch), why))
             }
             Message::Effect { dispatch, number, effect } => {
-                self.flight(worker, dispatch)?;
+                let frame = self.shared.settings.scripts.frame;
+                let flight = self.flight(worker, dispatch)?;
+                flight.count_bytes(effect.payload.get().len(), frame).map_err(|why| (Some(dispatch), why))?;
                 self.effect(dispatch, number, *effect).map_err(|why| (Some(dispatch), why))
             }
             Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),

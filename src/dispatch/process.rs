@@ -78,12 +78,21 @@ pub(super) enum Message {
     Settled { dispatch: u64, settled: Settled },
 }
 
+/// What a worker sent is no protocol.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// The dispatch it came in the name of, as far as known.
+    pub(super) dispatch: Option<u64>,
+    /// What is wrong with it.
+    pub(super) why: String,
+}
+
 /// What comes from a worker's reader: batches, and at last an end.
 #[derive(Debug)]
 pub(super) enum FromWorker {
     Messages(u32, Vec<Message>),
     /// The socket is at its end, everything before it was handed over; or what came is no protocol, with the reason.
-    End(u32, Option<String>),
+    End(u32, Option<Broken>),
 }
 
 /// Starts a worker. `started` is the zero of `heard`.
@@ -154,28 +163,31 @@ async fn read_frames(
         match take_messages(&mut reader, id, &sink).await {
             Ok(true) => {}
             Ok(false) => return,
-            Err(why) => break Some(why),
+            Err(broken) => break Some(broken),
         }
     };
     // The dispatcher is gone when nobody listens.
     let _ = sink.send(FromWorker::End(id, end)).await;
 }
 
-async fn take_messages(reader: &mut FrameReader, id: u32, sink: &mpsc::Sender<FromWorker>) -> Result<bool, String> {
+async fn take_messages(reader: &mut FrameReader, id: u32, sink: &mpsc::Sender<FromWorker>) -> Result<bool, Broken> {
     let mut batch = Vec::new();
     let mut broken = None;
     loop {
         match reader.next_frame() {
             Ok(None) => break,
-            Ok(Some(frame)) => match parse(frame) {
-                Ok(message) => batch.push(message),
-                Err(why) => {
-                    broken = Some(why);
-                    break;
+            Ok(Some(frame)) => {
+                let dispatch = Some(frame.dispatch).filter(|dispatch| *dispatch != 0);
+                match parse(frame) {
+                    Ok(message) => batch.push(message),
+                    Err(why) => {
+                        broken = Some(Broken { dispatch, why });
+                        break;
+                    }
                 }
-            },
+            }
             Err(error) => {
-                broken = Some(error.to_string());
+                broken = Some(Broken { dispatch: None, why: error.to_string() });
                 break;
             }
         }

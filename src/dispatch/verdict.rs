@@ -40,6 +40,8 @@ pub(super) struct Doing {
     pub processed: bool,
     /// It stood among those running in the last beat, or among those about to run.
     pub running: bool,
+    /// It was past what it may as well: it would have been killed with the next beats.
+    pub overdue: bool,
     /// When it last was given something to do: its dispatch or the answer to a request.
     pub woken: Instant,
     /// How often it has been dispatched, this time included.
@@ -77,7 +79,7 @@ pub(super) fn decide(cause: &Cause, beat: Option<Instant>, events: &[Doing]) -> 
                 return Verdict::Done;
             }
             match cause {
-                Cause::Guilty { dispatch, .. } if *dispatch == event.dispatch => Verdict::Over,
+                Cause::Guilty { dispatch, .. } if *dispatch == event.dispatch || event.overdue => Verdict::Over,
                 Cause::Guilty { .. } | Cause::Told if event.runs < TRUSTED_RUNS => Verdict::Again,
                 Cause::Told => Verdict::Again,
                 Cause::Crashed { .. } if !nobody_active && !active(event) && event.runs < TRUSTED_RUNS => {
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     fn doing(dispatch: u64, woken: Instant) -> Doing {
-        Doing { dispatch, processed: false, running: false, woken, runs: 1, deaths: 0 }
+        Doing { dispatch, processed: false, running: false, overdue: false, woken, runs: 1, deaths: 0 }
     }
 
     fn guilty(dispatch: u64) -> Cause {
@@ -119,6 +121,14 @@ mod tests {
             decide(&guilty(2), Some(now), &events),
             [Verdict::Again, Verdict::Over, Verdict::Again, Verdict::Done]
         );
+    }
+
+    #[test]
+    fn who_overran_as_well_is_over_too_and_not_given_the_same_time_again() {
+        let now = Instant::now();
+        let events = [doing(1, now), Doing { running: true, overdue: true, ..doing(2, now) }];
+        assert_eq!(decide(&guilty(1), Some(now), &events), [Verdict::Over, Verdict::Over]);
+        assert_eq!(decide(&crashed(), Some(now), &events), [Verdict::Again, Verdict::Alone]);
     }
 
     #[test]

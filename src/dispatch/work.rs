@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::DispatchError;
 use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
+use crate::protocol::EVENT_FRAMES;
 
 /// An event on its way.
 #[derive(Debug)]
@@ -66,6 +67,8 @@ pub(super) struct Flight {
     pub(super) processed: bool,
     pub(super) effects: u32,
     pub(super) log_lines: u32,
+    /// Bytes of its effects and requests.
+    pub(super) bytes: u64,
     pub(super) live: Arc<Live>,
     /// Its requests, in order, once it made one.
     pub(super) asks: Option<Asks>,
@@ -106,9 +109,21 @@ impl Flight {
             processed: false,
             effects: 0,
             log_lines: 0,
+            bytes: 0,
             live: Arc::new(live),
             asks: None,
         }
+    }
+
+    /// Counts bytes that its worker sent; an error says that they are more than the worker itself lets through.
+    pub(super) fn count_bytes(&mut self, bytes: usize, frame: u64) -> Result<(), String> {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        let limit = frame.saturating_mul(EVENT_FRAMES);
+        // What is no event lives as long as it likes.
+        if matches!(self.work, Work::Event(_)) && self.bytes > limit {
+            return Err(format!("more than {limit} bytes of one event"));
+        }
+        Ok(())
     }
 
     pub(super) fn bot(&self) -> Option<&BotId> {

@@ -10,7 +10,6 @@ use rquickjs::object::Filter;
 use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Value};
 
 use super::host::Host;
-use crate::model::{BotId, UserId};
 use crate::program::{BotProgram, HookKind, Program, Role, Script};
 use crate::script::modules::{BUNDLED, ModuleIndex, Resolution};
 use crate::script::realm::{Realm, evaluate};
@@ -367,12 +366,8 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
         serde_json::to_string(&ids.collect::<Vec<_>>()).unwrap_or_default()
     }
     let h = Rc::clone(host);
-    let refuses = move |bot: String, target: String| match BotId::parse(&bot) {
-        Ok(id) if h.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(id.as_str())) => {
-            UserId::parse(&target).err().map(|error| format!("the target {target:?} is nobody: a {error}"))
-        }
-        _ => Some(format!("there is no bot {bot:?}")),
-    };
+    let refuses =
+        move |channel: String, target: String, bot: String, thread: String| h.refuses(&channel, &target, &bot, &thread);
     object.set("refuses", realm.function("refuses", refuses)?)?;
     let h = Rc::clone(host);
     object.set("botId", realm.function("botId", move || h.bot.borrow().clone())?)?;

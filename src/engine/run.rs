@@ -14,10 +14,13 @@ use rquickjs::Value;
 use serde_json::value::RawValue;
 
 use super::bot_realm::BotRealm;
+use super::host::Counts;
 use super::wait::{Occupancy, ToRealm};
 use crate::model::StateChange;
 use crate::program::HookKind;
-use crate::protocol::{DispatchHead, DispatchKind, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled};
+use crate::protocol::{
+    DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled,
+};
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 use drive::Driven;
@@ -44,11 +47,8 @@ pub struct Resume {
     stage: Stage,
     next_hook: usize,
     copy: String,
-    sequence: u32,
-    request: u32,
+    counts: Counts,
     used: Duration,
-    errors: u32,
-    log_lines: u32,
     steps: Option<Box<RawValue>>,
 }
 
@@ -115,16 +115,14 @@ impl<'a, 'js> Run<'a, 'js> {
         let resume = job.resume.as_deref_mut();
         host.meter.begin_event(resume.as_ref().map_or(Duration::ZERO, |resume| resume.used));
         let mut kept_steps = None;
+        let mut counts = Counts::default();
         if let Some(resume) = resume {
-            host.sequence.set(resume.sequence);
-            host.request.set(resume.request);
-            host.errors.set(resume.errors);
-            host.resume_counts(resume.log_lines, resume.sequence);
+            counts = resume.counts;
             kept_steps = resume.steps.take();
-        } else {
-            host.request.set(0);
         }
-        host.closed.set(false);
+        // Work that is no event lives as long as it likes, and makes little at a time.
+        let event = job.head.kind == DispatchKind::Event;
+        host.begin(counts, if event { host.hello.limits.frame.saturating_mul(EVENT_FRAMES) } else { u64::MAX });
         Self { realm, inbox, occupancy, job, deadline, next_hook: 0, resume_at: None, long_lived: false, kept_steps }
     }
 
@@ -197,7 +195,7 @@ impl<'a, 'js> Run<'a, 'js> {
         self.report_unhandled();
         let stopped = driven.as_ref().err().copied();
         if let Some(stop) = stopped {
-            self.report_stop(stop);
+            self.report_late_stop(stop);
         }
         let state = self.state_change(persist);
         let idle = stopped.is_some() || matches!(driven, Ok(Driven::Idle | Driven::Settled));
@@ -226,7 +224,7 @@ impl<'a, 'js> Run<'a, 'js> {
                 });
             }
             Ok(_) => {}
-            Err(stop) => self.report_stop(stop),
+            Err(stop) => self.report_late_stop(stop),
         }
         let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None };
         self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
@@ -254,11 +252,8 @@ impl<'a, 'js> Run<'a, 'js> {
             stage,
             next_hook: self.next_hook,
             copy,
-            sequence: host.sequence.get(),
-            request: host.request.get(),
+            counts: host.counts(),
             used: host.meter.event_used(),
-            errors: host.errors.get(),
-            log_lines: host.log_lines(),
             steps: self.steps(),
         }));
         Outcome::Again(Box::new(job))
@@ -336,12 +331,25 @@ impl<'a, 'js> Run<'a, 'js> {
     fn text_of(&mut self, call: impl FnOnce(&Self) -> rquickjs::Result<String>) -> Option<String> {
         let meter = &self.realm.realm.meter;
         match meter.pardon(Duration::from_millis(meter.limits().slice), || call(self)) {
-            Ok(text) => Some(text),
+            Ok(text) if text.len() as u64 <= meter.limits().frame / 2 => Some(text),
+            Ok(text) => {
+                let message = format!(
+                    "the event's state cannot be stored: it has {} bytes, at most {} are allowed (half of scripts.frame)",
+                    text.len(),
+                    meter.limits().frame / 2
+                );
+                let thrown = Thrown { name: "RangeError".into(), message, stack: String::new() };
+                self.realm.host.report(self.realm.host.script.get(), &thrown);
+                None
+            }
             Err(_) => {
-                if let Some(mut thrown) = self.realm.realm.caught(&self.realm.core.describe) {
-                    thrown.message = format!("the event's state cannot be stored: {}", thrown.message);
-                    self.realm.host.report(self.realm.host.script.get(), &thrown);
-                }
+                let mut thrown = self.realm.realm.caught(&self.realm.core.describe).unwrap_or_else(|| Thrown {
+                    name: "TimeoutError".into(),
+                    message: "its getters and toJSON compute for too long (scripts.slice)".into(),
+                    stack: self.realm.realm.take_stopped_at(),
+                });
+                thrown.message = format!("the event's state cannot be stored: {}", thrown.message);
+                self.realm.host.report(self.realm.host.script.get(), &thrown);
                 None
             }
         }
@@ -387,11 +395,8 @@ impl<'a, 'js> Run<'a, 'js> {
                             stage: Stage::BeforeIncoming,
                             next_hook: from,
                             copy: String::new(),
-                            sequence: self.realm.host.sequence.get(),
-                            request: self.realm.host.request.get(),
+                            counts: self.realm.host.counts(),
                             used: Duration::ZERO,
-                            errors: self.realm.host.errors.get(),
-                            log_lines: self.realm.host.log_lines(),
                             steps: self.steps(),
                         }));
                         Outcome::Again(Box::new(job))
@@ -466,17 +471,23 @@ impl<'a, 'js> Run<'a, 'js> {
                 Overrun::Event(_) | Overrun::EventWaiting(_) => overrun.to_string(),
                 _ => format!("the script {overrun}; it was stopped and the event goes on without it"),
             },
-            stack: String::new(),
+            stack: self.realm.realm.take_stopped_at(),
         };
-        self.realm.host.report(self.realm.host.script.get(), &thrown);
+        self.realm.host.report(self.realm.host.blamed(), &thrown);
+    }
+
+    /// The same where nobody waits for a hook; running out of memory was reported when it happened.
+    fn report_late_stop(&self, stop: Stop) {
+        if !matches!(stop, Stop::Ended(Overrun::Memory(_))) {
+            self.report_stop(stop);
+        }
     }
 
     /// Reports promises that were rejected without anybody asking.
     pub(super) fn report_unhandled(&self) {
-        for thrown in self.realm.realm.unhandled(&self.realm.core.describe) {
-            let mut thrown = thrown;
+        for (script, mut thrown) in self.realm.realm.unhandled(&self.realm.core.describe) {
             thrown.message = format!("{} (in a promise that nobody awaits)", thrown.message);
-            self.realm.host.report(self.realm.host.script.get(), &thrown);
+            self.realm.host.report(script, &thrown);
         }
     }
 }

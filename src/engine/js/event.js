@@ -42,7 +42,7 @@
       if (typeof flag !== 'symbol') throw new TypeError(`event.setFlag: "flag" must be a symbol such as bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, got ${kindOf(flag)}`);
       const on = !!value;
       this.flags[flag] = on;
-      if (host.trace) host.flag(`${on ? '' : '!'}${flag.description || 'unnamed'}`.toWellFormed());
+      if (host.trace) host.flag(`${on ? '' : '!'}${(flag.description || 'unnamed').slice(0, 100)}`.toWellFormed());
     },
     hasFlag(flag) {
       return !!this.flags[flag];

@@ -119,7 +119,7 @@
       + (answers === undefined || answers === null ? '}' : `,"incomingEventId":${stringify(String(answers).toWellFormed())}}`), type);
   }
   /** The server knows events by number; what a script called one by itself is its own business. */
-  const numberOf = ({ id }) => (typeof id === 'string' && /^\d{1,19}$/.test(id) ? id : host.eventId());
+  const numberOf = ({ id }) => (typeof id === 'string' && /^\d{1,18}$/.test(id) ? id : host.eventId());
   /** Where an event goes, as members of a JSON object; that of the event at work is written once. An address that is
       nobody's is an error of the script: the server would take it for a worker gone mad. */
   function addressOf(event, member) {
@@ -128,7 +128,7 @@
       return kept.text;
     }
     const { channel, target, botId, threadId } = event;
-    const wrong = host.refuses(String(botId).toWellFormed(), String(target).toWellFormed());
+    const wrong = host.refuses(...[channel, target, botId, threadId === undefined || threadId === null ? '' : threadId].map((part) => String(part).toWellFormed()));
     if (wrong !== undefined) throw new Error(member === undefined ? `the event cannot be sent: ${wrong}` : `bp.events.${member}: ${wrong}`);
     const text = stringify({
       channel: String(channel), target: String(target), botId: String(botId), threadId: threadId === undefined || threadId === null ? undefined : String(threadId),
@@ -185,7 +185,7 @@
       const { channel, target, botId, threadId } = made;
       effect({
         id: numberOf(made), direction: 'incoming', type: made.type, channel, target, botId,
-        threadId: threadId === undefined || threadId === null ? undefined : String(threadId), payload: made.payload === undefined ? null : made.payload,
+        threadId: threadId === undefined || threadId === null ? undefined : String(threadId), payload: stringify(made.payload) === undefined ? null : made.payload,
         preview: typeof made.preview === 'string' ? made.preview : undefined, nlu: made.nlu, suggestions: made.suggestions,
       });
       return undefined;

@@ -227,10 +227,11 @@
     let name = 'Error', message = '', stack = '';
     try {
       if (thrown !== null && (typeof thrown === 'object' || typeof thrown === 'function')) {
-        const n = thrown.name, m = thrown.message, s = thrown.stack;
+        const s = thrown.stack;
+        stack = typeof s === 'string' ? s : '';
+        const n = thrown.name, m = thrown.message;
         name = typeof n === 'string' ? n : 'Error';
         message = typeof m === 'string' ? m : m === undefined ? inspect(thrown, 0, []) : String(m);
-        stack = typeof s === 'string' ? s : '';
       } else {
         name = 'Uncaught';
         message = typeof thrown === 'string' ? thrown : inspect(thrown, 0, []);
@@ -238,6 +239,8 @@
     } catch {
       message = message || 'an error whose message cannot be read';
     }
+    // A function's name may be longer than all the rest, and the place stands behind it.
+    if (stack.length > 8000) stack = stack.split('\n').map((line) => (line.length > 500 ? '    at ' + line.slice(-400) : line)).join('\n');
     const cut = (text, length) => (text.length > length ? text.slice(0, length) + '…' : text).toWellFormed();
     return stringify([cut(name, 200), cut(message, 2000), cut(stack, 8000)]);
   }
