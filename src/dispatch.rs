@@ -12,6 +12,7 @@ mod deaths;
 mod effects;
 mod hello;
 mod hold;
+mod memory;
 mod outcome;
 mod pool;
 mod process;
@@ -85,11 +86,11 @@ struct Shared {
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// Too many wait already: 503 with Retry-After.
-    #[error("{} already wait for this {}; try again in {retry_after} s", waiting, match queue { FullQueue::Conversation => "user", FullQueue::Bot => "bot" })]
+    #[error("{waiting} {}; try again in {retry_after} s", match queue { FullQueue::Conversation => "already wait for this user", FullQueue::Bot => "already wait for this bot", FullQueue::Bytes => "MB of events wait already" })]
     Full {
         /// Which queue is full.
         queue: FullQueue,
-        /// How many wait in it.
+        /// How many wait in it; of [`FullQueue::Bytes`], how many megabytes.
         waiting: usize,
         /// Seconds until there may be room.
         retry_after: u32,

@@ -70,6 +70,7 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Whole(1, 1 << 32),
         set: |s, v, _| s.dispatch.per_conversation = v.whole(),
     },
+    Key { path: "queue.bytes", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.queue_bytes = v.whole() },
     Key { path: "scripts.workers", kind: Kind::Whole(1, 64), set: |s, v, _| s.dispatch.workers = Some(v.whole()) },
     Key {
         path: "scripts.lockIn",

@@ -93,6 +93,8 @@ pub struct DispatchSettings {
     pub per_bot: usize,
     /// `queue.perConversation`: events waiting of one user; more are refused with 503.
     pub per_conversation: usize,
+    /// `queue.bytes`: bytes of all waiting events; more are refused with 503.
+    pub queue_bytes: u64,
 }
 
 impl Default for DispatchSettings {
@@ -108,6 +110,7 @@ impl Default for DispatchSettings {
             in_flight_per_bot: 64,
             per_bot: 10_000,
             per_conversation: 100,
+            queue_bytes: 256 << 20,
         }
     }
 }

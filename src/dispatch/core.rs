@@ -21,7 +21,7 @@ use super::turns::{Limits, Turns};
 use super::watch::Watch;
 use super::work::{Flight, Job, Work};
 use super::{AcceptError, ConverseError, DispatchError, LockedIn, Shared};
-use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};
+use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, StateSnapshot};
 use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, event_work};
 use crate::store::StoreError;
 
@@ -34,11 +34,15 @@ const BATCHES: usize = 64;
 /// How long an event waits when its state cannot be read.
 const RESTORE_PAUSE: Duration = Duration::from_millis(500);
 
+/// A larger event is kept in the store alone and read from there when its turn has come.
+const KEPT_BODY: usize = 64 << 10;
+
 /// What callers and completions tell the task.
 pub(super) enum Control {
     /// An event is committed.
     Queued {
         event: QueuedEvent,
+        bytes: usize,
         at: Instant,
         collector: Option<Collector>,
     },
@@ -172,23 +176,27 @@ impl Core {
             }
         }
         for event in self.shared.store.pending()? {
-            self.shared.admission.enter_anyway(&event.key);
-            self.queue(event, Instant::now());
+            let bytes = event.bytes;
+            self.shared.admission.enter_anyway(&event.key, bytes);
+            self.queue(event.without_body(), bytes, Instant::now());
         }
         Ok(())
     }
 
-    fn queue(&mut self, event: QueuedEvent, queued: Instant) {
-        self.turns.push(event.key.clone(), Job { event, queued, runs: 0, tries: 0 });
+    fn queue(&mut self, mut event: QueuedEvent, bytes: usize, queued: Instant) {
+        if event.body.len() > KEPT_BODY {
+            event.body = "".into();
+        }
+        self.turns.push(event.key.clone(), Job { event, bytes, queued, runs: 0, tries: 0 });
     }
 
     fn control(&mut self, control: Control) {
         match control {
-            Control::Queued { event, at, collector } => {
+            Control::Queued { event, bytes, at, collector } => {
                 if let Some(collector) = collector {
                     self.collectors.insert(event.id, collector);
                 }
-                self.queue(event, at);
+                self.queue(event, bytes, at);
             }
             Control::Replied { event, payload } => self.collectors.reply(event, payload),
             Control::Finished(finishing, result) => self.finished(finishing, result),
@@ -248,9 +256,9 @@ impl Core {
             }
             Message::Effect { dispatch, number, effect } => {
                 let frame = self.shared.settings.scripts.frame;
-                let flight = self.flight(worker, dispatch)?;
-                flight.count_bytes(effect.payload.get().len(), frame).map_err(|why| (Some(dispatch), why))?;
-                self.effect(dispatch, number, *effect).map_err(|why| (Some(dispatch), why))
+                let bytes = effect.as_ref().map_or(0, |effect| effect.payload.get().len());
+                self.flight(worker, dispatch)?.count_bytes(bytes, frame).map_err(|why| (Some(dispatch), why))?;
+                self.effect(dispatch, number, effect).map_err(|why| (Some(dispatch), why))
             }
             Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),
             Message::Log { dispatch, line } => {
@@ -299,7 +307,7 @@ impl Core {
             if self.program.is_some() {
                 self.pump_hooks();
                 self.pump_alone();
-                while !self.watch.paused {
+                while !self.watch.memory.paused() {
                     let Some(worker) = self.pool.pick(self.shared.settings.scripts.realms) else { break };
                     let Some(job) = self.next_job() else { break };
                     self.dispatch_event(job, worker);
@@ -316,7 +324,7 @@ impl Core {
         }
         loop {
             let job = self.turns.take()?;
-            self.shared.admission.leave(&job.event.key);
+            self.shared.admission.leave(&job.event.key, job.bytes);
             if job.event.deaths == 0 {
                 return Some(job);
             }
@@ -331,10 +339,17 @@ impl Core {
             self.again.push_front(job);
             return;
         };
-        let state = match self.shared.store.restore(&job.event.session()) {
-            Ok(state) => state,
+        let (body, state) = match self.read(&job.event) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                tracing::error!("event {} is no longer in the queue; it does not run", job.event.id);
+                self.turns.left(&job.event.key.bot);
+                self.turns.release(&job.event.key);
+                self.collectors.settle(job.event.id);
+                return;
+            }
             Err(error) => {
-                tracing::error!("the state of event {} cannot be read, it is tried again: {error}", job.event.id);
+                tracing::error!("event {} and its state cannot be read, it is tried again: {error}", job.event.id);
                 job.tries += 1;
                 let shared = Arc::clone(&self.shared);
                 tokio::spawn(async move {
@@ -344,9 +359,10 @@ impl Core {
                 return;
             }
         };
-        let mut body = BytesMut::with_capacity(512 + job.event.body.len() + state.session.len() + state.user.len());
+        let text = body;
+        let mut body = BytesMut::with_capacity(512 + text.len() + state.session.len() + state.user.len());
         DispatchHead::write(program.version, DispatchKind::Event, job.event.key.bot.as_str(), &mut body);
-        event_work(&job.event.body, &state, &mut body);
+        event_work(&text, &state, &mut body);
         if self.collectors.wants_event(job.event.id) {
             // Into the object that `event_work` has closed.
             body.truncate(body.len() - 1);
@@ -355,6 +371,18 @@ impl Core {
         job.runs += 1;
         count(&self.shared.counters.dispatched);
         self.launch(Work::Event(job), worker, &out, body.freeze());
+    }
+
+    /// The event as JSON and the state in which it begins; nothing if it is no longer queued.
+    fn read(&self, event: &QueuedEvent) -> Result<Option<(Arc<str>, StateSnapshot)>, StoreError> {
+        let body = match event.body.is_empty() {
+            false => Arc::clone(&event.body),
+            true => match self.shared.store.queued(event.id)? {
+                Some(stored) => stored.body,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some((body, self.shared.store.restore(&event.session())?)))
     }
 
     pub(super) fn dispatch_hooks(&mut self, run: HookRun, worker: u32) {

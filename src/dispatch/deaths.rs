@@ -26,7 +26,7 @@ impl Core {
                 count(&self.shared.counters.workers_killed);
                 cause
             }
-            None if self.stop.is_some() => Cause::Told,
+            None if self.stop.is_some() || worker.retiring.is_some() => Cause::Told,
             None => {
                 count(&self.shared.counters.workers_crashed);
                 Cause::Crashed { what: format!("its worker died ({status})") }

@@ -6,8 +6,9 @@ use serde_json::value::RawValue;
 
 use super::core::{Control, Core};
 use super::hold::typing_length;
+use super::process::printable;
 use super::stats::count;
-use super::work::{Flight, Work};
+use super::work::{Flight, Job, Work};
 use super::{AcceptError, Notice, Shared};
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, UserId};
 use crate::protocol::{Effect, LogLine};
@@ -17,40 +18,80 @@ use crate::telemetry;
 /// The channel whose messages are kept and whose users wait while the bot types.
 const WEB: &str = "web";
 
+/// Of an event that a script made.
+const OUTGOING: &str = "outgoing";
+/// The same, sent to a bot.
+const INCOMING: &str = "incoming";
+/// Longest name of a channel, and longest id of a conversation, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// Where an effect goes, if there can be such a place.
+fn address(effect: &Effect) -> Result<ConversationKey, String> {
+    let bot = BotId::parse(&effect.bot_id).map_err(|error| error.to_string())?;
+    let target = UserId::parse(&effect.target).map_err(|error| error.to_string())?;
+    let Effect { channel, thread_id, direction, .. } = effect;
+    if channel.is_empty() || channel.len() > LONGEST_NAME || channel.chars().any(char::is_control) {
+        return Err("its channel must have 1 to 200 bytes and no control characters".to_owned());
+    }
+    if thread_id.as_ref().is_some_and(|thread| thread.len() > LONGEST_NAME) {
+        return Err("its threadId must have 200 bytes at most".to_owned());
+    }
+    if direction != OUTGOING && direction != INCOMING {
+        return Err(format!("its direction is {direction:.40?}"));
+    }
+    Ok(ConversationKey { bot, channel: channel.as_str().into(), target })
+}
+
 impl Core {
-    /// An effect of a dispatch that runs. An error is a breach of the protocol.
-    pub(super) fn effect(&mut self, dispatch: u64, number: u32, effect: Effect) -> Result<(), String> {
+    /// An effect of a dispatch that runs. An error is a breach of the protocol. An effect that says what cannot be is
+    /// none: scripts have their hands on it. It is refused, and the log says so.
+    pub(super) fn effect(
+        &mut self,
+        dispatch: u64,
+        number: u32,
+        effect: Result<Box<Effect>, String>,
+    ) -> Result<(), String> {
         let limit = self.shared.settings.scripts.effects;
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
         flight.effects += 1;
         if flight.effects > limit || number >= limit {
             return Err(format!("more than {limit} effects of one event"));
         }
+        let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
+            Ok((key, effect)) => return self.take_effect(dispatch, number, key, *effect),
+            Err(why) => why,
+        };
+        let why = printable(&refused);
+        match &flight.work {
+            Work::Event(job) => {
+                let Job { event, .. } = job;
+                tracing::error!(bot = %event.key.bot, "an event that a script of event {} made is refused: {why}", event.id);
+            }
+            Work::Hooks(run) => {
+                let bot = run.bot.as_ref().map(tracing::field::display);
+                tracing::error!(bot, "an event that a {} hook made is refused: {why}", run.kind.folder());
+            }
+        }
+        Ok(())
+    }
+
+    fn take_effect(&mut self, dispatch: u64, number: u32, key: ConversationKey, effect: Effect) -> Result<(), String> {
+        let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
         // Hooks without an event are no event's second run: each of their effects stands for itself.
         let (event, own) = match &flight.work {
             Work::Event(job) => (job.event.id, Some(job.event.key.clone())),
             Work::Hooks(_) => (effect.id, None),
         };
-        let bot = BotId::parse(&effect.bot_id).map_err(|error| error.to_string())?;
-        let target = UserId::parse(&effect.target).map_err(|error| error.to_string())?;
-        if !self.program.as_ref().is_some_and(|program| program.bots.contains(&bot)) {
+        if !self.program.as_ref().is_some_and(|program| program.bots.contains(&key.bot)) {
             // The bot was mounted when the script looked; it may have gone meanwhile.
-            tracing::warn!(bot = %bot, "an event for bot {bot} is dropped: there is no such bot");
-            return Ok(());
+            tracing::warn!(bot = %key.bot, "an event for bot {} is dropped: there is no such bot", key.bot);
+        } else if effect.direction == OUTGOING {
+            let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
+            self.outgoing(event, number, key, effect, collected);
+        } else {
+            self.incoming(event, number, key, effect);
         }
-        let key = ConversationKey { bot, channel: effect.channel.as_str().into(), target };
-        match effect.direction.as_str() {
-            "outgoing" => {
-                let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
-                self.outgoing(event, number, key, effect, collected);
-                Ok(())
-            }
-            "incoming" => {
-                self.incoming(event, number, key, effect);
-                Ok(())
-            }
-            other => Err(format!("an event's direction is {other:?}")),
-        }
+        Ok(())
     }
 
     fn outgoing(&mut self, event: EventId, number: u32, key: ConversationKey, effect: Effect, collected: bool) {
@@ -95,10 +136,6 @@ impl Core {
     }
 
     fn incoming(&mut self, event: EventId, number: u32, key: ConversationKey, effect: Effect) {
-        if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key) {
-            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} is dropped: {full}");
-            return;
-        }
         let draft = EventDraft {
             key: key.clone(),
             thread: effect.thread_id.map(Arc::from),
@@ -109,8 +146,13 @@ impl Core {
             credentials: None,
             suggestions: effect.suggestions,
         };
+        let bytes = draft.bytes();
+        if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key, bytes) {
+            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} is dropped: {full}");
+            return;
+        }
         let shared = Arc::clone(&self.shared);
-        self.shared.store.follow_up(event, number, draft, move |result| followed(&shared, event, &key, result));
+        self.shared.store.follow_up(event, number, draft, move |result| followed(&shared, event, &key, bytes, result));
     }
 
     /// A line of the worker itself. More than a few hundred between two looks at it are a flood.
@@ -121,15 +163,21 @@ impl Core {
     }
 }
 
-fn followed(shared: &Shared, event: EventId, key: &ConversationKey, result: Result<FollowUp, StoreError>) {
+fn followed(
+    shared: &Shared,
+    event: EventId,
+    key: &ConversationKey,
+    bytes: usize,
+    result: Result<FollowUp, StoreError>,
+) {
     match result {
         Ok(FollowUp::Queued(queued)) => {
             count(&shared.counters.follow_ups_committed);
-            shared.tell(Control::Queued { event: queued, at: std::time::Instant::now(), collector: None });
+            shared.tell(Control::Queued { event: queued, bytes, at: std::time::Instant::now(), collector: None });
         }
-        Ok(FollowUp::AlreadyQueued) => shared.admission.leave(key),
+        Ok(FollowUp::AlreadyQueued) => shared.admission.leave(key, bytes),
         Err(error) => {
-            shared.admission.leave(key);
+            shared.admission.leave(key, bytes);
             tracing::error!(bot = %key.bot, "an event sent by a script of event {event} could not be stored: {error}");
         }
     }

@@ -140,7 +140,7 @@ impl Core {
         );
         count(&self.shared.counters.run_again);
         self.turns.back(&event.key.bot);
-        let job = Job { event, queued: Instant::now(), runs, tries: 0 };
+        let job = Job { event, bytes: 0, queued: Instant::now(), runs, tries: 0 };
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;

@@ -63,6 +63,8 @@ pub(super) struct Worker {
     pub(super) compiling: Option<Compiling>,
     lines: u32,
     beats: u32,
+    /// It was told to finish and go, since it holds much memory: until when.
+    pub(super) retiring: Option<Instant>,
     /// It was found silent at the last look.
     pub(super) silent: bool,
 }
@@ -183,7 +185,8 @@ impl Pool {
     }
 
     fn count(&self, role: Role) -> usize {
-        self.workers.values().filter(|worker| worker.role == role && worker.dying.is_none()).count()
+        let stays = |worker: &Worker| worker.dying.is_none() && worker.retiring.is_none();
+        self.workers.values().filter(|worker| worker.role == role && stays(worker)).count()
     }
 
     /// A slot that no living worker has; they come round, so that one that died keeps its slot to itself for a while.
@@ -230,6 +233,7 @@ impl Pool {
             compiling: None,
             lines: 0,
             beats: 0,
+            retiring: None,
             silent: false,
         };
         self.workers.insert(id, worker);
@@ -255,8 +259,15 @@ impl Pool {
 }
 
 impl Worker {
+    /// Tells it to finish what it has and go; another takes its place. What it has not finished by then runs elsewhere.
+    pub(super) fn retire(&mut self, until: Instant) {
+        self.retiring = Some(until);
+        // A worker that is gone is noticed by its reader.
+        let _ = self.out.send(Frame::new(FrameKind::Drain, Bytes::new()));
+    }
+
     fn is_serving(&self, role: Role) -> bool {
-        self.role == role && self.ready && self.dying.is_none()
+        self.role == role && self.ready && self.dying.is_none() && self.retiring.is_none()
     }
 }
 

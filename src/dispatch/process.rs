@@ -71,11 +71,31 @@ pub(super) enum Message {
     Ready(Ready),
     Compiled(Compiled),
     Beat(Beat),
-    Request { dispatch: u64, number: u32, method: String, args: Box<RawValue> },
-    Effect { dispatch: u64, number: u32, effect: Box<Effect> },
-    Log { dispatch: u64, line: Box<LogLine> },
-    Processed { dispatch: u64, body: Bytes, processed: Box<Processed> },
-    Settled { dispatch: u64, settled: Settled },
+    Request {
+        dispatch: u64,
+        number: u32,
+        method: String,
+        args: Box<RawValue>,
+    },
+    /// What a script did; or why it cannot be done, though it is JSON.
+    Effect {
+        dispatch: u64,
+        number: u32,
+        effect: Result<Box<Effect>, String>,
+    },
+    Log {
+        dispatch: u64,
+        line: Box<LogLine>,
+    },
+    Processed {
+        dispatch: u64,
+        body: Bytes,
+        processed: Box<Processed>,
+    },
+    Settled {
+        dispatch: u64,
+        settled: Settled,
+    },
 }
 
 /// What a worker sent is no protocol.
@@ -176,16 +196,13 @@ async fn take_messages(reader: &mut FrameReader, id: u32, sink: &mpsc::Sender<Fr
     loop {
         match reader.next_frame() {
             Ok(None) => break,
-            Ok(Some(frame)) => {
-                let dispatch = Some(frame.dispatch).filter(|dispatch| *dispatch != 0);
-                match parse(frame) {
-                    Ok(message) => batch.push(message),
-                    Err(why) => {
-                        broken = Some(Broken { dispatch, why });
-                        break;
-                    }
+            Ok(Some(frame)) => match parse(frame) {
+                Ok(message) => batch.push(message),
+                Err(why) => {
+                    broken = Some(why);
+                    break;
                 }
-            }
+            },
             Err(error) => {
                 broken = Some(Broken { dispatch: None, why: error.to_string() });
                 break;
@@ -201,14 +218,19 @@ async fn take_messages(reader: &mut FrameReader, id: u32, sink: &mpsc::Sender<Fr
     broken.map_or(Ok(true), Err)
 }
 
-fn parse(frame: Frame) -> Result<Message, String> {
+fn parse(frame: Frame) -> Result<Message, Broken> {
+    let dispatch = (frame.dispatch != 0).then_some(frame.dispatch);
+    message(frame).map_err(|why| Broken { dispatch, why })
+}
+
+fn message(frame: Frame) -> Result<Message, String> {
     let Frame { kind, dispatch, number, body } = frame;
     Ok(match kind {
         FrameKind::Ready => Message::Ready(json(kind, &body)?),
         FrameKind::Compiled => Message::Compiled(json(kind, &body)?),
         FrameKind::Beat => Message::Beat(json(kind, &body)?),
         FrameKind::Request => request(dispatch, number, body)?,
-        FrameKind::Effect => Message::Effect { dispatch, number, effect: json(kind, &body)? },
+        FrameKind::Effect => Message::Effect { dispatch, number, effect: effect(&body)? },
         FrameKind::Log => Message::Log { dispatch, line: json(kind, &body)? },
         FrameKind::Processed => Message::Processed { dispatch, processed: json(kind, &body)?, body },
         FrameKind::Settled => Message::Settled { dispatch, settled: json(kind, &body)? },
@@ -224,6 +246,15 @@ fn parse(frame: Frame) -> Result<Message, String> {
 
 fn json<T: DeserializeOwned>(kind: FrameKind, body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| format!("bad {kind:?} frame: {error}"))
+}
+
+/// An effect. Scripts have their hands on what it says, so a wrong value is theirs to hear of; what is no JSON is not.
+fn effect(body: &[u8]) -> Result<Result<Box<Effect>, String>, String> {
+    match serde_json::from_slice(body) {
+        Ok(effect) => Ok(Ok(effect)),
+        Err(error) if error.is_data() => Ok(Err(error.to_string())),
+        Err(error) => Err(format!("bad Effect frame: {error}")),
+    }
 }
 
 fn request(dispatch: u64, number: u32, mut body: Bytes) -> Result<Message, String> {
@@ -333,13 +364,21 @@ mod tests {
             (FrameKind::Request, b"\xffkvs.get[]"),
             (FrameKind::Request, b"\x02\xff\xff[]"),
             (FrameKind::Request, b"\x07kvs.get["),
-            (FrameKind::Effect, b"{}"),
             (FrameKind::Effect, b"\xff"),
             (FrameKind::Processed, b"[1"),
             (FrameKind::Beat, b"null"),
             (FrameKind::Dispatch, b"{}"),
         ] {
-            assert!(parse(frame(kind, body)).is_err(), "{kind:?} {body:?}");
+            let breach = parse(frame(kind, body)).unwrap_err();
+            assert_eq!(breach.dispatch, Some(3), "{kind:?} {body:?}: its dispatch is named");
+        }
+    }
+
+    #[test]
+    fn an_effect_with_a_wrong_value_is_no_breach() {
+        for body in [&br#"{"id":"x"}"#[..], b"{}", br#"{"id":"1","direction":7}"#] {
+            let parsed = parse(frame(FrameKind::Effect, body)).unwrap();
+            assert!(matches!(parsed, Message::Effect { effect: Err(_), .. }), "{parsed:?}");
         }
     }
 }

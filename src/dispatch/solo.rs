@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use super::process::{Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
+use super::process::{self, Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
 use super::requests::result_body;
 use super::{Attempt, DispatchError, hello, to_frame};
 use crate::config::Settings;
@@ -216,7 +216,10 @@ impl Solo {
             };
             for message in messages {
                 match message {
-                    Message::Effect { dispatch: DISPATCH, effect, .. } => see(Seen::Effect(effect)),
+                    Message::Effect { dispatch: DISPATCH, effect: Ok(effect), .. } => see(Seen::Effect(effect)),
+                    Message::Effect { dispatch: DISPATCH, effect: Err(why), .. } => {
+                        tracing::error!("an event that the script made is refused: {}", process::printable(&why));
+                    }
                     Message::Log { line, .. } => see(Seen::Log(line)),
                     Message::Request { dispatch: DISPATCH, number, method, args } => {
                         // The task lives as long as `asks`.

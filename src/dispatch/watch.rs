@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
+use super::memory::Memory;
 use super::pool::Role;
 use super::process::millis;
 use super::stats::gauge;
@@ -30,8 +31,8 @@ pub(super) struct Watch {
     second: Option<Instant>,
     /// Events processed since `second`.
     pub(super) processed: usize,
-    /// All workers together hold too much memory: nothing is dispatched.
-    pub(super) paused: bool,
+    /// All workers together hold too much memory.
+    pub(super) memory: Memory,
 }
 
 impl Core {
@@ -45,7 +46,7 @@ impl Core {
         self.look_at_silence(now, held_up);
         self.look_at_flights(now);
         if self.watch.ticks.is_multiple_of(2) {
-            self.look_at_memory();
+            self.look_at_memory(now);
         }
         if self.watch.second.is_none_or(|second| now - second >= Duration::from_secs(1)) {
             self.watch.second = Some(now);
@@ -66,6 +67,14 @@ impl Core {
         let settings = &self.shared.settings;
         let (slice, grace) = (settings.scripts.slice, settings.dispatch.grace);
         let overrun = beat.running.iter().find(|row| overruns(row, slice, grace));
+        let own = |dispatch: u64| match dispatch {
+            0 => self.pool.workers.get(&id).is_some_and(|worker| worker.compiling.is_some()),
+            _ => self.flights.get(&dispatch).is_some_and(|flight| flight.worker == id),
+        };
+        // A row may name what has just ended. That it still runs, for so long, is no truth: nobody is accused on its word.
+        if let Some(row) = overrun.filter(|row| !own(row.dispatch)) {
+            return Err(format!("it says that dispatch {} runs, which it does not have", row.dispatch));
+        }
         let cause = overrun.map(|row| Cause::Guilty {
             dispatch: row.dispatch,
             what: format!("killed after {} ms", row.slice_ms),
@@ -130,31 +139,6 @@ impl Core {
         }
     }
 
-    fn look_at_memory(&mut self) {
-        let settings = &self.shared.settings.dispatch;
-        let (each, all) = (settings.worker_resident, settings.all_resident);
-        let mut sum = 0;
-        let mut large = Vec::new();
-        for (id, worker) in &self.pool.workers {
-            let resident = resident_bytes(worker.pid);
-            sum += resident;
-            if resident > each {
-                large.push((*id, resident));
-            }
-        }
-        self.shared.counters.resident_bytes.store(sum, Ordering::Relaxed);
-        if std::mem::replace(&mut self.watch.paused, sum > all) != (sum > all) {
-            if sum > all {
-                tracing::warn!("script workers hold {} MB: no event is begun until they hold less", sum >> 20);
-            } else {
-                tracing::info!("script workers hold {} MB: events go on", sum >> 20);
-            }
-        }
-        for (id, resident) in large {
-            self.kill(id, Cause::Crashed { what: format!("killed: it held {} MB of memory", resident >> 20) });
-        }
-    }
-
     /// A worker for suspects goes when there are none.
     fn dismiss_idle_loners(&mut self) {
         if !self.alone.is_empty() {
@@ -196,14 +180,6 @@ pub(super) fn overruns(row: &Running, slice: u64, grace: u64) -> bool {
     row.slice_ms > allowed.saturating_add(grace)
 }
 
-/// Resident memory of a process, 0 where the system does not tell.
-fn resident_bytes(pid: u32) -> u64 {
-    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return 0 };
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kilobytes.unwrap_or(0) << 10
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,12 +195,5 @@ mod tests {
         assert!(overruns(&row(1, 1_201, u64::MAX), 1_000, 200));
         assert!(overruns(&row(1, 301, 100), 1_000, 200));
         assert!(!overruns(&row(0, 2_000, 0), 1_000, 200), "a file that is compiled has 2 s");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_process_tells_its_memory() {
-        assert!(resident_bytes(std::process::id()) > 1 << 20);
-        assert_eq!(resident_bytes(u32::MAX), 0);
     }
 }

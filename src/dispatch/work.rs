@@ -13,10 +13,13 @@ use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
 use crate::protocol::EVENT_FRAMES;
 
-/// An event on its way.
+/// An event on its way. The body of a large one, or of one that an earlier run left, is in the store alone: it is empty
+/// here, and read when it is sent to a worker.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) event: QueuedEvent,
+    /// With how many bytes it entered the queue.
+    pub(super) bytes: usize,
     /// When it was committed, or read from the store at the start.
     pub(super) queued: Instant,
     /// How often it has been dispatched.
