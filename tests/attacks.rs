@@ -295,7 +295,8 @@ async fn every_attack_is_over_in_time_and_reported_and_nobody_else_waits() {
         fs::write(path, &table).unwrap();
     }
     let faults: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.faults.is_empty()).collect();
-    let told: Vec<String> = faults.iter().map(|outcome| format!("{}: {}", outcome.id, outcome.faults.join("; "))).collect();
+    let told: Vec<String> =
+        faults.iter().map(|outcome| format!("{}: {}", outcome.id, outcome.faults.join("; "))).collect();
     assert!(faults.is_empty(), "{table}\n{}", told.join("\n"));
     assert!(worst < OTHERS * DUE, "another user waited {worst:?}\n{table}");
     assert!(server.lives(), "the server has ended\n{table}");

@@ -19,6 +19,8 @@ const PAST_WAITING: Duration = Duration::from_secs(2);
 const COMPILE_FILE: u64 = 2_000;
 /// A look that comes later than this says nothing about the workers: it is the server that was held up.
 const HELD_UP: Duration = Duration::from_millis(250);
+/// A worker that has nothing to do and yet holds more than this part of what it may is replaced.
+const IDLE_SHARE: u64 = 4;
 /// How long workers may take to end when they are told to.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -134,12 +136,14 @@ impl Core {
         let settings = &self.shared.settings.dispatch;
         let (each, all) = (settings.worker_resident, settings.all_resident);
         let mut sum = 0;
-        let mut large = Vec::new();
+        let (mut large, mut bloated) = (Vec::new(), Vec::new());
         for (id, worker) in &self.pool.workers {
             let resident = resident_bytes(worker.pid);
             sum += resident;
             if resident > each {
                 large.push((*id, resident));
+            } else if resident > each / IDLE_SHARE && worker.flights == 0 && worker.role == Role::Event {
+                bloated.push(*id);
             }
         }
         self.shared.counters.resident_bytes.store(sum, Ordering::Relaxed);
@@ -149,6 +153,10 @@ impl Core {
             } else {
                 tracing::info!("script workers hold {} MB: events go on", sum >> 20);
             }
+        }
+        // What scripts gave back stays with the C library. One at a time, while it has nothing to do: nobody notices.
+        if let Some(id) = bloated.into_iter().next().filter(|_| self.pool.ready_as(Role::Spare).is_some()) {
+            self.kill(id, Cause::Told);
         }
         for (id, resident) in large {
             self.kill(id, Cause::Crashed { what: format!("killed: it held {} MB of memory", resident >> 20) });

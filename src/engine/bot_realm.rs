@@ -327,8 +327,7 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     };
     object.set("effect", realm.function("effect", effect)?)?;
     let check = |ctx: Ctx<'js>, channel: String, target: String, bot: String, thread: String| {
-        Host::check_address(&channel, &target, &bot, &thread)
-            .map_err(|message| Exception::throw_type(&ctx, &message))
+        Host::check_address(&channel, &target, &bot, &thread).map_err(|message| Exception::throw_type(&ctx, &message))
     };
     object.set("checkAddress", realm.function("checkAddress", check)?)?;
     let h = Rc::clone(host);

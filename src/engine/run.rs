@@ -18,7 +18,9 @@ use super::host::Counts;
 use super::wait::{Occupancy, ToRealm};
 use crate::model::StateChange;
 use crate::program::HookKind;
-use crate::protocol::{DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled};
+use crate::protocol::{
+    DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled,
+};
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 use drive::Driven;
