@@ -340,7 +340,7 @@ impl Mounted {
         }
         let problems = workspace.problems.iter().map(ToString::to_string);
         self.said = problems.chain(workspace.notices.iter().cloned()).collect();
-        let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone(), disabled: bot.disabled };
+        let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone() };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
         self.dispatcher.publish(&workspace.program)?;

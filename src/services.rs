@@ -82,8 +82,6 @@ pub struct BotDirectory(pub IndexMap<BotId, BotEntry>);
 pub struct BotEntry {
     /// `bot.config.json` with every key.
     pub config: serde_json::Map<String, serde_json::Value>,
-    /// Whether it is not mounted.
-    pub disabled: bool,
 }
 
 /// A cheap handle to the services.
@@ -214,7 +212,7 @@ mod tests {
         fn new() -> Self {
             let fixture = Fixture::new();
             let config = value!({ "id": "my-bot", "custom": { "x": 1, "apiKey": "k" } });
-            let entry = BotEntry { config: config.as_object().unwrap().clone(), disabled: false };
+            let entry = BotEntry { config: config.as_object().unwrap().clone() };
             let directory = BotDirectory([(BotId::parse("my-bot").unwrap(), entry)].into_iter().collect());
             let (_, bots) = watch::channel(Arc::new(directory));
             let settings = Settings {

@@ -103,6 +103,8 @@ impl Case {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let clock = Clock::manual(u64::try_from(now).unwrap());
         let app = TestApp::serve(workspace, |options| options.clock = clock.clone()).await;
+        // The server has the lock; this looks on.
+        fs::remove_file(database.with_file_name("data.db-lock")).unwrap();
         let store = Store::open(&database, clock.clone()).unwrap();
         let status = app.client.get("/status").await.json();
         let mounted = status["bots"].as_array().unwrap().iter().find(|bot| bot["disabled"] == false);

@@ -86,6 +86,7 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Size(64 * MB, 1 << 40),
         set: |s, v, _| s.dispatch.all_resident = v.whole(),
     },
+    Key { path: "scripts.linksOutside", kind: Kind::Flag, set: |s, v, _| s.links_outside = v.flag() },
     Key { path: "scripts.grace", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.grace = v.whole() },
     Key { path: "scripts.silence", kind: Kind::Duration(100), set: |s, v, _| s.dispatch.silence = v.whole() },
     Key { path: "scripts.hookRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_running = v.whole() },
@@ -202,11 +203,12 @@ mod tests {
                 Kind::Choice(words) => words[words.len() - 1].into(),
                 Kind::Size(min, _) | Kind::Whole(min, _) => (min + 1).into(),
                 Kind::Duration(min) => (min + 7).into(),
+                Kind::Flag => true.into(),
                 other => panic!("{}: {}", key.path, expectation(other)),
             };
-            let before = (settings.scripts.clone(), settings.dispatch.clone());
+            let before = settings.clone();
             (key.set)(&mut settings, check(key.kind, &value).unwrap(), &value);
-            assert_ne!(before, (settings.scripts.clone(), settings.dispatch.clone()), "{}", key.path);
+            assert_ne!(before, settings, "{}", key.path);
         }
         // What crosses the wall has a key for each field.
         let fields = serde_json::to_value(&settings.scripts).unwrap();

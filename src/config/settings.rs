@@ -237,6 +237,8 @@ pub struct Settings {
     pub decision: DecisionSettings,
     /// How long conversations are remembered.
     pub dialog: DialogSettings,
+    /// `scripts.linksOutside`: links in the workspace may lead out of it.
+    pub links_outside: bool,
     /// `--production`, `BP_PRODUCTION`: no stack traces, no traces, no start page.
     pub production: bool,
     /// `appSecret`, `APP_SECRET`: secret for signatures and tokens; generated and stored if none is given.

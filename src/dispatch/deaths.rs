@@ -91,15 +91,7 @@ impl Core {
         // The script would have ended by itself if it could: what is this far past its time hangs in native code.
         let overdue = row.is_some_and(|row| overruns(row, slice, grace / 2));
         let woken = flight.live.woken(self.shared.started);
-        Some(Doing {
-            dispatch,
-            processed,
-            running: row.is_some() || worker.queued.contains(&dispatch),
-            overdue,
-            woken,
-            runs,
-            deaths,
-        })
+        Some(Doing { dispatch, processed, running: row.is_some(), overdue, woken, runs, deaths })
     }
 
     fn carry_out(&mut self, flight: Flight, verdict: Verdict, place: Place) {

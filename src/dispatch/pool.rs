@@ -56,8 +56,6 @@ pub(super) struct Worker {
     /// When the last beat came, and who ran JavaScript then.
     pub(super) beat_at: Option<Instant>,
     pub(super) running: Vec<Running>,
-    /// Dispatches that waited for a thread then.
-    pub(super) queued: Vec<u64>,
     /// Set once it is killed or has broken the protocol.
     pub(super) dying: Option<Cause>,
     /// Nothing it says counts any more.
@@ -227,7 +225,6 @@ impl Pool {
             flights: 0,
             beat_at: None,
             running: Vec::new(),
-            queued: Vec::new(),
             dying: None,
             distrusted: false,
             compiling: None,

@@ -290,7 +290,6 @@ mod tests {
     #[test]
     fn a_thread_past_its_budget_and_the_grace_ends_the_run_with_the_file_named() {
         let beat = |slice_ms| Beat {
-            queued: Vec::new(),
             running: vec![Running {
                 dispatch: DISPATCH,
                 slice_ms,

@@ -1,12 +1,9 @@
 //! What becomes of the events of a worker that is gone. Pure decisions; `deaths` carries them out.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Runs of one event after which it is no longer trusted to share a worker, whatever killed those.
 const TRUSTED_RUNS: u32 = 3;
-
-/// How long a beat may be on its way to us, or work on its way to the worker.
-const UNDER_WAY: Duration = Duration::from_millis(50);
 
 /// Why a worker is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +35,7 @@ pub(super) struct Doing {
     pub dispatch: u64,
     /// It said `Processed`: its state is on its way to the store.
     pub processed: bool,
-    /// It stood among those running in the last beat, or among those about to run.
+    /// It stood among those running in the last beat.
     pub running: bool,
     /// It was past what it may as well: it would have been killed with the next beats.
     pub overdue: bool,
@@ -68,8 +65,7 @@ pub(super) enum Verdict {
 /// Decides over all events of one worker. `beat` is when its last sign of life with the list of running threads came.
 pub(super) fn decide(cause: &Cause, beat: Option<Instant>, events: &[Doing]) -> Vec<Verdict> {
     // Between two beats a script may start and crash at once, so what was given work since the last beat is suspect too.
-    // A beat is some time on its way: what it could not know of yet counts as well.
-    let active = |event: &Doing| event.running || beat.is_none_or(|beat| event.woken + UNDER_WAY >= beat);
+    let active = |event: &Doing| event.running || beat.is_none_or(|beat| event.woken >= beat);
     let unfinished = || events.iter().filter(|event| !event.processed);
     let nobody_active = !unfinished().any(active);
     events
@@ -95,6 +91,7 @@ pub(super) fn decide(cause: &Cause, beat: Option<Instant>, events: &[Doing]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn doing(dispatch: u64, woken: Instant) -> Doing {
         Doing { dispatch, processed: false, running: false, overdue: false, woken, runs: 1, deaths: 0 }
@@ -128,18 +125,17 @@ mod tests {
         let now = Instant::now();
         let events = [doing(1, now), Doing { running: true, overdue: true, ..doing(2, now) }];
         assert_eq!(decide(&guilty(1), Some(now), &events), [Verdict::Over, Verdict::Over]);
-        assert_eq!(decide(&crashed(), Some(now), &events), [Verdict::Again, Verdict::Alone]);
+        let beat = now + Duration::from_millis(1);
+        assert_eq!(decide(&crashed(), Some(beat), &events), [Verdict::Again, Verdict::Alone]);
     }
 
     #[test]
     fn after_a_crash_those_that_ran_are_suspects_and_those_that_waited_are_not() {
         let start = Instant::now();
         let beat = start + Duration::from_millis(100);
-        let (while_on_its_way, later) = (start + Duration::from_millis(60), start + Duration::from_millis(120));
-        let events =
-            [Doing { running: true, ..doing(1, start) }, doing(2, start), doing(3, later), doing(4, while_on_its_way)];
-        let verdicts = [Verdict::Alone, Verdict::Again, Verdict::Alone, Verdict::Alone];
-        assert_eq!(decide(&crashed(), Some(beat), &events), verdicts);
+        let later = start + Duration::from_millis(120);
+        let events = [Doing { running: true, ..doing(1, start) }, doing(2, start), doing(3, later)];
+        assert_eq!(decide(&crashed(), Some(beat), &events), [Verdict::Alone, Verdict::Again, Verdict::Alone]);
     }
 
     #[test]

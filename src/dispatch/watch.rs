@@ -75,7 +75,6 @@ impl Core {
         if let Some(worker) = self.pool.workers.get_mut(&id) {
             worker.beat_at = Some(Instant::now());
             worker.running = beat.running;
-            worker.queued = beat.queued;
         }
         if let Some(cause) = cause {
             self.kill(id, cause);

@@ -278,21 +278,7 @@ impl<'a, 'js> Run<'a, 'js> {
             settled,
             errors: self.realm.host.errors.get(),
         };
-        let mut body = serde_json::to_vec(&processed).unwrap_or_default();
-        let limit = self.realm.host.hello.limits.frame;
-        if body.len() as u64 > limit {
-            let thrown = Thrown {
-                name: "RangeError".into(),
-                message: format!(
-                    "the event's state takes {} bytes, at most {limit} are stored (scripts.frame); it is dropped",
-                    body.len()
-                ),
-                stack: String::new(),
-            };
-            self.realm.host.report(self.realm.host.script.get(), &thrown);
-            let errors = self.realm.host.errors.get();
-            body = serde_json::to_vec(&Processed { settled, errors, ..Processed::default() }).unwrap_or_default();
-        }
+        let body = serde_json::to_vec(&processed).unwrap_or_default();
         self.realm.host.frame(FrameKind::Processed, 0, &body);
         if !settled {
             self.realm.host.flush();

@@ -382,19 +382,6 @@ fn lone_surrogates_in_keys_and_values_do_not_cost_the_state() {
 }
 
 #[test]
-fn a_state_too_large_for_a_frame_is_reported_and_dropped() {
-    let limits = ScriptLimits { frame: 1 << 16, ..ScriptLimits::default() };
-    let frames = run_with(
-        &[(BeforeIncomingMiddleware, "1.js", "event.state.session.x = '\\u0001'.repeat(30000)")],
-        limits,
-        EVENT,
-    );
-    let told = told(&frames);
-    assert!(told.contains("at most 65536 are stored (scripts.frame)"), "{told}");
-    assert!(told.ends_with("processed settled=true state=null\n"), "{told}");
-}
-
-#[test]
 fn a_timer_that_is_always_due_does_not_keep_answers_out() {
     // The answer is there before the event begins; a driver that only fired timers would never look.
     let limits = ScriptLimits { hook_waiting: 2_000, ..ScriptLimits::default() };

@@ -277,9 +277,6 @@ pub struct Settled {
 pub struct Beat {
     /// Threads that run JavaScript right now.
     pub running: Vec<Running>,
-    /// Dispatches that wait for a thread: they may run at any moment after this.
-    #[serde(default)]
-    pub queued: Vec<u64>,
 }
 
 /// One thread that runs JavaScript.

@@ -19,8 +19,7 @@ pub(super) fn run(pool: &Arc<Pool>) {
 }
 
 fn beat(pool: &Pool) -> Beat {
-    // First: what leaves the queue meanwhile is then seen running, or is over.
-    let mut beat = Beat { queued: pool.queued(), ..Beat::default() };
+    let mut beat = Beat::default();
     for seat in pool.seats() {
         let Some((slice_ms, allowed_ms)) = seat.status.running() else { continue };
         let program = seat.program.lock().clone();

@@ -280,12 +280,6 @@ impl Pool {
         }
     }
 
-    /// Work that no thread has begun with.
-    pub(super) fn queued(&self) -> Vec<u64> {
-        let inner = self.inner.lock();
-        inner.versions.keys().filter(|dispatch| !inner.routes.contains_key(dispatch)).copied().collect()
-    }
-
     pub(super) fn seats(&self) -> Vec<Arc<Seat>> {
         self.inner.lock().seats.clone()
     }

@@ -350,7 +350,7 @@ interface BpUsers {
 }
 
 interface BpBots {
-  /** The bots and their configurations, without their secrets. */
+  /** All bots, mounted or not, and their configurations, without their secrets. */
   getAllBots(): Promise<Map<string, BotConfig>>
   /** One bot's configuration, without its secrets; `undefined` if there is no such bot. */
   getBotById(botId: string): Promise<BotConfig | undefined>
