@@ -130,6 +130,11 @@ fn a_worker_process() {
                     }
                     FrameKind::Compile => {
                         let program: Program = serde_json::from_slice(&frame.body).unwrap();
+                        if let Some(index) = program.scripts.iter().position(|script| &*script.source == "crash") {
+                            // At once: no beat has named it.
+                            send(FrameKind::Compiling, 0, u32::try_from(index).unwrap(), json!(null));
+                            std::process::abort();
+                        }
                         if let Some(hangs) = program.scripts.iter().find(|script| &*script.source == "hang") {
                             let long_ago = Instant::now() - Duration::from_secs(3);
                             running.lock().unwrap().insert(0, (long_ago, hangs.path.to_string()));
@@ -404,6 +409,17 @@ async fn a_file_that_hangs_the_compiler_is_named_and_the_rest_compiles() {
     assert_eq!(failed, [0, 2]);
     assert!(compiled.failures[0].error.message.contains("killed after"), "{:?}", compiled.failures);
     assert!(server.dispatcher.compile(&program(&["fine"])).await.is_ok(), "there is a new compiler");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_ends_the_compiler_at_once_is_named_and_the_rest_compiles() {
+    let server = server(settings()).await;
+    let compiled = server.dispatcher.compile(&program(&["fine", "crash", "fine", "crash"])).await.unwrap();
+    let failed: Vec<u32> = compiled.failures.iter().map(|failure| failure.script).collect();
+    assert_eq!(failed, [1, 3]);
+    assert!(compiled.failures[0].error.message.contains("its worker died"), "{:?}", compiled.failures);
+    let alone = solo::compile(&settings(), &worker(), &program(&["crash", "fine"])).await.unwrap();
+    assert_eq!(alone.failures.iter().map(|failure| failure.script).collect::<Vec<_>>(), [0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
