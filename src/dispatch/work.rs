@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::DispatchError;
+use super::credit::Loan;
 use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
 
@@ -68,6 +69,7 @@ pub(super) struct Flight {
     /// `Processed` came.
     pub(super) processed: bool,
     pub(super) effects: u32,
+    pub(super) effect_bytes: usize,
     pub(super) log_lines: u32,
     pub(super) live: Arc<Live>,
     /// Its requests, in order, once it made one.
@@ -96,6 +98,8 @@ pub(super) struct Ask {
     pub(super) number: u32,
     pub(super) method: String,
     pub(super) args: Box<RawValue>,
+    /// Its bytes, until it is answered.
+    pub(super) loan: Loan,
 }
 
 impl Flight {
@@ -108,6 +112,7 @@ impl Flight {
             sent: Instant::now(),
             processed: false,
             effects: 0,
+            effect_bytes: 0,
             log_lines: 0,
             live: Arc::new(live),
             asks: None,
