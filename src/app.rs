@@ -122,6 +122,7 @@ impl App {
             services,
             workspace: workspace.clone(),
             settings: Arc::clone(&settings),
+            bodies: web::Budget::new(settings.http.bodies.max(settings.http.body_limit)),
             clock,
             started,
         };
@@ -167,10 +168,13 @@ impl App {
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone()));
+        let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
+        let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
         web::serve(listener, web::router(web), &settings.http, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
+        forgetting.abort();
         dispatcher.stop(FINISHING).await;
         Ok(())
     }
@@ -336,7 +340,7 @@ impl Mounted {
         }
         let problems = workspace.problems.iter().map(ToString::to_string);
         self.said = problems.chain(workspace.notices.iter().cloned()).collect();
-        let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone(), disabled: bot.disabled };
+        let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone() };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
         self.dispatcher.publish(&workspace.program)?;

@@ -223,7 +223,7 @@ impl Dispatcher {
 
     /// Puts a program into service: events dispatched from now on run on it, those of its bots that waited begin.
     pub fn publish(&self, program: &Program) -> Result<(), DispatchError> {
-        let frame = to_frame(program)?;
+        let frame = to_frame(program, self.0.settings.scripts.frame)?;
         let bots = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
         self.0.tell(Control::Publish { version: program.version, frame, bots });
         Ok(())
@@ -236,7 +236,8 @@ impl Dispatcher {
         loop {
             let (answer, receiver) = oneshot::channel();
             let program = attempt.program();
-            self.0.tell(Control::Compile { frame: to_frame(program)?, files: program.scripts.len(), answer });
+            let frame = to_frame(program, self.0.settings.scripts.frame)?;
+            self.0.tell(Control::Compile { frame, files: program.scripts.len(), answer });
             if let Some(outcome) = attempt.outcome(receiver.await.unwrap_or(Err(DispatchError::Stopping))) {
                 return outcome;
             }
@@ -338,8 +339,16 @@ impl<'p> Attempt<'p> {
     }
 }
 
-fn to_frame(program: &Program) -> Result<Bytes, DispatchError> {
+/// A program as it is sent to workers, of `limit` bytes at most: each worker holds it as a whole.
+fn to_frame(program: &Program, limit: u64) -> Result<Bytes, DispatchError> {
     let text = serde_json::to_vec(program).map_err(|error| DispatchError::Program(error.to_string()))?;
+    if text.len() as u64 > limit {
+        return Err(DispatchError::Program(format!(
+            "its scripts and elements have {} bytes together, at most {limit} are allowed (`scripts.frame`); remove \
+             what is not used, or raise the limit",
+            text.len()
+        )));
+    }
     Ok(text.into())
 }
 
@@ -363,6 +372,20 @@ fn hanging_file(script: usize, file: &str, why: &str) -> CompileFailure {
 mod tests {
     use super::*;
     use crate::program::{Role, Script, Shape};
+
+    #[test]
+    fn a_program_too_large_for_the_wall_is_refused_in_words() {
+        let script = Script {
+            path: "a.js".into(),
+            source: "x".repeat(1_000).into(),
+            role: Role::Module,
+            shape: Shape::default(),
+        };
+        let program = Program { scripts: vec![Arc::new(script)], ..Program::default() };
+        assert!(to_frame(&program, 10_000).is_ok());
+        let error = to_frame(&program, 1_000).unwrap_err().to_string();
+        assert!(error.contains("at most 1000 are allowed (`scripts.frame`)"), "{error}");
+    }
 
     #[test]
     fn a_file_that_hangs_the_compiler_is_left_out_and_named_and_the_rest_is_compiled() {

@@ -6,6 +6,7 @@
 
 pub mod bot_realm;
 pub mod compile;
+pub mod explain;
 pub mod host;
 pub mod run;
 pub mod timers;

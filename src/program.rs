@@ -4,6 +4,7 @@
 //! read off them, never compiled code.
 
 pub mod hook_kind;
+pub mod resolve;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +55,9 @@ pub enum Role {
     /// A JSON file that others require.
     Json,
 }
+
+/// Parameters that every script's wrapper gives it after those of its kind.
+pub const MODULE_PARAMETERS: [&str; 5] = ["module", "exports", "require", "__filename", "__dirname"];
 
 /// What was read off a script by parsing it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -82,8 +82,6 @@ pub struct BotDirectory(pub IndexMap<BotId, BotEntry>);
 pub struct BotEntry {
     /// `bot.config.json` with every key.
     pub config: serde_json::Map<String, serde_json::Value>,
-    /// Whether it is not mounted.
-    pub disabled: bool,
 }
 
 /// A cheap handle to the services.
@@ -214,15 +212,16 @@ mod tests {
         fn new() -> Self {
             let fixture = Fixture::new();
             let config = value!({ "id": "my-bot", "custom": { "x": 1, "apiKey": "k" } });
-            let entry = BotEntry { config: config.as_object().unwrap().clone(), disabled: false };
+            let entry = BotEntry { config: config.as_object().unwrap().clone() };
             let directory = BotDirectory([(BotId::parse("my-bot").unwrap(), entry)].into_iter().collect());
             let (_, bots) = watch::channel(Arc::new(directory));
             let settings = Settings {
                 app_secret: Some("key".into()),
-                raw: value!({ "httpServer": { "port": 3000 }, "appSecret": "key", "list": [{ "client_secret": 1, "a": 2 }] })
-                    .as_object()
-                    .unwrap()
-                    .clone(),
+                raw: value!({ "httpServer": { "port": 3000 }, "appSecret": "key", "smtpPassword": "key",
+                               "list": [{ "client_secret": "key", "a": 2 }] })
+                .as_object()
+                .unwrap()
+                .clone(),
                 ..Settings::default()
             };
             let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();
@@ -263,6 +262,21 @@ mod tests {
                 "users.getAttributes",
                 value!(["web", ""]),
                 "bp.users.getAttributes: \"userId\" must be a string that is not empty, got an empty string",
+            ),
+            (
+                "kvs.get",
+                value!({ "args": ["b", null], "not": { "1": "a function" } }),
+                "bp.kvs.get: \"key\" must be a string, got a function",
+            ),
+            (
+                "kvs.get",
+                value!({ "args": ["b", "k", null], "not": { "2": "a symbol" } }),
+                "bp.kvs.get: \"path\" must be a path such as \"a.b[0]\" or an array of keys, got a symbol",
+            ),
+            (
+                "kvs.get",
+                value!({ "args": 7 }),
+                "bp.kvs.get: arguments must be an array: invalid type: integer `7`, expected a sequence at line 1 column 9",
             ),
             ("kvs.nope", value!([]), "bp.kvs.nope is not offered by this server"),
             (

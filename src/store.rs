@@ -6,6 +6,7 @@
 
 mod conversations;
 mod kvs;
+mod lock;
 mod messages;
 mod queue;
 mod schema;
@@ -14,6 +15,7 @@ mod sessions;
 #[cfg(test)]
 pub(crate) mod testing;
 mod timestamp;
+mod unstored;
 mod users;
 mod writer;
 
@@ -24,9 +26,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::clock::Clock;
+use crate::model::EventId;
 
 pub use conversations::{Conversation, ConversationRow};
 pub use kvs::Expiry;
@@ -47,6 +50,14 @@ pub enum StoreError {
         /// What the system or SQLite says.
         why: String,
     },
+    /// Another server has the file.
+    #[error("the database {} is in use by another server{}; stop that one first, or serve another folder", .path.display(), by.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+        /// The other server's process, if it says.
+        by: Option<u32>,
+    },
     /// The file was written by a later version.
     #[error("the database {} has format {found}, this build knows formats up to {known}; use a newer build", .path.display())]
     Newer {
@@ -66,9 +77,15 @@ pub enum StoreError {
     /// No such conversation of that bot and user (`BP_CONV_NOT_FOUND`).
     #[error("conversation \"{0}\" not found - BP_CONV_NOT_FOUND")]
     ConversationNotFound(i64),
+    /// The user has as many conversations already as one may have.
+    #[error("a user can have {0} conversations at most")]
+    TooManyConversations(usize),
     /// The operation itself panicked; its changes were undone.
     #[error("a store operation panicked: {0}; please report this")]
     Panicked(String),
+    /// Some of what the event did could not be stored: it must not end, but run again.
+    #[error("some of what event {0} did could not be stored")]
+    Unstored(EventId),
     /// What an operation was given or found is not what it must be.
     #[error("{0}")]
     Invalid(String),
@@ -108,7 +125,12 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     writer: writer::Writer,
     readers: Readers,
+    /// Turns of reads that may take long.
+    long_reads: Arc<Semaphore>,
     clock: Clock,
+    unstored: unstored::Unstored,
+    /// Last, so that it is given up when the file is closed.
+    _lock: Option<lock::Lock>,
 }
 
 impl Store {
@@ -120,6 +142,7 @@ impl Store {
     /// Like [`Store::open`], with configured lifetimes.
     pub fn open_with(path: &Path, clock: Clock, lifetimes: Lifetimes) -> Result<Self, StoreError> {
         let refused = |why: String| StoreError::Open { path: path.to_owned(), why };
+        let lock = lock::take(path)?;
         // Made beforehand, for its owner only: it holds the application's secret. SQLite gives its side files the same mode.
         let mut options = std::fs::OpenOptions::new();
         options.create(true).append(true);
@@ -131,7 +154,8 @@ impl Store {
         let readers = Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
         let writer = writer::Writer::start(connection, clock.clone(), lifetimes, last_event)
             .map_err(|error| refused(error.to_string()))?;
-        Ok(Self(Arc::new(Inner { writer, readers, clock })))
+        let long_reads = Arc::new(Semaphore::new(IDLE_READERS));
+        Ok(Self(Arc::new(Inner { writer, readers, long_reads, clock, unstored: Default::default(), _lock: lock })))
     }
 
     /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
@@ -142,6 +166,28 @@ impl Store {
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
         self.0.writer.submit(op, then);
+    }
+
+    /// Like [`Store::write_then`], for something that an event did: if it fails, the event cannot be finished.
+    fn write_of_event<T: Send + 'static>(
+        &self,
+        event: EventId,
+        op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        // Twice: an operation may fail by itself, or be fine and then not be committed.
+        let (in_op, at_end) = (self.0.unstored.clone(), self.0.unstored.clone());
+        self.write_then(
+            move |tx| {
+                let outcome = op(tx);
+                in_op.note(event, &outcome);
+                outcome
+            },
+            move |outcome| {
+                at_end.note(event, &outcome);
+                then(outcome);
+            },
+        );
     }
 
     /// Submits `op` at once; the future is ready when it is committed.
@@ -162,6 +208,20 @@ impl Store {
     fn read<T>(&self, op: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let reader = self.0.readers.take()?;
         reader.connection.as_ref().map_or(Err(StoreError::Closed), op)
+    }
+
+    /// Runs reads that may take long on a thread made for waiting; a few at a time, each has a connection of its own.
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = Arc::clone(&self.0.long_reads).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let store = self.clone();
+        let running = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            op(&store)
+        });
+        running.await.unwrap_or_else(|error| Err(StoreError::Panicked(error.to_string())))
     }
 
     /// Reads at once, or in the writer's order where earlier writes of the caller may not be committed yet.

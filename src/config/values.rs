@@ -6,13 +6,14 @@ use serde_json::Value;
 const LONGEST: f64 = 9_007_199_254_740_991.0;
 
 /// A unit's names and its milliseconds.
-const DURATIONS: [(&[&str], f64); 7] = [
+const DURATIONS: [(&[&str], f64); 8] = [
     (&["ms", "msec", "msecs", "millisecond", "milliseconds"], 1.0),
     (&["s", "sec", "secs", "second", "seconds"], 1_000.0),
     (&["m", "min", "mins", "minute", "minutes"], 60_000.0),
     (&["h", "hr", "hrs", "hour", "hours"], 3_600_000.0),
     (&["d", "day", "days"], 86_400_000.0),
     (&["w", "week", "weeks"], 604_800_000.0),
+    (&["month", "months"], 2_592_000_000.0),
     (&["y", "yr", "yrs", "year", "years"], 31_557_600_000.0),
 ];
 
@@ -86,6 +87,7 @@ mod tests {
             ("1d", 86_400_000),
             ("1.5h", 5_400_000),
             (" 3 Weeks ", 1_814_400_000),
+            ("1 month", 2_592_000_000),
             ("250ms", 250),
             ("250", 250),
             ("0", 0),

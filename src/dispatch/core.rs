@@ -50,7 +50,7 @@ pub(super) enum Control {
     /// An event's end is committed, or could not be.
     Finished(Finishing, Result<(), StoreError>),
     /// An event is set aside, or could not be: either way it does not run again.
-    SetAside(Finishing),
+    SetAside(Finishing, Result<(), StoreError>),
     /// Everything that a settled event did is committed.
     Answer(EventId),
     /// An event whose state could not be read is tried again.
@@ -192,7 +192,7 @@ impl Core {
             }
             Control::Replied { event, payload } => self.collectors.reply(event, payload),
             Control::Finished(finishing, result) => self.finished(finishing, result),
-            Control::SetAside(finishing) => self.over(&finishing),
+            Control::SetAside(finishing, result) => self.set_aside(&finishing, result),
             Control::Answer(event) => self.collectors.settle(event),
             Control::Retry(job) => self.again.push_back(job),
             Control::Publish { version, frame, bots } => self.publish(version, frame, bots),

@@ -135,16 +135,14 @@ impl Core {
             self.shared.traces.push(trace_of(&job, sent, 1, Some(place.to_string()), None));
         }
         let event = job.event.id;
-        let finishing = Finishing { event, session: job.event.session(), body: None, settles: true, tries: 0 };
+        let session = job.event.session();
+        let finishing = Finishing { event, session, body: None, settles: true, tries: 0, runs: job.runs };
         match aside {
             None => self.shared.finish(finishing, None),
             Some(reason) => {
                 let shared = Arc::clone(&self.shared);
                 self.shared.store.set_aside(event, reason, move |result| {
-                    if let Err(error) = result {
-                        tracing::error!("event {event} could not be set aside: {error}");
-                    }
-                    shared.tell(Control::SetAside(finishing));
+                    shared.tell(Control::SetAside(finishing, result));
                 });
             }
         }

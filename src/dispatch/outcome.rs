@@ -11,12 +11,17 @@ use super::core::{Control, Core};
 use super::stats::count;
 use super::traces::Trace;
 use super::work::{Job, Work};
-use crate::model::{EventId, SessionKey, StateChange};
+use crate::model::{EventId, QueuedEvent, SessionKey, StateChange};
 use crate::protocol::{Processed, Settled};
 use crate::store::StoreError;
 
 /// How often the end of an event is tried to be stored before its conversation goes on without it.
 const FINISH_TRIES: u32 = 8;
+
+/// How often an event runs of which something cannot be stored, before its end is stored without that.
+const MOST_RUNS: u32 = 6;
+/// How long it waits at first.
+const STORE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The end of an event on its way to the store.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(super) struct Finishing {
     /// Nothing follows: who waits for the replies is answered.
     pub(super) settles: bool,
     pub(super) tries: u32,
+    /// How often the event was dispatched.
+    pub(super) runs: u32,
 }
 
 impl Core {
@@ -47,11 +54,12 @@ impl Core {
                     let trace = trace_of(job, flight.sent, processed.errors, None, processed.trace);
                     self.shared.traces.push(trace);
                 }
-                let event = job.event.id;
+                let (event, runs) = (job.event.id, job.runs);
                 if processed.event.is_some() {
                     self.collectors.ended(event, processed.event);
                 }
-                let finishing = Finishing { event, session: job.event.session(), body: Some(body), settles, tries: 0 };
+                let session = job.event.session();
+                let finishing = Finishing { event, session, body: Some(body), settles, tries: 0, runs };
                 self.shared.finish(finishing, processed.state);
             }
         }
@@ -91,6 +99,15 @@ impl Core {
                 count(&self.shared.counters.processed);
                 self.watch.processed += 1;
             }
+            Err(StoreError::Unstored(event)) if finishing.body.is_some() && finishing.runs < MOST_RUNS => {
+                match self.shared.store.queued(event) {
+                    Ok(Some(queued)) => return self.run_again(queued, finishing.runs),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::error!("event {event} cannot be read; it runs again after the next start: {error}");
+                    }
+                }
+            }
             Err(error) if finishing.tries < FINISH_TRIES && !matches!(error, StoreError::Closed) => {
                 tracing::error!("the end of event {} could not be stored, it is tried again: {error}", finishing.event);
                 finishing.tries += 1;
@@ -111,6 +128,35 @@ impl Core {
             ),
         }
         self.over(&finishing);
+    }
+
+    /// Some of what the event did could not be stored: it keeps its turn and runs again soon, like one whose worker died.
+    fn run_again(&mut self, event: QueuedEvent, runs: u32) {
+        let pause = STORE_PAUSE * (1 << runs.min(10));
+        tracing::error!(
+            "some of what event {} did could not be stored: it runs again in {} ms",
+            event.id,
+            pause.as_millis()
+        );
+        count(&self.shared.counters.run_again);
+        self.turns.back(&event.key.bot);
+        let job = Job { event, queued: Instant::now(), runs, tries: 0 };
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            shared.tell(Control::Retry(job));
+        });
+    }
+
+    pub(super) fn set_aside(&mut self, finishing: &Finishing, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => count(&self.shared.counters.processed),
+            Err(error) => tracing::error!(
+                "event {} could not be set aside; it runs once more, alone, after the next start: {error}",
+                finishing.event
+            ),
+        }
+        self.over(finishing);
     }
 
     /// The turn of the event's conversation is free.

@@ -225,7 +225,7 @@ fn program(sources: &[&str]) -> Program {
 impl Server {
     fn serve(&self) -> &Self {
         let bots = vec![BotId::parse("bot").unwrap()];
-        let frame = to_frame(&program(&[])).unwrap();
+        let frame = to_frame(&program(&[]), 1 << 20).unwrap();
         self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots });
         self
     }

@@ -96,7 +96,7 @@ impl Solo {
 
     /// Compiles a candidate and evaluates its content types, as the server's spare worker does.
     async fn compile_once(mut self, candidate: &Program) -> Result<Compiled, DispatchError> {
-        self.send(Frame::new(FrameKind::Compile, to_frame(candidate)?));
+        self.send(Frame::new(FrameKind::Compile, to_frame(candidate, self.settings.scripts.frame)?));
         let over = Instant::now() + COMPILE;
         let mut tick = tokio::time::interval(TICK);
         let mut last = None;
@@ -142,7 +142,7 @@ impl Solo {
         services: &Services,
         mut see: impl FnMut(Seen),
     ) -> Result<Box<RawValue>, DispatchError> {
-        self.send(Frame::new(FrameKind::Program, to_frame(program)?));
+        self.send(Frame::new(FrameKind::Program, to_frame(program, self.settings.scripts.frame)?));
         let mut body = BytesMut::new();
         DispatchHead::write(program.version, DispatchKind::Invoke, bot.as_str(), &mut body);
         body.extend_from_slice(&serde_json::to_vec(work).map_err(|error| DispatchError::Program(error.to_string()))?);

@@ -39,7 +39,8 @@ counters! {
     refused,
     /// Events given to a worker; one that was run again counts twice.
     dispatched,
-    /// Events whose state and "done" are committed.
+    /// Events that are over, which is committed: done, ended by a kill, or set aside. Those that an earlier run of the
+    /// server left count here and were `accepted` there.
     processed,
     /// Dispatches of which nothing is left.
     settled,

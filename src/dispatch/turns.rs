@@ -144,6 +144,14 @@ impl<T> Turns<T> {
         }
     }
 
+    /// An event that had left its worker is to run again; its conversation's turn was not given back.
+    pub(super) fn back(&mut self, bot: &BotId) {
+        self.in_flight += 1;
+        if let Some(entry) = self.bots.get_mut(bot) {
+            entry.in_flight += 1;
+        }
+    }
+
     fn enter_ring(&mut self, name: &BotId) {
         if let Some(bot) = self.bots.get_mut(name)
             && !bot.in_ring

@@ -125,6 +125,8 @@ mod tests {
         let now = Instant::now();
         let events = [doing(1, now), Doing { running: true, overdue: true, ..doing(2, now) }];
         assert_eq!(decide(&guilty(1), Some(now), &events), [Verdict::Over, Verdict::Over]);
+        let beat = now + Duration::from_millis(1);
+        assert_eq!(decide(&crashed(), Some(beat), &events), [Verdict::Again, Verdict::Alone]);
     }
 
     #[test]

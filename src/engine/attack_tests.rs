@@ -77,7 +77,7 @@ fn an_address_that_the_server_would_not_take_is_the_scripts_error() {
       return Promise.all(wrong.map(([key, value]) => say(key, value).catch((error) => console.log(error.message))))";
     let told = told(&run(&[(BeforeIncomingMiddleware, "1.js", source)]));
     assert!(!told.contains("effect"), "{told}");
-    for name in ["event.target", "event.botId", "event.channel", "event.threadId"] {
+    for name in ["the target", "there is no bot", "the channel", "the threadId"] {
         assert!(told.contains(name), "{name}: {told}");
     }
 }
@@ -89,9 +89,12 @@ fn an_outgoing_hook_cannot_break_the_protocol() {
       breaks[event.payload.text]()";
     let say = "for (const text of 'abc') bp.events.replyToEvent(event, [{ type: 'text', text }]).catch((e) => console.log(e.message))";
     let told = told(&run(&[(BeforeIncomingMiddleware, "1.js", say), (BeforeOutgoingMiddleware, "2.js", hook)]));
-    assert!(told.contains("event.id must be a decimal number"), "{told}");
     assert!(told.contains("the type of an event may have at most 200 bytes"), "{told}");
-    assert_eq!(told.matches("effect").count(), 1, "a conversation that is an object is its text: {told}");
+    assert_eq!(
+        told.matches("effect").count(),
+        2,
+        "an id of its own and a conversation that is an object harm nobody: {told}"
+    );
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn a_state_larger_than_the_wall_allows_is_refused_here_and_not_there() {
 }
 
 #[test]
-fn the_engines_own_setters_for_stacks_are_out_of_reach() {
+fn what_a_script_sets_for_stacks_ends_with_its_realm() {
     let told = told(&run(&[
         (
             BeforeIncomingMiddleware,
@@ -126,7 +129,8 @@ fn the_engines_own_setters_for_stacks_are_out_of_reach() {
         ),
         (BeforeIncomingMiddleware, "2.js", "console.log(event.seen, Error.prepareStackTrace, Error.stackTraceLimit)"),
     ]));
-    assert!(told.contains("undefined undefined 10"), "{told}");
+    // It hangs itself by it; the next hook goes on in a fresh realm.
+    assert!(told.contains("1.js:null:null TimeoutError") && told.contains("undefined 10"), "{told}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::BytesMut;
 
 use super::bot_realm::LoadedProgram;
+use super::explain::explain;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
@@ -100,6 +101,8 @@ pub struct Host {
     pub program: RefCell<Option<Arc<LoadedProgram>>>,
     /// The bot of the present work.
     pub bot: RefCell<String>,
+    /// The bot whose elements are read right now, if it is another one.
+    content_of: RefCell<Option<String>>,
     /// The dispatch.
     pub dispatch: Cell<u64>,
     /// Next effect's number.
@@ -122,6 +125,12 @@ pub struct Host {
     pub script: Cell<u32>,
     entered: Cell<Option<Instant>>,
     failed: Cell<bool>,
+    /// Number of the first effect of the event, or of the turn of a realm that lives on.
+    turn_from: Cell<u32>,
+    /// Files that were compiled or packages that were loaded since the event began.
+    pub loaded: Cell<u32>,
+    /// Nothing of this realm's scripts may leave it any more.
+    pub closed: Cell<bool>,
 }
 
 impl Host {
@@ -135,6 +144,7 @@ impl Host {
             buffer: RefCell::default(),
             program: RefCell::default(),
             bot: RefCell::default(),
+            content_of: RefCell::default(),
             dispatch: Cell::new(0),
             sequence: Cell::new(0),
             request: Cell::new(0),
@@ -148,17 +158,39 @@ impl Host {
             script: Cell::new(u32::MAX),
             entered: Cell::new(None),
             failed: Cell::new(false),
+            turn_from: Cell::new(0),
+            loaded: Cell::new(0),
+            closed: Cell::new(false),
         }
     }
 
     /// Appends a frame of the present dispatch; it goes out with the next [`Self::flush`].
     pub fn frame(&self, kind: FrameKind, number: u32, body: &[u8]) {
+        if self.closed.get() {
+            return;
+        }
         write_frame(&mut self.buffer.borrow_mut(), kind, self.dispatch.get(), number, body);
     }
 
     /// Sends what was appended.
     pub fn flush(&self) {
         self.outbox.flush(&mut self.buffer.borrow_mut());
+    }
+
+    /// The bot whose elements are read.
+    pub fn content_of(&self) -> String {
+        self.content_of.borrow().clone().unwrap_or_else(|| self.bot.borrow().clone())
+    }
+
+    /// Reads the elements of that bot from here on; false where there is no such bot.
+    pub fn read_content_of(&self, bot: &str) -> bool {
+        let bot = bot.to_ascii_lowercase();
+        let own = bot == *self.bot.borrow();
+        let known = own || self.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(&bot));
+        if known {
+            *self.content_of.borrow_mut() = (!own).then_some(bot);
+        }
+        known
     }
 
     /// Whether an answer or a timer is still to come.
@@ -169,26 +201,36 @@ impl Host {
     /// Forgets everything of the last event.
     pub fn clear(&self) {
         self.outstanding.borrow_mut().clear();
+        *self.content_of.borrow_mut() = None;
         self.timers.borrow_mut().clear();
         self.trace.borrow_mut().take();
         self.errors.set(0);
-        self.log_lines.set(0);
-        self.sent.set(0);
+        self.begin_turn();
+        self.loaded.set(0);
         self.sequence.set(0);
         self.script.set(u32::MAX);
         self.entered.set(None);
         self.failed.set(false);
     }
 
+    /// Counts anew what is limited by event: in a realm that lives on, by turn.
+    pub fn begin_turn(&self) {
+        self.log_lines.set(0);
+        self.sent.set(0);
+        self.turn_from.set(self.sequence.get());
+    }
+
     /// Begins an event or what there is of it: what an earlier realm has counted of it goes on. Of bytes an event may send
     /// `most_sent` in all.
     pub fn begin(&self, counts: Counts, most_sent: u64) {
         self.sequence.set(counts.sequence);
+        self.turn_from.set(0);
         self.request.set(counts.request);
         self.errors.set(counts.errors);
         self.log_lines.set(counts.log_lines);
         self.sent.set(counts.sent);
         self.most_sent.set(most_sent);
+        self.closed.set(false);
         self.meter.status().script.store(u32::MAX, Ordering::Relaxed);
     }
 
@@ -217,7 +259,12 @@ impl Host {
         self.meter.status().script.store(script, Ordering::Relaxed);
         if self.hello.suspect {
             self.flush();
-            self.outbox.send(FrameKind::Beat, 0, 0, &Beat { running: self.running(script).into_iter().collect() });
+            self.outbox.send(
+                FrameKind::Beat,
+                0,
+                0,
+                &Beat { running: self.running(script).into_iter().collect(), ..Beat::default() },
+            );
         }
         self.script.replace(script)
     }
@@ -338,14 +385,20 @@ impl Host {
             (Some(source), Some(line)) => Some(code_frame(&source.source, line, error.column.unwrap_or(1))),
             _ => None,
         };
+        let better = match (source, error.line) {
+            (Some(source), Some(line)) if error.name == "TypeError" => {
+                explain(&error.message, &source.source, line, error.column.unwrap_or(1))
+            }
+            _ => None,
+        };
         LogLine {
             level: "error".into(),
-            message: format!("{}: {}", error.name, error.message),
+            message: format!("{}: {}", error.name, better.as_ref().unwrap_or(&error.message)),
             file: (!error.file.is_empty()).then(|| error.file.clone()),
             line: error.line,
             column: error.column,
             frame,
-            hook: file.and_then(|file| match file.role {
+            hook: file.map(|file| &**file).or(source).and_then(|file| match file.role {
                 Role::Hook(kind) => Some(kind.folder().to_owned()),
                 _ => None,
             }),
@@ -386,11 +439,11 @@ impl Host {
         Ok(())
     }
 
-    /// Appends an effect; an error says which limit it is over.
-    pub fn effect(&self, json: &str, kind: &str) -> Result<(), String> {
+    /// Appends an effect, a reply or an `incoming` event; an error says which limit it is over.
+    pub fn effect(&self, json: &str, kind: &str, incoming: bool) -> Result<(), String> {
         let limits = &self.hello.limits;
         let number = self.sequence.get();
-        if number >= limits.effects {
+        if number.saturating_sub(self.turn_from.get()) >= limits.effects {
             return Err(format!("an event may make at most {} replies and events (scripts.effects)", limits.effects));
         }
         if kind.len() > LONGEST_NAME {
@@ -406,23 +459,28 @@ impl Host {
         self.send_bytes(json.len())?;
         self.sequence.set(number + 1);
         if self.hello.trace {
-            self.trace.borrow_mut().note("reply", "t", kind);
+            self.trace.borrow_mut().note(if incoming { "event" } else { "reply" }, "t", kind);
         }
         self.frame(FrameKind::Effect, number, json.as_bytes());
         self.flush_if_slow();
         Ok(())
     }
 
-    /// Whether the server takes an event of this address; the message names what is wrong.
-    pub fn check_address(channel: &str, target: &str, bot: &str, thread: &str) -> Result<(), String> {
+    /// What keeps the server from taking an event of this address, in words.
+    pub fn refuses(&self, channel: &str, target: &str, bot: &str, thread: &str) -> Option<String> {
         for (name, text) in [("channel", channel), ("threadId", thread)] {
             if text.len() > LONGEST_NAME || text.chars().any(char::is_control) {
-                return Err(format!("event.{name} must have at most {LONGEST_NAME} bytes and no control characters"));
+                return Some(format!("the {name} may have at most {LONGEST_NAME} bytes and no control characters"));
             }
         }
-        UserId::parse(target).map_err(|error| format!("event.target: {error}"))?;
-        BotId::parse(bot).map_err(|error| format!("event.botId: {error}"))?;
-        Ok(())
+        let program = self.program.borrow();
+        let known = |id: &BotId| program.as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(id.as_str()));
+        match BotId::parse(bot) {
+            Ok(id) if known(&id) => {
+                UserId::parse(target).err().map(|error| format!("the target {target:?} is nobody: a {error}"))
+            }
+            _ => Some(format!("there is no bot {bot:?}")),
+        }
     }
 
     /// Sends a request; gives its number.
@@ -434,7 +492,7 @@ impl Host {
                 limits.requests
             ));
         }
-        if arguments.len() as u64 > limits.frame {
+        if (arguments.len() + method.len() + 1) as u64 > limits.frame {
             return Err(format!("bp.{method}: the arguments may be at most {} bytes (scripts.frame)", limits.frame));
         }
         self.send_bytes(arguments.len())?;

@@ -86,6 +86,10 @@ pub struct Run<'a, 'js> {
     deadline: Instant,
     /// The hook to run next in the present stage, after a resume.
     next_hook: usize,
+    /// Where an interrupted stage goes on, where that is not at its own beginning.
+    resume_at: Option<Stage>,
+    /// Turns of this realm count by themselves: it belongs to a start or mount hook and lives on.
+    long_lived: bool,
     kept_steps: Option<Box<RawValue>>,
 }
 
@@ -98,6 +102,8 @@ impl std::fmt::Debug for Run<'_, '_> {
 /// A realm that computed for longer than this on one event is not used again: a script may have caught running out of
 /// memory, after which nothing in a runtime can be relied upon, and that takes longer.
 const LONGEST_FOR_REUSE: Duration = Duration::from_millis(10);
+/// The same for an event that was the first to need a file or a package: loading a large one takes its time once.
+const LONGEST_WHEN_LOADING: Duration = Duration::from_millis(150);
 
 impl<'a, 'js> Run<'a, 'js> {
     /// Prepares a realm for a job.
@@ -117,7 +123,7 @@ impl<'a, 'js> Run<'a, 'js> {
         // Work that is no event lives as long as it likes, and makes little at a time.
         let event = job.head.kind == DispatchKind::Event;
         host.begin(counts, if event { host.hello.limits.frame.saturating_mul(EVENT_FRAMES) } else { u64::MAX });
-        Self { realm, inbox, occupancy, job, deadline, next_hook: 0, kept_steps }
+        Self { realm, inbox, occupancy, job, deadline, next_hook: 0, resume_at: None, long_lived: false, kept_steps }
     }
 
     /// Runs the job to its end, or to where it needs a fresh realm.
@@ -131,11 +137,15 @@ impl<'a, 'js> Run<'a, 'js> {
         host.flush();
         host.meter.status().dispatch.store(0, std::sync::atomic::Ordering::Relaxed);
         let used = host.meter.event_used();
+        let longest = if host.loaded.get() > 0 { LONGEST_WHEN_LOADING } else { LONGEST_FOR_REUSE };
         host.clear();
         self.realm.realm.forget_rejections();
         match outcome {
             Outcome::Done { reusable } => {
-                let clean = reusable && used < LONGEST_FOR_REUSE && host.meter.own(|| self.realm.scrub());
+                // A job that is left, queued by a getter while the state was written out, would run in the next event.
+                host.closed.set(true);
+                let clean =
+                    reusable && used < longest && host.meter.own(|| !self.realm.realm.has_job() && self.realm.scrub());
                 // What is left of the queue belongs to nobody now.
                 while let Ok(late) = self.inbox.try_recv() {
                     drop(late);
@@ -291,7 +301,16 @@ impl<'a, 'js> Run<'a, 'js> {
             stages::Persist::All => true,
         };
         let text = self.text_of(|run| run.realm.core.state_change.call((with_context,)))?;
-        serde_json::from_str(&text).ok()
+        let change = serde_json::from_str(&text);
+        if let Err(error) = &change {
+            let thrown = Thrown {
+                name: "Error".into(),
+                message: format!("the event's state cannot be stored: {error}"),
+                stack: String::new(),
+            };
+            self.realm.host.report(self.realm.host.script.get(), &thrown);
+        }
+        change.ok()
     }
 
     /// Calls into the realm for a text that leaves it; an error is reported and gives `None`.
@@ -382,8 +401,8 @@ impl<'a, 'js> Run<'a, 'js> {
             Ok(Driven::TimedOut) => {
                 // Timers and calls of a start or mount hook live on; its realm is its own.
                 self.send_processed(None, false);
+                self.long_lived = true;
                 loop {
-                    self.realm.host.meter.begin_event(Duration::ZERO);
                     match self.drive(None, Instant::now() + Duration::from_secs(3_600)) {
                         Ok(Driven::TimedOut) => {}
                         Ok(_) => break,

@@ -13,7 +13,7 @@ use oxc_semantic::{Scoping, SemanticBuilder};
 use oxc_span::{GetSpan, SourceType, Span};
 
 use super::depth::too_deep;
-use super::names::{is_known_global, parameters};
+use super::names::{is_fixed, parameters};
 use crate::config::Problem;
 use crate::program::{Role, Shape};
 
@@ -126,7 +126,7 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
             })
         })
         .map(|(name, _)| name.to_string())
-        .filter(|name| !given.contains(&name.as_str()) && !is_known_global(name))
+        .filter(|name| !given.contains(&name.as_str()) && !is_fixed(name))
         .collect();
     implicit.sort();
     let mut reader = Reader { scoping, requires: Vec::new(), kept_on_bp: Vec::new() };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -16,14 +17,18 @@ use super::ears::Ears;
 use super::reader::{Hints, Look, Reader, Watching};
 use super::scan::{Stamp, roots};
 use super::workspace::Workspace;
-use crate::config::{Problem, Settings};
-use crate::program::Program;
+use crate::config::Settings;
+use crate::program::{BotProgram, Program};
 use crate::protocol::messages::Compiled;
 
 /// How often to look whether a folder that was not there has been made.
 const FOLDERS: Duration = Duration::from_millis(200);
 /// How often to look at everything where the system does not tell of changes.
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long to wait at first, and at most, before a program that no worker answered for is tried again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+const ASK_AGAIN_AT_LAST: Duration = Duration::from_secs(30);
 
 /// A compilation under way: a worker's answer, or why there is none.
 pub type Compiling = Pin<Box<dyn Future<Output = Result<Compiled, String>> + Send>>;
@@ -57,8 +62,8 @@ impl Drop for Watch {
 }
 
 /// Watches the workspace of `reader`, of which `first` was made. On a change the files are read, compiled by `compile` and
-/// published; if there is no answer from `compile`, the change is tried again with the next one. Must be called within a
-/// tokio runtime.
+/// published; if there is no answer from `compile`, the change is tried again soon, and with the next one. Must be called
+/// within a tokio runtime.
 ///
 /// # Errors
 /// If the system offers no notifications. If single folders cannot be watched (too many of them), everything is looked at
@@ -97,8 +102,8 @@ where
     let mut folders = tokio::time::interval(FOLDERS);
     folders.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut polled = Instant::now();
-    // A program that no worker has answered for.
-    let mut unanswered = false;
+    // Why no worker has answered for the last program, and when to ask again.
+    let mut unanswered: Option<(String, Duration)> = None;
     loop {
         let due = eyes.ears.pending.due().map(tokio::time::Instant::from_std);
         tokio::select! {
@@ -115,8 +120,9 @@ where
         eyes.ears.catch_up();
         let Some(hints) = eyes.ears.pending.take(Instant::now()) else { continue };
         let started = Instant::now();
+        let afresh = unanswered.is_some();
         let looked = spawn_blocking(move || {
-            let look = eyes.look(&hints, unanswered);
+            let look = eyes.look(&hints, afresh);
             (eyes, look)
         });
         let look = match looked.await {
@@ -135,15 +141,20 @@ where
         let Some(candidate) = look.candidate else { continue };
         match compile(Arc::clone(&candidate.program)).await {
             Ok(compiled) => {
-                unanswered = false;
+                unanswered = None;
                 let last = Arc::clone(&publish.borrow());
                 let next = finish(candidate, &compiled, Some(&last));
                 report(&last, &next, started.elapsed());
                 publish.send_replace(Arc::new(next));
             }
             Err(error) => {
-                unanswered = true;
-                tracing::error!("the changed files are not in service yet: {error}");
+                let (said, pause) = unanswered.unwrap_or_default();
+                if said != error {
+                    tracing::error!("the changed files are not in service yet: {error}");
+                }
+                let pause = (pause * 2).clamp(ASK_AGAIN, ASK_AGAIN_AT_LAST);
+                eyes.ears.pending.again(Instant::now() + pause);
+                unanswered = Some((error, pause));
             }
         }
     }
@@ -217,14 +228,34 @@ fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
     })
 }
 
-/// Says what was reloaded. What is wrong with it is said by whoever puts it into service.
+/// Says what was reloaded. What is wrong with it is said by whoever puts it into service; where nothing came into service
+/// there is nothing else to say.
 fn report(last: &Workspace, next: &Workspace, took: Duration) {
-    let changed = changes(&last.program, &next.program);
-    tracing::info!("reloaded in {} ms: {changed}", took.as_millis());
+    let mut changed = changes(&last.program, &next.program);
+    changed.extend(mended(last, next).map(|path| format!("{path} (fixed)")));
+    if changed.len() > 5 {
+        let more = changed.split_off(4).len();
+        changed.push(format!("and {more} more"));
+    }
+    if !changed.is_empty() {
+        tracing::info!("reloaded in {} ms: {}", took.as_millis(), changed.join(", "));
+    }
 }
 
-/// The scripts that came, changed or went, in words.
-fn changes(last: &Program, next: &Program) -> String {
+/// Files that were wrong and are as they were before.
+fn mended<'a>(last: &'a Workspace, next: &'a Workspace) -> impl Iterator<Item = &'a str> {
+    let same = |path: &str| {
+        let text = |program: &'a Program| {
+            program.scripts.iter().find(|script| &*script.path == path).map(|script| &script.source)
+        };
+        text(&last.program) == text(&next.program)
+    };
+    let wrong: BTreeSet<&str> = last.problems.iter().filter(|one| one.fatal).map(|one| one.path.as_str()).collect();
+    wrong.into_iter().filter(move |path| !next.problems.iter().any(|one| one.path == *path) && same(path))
+}
+
+/// The files that came, changed or went, in words.
+fn changes(last: &Program, next: &Program) -> Vec<String> {
     let index = |program: &Program| -> BTreeMap<Arc<str>, Arc<str>> {
         program.scripts.iter().map(|script| (Arc::clone(&script.path), Arc::clone(&script.source))).collect()
     };
@@ -238,11 +269,27 @@ fn changes(last: &Program, next: &Program) -> String {
         }
     }
     names.extend(old.keys().filter(|path| !new.contains_key(*path)).map(|path| format!("{path} (gone)")));
-    match names.len() {
-        0 => "no script changed".into(),
-        1..=5 => names.join(", "),
-        more => format!("{} and {} more files", names[..4].join(", "), more - 4),
+    for (id, bot) in &next.bots {
+        let Some(before) = last.bots.get(id) else {
+            names.push(format!("bot {id} (new)"));
+            continue;
+        };
+        if text(&before.config) != text(&bot.config) {
+            names.push(format!("configuration of {id}"));
+        }
+        let elements = |bot: &BotProgram| -> Vec<String> {
+            bot.elements.values().map(|element| element.json.get().to_owned()).collect()
+        };
+        if elements(before) != elements(bot) {
+            names.push(format!("content elements of {id}"));
+        }
     }
+    names.extend(last.bots.keys().filter(|id| !next.bots.contains_key(*id)).map(|id| format!("bot {id} (gone)")));
+    names
+}
+
+fn text(json: &Option<Box<RawValue>>) -> Option<&str> {
+    json.as_deref().map(RawValue::get)
 }
 
 #[cfg(test)]

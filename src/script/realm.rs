@@ -115,8 +115,8 @@ impl<'js> Realm<'js> {
         evaluate(&self.ctx, file, text)
     }
 
-    /// A function for scripts. A panic inside becomes an exception without a payload, so that nothing of the host's is
-    /// left in the runtime.
+    /// A function for scripts. Those that we give them do not panic; one that did would end the worker once the call
+    /// returned, and the server would run again what was under way.
     pub fn function<P, F>(&self, name: &str, f: F) -> rquickjs::Result<Function<'js>>
     where
         F: IntoJsFunc<'js, P> + 'js,
@@ -134,6 +134,11 @@ impl<'js> Realm<'js> {
                 return;
             }
         }
+    }
+
+    /// Whether a job was left; runs it, so the realm must be closed before and given up after.
+    pub fn has_job(&self) -> bool {
+        self.ctx.execute_pending_job()
     }
 
     /// The pending exception, read through `describe` of `js/base.js` as `[name, message, stack]`, all plain text.

@@ -4,10 +4,7 @@
 //! that line have their columns corrected; the tail begins with a newline, or a trailing `//` comment would swallow it.
 //! That a script cannot close its wrapper is checked when it is parsed (`reload`).
 
-use crate::program::{Role, Script};
-
-/// Parameters that every script gets after those of its kind.
-pub const MODULE_PARAMETERS: [&str; 5] = ["module", "exports", "require", "__filename", "__dirname"];
+use crate::program::{MODULE_PARAMETERS, Role, Script};
 
 /// A wrapped script.
 #[derive(Debug, PartialEq, Eq)]

@@ -78,9 +78,10 @@ impl Store {
         draft: EventDraft,
         then: impl FnOnce(Result<FollowUp, StoreError>) + Send + 'static,
     ) {
-        self.write_then(
+        self.write_of_event(
+            event,
             move |tx| {
-                if messages::has_reply(tx, event, sequence)? || !insert_effect(tx, event, sequence, None)? {
+                if messages::has_reply(tx, event, sequence)? || !note_effect(tx, event, sequence, None)? {
                     return Ok(FollowUp::AlreadyQueued);
                 }
                 users::ensure(tx, &draft.key.channel, draft.key.target.as_str())?;
@@ -92,6 +93,8 @@ impl Store {
 
     /// Ends an event, in one transaction: its state is written, if there is any to write, and it leaves the queue. For an
     /// event that is no longer queued (finished before, or set aside) nothing happens.
+    ///
+    /// [`StoreError::Unstored`]: it is not over, since a reply or an event that it sent could not be stored.
     pub fn finish(
         &self,
         event: EventId,
@@ -99,8 +102,10 @@ impl Store {
         state: Option<StateChange>,
         then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) {
+        let unstored = self.0.unstored.clone();
         self.write_then(
             move |tx| {
+                unstored.check(event)?;
                 if tx.run("DELETE FROM queue WHERE id = ? AND poison IS NULL", [event.0])? == 0 {
                     return Ok(());
                 }
@@ -137,6 +142,13 @@ impl Store {
                 }
             },
         );
+    }
+
+    /// One event that is not finished.
+    pub fn queued(&self, event: EventId) -> Result<Option<QueuedEvent>, StoreError> {
+        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths FROM queue \
+                   WHERE id = ? AND poison IS NULL";
+        self.read(|connection| Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?))
     }
 
     /// Events that are not finished, oldest first.
@@ -223,15 +235,20 @@ fn enqueue(tx: &Tx<'_>, draft: EventDraft) -> Result<QueuedEvent, StoreError> {
     Ok(event)
 }
 
-/// Notes an effect; whether it is the first with that number.
-pub(super) fn insert_effect(
+/// Notes an effect; whether it is the first with that number. Of an event that is finished, or was never queued, nothing
+/// is noted: it does not run again, so nothing can come twice, and nobody would take the row away.
+pub(super) fn note_effect(
     tx: &Tx<'_>,
     event: EventId,
     sequence: u32,
     payload: Option<&str>,
 ) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO effects (event, sequence, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-    Ok(tx.run(sql, params![event.0, sequence, payload])? == 1)
+    let sql = "INSERT INTO effects (event, sequence, payload) SELECT ?1, ?2, ?3 \
+               WHERE EXISTS (SELECT 1 FROM queue WHERE id = ?1) ON CONFLICT DO NOTHING";
+    if tx.run(sql, params![event.0, sequence, payload])? == 1 {
+        return Ok(true);
+    }
+    Ok(!tx.connection.prepare_cached("SELECT 1 FROM queue WHERE id = ?")?.exists([event.0])?)
 }
 
 /// The largest event id ever stored.
@@ -364,6 +381,23 @@ mod tests {
         assert_eq!(fixture.store.effects(event.id).unwrap(), [StoredEffect { sequence: 3, payload: None }]);
         fixture.finish(&event, None);
         assert!(fixture.store.effects(event.id).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_an_event_does_after_its_end_happens_and_leaves_no_row_of_its_own() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        fixture.finish(&event, None);
+        let mut elsewhere = event.clone();
+        elsewhere.key.channel = "api".into();
+        for number in 0..2 {
+            let out = outgoing(&elsewhere, "late", 0);
+            let reply = wait(|then| fixture.store.reply(event.id, number, out, then)).unwrap();
+            assert!(matches!(reply, crate::store::Reply::Noted), "{reply:?}");
+        }
+        let sent = wait(|then| fixture.store.follow_up(event.id, 2, draft("bob"), then)).unwrap();
+        assert!(matches!(sent, FollowUp::Queued(_)), "{sent:?}");
+        assert_eq!(fixture.store.effects(event.id).unwrap(), []);
     }
 
     #[test]

@@ -170,13 +170,12 @@ impl State {
                 batch.push(next);
             }
             self.now = self.clock.now().max(self.now);
-            let mut done = 0;
-            while done < batch.len() {
-                done += self.transaction(&mut batch[done..]);
-            }
-            for job in batch.drain(..) {
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.tell())) {
-                    tracing::error!("a completion of a store operation panicked: {}", panic_text(panic.as_ref()));
+            while !batch.is_empty() {
+                let done = self.transaction(&mut batch);
+                for job in batch.drain(..done) {
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.tell())) {
+                        tracing::error!("a completion of a store operation panicked: {}", panic_text(panic.as_ref()));
+                    }
                 }
             }
         }

@@ -26,8 +26,6 @@ const PATIENCE: Duration = Duration::from_millis(3);
 const BLANK: usize = 1;
 /// Realms without work that are kept; the longest idle goes first.
 const MOST_IDLE: usize = 32;
-/// Versions of the program that are kept for work that was dispatched before the last change.
-const VERSIONS: usize = 8;
 
 /// Which bot and version a realm has loaded; none while it is blank.
 pub(super) type Loaded = Option<(String, u64)>;
@@ -52,7 +50,10 @@ struct Inner {
     idle: Vec<Idle>,
     seats: Vec<Arc<Seat>>,
     threads: usize,
+    /// The newest program, and older ones as long as work names them.
     programs: BTreeMap<u64, Arc<LoadedProgram>>,
+    /// Work that is not through, with the version it names.
+    versions: HashMap<u64, u64>,
     routes: HashMap<u64, Sender<ToRealm>>,
     /// Counts the jobs that threads have taken: while it rises, the queue moves.
     taken: u64,
@@ -95,9 +96,9 @@ impl Pool {
         let loaded = Arc::new(LoadedProgram::new(program));
         let mut inner = self.inner.lock();
         inner.programs.insert(version, loaded);
-        while inner.programs.len() > VERSIONS {
-            inner.programs.pop_first();
-        }
+        // Work names the newest version when it comes, so one that nothing names any more is never asked for again.
+        let Inner { programs, versions, .. } = &mut *inner;
+        programs.retain(|known, _| *known == version || versions.values().any(|named| named == known));
         // Realms of older versions are of no more use.
         inner.idle.retain(|idle| {
             let keep = idle.loaded.as_ref().is_none_or(|(_, loaded)| *loaded == version);
@@ -119,6 +120,7 @@ impl Pool {
         let job = Job { dispatch, head, json, begun: Instant::now(), resume: None };
         let mut inner = self.inner.lock();
         inner.open += 1;
+        inner.versions.insert(dispatch, job.head.version);
         if inner.pending.is_empty() && self.occupancy.computing() < COMPUTING {
             self.start_job(&mut inner, job);
         } else {
@@ -231,6 +233,7 @@ impl Pool {
     pub(super) fn done(&self, dispatch: u64) {
         let mut inner = self.inner.lock();
         inner.routes.remove(&dispatch);
+        inner.versions.remove(&dispatch);
         inner.open = inner.open.saturating_sub(1);
         let over = inner.draining && inner.open == 0;
         drop(inner);

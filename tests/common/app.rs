@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::client::Client;
 
 /// How long anything may take that is waited for. Only a broken server takes that long.
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server.
@@ -37,27 +38,28 @@ impl TestApp {
     pub(crate) async fn start(workspace: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy(workspace, folder.path());
-        Self::serve(folder, true).await
+        Self::serve(folder, |options| options.production = true).await
     }
 
     /// Starts a server on a workspace of these files: path and text.
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) async fn start_with(files: &[(&str, &str)]) -> Self {
-        Self::serve(written(files), true).await
+        Self::serve(written(files), |options| options.production = true).await
     }
 
     /// The same, as while scripts are being written.
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) async fn start_in_development(files: &[(&str, &str)]) -> Self {
-        Self::serve(written(files), false).await
+        Self::serve(written(files), |_| {}).await
     }
 
-    async fn serve(folder: TempDir, production: bool) -> Self {
+    /// Starts a server in that folder: in development, without a look at changes, but for what `change` says.
+    pub(crate) async fn serve(folder: TempDir, change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::new(folder.path());
         options.port = Some(0);
-        options.production = production;
         options.watch = false;
         options.worker = WorkerCommand::of(env!("CARGO_BIN_EXE_nudge"));
+        change(&mut options);
         let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = Client { address: ([127, 0, 0, 1], app.port()).into() };
         let (shutdown, asked) = oneshot::channel::<()>();
@@ -69,6 +71,7 @@ impl TestApp {
     }
 
     /// Waits until every event that was accepted is processed.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) async fn processed(&self) {
         let started = Instant::now();
         loop {
@@ -98,7 +101,7 @@ fn written(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

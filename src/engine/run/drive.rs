@@ -207,7 +207,10 @@ impl<'js> Run<'_, 'js> {
         let host = &self.realm.host;
         let meter = &self.realm.realm.meter;
         loop {
-            if promise.is_none() {
+            if self.long_lived {
+                meter.begin_event(Duration::ZERO);
+                host.begin_turn();
+            } else if promise.is_none() {
                 // Nobody's hook: each turn has a hook's time.
                 meter.begin_hook();
             }
@@ -220,6 +223,11 @@ impl<'js> Run<'_, 'js> {
                 self.turn(script, || self.realm.core.fire.call::<_, ()>((id,)))?;
                 if now >= until {
                     return Ok(Driven::TimedOut);
+                }
+                // A timer that is always due must not keep answers out.
+                host.flush();
+                if let Ok(message) = self.inbox.try_recv() {
+                    self.take(message)?;
                 }
                 continue;
             }
@@ -235,20 +243,26 @@ impl<'js> Run<'_, 'js> {
             let message = self.inbox.recv_deadline(wake);
             self.occupancy.take();
             match message {
-                Ok(ToRealm::Result { dispatch, number, fine, body }) if dispatch == self.job.dispatch => {
-                    let asked = host.outstanding.borrow_mut().remove(&number);
-                    if let Some(script) = asked {
-                        let text = String::from_utf8_lossy(&body).into_owned();
-                        self.turn(script, || self.realm.core.answered.call::<_, ()>((number, fine, text)))?;
-                    }
-                }
-                Ok(ToRealm::Cancel { dispatch }) if dispatch == self.job.dispatch => {
-                    return Err(Stop::Ended(Overrun::Cancelled));
-                }
-                // Late words for an earlier dispatch.
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(message) => self.take(message)?,
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(Stop::Ended(Overrun::Cancelled)),
             }
+        }
+    }
+
+    /// Takes a message of the server; late words for an earlier dispatch are passed over.
+    fn take(&self, message: ToRealm) -> Result<(), Stop> {
+        match message {
+            ToRealm::Result { dispatch, number, fine, body } if dispatch == self.job.dispatch => {
+                let asked = self.realm.host.outstanding.borrow_mut().remove(&number);
+                if let Some(script) = asked {
+                    let text = String::from_utf8_lossy(&body).into_owned();
+                    self.turn(script, || self.realm.core.answered.call::<_, ()>((number, fine, text)))?;
+                }
+                Ok(())
+            }
+            ToRealm::Cancel { dispatch } if dispatch == self.job.dispatch => Err(Stop::Ended(Overrun::Cancelled)),
+            ToRealm::Result { .. } | ToRealm::Cancel { .. } => Ok(()),
         }
     }
 

@@ -1,10 +1,10 @@
 // What every realm has before a script runs: console, timers, require, frozen intrinsics.
 // Evaluated once per realm as a strict function; it captures what it needs before anything of a user's runs.
-// `host` holds the functions of script/host.rs. Nothing here knows of bots.
+// `host` holds functions that the engine provides. Nothing here knows of bots.
 (function (host) {
   'use strict';
   const { ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty } = Reflect;
-  const { freeze, getPrototypeOf } = Object;
+  const { freeze, getPrototypeOf, isExtensible } = Object;
   const stringify = JSON.stringify;
   const global = globalThis;
 
@@ -78,7 +78,9 @@
 
   function errorText(error) {
     const head = `${error.name}: ${error.message}`;
-    const stack = typeof error.stack === 'string' ? error.stack.trimEnd() : '';
+    // Where our own parts call each other helps nobody.
+    const ours = (line) => line.includes('(nudge:') || line.includes('(native)');
+    const stack = typeof error.stack === 'string' ? error.stack.trimEnd().split('\n').filter((line) => !ours(line)).join('\n') : '';
     return stack ? `${head}\n${stack}` : head;
   }
 
@@ -109,8 +111,13 @@
     return text.length > MAX_TEXT * 2 ? text.slice(0, MAX_TEXT * 2) + '…' : text;
   }
 
+  /** The stack of whoever calls; a script may have replaced what makes it. */
+  function stackHere() {
+    const { stack } = new Error();
+    return typeof stack === 'string' ? stack.toWellFormed() : '';
+  }
   function write(level, text) {
-    host.log(level, text.toWellFormed(), new Error().stack.toWellFormed());
+    host.log(level, text.toWellFormed(), stackHere());
   }
 
   let clocks = new Map(), counts = new Map(), indent = '';
@@ -187,7 +194,7 @@
   function requireFrom(index) {
     const require = (name) => {
       if (typeof name !== 'string' || name === '') {
-        throw new TypeError(`require: "id" must be a string that is not empty, got ${typeof name}`);
+        throw new TypeError(`require: "id" must be a string that is not empty, got ${name === '' ? 'an empty string' : typeof name}`);
       }
       const found = host.resolve(index, name.toWellFormed());
       if (typeof found === 'number') return load(found);
@@ -196,11 +203,12 @@
       error.code = 'MODULE_NOT_FOUND';
       throw error;
     };
-    require.resolve = (name) => {
+    require.resolve = freeze((name) => {
       const found = host.resolve(index, String(name).toWellFormed());
       return typeof found === 'number' ? host.modulePath(found) : name;
-    };
-    return require;
+    });
+    // It is the same one for every event.
+    return freeze(require);
   }
   const bundles = new Map();
   function bundled(name) {
@@ -238,6 +246,8 @@
   }
 
   // ---- globals ------------------------------------------------------------------------------------------------------
+  const process = host.process();
+  freeze(process.env);
   const tidy = {
     console,
     setTimeout: (callback, delay, ...args) => addTimer(callback, delay, args, false),
@@ -245,7 +255,7 @@
     setImmediate: (callback, ...args) => addTimer(callback, 0, args, false),
     clearTimeout: clearTimer, clearInterval: clearTimer, clearImmediate: clearTimer,
     printObject: (value) => write('info', inspect(value, 0, [])),
-    process: host.process(),
+    process,
     global,
   };
   for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate', 'printObject']) {
@@ -256,10 +266,6 @@
   }
   // No shared memory and no waiting in native code; a finalizer would run in somebody else's event.
   for (const name of ['SharedArrayBuffer', 'Atomics', 'FinalizationRegistry']) deleteProperty(global, name);
-  // Setters that would reach into the engine past the freezing: what one event puts there, every later error would run.
-  for (const [name, value] of [['prepareStackTrace', undefined], ['stackTraceLimit', 10]]) {
-    defineProperty(Error, name, { get: freeze(() => value), set: freeze(() => {}), enumerable: false, configurable: false });
-  }
 
   // ---- frozen intrinsics --------------------------------------------------------------------------------------------
   // What an event changes must not be there for the next one. Plain gets of containers and methods; a full walk over
@@ -298,6 +304,9 @@
     const makers = [
       function* () {}, async function () {}, async function* () {},
     ].map((f) => getPrototypeOf(f));
+    // Helpers of iterators have prototypes of their own that no global names.
+    iterators.push(getPrototypeOf([].values().map((x) => x)), getPrototypeOf(Iterator.from({ next() {} })));
+    if (Iterator.concat) iterators.push(getPrototypeOf(Iterator.concat([])));
     const containers = new Set([...iterators, ...iterators.map(getPrototypeOf)]);
     for (const maker of makers) {
       containers.add(maker);
@@ -332,16 +341,29 @@
   }
 
   let baseline = null;
+  const ancestor = getPrototypeOf(global), traceLimit = Error.stackTraceLimit;
 
   return {
     describe,
+    stackHere,
     fire,
     load,
     requireFrom,
     bundled,
+    /** A package for the engine's own use: another instance than that which scripts get by `require`. */
+    own(name) {
+      const module = { exports: {} };
+      host.bundled(name).call(module.exports, module, module.exports, undefined);
+      return module.exports;
+    },
     inspect: (value) => inspect(value, 0, []),
     format,
     dirname,
+    /** A function of a script that is called for one event after the other: what a script could reach of it is frozen. */
+    shared(run) {
+      if (run.prototype) freeze(run.prototype);
+      return freeze(run);
+    },
     /** Freezes what is there; called once, after the parts above this one are made. */
     seal() {
       seal();
@@ -353,10 +375,13 @@
       if (clocks.size) clocks = new Map();
       if (counts.size) counts = new Map();
       indent = '';
+      // The engine keeps these beside the object, frozen or not: a function of one event would be called for the next one's errors.
+      Error.prepareStackTrace = undefined;
+      Error.stackTraceLimit = traceLimit;
       if (added) {
         for (const key of ownKeys(global)) if (!baseline.has(key) && !deleteProperty(global, key)) return false;
       }
-      return true;
+      return getPrototypeOf(global) === ancestor && isExtensible(global);
     },
   };
 })

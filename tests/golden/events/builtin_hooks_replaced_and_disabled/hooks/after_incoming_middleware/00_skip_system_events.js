@@ -1,0 +1,1 @@
+console.log('mine in place of the built-in one')

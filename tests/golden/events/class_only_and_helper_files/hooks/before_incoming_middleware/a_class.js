@@ -1,0 +1,3 @@
+class Helper {
+  run() { return 1 }
+}

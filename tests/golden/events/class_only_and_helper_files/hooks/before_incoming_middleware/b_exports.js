@@ -1,0 +1,1 @@
+module.exports = { helper: x => x + 1 }

@@ -1,0 +1,3 @@
+const toText = value => String(value)
+function other() {}
+exports.toText = toText

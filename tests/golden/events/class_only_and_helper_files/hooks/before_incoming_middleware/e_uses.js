@@ -1,0 +1,1 @@
+console.log(require('./b_exports').helper(1), require('c_function').toText(2))

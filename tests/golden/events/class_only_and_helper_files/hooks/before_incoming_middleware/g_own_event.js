@@ -1,0 +1,3 @@
+var event = event || {}
+var bp = bp
+console.log(event.type)

@@ -1,0 +1,7 @@
+const a = 1
+
+function fail() {
+  throw new TypeError('broken by ' + a)
+}
+
+fail()

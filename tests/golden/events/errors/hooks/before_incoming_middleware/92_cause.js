@@ -1,0 +1,3 @@
+const error = new Error('outer')
+error.name = 'MyError'
+throw error

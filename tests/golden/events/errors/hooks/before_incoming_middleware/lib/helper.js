@@ -1,0 +1,3 @@
+module.exports = function helper() {
+  throw new Error('in a helper')
+}

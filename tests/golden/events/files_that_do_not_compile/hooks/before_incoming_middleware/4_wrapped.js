@@ -1,0 +1,3 @@
+function hook(bp, event) {
+  event.payload = 1
+}

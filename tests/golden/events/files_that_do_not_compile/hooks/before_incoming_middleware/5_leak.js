@@ -1,0 +1,2 @@
+bp.cache = bp.cache || {}
+bp.kvs.other.deep = 1

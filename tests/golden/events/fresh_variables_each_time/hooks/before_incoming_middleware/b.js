@@ -1,0 +1,3 @@
+const name = 'again'
+let count = 5
+console.log(name, count)

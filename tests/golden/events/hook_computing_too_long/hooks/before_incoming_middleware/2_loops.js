@@ -1,0 +1,2 @@
+event.loops = 'begun'
+if (event.payload.text === 'loop') while (true) {}

@@ -1,0 +1,1 @@
+console.log(event.fn(), sessionId, suggestions === event.suggestions, event.bp === bp)

@@ -1,0 +1,1 @@
+console.log(event.state.session.lastMessages.map(turn => turn.replyPreview).join())

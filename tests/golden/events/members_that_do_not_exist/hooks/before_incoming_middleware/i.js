@@ -1,0 +1,2 @@
+const x = bp.experimental
+console.log(x === undefined)

@@ -1,0 +1,1 @@
+console.log('03/01_b')

@@ -1,0 +1,1 @@
+console.log('deep/er/00_first')

@@ -1,0 +1,1 @@
+console.log('global', __filename, __dirname)

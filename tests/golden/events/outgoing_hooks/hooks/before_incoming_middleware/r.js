@@ -1,0 +1,1 @@
+await bp.events.replyToEvent(event, [{ type: 'text', text: 'plain' }, { text: 'no type' }, { type: 'text', text: 'retype' }, { type: 'text', text: 'throw' }, { type: 'text', text: 'wait' }, { type: 'text', text: 'last' }])

@@ -1,0 +1,1 @@
+console.log(event.channel, event.type, Object.keys(event.payload).join())

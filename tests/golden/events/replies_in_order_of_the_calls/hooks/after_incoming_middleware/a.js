@@ -1,0 +1,1 @@
+bp.events.replyToEvent(event, [{ type: 'text', text: '7 of the next hook' }])

@@ -1,0 +1,1 @@
+console.log(require('own').name, require('all').name, require('last').name)

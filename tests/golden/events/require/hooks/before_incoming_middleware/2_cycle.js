@@ -1,0 +1,1 @@
+console.log(require('./cycle/a').seen)

@@ -1,0 +1,2 @@
+const name = './li' + 'b'
+console.log(require(name).name)

@@ -1,0 +1,3 @@
+console.log(require.resolve('./lib'))
+const mustache = require('mustache')
+console.log(mustache.render('{{a}}', { a: '<' }))

@@ -1,0 +1,4 @@
+exports.early = 1
+const b = require('./b')
+exports.seen = b.sawEarly
+exports.late = 2

@@ -1,0 +1,1 @@
+this.own = this === module.exports

@@ -1,0 +1,4 @@
+// Catch the event sent from the webpage
+if (event.type === 'proactive-trigger') {
+  // You custom code
+}

@@ -1,0 +1,1 @@
+event.state.session.lastMessages.push({ eventId: event.id, replyDate: new Date() })

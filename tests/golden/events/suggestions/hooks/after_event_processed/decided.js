@@ -1,0 +1,1 @@
+console.log('decision', event.decision && { ...event.decision, payloads: event.decision.payloads.length })

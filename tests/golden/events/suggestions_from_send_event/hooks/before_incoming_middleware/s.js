@@ -1,0 +1,2 @@
+if (event.type === 'text') return bp.events.sendEvent(bp.IO.Event({ type: 'made', channel: event.channel, target: event.target, direction: 'incoming', botId: event.botId, payload: { text: 'x' }, suggestions: [{ confidence: 0.7, source: 'made', payloads: [{ type: 'text', text: 'suggested' }] }], nlu: { language: 'fr' }, credentials: { a: 1 } }))
+console.log(event.type, event.suggestions.length, event.nlu.language, event.nlu.includedContexts, event.credentials, event.preview)

@@ -1,0 +1,5 @@
+if (event.first) {
+  console.log('after', event.first)
+  return
+}
+console.log('not reached')

@@ -1,0 +1,1 @@
+return { then(resolve) { setTimeout(() => { event.fifth = 5; resolve() }, 1) } }

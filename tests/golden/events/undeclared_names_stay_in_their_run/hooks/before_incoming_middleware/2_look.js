@@ -1,0 +1,2 @@
+console.log(typeof foo, typeof bar, typeof list, typeof i)
+foo = 'mine'

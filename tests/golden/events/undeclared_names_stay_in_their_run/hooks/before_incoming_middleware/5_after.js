@@ -1,0 +1,1 @@
+console.log(event.replaced, typeof bp, typeof process.env, typeof require)

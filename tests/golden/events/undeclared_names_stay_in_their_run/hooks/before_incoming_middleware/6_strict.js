@@ -1,0 +1,2 @@
+'use strict'
+try { strictly = 1 } catch (error) { console.log(error.name, error.message) }

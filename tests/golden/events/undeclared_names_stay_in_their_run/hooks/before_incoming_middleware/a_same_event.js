@@ -1,0 +1,1 @@
+console.log(bp.cache, typeof Promise.resolve)
