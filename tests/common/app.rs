@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::client::Client;
 
 /// How long anything may take that is waited for. Only a broken server takes that long.
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server.
@@ -75,6 +76,7 @@ impl TestApp {
     }
 
     /// Waits until every event that was accepted is processed.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) async fn processed(&self) {
         let started = Instant::now();
         loop {
