@@ -92,7 +92,11 @@ impl Case {
         for ours in ["events.json", "out.txt"] {
             let _ = fs::remove_file(workspace.path().join(ours));
         }
-        default_file(workspace.path(), "botpress.config.json", r#"{ "scripts": { "workers": 1 } }"#);
+        default_file(
+            workspace.path(),
+            "botpress.config.json",
+            r#"{ "scripts": { "workers": 1, "grace": "10s", "silence": "20s" } }"#,
+        );
         if !["bots", "data/bots"].iter().any(|bots| workspace.path().join(bots).exists()) {
             default_file(workspace.path(), "bots/bot/bot.config.json", r#"{ "name": "Bot", "defaultLanguage": "en" }"#);
         }
