@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::Clock;
 use crate::config::{self, Overrides, Problem, Settings};
@@ -73,6 +74,8 @@ pub struct App {
     locked_in: LockedIn,
     web: Web,
     mounted: Mounted,
+    /// The hooks of the bots that are mounted first.
+    mounting: JoinHandle<()>,
     workspace: watch::Receiver<Arc<Workspace>>,
     /// Files are watched as long as this lives.
     watch: Option<Watch>,
@@ -108,7 +111,7 @@ impl App {
         let (reader, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
         let mounted =
             Mounted { dispatcher: dispatcher.clone(), directory, bots: BTreeSet::new(), said: BTreeSet::new() };
-        let mounted = mounted.first(Arc::clone(&workspace)).await?;
+        let (mounted, mounting) = mounted.first(Arc::clone(&workspace)).await?;
         let (watch, workspace) = if options.watch {
             let watch = reload::watch(reader, Arc::clone(&settings), workspace, compiling(&dispatcher))?;
             let workspace = watch.subscribe();
@@ -127,7 +130,7 @@ impl App {
             clock,
             started,
         };
-        Ok(Self { settings, listener, address, taken_port, locked_in, web, mounted, workspace, watch })
+        Ok(Self { settings, listener, address, taken_port, locked_in, web, mounted, mounting, workspace, watch })
     }
 
     /// The port that is open.
@@ -170,17 +173,17 @@ impl App {
     /// # Errors
     /// None so far: what goes wrong while serving is logged.
     pub async fn run_until_stopped(self, stopped: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
-        let Self { settings, listener, web, mounted, workspace, watch, .. } = self;
+        let Self { settings, listener, web, mounted, mounting, workspace, watch, .. } = self;
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
-        let starting = tokio::spawn(started(dispatcher.clone()));
-        let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
-        let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
+        let starting = tokio::spawn(started(dispatcher.clone(), mounting));
+        let interval = settings.dialog.janitor_interval;
+        let cleaning = tokio::spawn(forget_expired(web.store.clone(), web.clock.clone(), interval));
         web::serve(listener, web::router(web), &settings.http, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
-        forgetting.abort();
+        cleaning.abort();
         dispatcher.stop(FINISHING).await;
         Ok(())
     }
@@ -255,8 +258,23 @@ fn compiling(dispatcher: &Dispatcher) -> impl Fn(Arc<Program>) -> Compiling + Se
     }
 }
 
-/// The hooks that run once, when the server is up.
-async fn started(dispatcher: Dispatcher) {
+/// Sessions and stored values whose time is over are removed, each time that the interval (in milliseconds) is over.
+async fn forget_expired(store: Store, clock: Clock, interval: u64) {
+    loop {
+        clock.sleep_until(clock.now().saturating_add(interval)).await;
+        let store = store.clone();
+        match tokio::task::spawn_blocking(move || store.forget_expired()).await {
+            Ok(Err(error)) => tracing::warn!("what has expired could not be looked for: {error}"),
+            // It ends only with the server.
+            Ok(Ok(())) | Err(_) => {}
+        }
+    }
+}
+
+/// The hooks that run once, when the server is up and its bots are mounted.
+async fn started(dispatcher: Dispatcher, mounting: JoinHandle<()>) {
+    // Bots that could not be mounted do not hold up the rest.
+    let _ = mounting.await;
     run_hooks(&dispatcher, HookKind::AfterServerStart, None).await;
 }
 
@@ -269,6 +287,16 @@ async fn run_hooks(dispatcher: &Dispatcher, kind: HookKind, bot: Option<&BotId>)
         let bot = bot.map(tracing::field::display);
         tracing::error!(bot, "{} hooks: {error}", kind.folder());
     }
+}
+
+/// Runs the hooks of mounting, those of several bots side by side.
+async fn mount(dispatcher: Dispatcher, bots: Vec<BotId>) {
+    let mut mounting = JoinSet::new();
+    for bot in bots {
+        let dispatcher = dispatcher.clone();
+        mounting.spawn(async move { run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await });
+    }
+    mounting.join_all().await;
 }
 
 fn report<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
@@ -294,21 +322,19 @@ struct Mounted {
 
 impl Mounted {
     /// Puts the first workspace into service. Hooks that take long go on beside the start.
-    async fn first(mut self, workspace: Arc<Workspace>) -> anyhow::Result<Self> {
+    async fn first(mut self, workspace: Arc<Workspace>) -> anyhow::Result<(Self, JoinHandle<()>)> {
         self.serve(&workspace)?;
-        let (dispatcher, bots) = (self.dispatcher.clone(), self.bots.clone());
-        let mounting = tokio::spawn(async move {
-            for bot in &bots {
-                run_hooks(&dispatcher, HookKind::AfterBotMount, Some(bot)).await;
-            }
-        });
-        if tokio::time::timeout(MOUNTING, mounting).await.is_err() {
+        let mut mounting = tokio::spawn(mount(self.dispatcher.clone(), self.bots.iter().cloned().collect()));
+        if tokio::time::timeout(MOUNTING, &mut mounting).await.is_ok() {
+            // A handle can be awaited only once.
+            mounting = tokio::spawn(async {});
+        } else {
             tracing::warn!(
                 "after_bot_mount hooks take longer than {} s; the server starts meanwhile",
                 MOUNTING.as_secs()
             );
         }
-        Ok(self)
+        Ok((self, mounting))
     }
 
     /// Puts each new workspace into service, until the sender is gone.
@@ -328,12 +354,7 @@ impl Mounted {
                 tracing::error!("the changed workspace cannot be put into service: {error:#}");
                 continue;
             }
-            let dispatcher = self.dispatcher.clone();
-            tokio::spawn(async move {
-                for bot in new {
-                    run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await;
-                }
-            });
+            tokio::spawn(mount(self.dispatcher.clone(), new));
         }
     }
 
@@ -362,6 +383,29 @@ fn bots_of(workspace: &Workspace) -> BTreeSet<BotId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Expiry;
+    use crate::store::testing::{self, Fixture, Then};
+
+    #[tokio::test]
+    async fn what_has_expired_is_removed_while_the_server_runs() {
+        let fixture = Fixture::new();
+        let (store, clock) = (fixture.store.clone(), fixture.clock.clone());
+        let set = |then: Then<_>| {
+            store.kvs_change("b".into(), "k".into(), Expiry::After(5), |_| Ok("1".into()), then);
+        };
+        testing::wait(set).unwrap();
+        let cleaning = tokio::spawn(forget_expired(store.clone(), clock.clone(), 10_000));
+        let rows = || {
+            let connection = rusqlite::Connection::open(fixture.path()).unwrap();
+            connection.query_row("SELECT count(*) FROM kvs", [], |row| row.get::<_, u64>(0)).unwrap()
+        };
+        assert_eq!(rows(), 1);
+        while rows() > 0 {
+            clock.advance(Duration::from_secs(10));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cleaning.abort();
+    }
 
     #[tokio::test]
     async fn the_usual_port_gives_way_to_the_next_free_one_and_a_chosen_one_does_not() {

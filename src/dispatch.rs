@@ -199,6 +199,7 @@ impl Dispatcher {
         let (control, messages) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             admission: Admission::new(&settings.dispatch),
+            traces: Traces::new(settings.dispatch.trace_bytes),
             settings,
             clock,
             store,
@@ -208,7 +209,6 @@ impl Dispatcher {
             started: Instant::now(),
             control,
             counters: Counters::default(),
-            traces: Traces::default(),
             notices: broadcast::channel(NOTICES).0,
             stopping: AtomicBool::new(false),
         });

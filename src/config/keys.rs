@@ -96,6 +96,8 @@ pub const MAIN: &[Key<Settings>] = &[
         set: |s, v, _| s.dispatch.effect_bytes = v.whole(),
     },
     Key { path: "scripts.silence", kind: Kind::Duration(100), set: |s, v, _| s.dispatch.silence = v.whole() },
+    Key { path: "scripts.typing", kind: Kind::Duration(500), set: |s, v, _| s.dispatch.typing = v.whole() },
+    Key { path: "traces.bytes", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.dispatch.trace_bytes = v.whole() },
     Key { path: "scripts.hookRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_running = v.whole() },
     Key { path: "scripts.eventRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_running = v.whole() },
     Key { path: "scripts.slice", kind: Kind::Duration(1), set: |s, v, _| s.scripts.slice = v.whole() },

@@ -89,6 +89,10 @@ pub struct DispatchSettings {
     pub effect_bytes: u64,
     /// `scripts.silence`: milliseconds without a sign of life after which a worker is killed.
     pub silence: u64,
+    /// `scripts.typing`: milliseconds for which `typing` holds back the messages to one user at most, all together.
+    pub typing: u64,
+    /// `traces.bytes`: bytes of the traces that are kept.
+    pub trace_bytes: u64,
     /// `queue.inFlight`: events with the workers at once.
     pub in_flight: usize,
     /// `queue.inFlightPerBot`: of those, of one bot while others wait.
@@ -112,6 +116,8 @@ impl Default for DispatchSettings {
             buffered: 64 << 20,
             effect_bytes: 64 << 20,
             silence: 1_000,
+            typing: 3_600_000,
+            trace_bytes: 16 << 20,
             in_flight: 512,
             in_flight_per_bot: 64,
             per_bot: 10_000,

@@ -105,6 +105,8 @@ pub(super) struct Core {
     pub(super) hooks: VecDeque<HookRun>,
     pub(super) collectors: Collectors,
     pub(super) holds: Holds,
+    /// The last number given to an effect of hooks without an event.
+    pub(super) last_hook_effect: u64,
     pub(super) watch: Watch,
     pub(super) when_ready: Vec<oneshot::Sender<Result<LockedIn, DispatchError>>>,
     pub(super) stop: Option<Stop>,
@@ -132,7 +134,8 @@ pub(super) fn start(shared: Arc<Shared>, mut control: mpsc::UnboundedReceiver<Co
         program: None,
         hooks: VecDeque::new(),
         collectors: Collectors::default(),
-        holds: Holds::default(),
+        holds: Holds::new(settings.typing),
+        last_hook_effect: 0,
         watch: Watch::default(),
         when_ready: Vec::new(),
         stop: None,

@@ -56,7 +56,9 @@ impl Core {
         let limit = self.shared.settings.scripts.effects;
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
         flight.effects += 1;
-        if flight.effects > limit || number >= limit {
+        // What start hooks left behind has no end: theirs are counted by the second.
+        let open = matches!(flight.work, Work::Hooks(_));
+        if flight.effects > limit || (number >= limit && !open) {
             return Err(format!("more than {limit} effects of one event"));
         }
         flight.effect_bytes += loan.bytes();
@@ -82,6 +84,17 @@ impl Core {
         Ok(())
     }
 
+    /// A number for an effect of hooks without an event. No event has it, whatever id the script gave: the lower half of
+    /// each millisecond belongs to those.
+    fn hook_effect(&mut self) -> EventId {
+        let fresh = self.shared.clock.now() * 100_000 + 50_000;
+        self.last_hook_effect = fresh.max(self.last_hook_effect + 1);
+        if self.last_hook_effect % 100_000 < 50_000 {
+            self.last_hook_effect += 50_000;
+        }
+        EventId(self.last_hook_effect)
+    }
+
     fn take_effect(
         &mut self,
         dispatch: u64,
@@ -94,7 +107,7 @@ impl Core {
         // Hooks without an event are no event's second run: each of their effects stands for itself.
         let (event, own) = match &flight.work {
             Work::Event(job) => (job.event.id, Some(job.event.key.clone())),
-            Work::Hooks(_) => (effect.id, None),
+            Work::Hooks(_) => (self.hook_effect(), None),
         };
         if !self.program.as_ref().is_some_and(|program| program.bots.contains(&key.bot)) {
             // The bot was mounted when the script looked; it may have gone meanwhile.
@@ -122,7 +135,7 @@ impl Core {
         let mut deliver_at = now;
         if &*key.channel == WEB {
             if effect.kind == "typing" {
-                let length = typing_length(&effect.payload);
+                let length = typing_length(&effect.payload).min(self.shared.settings.dispatch.typing);
                 let at = self.holds.deliver_at(&key, now);
                 self.holds.typing(&key, length, now);
                 self.shared.store.barrier(move || shared.notify(Notice::Typing { key, thread, length, at }));

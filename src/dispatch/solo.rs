@@ -15,7 +15,7 @@ use crate::program::Program;
 use crate::protocol::{
     Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled,
 };
-use crate::services::{Caller, Services};
+use crate::services::{Caller, Line, Services};
 use crate::telemetry;
 
 /// How long a worker may take to stand ready.
@@ -149,7 +149,7 @@ impl Solo {
         DispatchHead::write(program.version, DispatchKind::Invoke, bot.as_str(), &mut body);
         body.extend_from_slice(&serde_json::to_vec(work).map_err(|error| DispatchError::Program(error.to_string()))?);
         self.send(dispatch_frame(FrameKind::Dispatch, 0, body.freeze()));
-        let caller = Caller { bot: Some(bot.clone()), event: None };
+        let caller = Caller { bot: Some(bot.clone()), line: Some(Line::Hooks(DISPATCH)) };
         let asks = self.answer_in_order(caller, services.clone());
         let outcome = self.watch(&asks, &mut see).await;
         drop(asks);

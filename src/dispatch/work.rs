@@ -141,6 +141,11 @@ impl Flight {
         }
     }
 
+    /// What is counted of hooks without an event is counted by the second: they may run as long as the server.
+    pub(super) fn begin_second(&mut self) {
+        (self.effects, self.effect_bytes, self.log_lines) = (0, 0, 0);
+    }
+
     /// Requests that nobody has begun with are dropped: the event is over, or will ask again.
     pub(super) fn stop_asking(&mut self) {
         if let Some(asks) = self.asks.take() {

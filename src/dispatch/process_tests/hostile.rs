@@ -106,3 +106,17 @@ async fn replies_of_one_event_that_are_too_large_together_end_it() {
     let stats = server.dispatcher.stats();
     assert_eq!((stats.ended_by_kill, stats.set_aside), (1, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_a_mount_hook_chooses_occupies_no_events_number() {
+    let server = server(settings()).await;
+    server.serve();
+    let bot = BotId::parse("bot").unwrap();
+    let args = || json!({ "sayAs": "7" }).as_object().unwrap().clone();
+    for _ in 0..2 {
+        server.dispatcher.run_hooks(HookKind::AfterBotMount, Some(&bot), args()).await.unwrap();
+    }
+    while server.dispatcher.stats().replies_committed < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -201,6 +201,13 @@ fn a_worker_process() {
                         let (head, body) = DispatchHead::read(frame.body).unwrap();
                         let work: Value = serde_json::from_slice(&body).unwrap();
                         if head.kind == crate::protocol::DispatchKind::Hooks {
+                            if let Some(id) = work["args"]["sayAs"].as_str() {
+                                let effect = json!({
+                                    "id": id, "direction": "outgoing", "type": "text", "channel": "web",
+                                    "target": "u", "botId": "bot", "payload": { "text": "from a hook" }
+                                });
+                                send(FrameKind::Effect, frame.dispatch, 0, effect);
+                            }
                             let body = json!({ "trace": [work["hook"]], "settled": true });
                             send(FrameKind::Processed, frame.dispatch, 0, body);
                         } else {
