@@ -65,6 +65,7 @@ fn hello() -> Hello {
         build: String::new(),
         limits: ScriptLimits { event_waiting: u64::MAX / 4, ..ScriptLimits::default() },
         lock_in: false,
+        suspect: false,
         env: Default::default(),
         process: Default::default(),
         external_url: "http://localhost:3000".into(),

@@ -38,6 +38,7 @@ fn hello() -> Hello {
         build: build_id_of(std::path::Path::new(WORKER)),
         limits: ScriptLimits::default(),
         lock_in: true,
+        suspect: false,
         env: Default::default(),
         process: Default::default(),
         external_url: "http://localhost:3000".into(),

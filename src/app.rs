@@ -103,6 +103,7 @@ impl App {
         let store = Store::open_with(&root.join("data.db"), options.clock.clone(), lifetimes)?;
         let (directory, bots) = watch::channel(Arc::default());
         let services = Services::new(store.clone(), bots, Arc::clone(&settings))?;
+        services.serve_workspace(&root);
         let (clock, command) = (options.clock, options.worker);
         let dispatcher =
             Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
@@ -125,6 +126,7 @@ impl App {
             services,
             workspace: workspace.clone(),
             settings: Arc::clone(&settings),
+            bodies: web::Budget::new(settings.http.bodies.max(settings.http.body_limit)),
             clock,
             started,
         };
@@ -156,6 +158,11 @@ impl App {
         &self.settings
     }
 
+    /// What is stored, for those who look from beside: nobody else may open the file while this server has it.
+    pub fn store(&self) -> Store {
+        self.web.store.clone()
+    }
+
     /// The workspace in service.
     pub fn workspace(&self) -> Arc<Workspace> {
         self.workspace.borrow().clone()
@@ -170,13 +177,13 @@ impl App {
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
-        let interval = settings.dialog.janitor_interval;
-        let cleaning = tokio::spawn(forget_expired(web.store.clone(), web.clock.clone(), interval));
+        let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
+        let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
         web::serve(listener, web::router(web), &settings.http, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
-        cleaning.abort();
+        forgetting.abort();
         dispatcher.stop(FINISHING).await;
         Ok(())
     }
@@ -248,19 +255,6 @@ fn compiling(dispatcher: &Dispatcher) -> impl Fn(Arc<Program>) -> Compiling + Se
     move |program| {
         let dispatcher = dispatcher.clone();
         Box::pin(async move { dispatcher.compile(&program).await.map_err(|error| error.to_string()) })
-    }
-}
-
-/// Sessions and stored values whose time is over are removed, each time that the interval (in milliseconds) is over.
-async fn forget_expired(store: Store, clock: Clock, interval: u64) {
-    loop {
-        clock.sleep_until(clock.now().saturating_add(interval)).await;
-        let store = store.clone();
-        match tokio::task::spawn_blocking(move || store.forget_expired()).await {
-            Ok(Err(error)) => tracing::warn!("what has expired could not be looked for: {error}"),
-            // It ends only with the server.
-            Ok(Ok(())) | Err(_) => {}
-        }
     }
 }
 
@@ -360,7 +354,7 @@ impl Mounted {
         }
         let problems = workspace.problems.iter().map(ToString::to_string);
         self.said = problems.chain(workspace.notices.iter().cloned()).collect();
-        let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone(), disabled: bot.disabled };
+        let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone() };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
         self.dispatcher.publish(&workspace.program)?;
@@ -376,29 +370,6 @@ fn bots_of(workspace: &Workspace) -> BTreeSet<BotId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Expiry;
-    use crate::store::testing::{self, Fixture, Then};
-
-    #[tokio::test]
-    async fn what_has_expired_is_removed_while_the_server_runs() {
-        let fixture = Fixture::new();
-        let (store, clock) = (fixture.store.clone(), fixture.clock.clone());
-        let set = |then: Then<_>| {
-            store.kvs_change("b".into(), "k".into(), Expiry::After(5), |_| Ok("1".into()), then);
-        };
-        testing::wait(set).unwrap();
-        let cleaning = tokio::spawn(forget_expired(store.clone(), clock.clone(), 10_000));
-        let rows = || {
-            let connection = rusqlite::Connection::open(fixture.path()).unwrap();
-            connection.query_row("SELECT count(*) FROM kvs", [], |row| row.get::<_, u64>(0)).unwrap()
-        };
-        assert_eq!(rows(), 1);
-        while rows() > 0 {
-            clock.advance(Duration::from_secs(10));
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        cleaning.abort();
-    }
 
     #[tokio::test]
     async fn the_usual_port_gives_way_to_the_next_free_one_and_a_chosen_one_does_not() {

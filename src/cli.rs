@@ -6,6 +6,7 @@ mod invoke;
 mod output;
 mod run_server;
 mod scratch;
+mod types;
 mod worker;
 mod workspace;
 
@@ -27,6 +28,7 @@ enum Command {
     Check(check::CheckArgs),
     Invoke(invoke::InvokeArgs),
     Bench(bench::BenchArgs),
+    Types(types::TypesArgs),
     /// A script worker of a running server; not for use by hand.
     #[command(hide = true)]
     Worker,
@@ -39,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Invoke(args) => invoke::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Types(args) => types::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Worker => worker::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
@@ -58,7 +61,7 @@ mod tests {
         CommandLine::command().debug_assert();
         let help = CommandLine::command().render_long_help().to_string();
         assert!(
-            ["run-server", "check", "invoke", "bench"].iter().all(|name| help.contains(name))
+            ["run-server", "check", "invoke", "bench", "types"].iter().all(|name| help.contains(name))
                 && !help.contains("worker"),
             "{help}"
         );

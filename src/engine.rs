@@ -6,6 +6,7 @@
 
 pub mod bot_realm;
 pub mod compile;
+pub mod explain;
 pub mod host;
 pub mod run;
 pub mod timers;
@@ -18,5 +19,9 @@ pub use host::{Host, IdSource};
 pub use run::{Job, Outcome, Resume};
 pub use wait::{Occupancy, ToRealm};
 
+#[cfg(test)]
+mod attack_tests;
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 pub(crate) mod tests;

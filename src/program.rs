@@ -4,6 +4,7 @@
 //! read off them, never compiled code.
 
 pub mod hook_kind;
+pub mod resolve;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod bot_file;
+mod bounds;
 mod builtin;
 mod candidate;
 mod depth;

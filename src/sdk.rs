@@ -32,64 +32,99 @@ const fn request(namespace: &'static str, name: &'static str, signature: &'stati
     Member { namespace, name, signature, doc, runs: Runs::Request }
 }
 
+/// The types that signatures name, and the globals that every script sees, in TypeScript.
+pub const TYPES: &str = include_str!("sdk/types.d.ts");
+
+/// TypeScript types of the arguments that hooks have in scope, by name.
+pub const ARGUMENTS: &[(&str, &str)] = &[
+    ("bp", "Bp"),
+    ("event", "IncomingEvent"),
+    ("botId", "string"),
+    ("sessionId", "string"),
+    ("suggestions", "Suggestion[]"),
+    ("incident", "object"),
+    ("tmpFolder", "string"),
+    ("hookResult", "{ [key: string]: any }"),
+    ("events", "object[]"),
+    ("bot", "BotConfig"),
+    ("users", "object[]"),
+    ("pipeline", "object[]"),
+    ("previousBotConfig", "BotConfig"),
+];
+
 /// All members, namespace by namespace. `bp.version`, `bp.IO`, `bp.LoggerLevel`, `bp.LogLevel` and `bp.NodeActionType` stand beside them.
 pub const MEMBERS: &[Member] = &[
     realm(
         "events",
         "replyToEvent",
-        "(destination: Destination, payloads: object[], incomingEventId?: string): Promise<void>",
-        "Sends payloads to the user, in order, through the outgoing hooks.",
+        "(destination: Destination, payloads: Payload[], incomingEventId?: string): Promise<void>",
+        "Sends payloads to the user, in order, each through the hooks `before_outgoing_middleware`. Calls keep their order whether or not they are awaited.",
     ),
     realm(
         "events",
         "sendEvent",
-        "(event: Event): Promise<void>",
-        "Sends an event: an incoming one is queued, an outgoing one delivered.",
+        "(event: BotEvent | EventDraft): Promise<void>",
+        "Sends an event: an incoming one is stored and queued like one from outside, an outgoing one is delivered.",
     ),
     realm(
         "cms",
         "renderElement",
-        "(contentId: string, args: object, destination: Destination | string): Promise<object[]>",
-        "Renders a content element (`!id`) or a content type into payloads.",
+        "(contentId: string, args: object, destination: Destination | string): Promise<Payload[]>",
+        "Renders a content element (`!id`) or a content type into the payloads of a channel.",
     ),
     realm(
         "cms",
         "renderTemplate",
         "<T>(item: T, context: object): T",
-        "Renders every string of a value as a mustache template.",
+        "Renders every string of a value as a mustache template. At once, without a promise.",
     ),
     realm(
         "cms",
         "getContentElement",
-        "(botId: string, id: string, language?: string): Promise<object | undefined>",
-        "One content element.",
+        "(botId: string, id: string, language?: string): Promise<ContentElement | undefined>",
+        "One of the bot's content elements; `undefined` if there is none of that id.",
     ),
     realm(
         "cms",
         "getContentElements",
-        "(botId: string, ids: string[], language?: string): Promise<object[]>",
-        "Several content elements.",
+        "(botId: string, ids: string[], language?: string): Promise<ContentElement[]>",
+        "Several content elements; those that are not there are left out.",
     ),
     realm(
         "cms",
         "listContentElements",
-        "(botId: string, contentTypeId?: string, params?: object, language?: string): Promise<object[]>",
-        "The bot's content elements, 50 by default.",
+        "(botId: string, contentTypeId?: string, params?: ElementQuery, language?: string): Promise<ContentElement[]>",
+        "The bot's content elements, of one content type or of all; 50 unless `count` says otherwise.",
     ),
-    realm("cms", "getAllContentTypes", "(botId?: string): Promise<object[]>", "The content types there are."),
-    realm("dialog", "createId", "(destination: Destination): string", "The session id of a destination."),
+    realm(
+        "cms",
+        "getAllContentTypes",
+        "(botId?: string): Promise<ContentType[]>",
+        "The content types there are; with a bot, those that its `imports.contentTypes` names.",
+    ),
+    realm(
+        "dialog",
+        "createId",
+        "(destination: Destination): string",
+        "The id of a session: `channel::target`, or `channel::target::threadId`. At once.",
+    ),
     request(
         "dialog",
         "deleteSession",
         "(sessionId: string, botId?: string): Promise<void>",
-        "Forgets a dialog session.",
+        "Forgets a session. Without a bot it is the event's; outside an event it is every bot's.",
     ),
-    request("kvs", "get", "(botId: string, key: string, path?: string): Promise<any>", "A stored value, or undefined."),
+    request(
+        "kvs",
+        "get",
+        "(botId: string, key: string, path?: string): Promise<any>",
+        "A stored value, or the part of it at a path such as `a.b[0]`; `undefined` if it is not there.",
+    ),
     request(
         "kvs",
         "set",
-        "(botId: string, key: string, value: any, path?: string, expiry?: string | number): Promise<void>",
-        "Stores a value, or a part of one.",
+        "(botId: string, key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>",
+        "Stores a value, or a part of one. `botId` is any text: it keeps keys apart.",
     ),
     request("kvs", "delete", "(botId: string, key: string): Promise<void>", "Removes a value."),
     request("kvs", "exists", "(botId: string, key: string): Promise<boolean>", "Whether a value is stored."),
@@ -97,13 +132,13 @@ pub const MEMBERS: &[Member] = &[
         "kvs",
         "setStorageWithExpiry",
         "(botId: string, key: string, value: any, expiry?: string | number): Promise<void>",
-        "Stores a value that expires.",
+        "Stores a value that expires: `'6 hours'`, `'10m'`, `'never'`, or a number of milliseconds.",
     ),
     request(
         "kvs",
         "getStorageWithExpiry",
         "(botId: string, key: string): Promise<any>",
-        "A value that has not expired.",
+        "A value that has not expired, or `undefined`.",
     ),
     request(
         "kvs",
@@ -115,19 +150,34 @@ pub const MEMBERS: &[Member] = &[
         "kvs",
         "getConversationStorageKey",
         "(sessionId: string, name: string): string",
-        "The key of a conversation's value.",
+        "The key of a conversation's value. At once.",
     ),
-    realm("kvs", "getUserStorageKey", "(userId: string, name: string): string", "The key of a user's value."),
-    realm("kvs", "getGlobalStorageKey", "(name: string): string", "The key of a global value."),
-    realm("kvs", "forBot", "(botId: string): object", "The same members for one bot."),
-    realm("kvs", "global", "(): object", "The same members for no bot."),
+    realm("kvs", "getUserStorageKey", "(userId: string, name: string): string", "The key of a user's value. At once."),
+    realm(
+        "kvs",
+        "getGlobalStorageKey",
+        "(name: string): string",
+        "The key of a value that belongs to nobody. At once.",
+    ),
+    realm(
+        "kvs",
+        "forBot",
+        "(botId: string): ScopedKvs",
+        "The same members for one bot, without the first argument. At once.",
+    ),
+    realm("kvs", "global", "(): ScopedKvs", "The same members for no bot. At once."),
     request(
         "users",
         "getOrCreateUser",
         "(channel: string, userId: string): Promise<{ created: boolean, result: User }>",
         "A user, made if there is none.",
     ),
-    request("users", "getAttributes", "(channel: string, userId: string): Promise<object>", "A user's attributes."),
+    request(
+        "users",
+        "getAttributes",
+        "(channel: string, userId: string): Promise<{ [key: string]: any }>",
+        "A user's attributes, which all bots share. Rejects if there is no such user.",
+    ),
     request(
         "users",
         "setAttributes",
@@ -138,23 +188,38 @@ pub const MEMBERS: &[Member] = &[
         "users",
         "updateAttributes",
         "(channel: string, userId: string, attributes: object): Promise<void>",
-        "Merges into a user's attributes.",
+        "Merges into a user's attributes, in one step.",
     ),
     request(
         "users",
         "getAllUsers",
-        "(paging?: { start: number, count: number }): Promise<object[]>",
+        "(paging?: { start?: number, count?: number }): Promise<UserRow[]>",
         "All users, oldest first.",
     ),
     request("users", "getUserCount", "(): Promise<number>", "How many users there are."),
-    request("bots", "getAllBots", "(): Promise<Map<string, object>>", "The mounted bots and their configurations."),
-    request("bots", "getBotById", "(botId: string): Promise<object | undefined>", "One bot's configuration."),
-    request("config", "getBotpressConfig", "(): Promise<object>", "The server's configuration, without its secrets."),
+    request(
+        "bots",
+        "getAllBots",
+        "(): Promise<Map<string, BotConfig>>",
+        "All bots, mounted or not, and their configurations, without their secrets.",
+    ),
+    request(
+        "bots",
+        "getBotById",
+        "(botId: string): Promise<BotConfig | undefined>",
+        "One bot's configuration, without its secrets; `undefined` if there is no such bot.",
+    ),
+    request(
+        "config",
+        "getBotpressConfig",
+        "(): Promise<{ [key: string]: any }>",
+        "`botpress.config.json` as it stands, without its secrets.",
+    ),
     request(
         "http",
         "createShortLink",
-        "(name: string, destination: string, params?: object): Promise<void>",
-        "Makes `/s/<name>` lead somewhere.",
+        "(name: string, destination: string, params?: { [name: string]: any }): Promise<void>",
+        "Makes `/s/<name>` lead somewhere, until the server stops. Hooks make theirs anew at each start.",
     ),
     request("http", "deleteShortLink", "(name: string): Promise<void>", "Removes `/s/<name>`."),
     request(
@@ -163,19 +228,89 @@ pub const MEMBERS: &[Member] = &[
         "(message: string): Promise<string>",
         "The HMAC-SHA256 of a message by the app secret, in hexadecimal.",
     ),
+    request(
+        "experimental",
+        "disableHook",
+        "(hookName: string, hookType: string, moduleName?: string): Promise<boolean>",
+        "Switches a hook of the workspace off by giving its file a leading dot; false if there is none to switch off.",
+    ),
+    request(
+        "experimental",
+        "enableHook",
+        "(hookName: string, hookType: string, moduleName?: string): Promise<boolean>",
+        "Switches it on again; false if there is none to switch on.",
+    ),
     realm("logger", "info", "(message: string, ...meta: any[]): void", "Writes to the log."),
     realm("logger", "warn", "(message: string, ...meta: any[]): void", "Writes a warning to the log."),
     realm("logger", "error", "(message: string, ...meta: any[]): void", "Writes an error to the log."),
-    realm("logger", "debug", "(message: string, ...meta: any[]): void", "Writes to the log where debugging is on."),
-    realm("logger", "forBot", "(botId: string): Logger", "A logger of another bot."),
+    realm(
+        "logger",
+        "debug",
+        "(message: string, ...meta: any[]): void",
+        "Writes to the log where `NUDGE_LOG` asks for it.",
+    ),
+    realm("logger", "forBot", "(botId: string): Logger", "A logger whose lines name another bot."),
     realm("logger", "attachError", "(error: Error): Logger", "A logger that adds an error to what it writes."),
     realm("logger", "persist", "(keep: boolean): Logger", "Accepted for compatibility; lines are kept as the log is."),
     realm("logger", "level", "(level: number): Logger", "Accepted for compatibility; the log's own level decides."),
 ];
 
+/// What stands on `bp` beside the namespaces.
+pub const OBJECTS: [&str; 5] = ["version", "IO", "LoggerLevel", "LogLevel", "NodeActionType"];
+
+/// What the original has and this server does not: namespaces, and members of namespaces that are there.
+pub const ELSEWHERE: &[&str] = &[
+    "ButtonAction",
+    "RealTimePayload",
+    "bots.createBotRevision",
+    "bots.exportBot",
+    "bots.getBotTemplate",
+    "bots.importBot",
+    "bots.listBotRevisions",
+    "bots.rollbackBotToRevision",
+    "cms.createOrUpdateContentElement",
+    "cms.deleteContentElements",
+    "cms.getFilePath",
+    "cms.readFile",
+    "cms.saveFile",
+    "config.getModuleConfig",
+    "config.getModuleConfigForBot",
+    "config.mergeBotConfig",
+    "database",
+    "dialog.jumpTo",
+    "dialog.processEvent",
+    "distributed",
+    "events.findEvents",
+    "events.isIncomingQueueEmpty",
+    "events.registerMiddleware",
+    "events.removeMiddleware",
+    "events.saveUserFeedback",
+    "events.updateEvent",
+    "experimental.render",
+    "ghost",
+    "http.createRouterForBot",
+    "http.decodeExternalToken",
+    "http.deleteRouterForBot",
+    "http.extractExternalToken",
+    "http.getAxiosConfigForBot",
+    "messaging",
+    "notifications",
+    "realtime",
+    "workspaces",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_to_be_missing_is_missing() {
+        for name in ELSEWHERE {
+            let offered =
+                |member: &Member| member.namespace == *name || format!("{}.{}", member.namespace, member.name) == *name;
+            assert!(!MEMBERS.iter().any(offered) && !OBJECTS.contains(name), "{name} is offered: take it off the list");
+        }
+    }
 
     #[test]
     fn no_member_stands_twice_in_the_table() {
@@ -187,6 +322,15 @@ mod tests {
                     member.namespace,
                     member.name
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn every_argument_of_every_hook_has_a_type() {
+        for row in &crate::program::HOOK_KINDS {
+            for name in row.args {
+                assert!(ARGUMENTS.iter().any(|(known, _)| known == name), "{}: {name}", row.folder);
             }
         }
     }

@@ -7,6 +7,7 @@ mod args;
 mod bots;
 mod call;
 mod dialog;
+mod experimental;
 mod http;
 mod kvs;
 mod path;
@@ -14,7 +15,8 @@ mod security;
 mod users;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -91,8 +93,6 @@ pub struct BotDirectory(pub IndexMap<BotId, BotEntry>);
 pub struct BotEntry {
     /// `bot.config.json` with every key.
     pub config: serde_json::Map<String, serde_json::Value>,
-    /// Whether it is not mounted.
-    pub disabled: bool,
 }
 
 /// A cheap handle to the services.
@@ -103,6 +103,8 @@ struct Inner {
     store: Store,
     bots: watch::Receiver<Arc<BotDirectory>>,
     settings: Arc<Settings>,
+    /// The workspace's folder, where there is one.
+    root: OnceLock<PathBuf>,
     /// For signatures; never leaves the server.
     secret: String,
     /// Destinations by name in lower case.
@@ -144,6 +146,8 @@ const METHODS: &[Method] = &[
     Method { name: "http.deleteShortLink", reads: false, run: http::delete_short_link },
     Method { name: "config.getBotpressConfig", reads: false, run: bots::configuration },
     Method { name: "security.getMessageSignature", reads: false, run: security::signature },
+    Method { name: "experimental.disableHook", reads: false, run: experimental::disable_hook },
+    Method { name: "experimental.enableHook", reads: false, run: experimental::enable_hook },
 ];
 
 impl Services {
@@ -161,10 +165,16 @@ impl Services {
             store,
             bots,
             settings,
+            root: OnceLock::new(),
             secret,
             links: Mutex::default(),
             unsettled: Mutex::default(),
         })))
+    }
+
+    /// Says where the workspace lies, for calls that change its files. The first word counts.
+    pub fn serve_workspace(&self, root: &Path) {
+        self.0.root.get_or_init(|| root.to_owned());
     }
 
     /// Calls a method with its arguments, a JSON array. The answer is JSON text; an **empty text is `undefined`**.
@@ -230,15 +240,16 @@ mod tests {
         fn new() -> Self {
             let fixture = Fixture::new();
             let config = value!({ "id": "my-bot", "custom": { "x": 1, "apiKey": "k" } });
-            let entry = BotEntry { config: config.as_object().unwrap().clone(), disabled: false };
+            let entry = BotEntry { config: config.as_object().unwrap().clone() };
             let directory = BotDirectory([(BotId::parse("my-bot").unwrap(), entry)].into_iter().collect());
             let (_, bots) = watch::channel(Arc::new(directory));
             let settings = Settings {
                 app_secret: Some("key".into()),
-                raw: value!({ "httpServer": { "port": 3000 }, "appSecret": "key", "list": [{ "client_secret": "s", "pageAccessToken": "t", "smtp_passwd": "p", "a": 2 }] })
-                    .as_object()
-                    .unwrap()
-                    .clone(),
+                raw: value!({ "httpServer": { "port": 3000 }, "appSecret": "key", "smtpPassword": "key",
+                               "list": [{ "client_secret": "key", "a": 2 }] })
+                .as_object()
+                .unwrap()
+                .clone(),
                 ..Settings::default()
             };
             let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();
@@ -279,6 +290,21 @@ mod tests {
                 "users.getAttributes",
                 value!(["web", ""]),
                 "bp.users.getAttributes: \"userId\" must be a string that is not empty, got an empty string",
+            ),
+            (
+                "kvs.get",
+                value!({ "args": ["b", null], "not": { "1": "a function" } }),
+                "bp.kvs.get: \"key\" must be a string, got a function",
+            ),
+            (
+                "kvs.get",
+                value!({ "args": ["b", "k", null], "not": { "2": "a symbol" } }),
+                "bp.kvs.get: \"path\" must be a path such as \"a.b[0]\" or an array of keys, got a symbol",
+            ),
+            (
+                "kvs.get",
+                value!({ "args": 7 }),
+                "bp.kvs.get: arguments must be an array: invalid type: integer `7`, expected a sequence at line 1 column 9",
             ),
             ("kvs.nope", value!([]), "bp.kvs.nope is not offered by this server"),
             (

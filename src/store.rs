@@ -26,7 +26,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::clock::Clock;
 use crate::model::EventId;
@@ -77,6 +77,9 @@ pub enum StoreError {
     /// No such conversation of that bot and user (`BP_CONV_NOT_FOUND`).
     #[error("conversation \"{0}\" not found - BP_CONV_NOT_FOUND")]
     ConversationNotFound(i64),
+    /// The user has as many conversations already as one may have.
+    #[error("a user can have {0} conversations at most")]
+    TooManyConversations(usize),
     /// The operation itself panicked; its changes were undone.
     #[error("a store operation panicked: {0}; please report this")]
     Panicked(String),
@@ -122,6 +125,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     writer: writer::Writer,
     readers: Readers,
+    /// Turns of reads that may take long.
+    long_reads: Arc<Semaphore>,
     clock: Clock,
     unstored: unstored::Unstored,
     /// Last, so that it is given up when the file is closed.
@@ -149,7 +154,8 @@ impl Store {
         let readers = Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
         let writer = writer::Writer::start(connection, clock.clone(), lifetimes, last_event)
             .map_err(|error| refused(error.to_string()))?;
-        Ok(Self(Arc::new(Inner { writer, readers, clock, unstored: Default::default(), _lock: lock })))
+        let long_reads = Arc::new(Semaphore::new(IDLE_READERS));
+        Ok(Self(Arc::new(Inner { writer, readers, long_reads, clock, unstored: Default::default(), _lock: lock })))
     }
 
     /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
@@ -202,6 +208,20 @@ impl Store {
     fn read<T>(&self, op: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let reader = self.0.readers.take()?;
         reader.connection.as_ref().map_or(Err(StoreError::Closed), op)
+    }
+
+    /// Runs reads that may take long on a thread made for waiting; a few at a time, each has a connection of its own.
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = Arc::clone(&self.0.long_reads).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let store = self.clone();
+        let running = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            op(&store)
+        });
+        running.await.unwrap_or_else(|error| Err(StoreError::Panicked(error.to_string())))
     }
 
     /// Reads at once, or in the writer's order where earlier writes of the caller may not be committed yet.

@@ -3,12 +3,14 @@
 //! A request is checked from the outside in: path, bot, token, user, body. Only then is something stored.
 
 mod body;
+mod budget;
 mod channel_web;
 mod conversations;
 mod converse;
 mod edge;
 mod error;
 mod form;
+mod members;
 mod message;
 mod serve;
 mod short_links;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Response, Uri};
+use axum::http::{Method, Response, StatusCode, Uri};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::sync::watch;
@@ -36,6 +38,7 @@ use crate::store::{Store, StoreError};
 
 use error::HttpError;
 
+pub use budget::Budget;
 pub use serve::serve;
 
 /// What handlers reach. Cheap to clone.
@@ -51,6 +54,8 @@ pub struct Web {
     pub workspace: watch::Receiver<Arc<Workspace>>,
     /// Limits, and what clients are told.
     pub settings: Arc<Settings>,
+    /// Memory for bodies.
+    pub bodies: Budget,
     /// For the time since the start.
     pub clock: Clock,
     /// When the server started, in milliseconds since the epoch.
@@ -126,6 +131,10 @@ fn refused(error: AcceptError) -> HttpError {
 fn stored(error: StoreError) -> HttpError {
     match error {
         StoreError::ConversationNotFound(id) => HttpError::no_conversation(&id.to_string()),
+        StoreError::TooManyConversations(most) => HttpError::Plain(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("A user can have {most} conversations at most (`maxConversations`)").into(),
+        ),
         other => HttpError::internal("Error", other),
     }
 }

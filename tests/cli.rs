@@ -217,7 +217,7 @@ fn the_server_greets_answers_and_stops_gracefully_on_a_signal() {
     let folder = workspace(&[("hooks/before_incoming_middleware/hello.js", hook)]);
     let server = Server::start(folder.path(), &["--no-watch"]);
     assert!(server.greeting.contains("1 before_incoming_middleware"), "{}", server.greeting);
-    assert!(server.greeting.contains("/s/welcome-bot"), "{}", server.greeting);
+    assert!(server.greeting.contains("welcome-bot   Welcome Bot"), "{}", server.greeting);
     let answer = post(server.url(), "/api/v1/bots/welcome-bot/converse/visitor-1", r#"{"type":"text","text":"Hello"}"#);
     assert!(answer.contains("You said: Hello"), "{answer}");
     server.signal(rustix::process::Signal::TERM);

@@ -1,5 +1,6 @@
 //! What was answered with 2xx happens, once and in order, whatever dies meanwhile: the real server as a process over real
 //! HTTP, killed at any moment.
+#![expect(clippy::print_stdout, reason = "figures, for who runs them with --nocapture")]
 
 #[path = "common/server.rs"]
 mod server;
@@ -226,7 +227,9 @@ async fn an_event_that_takes_two_workers_with_it_is_set_aside_and_all_others_go_
     server.idle().await;
     check(folder.path(), &acknowledged);
     let queue = server.queue().await;
-    assert_eq!((&queue["setAside"], &queue["workersCrashed"]), (&1.into(), &2.into()), "{queue}");
+    assert_eq!(queue["setAside"], 1, "{queue}");
+    // Two deaths that it is blamed for, and at most two before at which nobody could know that it ran.
+    assert!((2..=4).contains(&queue["workersCrashed"].as_u64().unwrap()), "{queue}");
     assert_eq!(queue["processed"], 203, "what is set aside is over, too: {queue}");
     assert_eq!(count(folder.path(), "SELECT count(*) FROM queue WHERE poison IS NOT NULL"), 1);
     let log = log_of(folder.path());

@@ -54,12 +54,13 @@ const types = {}
 for (const name in sources) if (name[0] !== '_' && name !== 'mustache') types[load(name).id] = load(name)
 const elements = { e: { id: 'e', contentType: 'builtin_text', formData: { text$en: 'Hi {{{typed}}}' } } }
 let mustacheLoads = 0
-const cms = (0, eval)(CMS)({
+const env = {
   mustache: () => (mustacheLoads++, load('mustache')),
   contentType: id => types[id], contentTypeIds: () => Object.keys(types),
   element: id => elements[id], elementIds: () => Object.keys(elements),
   botUrl: 'http://localhost:3000', botId: 'b', defaultLanguage: 'en', random: () => 0
-})
+}
+const cms = (0, eval)(CMS)(env)
 const check = (value, expected) => {
   if (JSON.stringify(value) !== expected) throw new Error(JSON.stringify(value) + ' is not ' + expected)
 }
@@ -72,10 +73,12 @@ fn in_realm(script: &str) {
         sources.insert(name, std::fs::read_to_string(&path).unwrap().into());
     }
     let cms = std::fs::read_to_string(root().join("src/engine/js/cms.js")).unwrap();
+    let elements = std::fs::read_to_string(root().join("src/engine/js/elements.js")).unwrap();
     let decision = std::fs::read_to_string(root().join("src/engine/js/decision.js")).unwrap();
     Context::full(&Runtime::new().unwrap()).unwrap().with(|ctx| {
         ctx.globals().set("SOURCES", serde_json::to_string(&sources).unwrap()).unwrap();
         ctx.globals().set("CMS", cms).unwrap();
+        ctx.globals().set("ELEMENTS", elements).unwrap();
         ctx.globals().set("DECISION", decision).unwrap();
         let result = ctx.eval::<(), _>(format!("{REALM}\n{script}")).catch(&ctx);
         assert!(result.is_ok(), "{}", result.unwrap_err());
@@ -93,7 +96,7 @@ fn content_renders_in_a_frozen_quickjs_and_a_plain_text_loads_no_mustache() {
         check(rendered, '[{"type":"text","markdown":true,"text":"Hi {{secret}}"}]')
         check(cms.renderTemplate({ toString: '{{a}}', ['__proto__']: '{{#l}}{{.}}{{/l}}' }, { a: '<', l: [1, 2] }), '{"toString":"&lt;","__proto__":"12"}')
         check(cms.absolutePayload({ hasOwnProperty: 'BOT_URL/x' }), '{"hasOwnProperty":"http://localhost:3000/x"}')
-        check(cms.listContentElements('b').length, '1')
+        check((0, eval)(ELEMENTS)(env, cms).listContentElements('b').length, '1')
         "#,
     );
 }

@@ -2,7 +2,7 @@
 //!
 //! The rules are those of `ARCHITECTURE.md`; each failure says which file breaks which one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,25 @@ fn sources() -> Vec<File> {
             File { path, text, code, strings }
         })
         .collect()
+}
+
+#[test]
+fn no_javascript_of_ours_is_too_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["src/engine/js", "src/script/js", "hooks", "content-types"] {
+        let mut folders = vec![root.join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let lines = fs::read_to_string(&path).unwrap().lines().count();
+                    assert!(lines <= LONGEST, "{}: {lines} lines, at most {LONGEST}", path.display());
+                }
+            }
+        }
+    }
 }
 
 fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
@@ -283,6 +302,30 @@ fn libraries_stay_where_they_belong() {
         let sql = file.strings.iter().find(|text| verbs.iter().any(|verb| text.trim_start().starts_with(verb)));
         if let Some(sql) = sql.filter(|_| file.module() != "store") {
             faults.push(format!("src/{}: holds SQL outside of the store: {sql:?}", file.path));
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn every_library_is_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = vec![root.join("build.rs")];
+    for folder in ["src", "tests", "benches"] {
+        collect(&root.join(folder), &mut paths);
+    }
+    let used: BTreeSet<String> =
+        paths.iter().flat_map(|path| words(&strip(&fs::read_to_string(path).unwrap()).0)).collect();
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let mut faults = Vec::new();
+    let mut libraries = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            libraries = line.ends_with("dependencies]");
+        } else if libraries && let Some((name, _)) = line.split_once(" = ") {
+            if !used.contains(&name.replace('-', "_")) {
+                faults.push(format!("Cargo.toml: {name} is used nowhere"));
+            }
         }
     }
     report(&faults);

@@ -122,6 +122,9 @@ fn hook_path(root: &Path, hook: &Path) -> anyhow::Result<String> {
             return Ok(parts.join("/"));
         }
     }
+    if !hook.exists() && !root.join(hook).exists() {
+        bail!("there is no file {text}, neither here nor in the workspace {}", root.display());
+    }
     bail!("{text} is not a file of the workspace {}; name the workspace with --dir", root.display())
 }
 
@@ -159,6 +162,8 @@ mod tests {
         assert_eq!(hook_path(&root, Path::new("hooks/on_bot_error/x.js")).unwrap(), expected);
         assert_eq!(hook_path(&root, Path::new("builtin:hooks/a.js")).unwrap(), "builtin:hooks/a.js");
         assert!(hook_path(&root, Path::new("/etc/passwd")).unwrap_err().to_string().contains("--dir"));
+        let missing = hook_path(&root, Path::new("hooks/nope.js")).unwrap_err().to_string();
+        assert!(missing.starts_with("there is no file hooks/nope.js"), "{missing}");
     }
 
     #[test]

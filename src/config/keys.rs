@@ -14,6 +14,11 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "httpServer.host", kind: Kind::Text, set: |s, v, _| s.http.host = v.text() },
     Key { path: "httpServer.port", kind: Kind::Whole(0, 65_535), set: |s, v, _| s.http.port = Some(v.whole()) },
     Key { path: "httpServer.bodyLimit", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.http.body_limit = v.whole() },
+    Key { path: "httpServer.bodyTimeout", kind: Kind::Duration(100), set: |s, v, _| s.http.body_timeout = v.whole() },
+    Key { path: "httpServer.bodies", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.http.bodies = v.whole() },
+    Key { path: "httpServer.connections", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.connections = v.whole() },
+    Key { path: "httpServer.headLimit", kind: Kind::Size(8 << 10, MB), set: |s, v, _| s.http.head_limit = v.whole() },
+    Key { path: "httpServer.writeTimeout", kind: Kind::Duration(100), set: |s, v, _| s.http.write_timeout = v.whole() },
     Key { path: "httpServer.cors.enabled", kind: Kind::Flag, set: |s, v, _| s.http.cors = v.flag() },
     Key { path: "httpServer.externalUrl", kind: Kind::Address, set: |s, v, _| s.http.external_url = Some(v.text()) },
     Key {
@@ -22,6 +27,11 @@ pub const MAIN: &[Key<Settings>] = &[
         set: |s, v, _| s.http.header_timeout = v.whole(),
     },
     Key { path: "converse.timeout", kind: Kind::Duration(1), set: |s, v, _| s.http.converse_timeout = v.whole() },
+    Key {
+        path: "converse.bodyLimit",
+        kind: Kind::Size(1, 1 << 30),
+        set: |s, v, _| s.http.converse_body_limit = v.whole(),
+    },
     Key {
         path: "converse.maxMessageLength",
         kind: Kind::Whole(1, MB),
@@ -77,13 +87,9 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Size(64 * MB, 1 << 40),
         set: |s, v, _| s.dispatch.all_resident = v.whole(),
     },
+    Key { path: "scripts.linksOutside", kind: Kind::Flag, set: |s, v, _| s.links_outside = v.flag() },
     Key { path: "scripts.grace", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.grace = v.whole() },
     Key { path: "scripts.buffered", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.buffered = v.whole() },
-    Key {
-        path: "scripts.effectBytes",
-        kind: Kind::Size(MB, 1 << 40),
-        set: |s, v, _| s.dispatch.effect_bytes = v.whole(),
-    },
     Key { path: "scripts.silence", kind: Kind::Duration(100), set: |s, v, _| s.dispatch.silence = v.whole() },
     Key { path: "scripts.typing", kind: Kind::Duration(500), set: |s, v, _| s.dispatch.typing = v.whole() },
     Key { path: "traces.bytes", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.dispatch.trace_bytes = v.whole() },
@@ -125,6 +131,17 @@ pub const CHANNEL_WEB: &[Key<Settings>] = &[
         path: "maxMessagesHistory",
         kind: Kind::Whole(1, 100_000),
         set: |s, v, _| s.http.max_messages_history = v.whole(),
+    },
+    Key { path: "maxHistorySize", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.http.max_history_size = v.whole() },
+    Key {
+        path: "maxConversationsListed",
+        kind: Kind::Whole(1, 100_000),
+        set: |s, v, _| s.http.max_conversations_listed = v.whole(),
+    },
+    Key {
+        path: "maxConversations",
+        kind: Kind::Whole(1, 1 << 32),
+        set: |s, v, _| s.http.max_conversations = v.whole(),
     },
     Key { path: "maxMessageLength", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.max_message_length = v.whole() },
     Key { path: "showBotInfoPage", kind: Kind::Flag, set: |s, v, _| s.http.show_bot_info_page = v.flag() },
@@ -190,11 +207,12 @@ mod tests {
                 Kind::Choice(words) => words[words.len() - 1].into(),
                 Kind::Size(min, _) | Kind::Whole(min, _) => (min + 1).into(),
                 Kind::Duration(min) => (min + 7).into(),
+                Kind::Flag => true.into(),
                 other => panic!("{}: {}", key.path, expectation(other)),
             };
-            let before = (settings.scripts.clone(), settings.dispatch.clone());
+            let before = settings.clone();
             (key.set)(&mut settings, check(key.kind, &value).unwrap(), &value);
-            assert_ne!(before, (settings.scripts.clone(), settings.dispatch.clone()), "{}", key.path);
+            assert_ne!(before, settings, "{}", key.path);
         }
         // What crosses the wall has a key for each field.
         let fields = serde_json::to_value(&settings.scripts).unwrap();

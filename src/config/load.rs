@@ -46,7 +46,7 @@ impl fmt::Display for ConfigError {
 }
 
 /// Variables that stand for one key each, in the order they are applied.
-const VARIABLES: &[(&str, &str)] = &[
+pub const VARIABLES: &[(&str, &str)] = &[
     ("BP_HOST", "httpServer.host"),
     ("PORT", "httpServer.port"),
     ("BP_PORT", "httpServer.port"),
@@ -55,7 +55,7 @@ const VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// Variables of the original whose meaning we do not have.
-const UNUSED: &[(&str, &str)] =
+pub const UNUSED: &[(&str, &str)] =
     &[("DATABASE_URL", "the data lies in data.db in the workspace"), ("REDIS_URL", "one server serves a workspace")];
 
 /// Reads the settings of a workspace. `environment` is the process's; what `.env` says is added where the process says nothing.

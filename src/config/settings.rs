@@ -85,8 +85,6 @@ pub struct DispatchSettings {
     pub grace: u64,
     /// `scripts.buffered`: bytes on their way between the server and one worker, each way; who is over it waits.
     pub buffered: u64,
-    /// `scripts.effectBytes`: bytes of all replies and events of one event; more end it.
-    pub effect_bytes: u64,
     /// `scripts.silence`: milliseconds without a sign of life after which a worker is killed.
     pub silence: u64,
     /// `scripts.typing`: milliseconds for which `typing` holds back the messages to one user at most, all together.
@@ -114,7 +112,6 @@ impl Default for DispatchSettings {
             all_resident: 1 << 30,
             grace: 200,
             buffered: 64 << 20,
-            effect_bytes: 64 << 20,
             silence: 1_000,
             typing: 3_600_000,
             trace_bytes: 16 << 20,
@@ -136,14 +133,28 @@ pub struct HttpSettings {
     pub port: Option<u16>,
     /// `httpServer.bodyLimit`: bytes.
     pub body_limit: usize,
+    /// `httpServer.bodyTimeout`: milliseconds for a request's whole body to arrive.
+    pub body_timeout: u64,
+    /// `httpServer.bodies`: bytes of bodies, large ones of requests and of answers, that are held at once; more are refused
+    /// with 503. Never less than one request's body may have.
+    pub bodies: usize,
+    /// `httpServer.connections`: open connections at once; more wait until one ends. Fewer where the system grants too few
+    /// descriptors.
+    pub connections: usize,
+    /// `httpServer.writeTimeout`: milliseconds after which a client that takes nothing of its answer is dropped (Linux).
+    pub write_timeout: u32,
     /// `httpServer.cors.enabled`.
     pub cors: bool,
     /// `httpServer.externalUrl`, `EXTERNAL_URL`.
     pub external_url: Option<String>,
-    /// `httpServer.headerTimeout`: milliseconds for a request's head to arrive.
+    /// `httpServer.headerTimeout`: milliseconds for a request's head to arrive; a connection may also be idle that long.
     pub header_timeout: u64,
+    /// `httpServer.headLimit`: bytes of a request's head.
+    pub head_limit: usize,
     /// `converse.timeout`: milliseconds until `/converse` gives up.
     pub converse_timeout: u64,
+    /// `converse.bodyLimit`: bytes of a body of `/converse`, where that is less than `httpServer.bodyLimit`.
+    pub converse_body_limit: usize,
     /// `converse.maxMessageLength`, and the web channel's: characters.
     pub max_message_length: usize,
     /// `channel-web` `recentConversationLifetime`, milliseconds.
@@ -154,6 +165,12 @@ pub struct HttpSettings {
     pub start_new_convo_on_timeout: bool,
     /// `channel-web` `maxMessagesHistory`.
     pub max_messages_history: usize,
+    /// `channel-web` `maxHistorySize`: bytes of the messages of a conversation that are shown; the oldest stay out.
+    pub max_history_size: usize,
+    /// `channel-web` `maxConversationsListed`: the newest of a visitor's conversations are listed.
+    pub max_conversations_listed: usize,
+    /// `channel-web` `maxConversations`: from that many on, a visitor cannot begin another one at will.
+    pub max_conversations: usize,
     /// `channel-web` `showBotInfoPage`.
     pub show_bot_info_page: bool,
 }
@@ -164,15 +181,24 @@ impl Default for HttpSettings {
             host: "localhost".into(),
             port: None,
             body_limit: 10 << 20,
+            body_timeout: 30_000,
+            bodies: 128 << 20,
+            connections: 10_000,
+            write_timeout: 30_000,
             cors: true,
             external_url: None,
             header_timeout: 10_000,
+            head_limit: 32 << 10,
             converse_timeout: 5_000,
+            converse_body_limit: 1 << 20,
             max_message_length: 360,
             recent_conversation_lifetime: 6 * 3_600_000,
             recent_conversation_lifetime_text: "6 hours".into(),
             start_new_convo_on_timeout: false,
             max_messages_history: 20,
+            max_history_size: 4 << 20,
+            max_conversations_listed: 100,
+            max_conversations: 1_000,
             show_bot_info_page: false,
         }
     }
@@ -223,6 +249,8 @@ pub struct Settings {
     pub decision: DecisionSettings,
     /// How long conversations are remembered.
     pub dialog: DialogSettings,
+    /// `scripts.linksOutside`: links in the workspace may lead out of it.
+    pub links_outside: bool,
     /// `--production`, `BP_PRODUCTION`: no stack traces, no traces, no start page.
     pub production: bool,
     /// `appSecret`, `APP_SECRET`: secret for signatures and tokens; generated and stored if none is given.

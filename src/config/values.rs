@@ -6,22 +6,24 @@ use serde_json::Value;
 const LONGEST: f64 = 9_007_199_254_740_991.0;
 
 /// A unit's names and its milliseconds.
-const DURATIONS: [(&[&str], f64); 7] = [
+const DURATIONS: [(&[&str], f64); 8] = [
     (&["ms", "msec", "msecs", "millisecond", "milliseconds"], 1.0),
     (&["s", "sec", "secs", "second", "seconds"], 1_000.0),
     (&["m", "min", "mins", "minute", "minutes"], 60_000.0),
     (&["h", "hr", "hrs", "hour", "hours"], 3_600_000.0),
     (&["d", "day", "days"], 86_400_000.0),
     (&["w", "week", "weeks"], 604_800_000.0),
+    (&["month", "months"], 2_592_000_000.0),
     (&["y", "yr", "yrs", "year", "years"], 31_557_600_000.0),
 ];
 
 /// A unit's names and its bytes.
-const SIZES: [(&[&str], f64); 4] = [
+const SIZES: [(&[&str], f64); 5] = [
     (&["b", "byte", "bytes"], 1.0),
     (&["k", "kb", "kib"], 1_024.0),
     (&["m", "mb", "mib"], 1_048_576.0),
     (&["g", "gb", "gib"], 1_073_741_824.0),
+    (&["t", "tb", "tib"], 1_099_511_627_776.0),
 ];
 
 /// A duration in milliseconds: `'2m'`, `'10s'`, `'6 hours'`, `'1d'`, `'1.5h'`, or digits alone for milliseconds.
@@ -86,6 +88,7 @@ mod tests {
             ("1d", 86_400_000),
             ("1.5h", 5_400_000),
             (" 3 Weeks ", 1_814_400_000),
+            ("1 month", 2_592_000_000),
             ("250ms", 250),
             ("250", 250),
             ("0", 0),

@@ -66,7 +66,7 @@ pub(super) enum Control {
     },
     Compile {
         frame: Bytes,
-        files: usize,
+        files: Vec<Arc<str>>,
         answer: oneshot::Sender<Result<Compiled, DispatchError>>,
     },
     RunHooks(HookRun),
@@ -234,8 +234,8 @@ impl Core {
                 }
             }
             FromWorker::End(worker, None) => self.reap(worker),
-            FromWorker::End(worker, Some((dispatch, why))) => {
-                self.distrust(worker, dispatch, why);
+            FromWorker::End(worker, Some(broken)) => {
+                self.distrust(worker, broken.dispatch, broken.why);
                 self.reap(worker);
             }
         }
@@ -246,17 +246,22 @@ impl Core {
     fn message(&mut self, worker: u32, message: Message) -> Result<(), (Option<u64>, String)> {
         match message {
             Message::Ready(ready) => self.worker_ready(worker, ready).map_err(|why| (None, why)),
+            Message::Compiling(script) => self.compiling(worker, script).map_err(|why| (None, why)),
             Message::Compiled(compiled) => self.compiled(worker, compiled).map_err(|why| (None, why)),
             Message::Beat(beat) => self.beat(worker, beat).map_err(|why| (None, why)),
             Message::Request { dispatch, number, method, args, loan } => {
                 let Some(out) = self.pool.out(worker) else { return Ok(()) };
                 let shared = Arc::clone(&self.shared);
+                let frame = shared.settings.scripts.frame;
                 let flight = self.flight(worker, dispatch)?;
+                flight.count_bytes(args.get().len(), frame).map_err(|why| (Some(dispatch), why))?;
                 let ask = super::work::Ask { number, method, args, loan };
                 super::requests::ask(&shared, dispatch, flight, &out, ask).map_err(|why| (Some(dispatch), why))
             }
             Message::Effect { dispatch, number, effect, loan } => {
-                self.flight(worker, dispatch)?;
+                let frame = self.shared.settings.scripts.frame;
+                let bytes = effect.as_ref().map_or(0, |effect| effect.payload.get().len());
+                self.flight(worker, dispatch)?.count_bytes(bytes, frame).map_err(|why| (Some(dispatch), why))?;
                 self.effect(dispatch, number, effect, loan).map_err(|why| (Some(dispatch), why))
             }
             Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),

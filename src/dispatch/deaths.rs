@@ -9,6 +9,7 @@ use super::outcome::{Finishing, trace_of};
 use super::pool::Worker;
 use super::stats::count;
 use super::verdict::{Cause, Doing, Verdict, decide};
+use super::watch::overruns;
 use super::work::{Flight, HookRun, Job, Work};
 use crate::protocol::LogLine;
 use crate::telemetry;
@@ -70,8 +71,9 @@ impl Core {
 
     fn end_compilation(&mut self, worker: &mut Worker, cause: &Cause) {
         if let Some(compiling) = worker.compiling.take() {
-            let row = worker.running.iter().find(|row| row.dispatch == 0);
-            let file = row.map(|row| row.file.clone()).or_else(|| file(cause)).filter(|file| !file.is_empty());
+            // What a beat said is older than what the worker said it begins with.
+            let row = || worker.running.iter().find(|row| row.dispatch == 0).map(|row| row.file.clone());
+            let file = compiling.file().or_else(row).or_else(|| file(cause)).filter(|file| !file.is_empty());
             // Who asked may have gone.
             let _ = compiling.answer.send(Err(DispatchError::Compiler { why: what(cause), file }));
         }
@@ -84,9 +86,13 @@ impl Core {
             // What a start hook left behind is not done as long as it is there.
             Work::Hooks(_) => (1, 0, false),
         };
-        let running = worker.running.iter().any(|row| row.dispatch == dispatch);
+        let settings = &self.shared.settings;
+        let (slice, grace) = (settings.scripts.slice, settings.dispatch.grace);
+        let row = worker.running.iter().find(|row| row.dispatch == dispatch);
+        // The script would have ended by itself if it could: what is this far past its time hangs in native code.
+        let overdue = row.is_some_and(|row| overruns(row, slice, grace / 2));
         let woken = flight.live.woken(self.shared.started);
-        Some(Doing { dispatch, processed, running, woken, runs, deaths })
+        Some(Doing { dispatch, processed, running: row.is_some(), overdue, woken, runs, deaths })
     }
 
     fn carry_out(&mut self, flight: Flight, verdict: Verdict, place: Place) {

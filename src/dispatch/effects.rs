@@ -61,11 +61,6 @@ impl Core {
         if flight.effects > limit || (number >= limit && !open) {
             return Err(format!("more than {limit} effects of one event"));
         }
-        flight.effect_bytes += loan.bytes();
-        let most = self.shared.settings.dispatch.effect_bytes;
-        if flight.effect_bytes as u64 > most {
-            return Err(format!("its replies and events have more than {} MB (`scripts.effectBytes`)", most >> 20));
-        }
         let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
             Ok((key, effect)) => return self.take_effect(dispatch, number, key, *effect, loan),
             Err(why) => why,

@@ -92,6 +92,7 @@ impl Out {
 #[derive(Debug)]
 pub(super) enum Message {
     Ready(Ready),
+    Compiling(u32),
     Compiled(Compiled),
     Beat(Beat),
     Request {
@@ -124,16 +125,22 @@ pub(super) enum Message {
     },
 }
 
+/// What a worker sent is no protocol.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// The dispatch it came in the name of, as far as known.
+    pub(super) dispatch: Option<u64>,
+    /// What is wrong with it.
+    pub(super) why: String,
+}
+
 /// What comes from a worker's reader: batches, and at last an end.
 #[derive(Debug)]
 pub(super) enum FromWorker {
     Messages(u32, Vec<Message>),
     /// The socket is at its end, everything before it was handed over; or what came is no protocol, with the reason.
-    End(u32, Option<Breach>),
+    End(u32, Option<Broken>),
 }
-
-/// What came is no protocol: the dispatch that it names, and the reason.
-pub(super) type Breach = (Option<u64>, String);
 
 /// Starts a worker. `started` is the zero of `heard`.
 pub(super) fn spawn(
@@ -208,7 +215,7 @@ async fn read_frames(
         match take_messages(&mut reader, id, &credit, &sink).await {
             Ok(true) => {}
             Ok(false) => return,
-            Err(why) => break Some(why),
+            Err(broken) => break Some(broken),
         }
     };
     // The dispatcher is gone when nobody listens.
@@ -220,7 +227,7 @@ async fn take_messages(
     id: u32,
     credit: &Arc<Credit>,
     sink: &mpsc::Sender<FromWorker>,
-) -> Result<bool, Breach> {
+) -> Result<bool, Broken> {
     let mut batch = Vec::new();
     let mut broken = None;
     loop {
@@ -234,7 +241,7 @@ async fn take_messages(
                 }
             },
             Err(error) => {
-                broken = Some((None, error.to_string()));
+                broken = Some(Broken { dispatch: None, why: error.to_string() });
                 break;
             }
         }
@@ -251,15 +258,16 @@ async fn take_messages(
     broken.map_or(Ok(true), Err)
 }
 
-fn parse(frame: Frame, credit: &Arc<Credit>) -> Result<Message, Breach> {
+fn parse(frame: Frame, credit: &Arc<Credit>) -> Result<Message, Broken> {
     let dispatch = (frame.dispatch != 0).then_some(frame.dispatch);
-    message(frame, credit).map_err(|why| (dispatch, why))
+    message(frame, credit).map_err(|why| Broken { dispatch, why })
 }
 
 fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
     let Frame { kind, dispatch, number, body } = frame;
     Ok(match kind {
         FrameKind::Ready => Message::Ready(json(kind, &body)?),
+        FrameKind::Compiling => Message::Compiling(number),
         FrameKind::Compiled => Message::Compiled(json(kind, &body)?),
         FrameKind::Beat => Message::Beat(json(kind, &body)?),
         FrameKind::Request => request(dispatch, number, body, credit)?,
@@ -413,7 +421,7 @@ mod tests {
             (FrameKind::Dispatch, b"{}"),
         ] {
             let breach = parse(frame(kind, body), &Credit::new(1)).unwrap_err();
-            assert_eq!(breach.0, Some(3), "{kind:?} {body:?}: its dispatch is named");
+            assert_eq!(breach.dispatch, Some(3), "{kind:?} {body:?}: its dispatch is named");
         }
     }
 

@@ -18,9 +18,13 @@ use super::work::{Ask, Asks, Flight, Live, Work};
 use crate::protocol::{Frame, FrameKind};
 use crate::services::{Caller, Line, Services};
 
+/// Realms that one event may go through, at most: each had to compute for a second to be given up, of five in all.
+const REALMS: u32 = 8;
+
 /// Hands a request to its dispatch's task. Fails when too many are outstanding.
 pub(super) fn ask(shared: &Arc<Shared>, dispatch: u64, flight: &mut Flight, out: &Out, ask: Ask) -> Result<(), String> {
-    let limit = shared.settings.scripts.requests;
+    // The worker counts what is outstanding in one realm, and an event that overruns goes through several.
+    let limit = shared.settings.scripts.requests.saturating_mul(REALMS);
     if flight.live.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
         return Err(format!("more than {limit} requests outstanding"));
     }

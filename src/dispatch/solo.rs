@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use super::process::{self, FromWorker, Message, Process, WorkerCommand, millis, spawn};
+use super::process::{self, Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
 use super::requests::result_body;
 use super::{Attempt, DispatchError, hello, to_frame};
 use crate::config::Settings;
@@ -77,7 +77,7 @@ impl Solo {
         let process = spawn(0, command, frame_limit, settings.dispatch.buffered, started, sink)
             .map_err(|error| DispatchError::Worker(error.to_string()))?;
         let mut solo = Self { settings: settings.clone(), process, messages, started, lock_in: String::new() };
-        let hello = serde_json::to_vec(&hello::hello(settings, 0, &command.build()))
+        let hello = serde_json::to_vec(&hello::hello(settings, 0, &command.build(), false))
             .map_err(|error| DispatchError::Worker(error.to_string()))?;
         solo.send(Frame::new(FrameKind::Hello, hello));
         let ready = tokio::time::timeout(READY, solo.ready()).await;
@@ -117,9 +117,11 @@ impl Solo {
             for message in messages {
                 match message {
                     Message::Compiled(compiled) => return Ok(compiled),
+                    Message::Compiling(script) => {
+                        last = candidate.scripts.get(script as usize).map(|script| script.path.to_string());
+                    }
                     Message::Log { line, .. } => telemetry::script_line(&line, None),
                     Message::Beat(beat) => {
-                        last = beat.running.first().map(|running| running.file.clone()).or(last);
                         overrun(&beat, self.settings.dispatch.grace)
                             .map_err(|error| broken(error.to_string(), last.clone()))?;
                     }
@@ -253,9 +255,9 @@ impl Solo {
     }
 
     /// Why the worker is gone.
-    async fn death(&mut self, why: Option<process::Breach>) -> String {
-        match why {
-            Some((_, why)) => why,
+    async fn death(&mut self, broken: Option<Broken>) -> String {
+        match broken {
+            Some(broken) => broken.why,
             None => match self.process.child.wait().await {
                 Ok(status) => format!("its worker died ({status})"),
                 Err(error) => format!("its worker died ({error})"),

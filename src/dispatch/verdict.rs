@@ -37,6 +37,8 @@ pub(super) struct Doing {
     pub processed: bool,
     /// It stood among those running in the last beat.
     pub running: bool,
+    /// It was past what it may as well: it would have been killed with the next beats.
+    pub overdue: bool,
     /// When it last was given something to do: its dispatch or the answer to a request.
     pub woken: Instant,
     /// How often it has been dispatched, this time included.
@@ -73,7 +75,7 @@ pub(super) fn decide(cause: &Cause, beat: Option<Instant>, events: &[Doing]) -> 
                 return Verdict::Done;
             }
             match cause {
-                Cause::Guilty { dispatch, .. } if *dispatch == event.dispatch => Verdict::Over,
+                Cause::Guilty { dispatch, .. } if *dispatch == event.dispatch || event.overdue => Verdict::Over,
                 // Whoever is at fault, it does not take a third worker with it.
                 Cause::Guilty { .. } if event.deaths >= 1 => Verdict::Poison,
                 Cause::Guilty { .. } | Cause::Told if event.runs < TRUSTED_RUNS => Verdict::Again,
@@ -94,7 +96,7 @@ mod tests {
     use std::time::Duration;
 
     fn doing(dispatch: u64, woken: Instant) -> Doing {
-        Doing { dispatch, processed: false, running: false, woken, runs: 1, deaths: 0 }
+        Doing { dispatch, processed: false, running: false, overdue: false, woken, runs: 1, deaths: 0 }
     }
 
     fn guilty(dispatch: u64) -> Cause {
@@ -118,6 +120,15 @@ mod tests {
             decide(&guilty(2), Some(now), &events),
             [Verdict::Again, Verdict::Over, Verdict::Again, Verdict::Done]
         );
+    }
+
+    #[test]
+    fn who_overran_as_well_is_over_too_and_not_given_the_same_time_again() {
+        let now = Instant::now();
+        let events = [doing(1, now), Doing { running: true, overdue: true, ..doing(2, now) }];
+        assert_eq!(decide(&guilty(1), Some(now), &events), [Verdict::Over, Verdict::Over]);
+        let beat = now + Duration::from_millis(1);
+        assert_eq!(decide(&crashed(), Some(beat), &events), [Verdict::Again, Verdict::Alone]);
     }
 
     #[test]

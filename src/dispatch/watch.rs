@@ -183,7 +183,7 @@ impl Core {
 
 /// Whether a thread is past what it may and the grace. What it claims to be allowed counts only if it is less than what
 /// it is allowed.
-fn overruns(row: &Running, slice: u64, grace: u64) -> bool {
+pub(super) fn overruns(row: &Running, slice: u64, grace: u64) -> bool {
     let allowed = if row.dispatch == 0 { COMPILE_FILE } else { row.allowed_ms.min(slice) };
     row.slice_ms > allowed.saturating_add(grace)
 }

@@ -12,6 +12,7 @@ use super::DispatchError;
 use super::credit::Loan;
 use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
+use crate::protocol::EVENT_FRAMES;
 
 /// An event on its way. The body of a large one, or of one that an earlier run left, is in the store alone: it is empty
 /// here, and read when it is sent to a worker.
@@ -69,8 +70,9 @@ pub(super) struct Flight {
     /// `Processed` came.
     pub(super) processed: bool,
     pub(super) effects: u32,
-    pub(super) effect_bytes: usize,
     pub(super) log_lines: u32,
+    /// Bytes of its effects and requests.
+    pub(super) bytes: u64,
     pub(super) live: Arc<Live>,
     /// Its requests, in order, once it made one.
     pub(super) asks: Option<Asks>,
@@ -112,11 +114,22 @@ impl Flight {
             sent: Instant::now(),
             processed: false,
             effects: 0,
-            effect_bytes: 0,
             log_lines: 0,
+            bytes: 0,
             live: Arc::new(live),
             asks: None,
         }
+    }
+
+    /// Counts bytes that its worker sent; an error says that they are more than the worker itself lets through.
+    pub(super) fn count_bytes(&mut self, bytes: usize, frame: u64) -> Result<(), String> {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        let limit = frame.saturating_mul(EVENT_FRAMES);
+        // What is no event lives as long as it likes.
+        if matches!(self.work, Work::Event(_)) && self.bytes > limit {
+            return Err(format!("more than {limit} bytes of one event"));
+        }
+        Ok(())
     }
 
     pub(super) fn bot(&self) -> Option<&BotId> {
@@ -128,7 +141,7 @@ impl Flight {
 
     /// What is counted of hooks without an event is counted by the second: they may run as long as the server.
     pub(super) fn begin_second(&mut self) {
-        (self.effects, self.effect_bytes, self.log_lines) = (0, 0, 0);
+        (self.effects, self.log_lines) = (0, 0);
     }
 
     /// Requests that nobody has begun with are dropped: the event is over, or will ask again.

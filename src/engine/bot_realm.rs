@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rquickjs::function::Opt;
+use rquickjs::function::{Args, Opt};
 use rquickjs::object::Filter;
 use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Value};
 
 use super::host::Host;
-use crate::model::{BotId, UserId};
 use crate::program::{BotProgram, HookKind, Program, Role, Script};
 use crate::script::modules::{BUNDLED, ModuleIndex, Resolution};
 use crate::script::realm::{Realm, evaluate};
@@ -67,7 +66,7 @@ core_functions! {
     describe = "describe", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
-    busy = "busy", scrub = "scrub",
+    scrub = "scrub",
 }
 
 /// A realm that can run a bot's events.
@@ -90,6 +89,10 @@ const CORE: &str = include_str!("js/core.js");
 const ENV: &str = include_str!("js/env.js");
 const CMS: &str = include_str!("js/cms.js");
 const DECISION: &str = include_str!("js/decision.js");
+const ELEMENTS: &str = include_str!("js/elements.js");
+const EVENT: &str = include_str!("js/event.js");
+const OUTGOING: &str = include_str!("js/outgoing.js");
+const REQUESTS: &str = include_str!("js/requests.js");
 
 impl<'js> BotRealm<'js> {
     /// Makes a blank realm ready: everything of ours is loaded, everything built in is frozen.
@@ -99,11 +102,24 @@ impl<'js> BotRealm<'js> {
         script_functions(&realm, &functions, &host)?;
         let base = realm.base(functions.clone())?;
         engine_functions(&realm, &functions, &host)?;
-        let parts = Object::new(ctx.clone())?;
         let env: Object<'js> = realm.part("env", ENV)?.call((functions.clone(), base.clone()))?;
-        parts.set("cms", realm.part("cms", CMS)?.call::<_, Object<'js>>((env,))?)?;
-        parts.set("decision", realm.part("decision", DECISION)?.call::<_, Object<'js>>(())?)?;
-        let core: Object<'js> = realm.part("core", CORE)?.call((functions, base.clone(), parts))?;
+        let cms: Object<'js> = realm.part("cms", CMS)?.call((env.clone(),))?;
+        let elements: Object<'js> = realm.part("elements", ELEMENTS)?.call((env, cms.clone()))?;
+        let decision: Object<'js> = realm.part("decision", DECISION)?.call(())?;
+        let at = Object::new(ctx.clone())?;
+        let event: Object<'js> = realm.part("event", EVENT)?.call((functions.clone(),))?;
+        let requests: Object<'js> = realm.part("requests", REQUESTS)?.call((functions.clone(), event.clone()))?;
+        let outgoing: Object<'js> = realm.part("outgoing", OUTGOING)?.call((
+            functions.clone(),
+            base.clone(),
+            cms.clone(),
+            at.clone(),
+            event.clone(),
+            requests.clone(),
+        ))?;
+        let mut parts = Args::new(ctx.clone(), 9);
+        parts.push_args([functions, base.clone(), cms, elements, decision, at, event, requests, outgoing])?;
+        let core: Object<'js> = parts.apply(&realm.part("core", CORE)?)?;
         base.get::<_, Function<'js>>("seal")?.call::<_, ()>(())?;
         let core = Core::new(&core)?;
         let globals = count_globals(&realm);
@@ -140,6 +156,7 @@ impl<'js> BotRealm<'js> {
         let Some(script) = program.as_ref().and_then(|loaded| loaded.program.scripts.get(index as usize)) else {
             return Err(Exception::throw_message(ctx, "no such script"));
         };
+        self.host.loaded.set(self.host.loaded.get() + 1);
         let file = Object::new(ctx.clone())?;
         let run = compile_script(ctx, script)?;
         file.set("run", self.base.get::<_, Function<'js>>("shared")?.call::<_, Value<'js>>((run,))?)?;
@@ -234,6 +251,7 @@ fn module_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         let Some(script) = program.as_ref().and_then(|loaded| loaded.program.scripts.get(index as usize)) else {
             return Err(Exception::throw_message(&ctx, "no such module"));
         };
+        h.loaded.set(h.loaded.get() + 1);
         let module = Object::new(ctx.clone())?;
         module.set("path", &*script.path)?;
         if script.role == Role::Json {
@@ -271,7 +289,9 @@ fn module_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         program.program.scripts.get(index as usize).map_or(String::new(), |script| script.path.to_string())
     };
     object.set("modulePath", realm.function("modulePath", path)?)?;
+    let h = Rc::clone(host);
     let bundled = move |ctx: Ctx<'js>, name: String| -> rquickjs::Result<Function<'js>> {
+        h.loaded.set(h.loaded.get() + 1);
         match BUNDLED.iter().find(|module| module.name == name) {
             Some(module) => evaluate(
                 &ctx,
@@ -340,21 +360,27 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
 fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Host>) -> rquickjs::Result<()> {
     fn with_bot<R>(host: &Host, read: impl FnOnce(&BotProgram) -> R) -> Option<R> {
         let program = host.program.borrow();
-        program.as_ref().and_then(|loaded| loaded.bot(&host.bot.borrow())).map(read)
+        program.as_ref().and_then(|loaded| loaded.bot(&host.content_of())).map(read)
     }
     fn ids<'a>(ids: impl Iterator<Item = &'a String>) -> String {
         serde_json::to_string(&ids.collect::<Vec<_>>()).unwrap_or_default()
     }
     let h = Rc::clone(host);
-    let refuses = move |bot: String, target: String| match BotId::parse(&bot) {
-        Ok(id) if h.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(id.as_str())) => {
-            UserId::parse(&target).err().map(|error| format!("the target {target:?} is nobody: a {error}"))
-        }
-        _ => Some(format!("there is no bot {bot:?}")),
-    };
+    let refuses =
+        move |channel: String, target: String, bot: String, thread: String| h.refuses(&channel, &target, &bot, &thread);
     object.set("refuses", realm.function("refuses", refuses)?)?;
     let h = Rc::clone(host);
     object.set("botId", realm.function("botId", move || h.bot.borrow().clone())?)?;
+    let h = Rc::clone(host);
+    object.set("readContentOf", realm.function("readContentOf", move |bot: String| h.read_content_of(&bot))?)?;
+    let h = Rc::clone(host);
+    let config = move |ctx: Ctx<'js>| match with_bot(&h, |bot| bot.config.as_ref().map(|json| json.get().to_owned()))
+        .flatten()
+    {
+        Some(json) => json.into_js(&ctx),
+        None => Ok(Value::new_undefined(ctx)),
+    };
+    object.set("botConfig", realm.function("botConfig", config)?)?;
     let h = Rc::clone(host);
     let language = move || with_bot(&h, |bot| bot.default_language.clone()).unwrap_or_default();
     object.set("defaultLanguage", realm.function("defaultLanguage", language)?)?;

@@ -4,7 +4,7 @@
 //! own JavaScript made.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +13,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::BytesMut;
 
 use super::bot_realm::LoadedProgram;
+use super::explain::explain;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
+use crate::model::{BotId, UserId};
 use crate::program::Role;
 use crate::protocol::frame::write_frame;
-use crate::protocol::{FrameKind, Hello, LogLine, Outbox};
+use crate::protocol::{Beat, FrameKind, Hello, LogLine, Outbox, Running};
 use crate::script::realm::Thrown;
 use crate::script::{Meter, ScriptError, wrap};
 
@@ -60,6 +62,30 @@ impl IdSource {
     }
 }
 
+/// Bytes that are kept back to be sent together.
+const MOST_KEPT: usize = 256 << 10;
+
+/// Errors of one event that are written to the log; the rest is counted.
+const MOST_REPORTS: u32 = 50;
+
+/// Longest type, channel and conversation of an event, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// What is counted of an event, through all the realms it goes through.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Effects.
+    pub sequence: u32,
+    /// Requests.
+    pub request: u32,
+    /// Errors that were reported.
+    pub errors: u32,
+    /// Lines in the log.
+    pub log_lines: u32,
+    /// Bytes of effects and requests.
+    pub sent: u64,
+}
+
 /// Shared between the functions of a realm and the driver of its events.
 #[derive(Debug)]
 pub struct Host {
@@ -75,14 +101,16 @@ pub struct Host {
     pub program: RefCell<Option<Arc<LoadedProgram>>>,
     /// The bot of the present work.
     pub bot: RefCell<String>,
+    /// The bot whose elements are read right now, if it is another one.
+    content_of: RefCell<Option<String>>,
     /// The dispatch.
     pub dispatch: Cell<u64>,
     /// Next effect's number.
     pub sequence: Cell<u32>,
     /// Next request's number.
     pub request: Cell<u32>,
-    /// Requests without an answer.
-    pub outstanding: RefCell<HashSet<u32>>,
+    /// Requests without an answer, each with the script that made it.
+    pub outstanding: RefCell<HashMap<u32, u32>>,
     /// Timers.
     pub timers: RefCell<Timers>,
     /// Steps.
@@ -90,10 +118,19 @@ pub struct Host {
     /// Errors reported for the present event.
     pub errors: Cell<u32>,
     log_lines: Cell<u32>,
+    /// Bytes of effects and requests of the present event, and how many it may send.
+    sent: Cell<u64>,
+    most_sent: Cell<u64>,
     /// Index of the script that runs.
     pub script: Cell<u32>,
     entered: Cell<Option<Instant>>,
     failed: Cell<bool>,
+    /// Number of the first effect of the event, or of the turn of a realm that lives on.
+    turn_from: Cell<u32>,
+    /// Files that were compiled or packages that were loaded since the event began.
+    pub loaded: Cell<u32>,
+    /// Nothing of this realm's scripts may leave it any more.
+    pub closed: Cell<bool>,
 }
 
 impl Host {
@@ -107,6 +144,7 @@ impl Host {
             buffer: RefCell::default(),
             program: RefCell::default(),
             bot: RefCell::default(),
+            content_of: RefCell::default(),
             dispatch: Cell::new(0),
             sequence: Cell::new(0),
             request: Cell::new(0),
@@ -115,20 +153,44 @@ impl Host {
             trace: RefCell::default(),
             errors: Cell::new(0),
             log_lines: Cell::new(0),
+            sent: Cell::new(0),
+            most_sent: Cell::new(u64::MAX),
             script: Cell::new(u32::MAX),
             entered: Cell::new(None),
             failed: Cell::new(false),
+            turn_from: Cell::new(0),
+            loaded: Cell::new(0),
+            closed: Cell::new(false),
         }
     }
 
     /// Appends a frame of the present dispatch; it goes out with the next [`Self::flush`].
     pub fn frame(&self, kind: FrameKind, number: u32, body: &[u8]) {
+        if self.closed.get() {
+            return;
+        }
         write_frame(&mut self.buffer.borrow_mut(), kind, self.dispatch.get(), number, body);
     }
 
     /// Sends what was appended.
     pub fn flush(&self) {
         self.outbox.flush(&mut self.buffer.borrow_mut());
+    }
+
+    /// The bot whose elements are read.
+    pub fn content_of(&self) -> String {
+        self.content_of.borrow().clone().unwrap_or_else(|| self.bot.borrow().clone())
+    }
+
+    /// Reads the elements of that bot from here on; false where there is no such bot.
+    pub fn read_content_of(&self, bot: &str) -> bool {
+        let bot = bot.to_ascii_lowercase();
+        let own = bot == *self.bot.borrow();
+        let known = own || self.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(&bot));
+        if known {
+            *self.content_of.borrow_mut() = (!own).then_some(bot);
+        }
+        known
     }
 
     /// Whether an answer or a timer is still to come.
@@ -139,24 +201,82 @@ impl Host {
     /// Forgets everything of the last event.
     pub fn clear(&self) {
         self.outstanding.borrow_mut().clear();
+        *self.content_of.borrow_mut() = None;
         self.timers.borrow_mut().clear();
         self.trace.borrow_mut().take();
         self.errors.set(0);
-        self.log_lines.set(0);
+        self.begin_turn();
+        self.loaded.set(0);
         self.sequence.set(0);
         self.script.set(u32::MAX);
         self.entered.set(None);
         self.failed.set(false);
     }
 
+    /// Counts anew what is limited by event: in a realm that lives on, by turn.
+    pub fn begin_turn(&self) {
+        self.log_lines.set(0);
+        self.sent.set(0);
+        self.turn_from.set(self.sequence.get());
+    }
+
+    /// Begins an event or what there is of it: what an earlier realm has counted of it goes on. Of bytes an event may send
+    /// `most_sent` in all.
+    pub fn begin(&self, counts: Counts, most_sent: u64) {
+        self.sequence.set(counts.sequence);
+        self.turn_from.set(0);
+        self.request.set(counts.request);
+        self.errors.set(counts.errors);
+        self.log_lines.set(counts.log_lines);
+        self.sent.set(counts.sent);
+        self.most_sent.set(most_sent);
+        self.closed.set(false);
+        self.meter.status().script.store(u32::MAX, Ordering::Relaxed);
+    }
+
+    /// What was counted of the present event.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            sequence: self.sequence.get(),
+            request: self.request.get(),
+            errors: self.errors.get(),
+            log_lines: self.log_lines.get(),
+            sent: self.sent.get(),
+        }
+    }
+
     /// A script begins; gives the one that ran before.
     pub fn enter(&self, script: u32) -> u32 {
-        self.meter.status().script.store(script, Ordering::Relaxed);
         self.failed.set(false);
         if self.hello.trace {
             self.entered.set(Some(Instant::now()));
         }
+        self.turn_of(script)
+    }
+
+    /// A script goes on; gives the one that ran before.
+    pub fn turn_of(&self, script: u32) -> u32 {
+        self.meter.status().script.store(script, Ordering::Relaxed);
+        if self.hello.suspect {
+            self.flush();
+            self.outbox.send(FrameKind::Beat, 0, 0, &Beat { running: self.running(script).into_iter().collect() });
+        }
         self.script.replace(script)
+    }
+
+    /// The script that runs or, between two, the one that ran last: what it left floating goes on in its name.
+    pub fn blamed(&self) -> u32 {
+        match self.script.get() {
+            u32::MAX => self.meter.status().script.load(Ordering::Relaxed),
+            script => script,
+        }
+    }
+
+    fn running(&self, script: u32) -> Option<Running> {
+        let program = self.program.borrow();
+        let file = program.as_ref()?.program.scripts.get(script as usize)?;
+        let (slice_ms, allowed_ms) = self.meter.status().running().unwrap_or_default();
+        Some(Running::new(self.dispatch.get(), slice_ms, allowed_ms, file))
     }
 
     /// A hook of the outgoing line ends (or begins to wait).
@@ -173,7 +293,7 @@ impl Host {
     }
 
     /// Writes a log line of the present event, up to the limits on their number and length.
-    pub fn log(&self, mut line: LogLine) {
+    pub fn log(&self, line: LogLine) {
         let limits = &self.hello.limits;
         let count = self.log_lines.get() + 1;
         self.log_lines.set(count);
@@ -190,6 +310,11 @@ impl Host {
             }
             return;
         }
+        self.log_whole(line);
+    }
+
+    fn log_whole(&self, mut line: LogLine) {
+        let limits = &self.hello.limits;
         let longest = usize::try_from(limits.log_line).unwrap_or(usize::MAX);
         if line.message.len() > longest {
             let mut end = longest;
@@ -213,16 +338,16 @@ impl Host {
         self.frame(FrameKind::Log, 0, &serde_json::to_vec(&line).unwrap_or_default());
         // Whoever develops a hook looks at the log of the one that hangs.
         if self.hello.trace {
-            self.flush();
+            self.meter.outside(|| self.flush());
         } else {
             self.flush_if_slow();
         }
     }
 
-    /// Sends what was appended, if the script has been computing for a while: it may never come to an end.
+    /// Sends what was appended, if it is much or if the script has been computing for a while: it may never come to an end.
     fn flush_if_slow(&self) {
-        if self.meter.is_slow() {
-            self.flush();
+        if self.buffer.borrow().len() > MOST_KEPT || self.meter.is_slow() {
+            self.meter.outside(|| self.flush());
         }
     }
 
@@ -235,7 +360,10 @@ impl Host {
         if self.hello.trace {
             self.trace.borrow_mut().note("error", "err", &message);
         }
-        self.log(line);
+        // A script that has said too much does not silence what is said of it.
+        if self.errors.get() <= MOST_REPORTS {
+            self.log_whole(line);
+        }
         message
     }
 
@@ -252,9 +380,15 @@ impl Host {
             (Some(source), Some(line)) => Some(code_frame(&source.source, line, error.column.unwrap_or(1))),
             _ => None,
         };
+        let better = match (source, error.line) {
+            (Some(source), Some(line)) if error.name == "TypeError" => {
+                explain(&error.message, &source.source, line, error.column.unwrap_or(1))
+            }
+            _ => None,
+        };
         LogLine {
             level: "error".into(),
-            message: format!("{}: {}", error.name, error.message),
+            message: format!("{}: {}", error.name, better.as_ref().unwrap_or(&error.message)),
             file: (!error.file.is_empty()).then(|| error.file.clone()),
             line: error.line,
             column: error.column,
@@ -286,15 +420,29 @@ impl Host {
             return None;
         }
         let delay = Duration::from_millis(delay.clamp(0.0, 2_147_483_647.0) as u64);
-        Some(timers.add(delay, u32::try_from(id).ok()))
+        Some(timers.add(delay, u32::try_from(id).ok(), self.blamed()))
+    }
+
+    /// Counts bytes on their way to the server; an error says that they are too many.
+    fn send_bytes(&self, bytes: usize) -> Result<(), String> {
+        let sent = self.sent.get().saturating_add(bytes as u64);
+        if sent > self.most_sent.get() {
+            let most = self.most_sent.get() >> 20;
+            return Err(format!("an event may send at most {most} MB in all (four times scripts.frame)"));
+        }
+        self.sent.set(sent);
+        Ok(())
     }
 
     /// Appends an effect, a reply or an `incoming` event; an error says which limit it is over.
     pub fn effect(&self, json: &str, kind: &str, incoming: bool) -> Result<(), String> {
         let limits = &self.hello.limits;
         let number = self.sequence.get();
-        if number >= limits.effects {
+        if number.saturating_sub(self.turn_from.get()) >= limits.effects {
             return Err(format!("an event may make at most {} replies and events (scripts.effects)", limits.effects));
+        }
+        if kind.len() > LONGEST_NAME {
+            return Err(format!("the type of an event may have at most {LONGEST_NAME} bytes"));
         }
         if json.len() as u64 > limits.frame {
             return Err(format!(
@@ -303,6 +451,7 @@ impl Host {
                 json.len()
             ));
         }
+        self.send_bytes(json.len())?;
         self.sequence.set(number + 1);
         if self.hello.trace {
             self.trace.borrow_mut().note(if incoming { "event" } else { "reply" }, "t", kind);
@@ -310,6 +459,23 @@ impl Host {
         self.frame(FrameKind::Effect, number, json.as_bytes());
         self.flush_if_slow();
         Ok(())
+    }
+
+    /// What keeps the server from taking an event of this address, in words.
+    pub fn refuses(&self, channel: &str, target: &str, bot: &str, thread: &str) -> Option<String> {
+        for (name, text) in [("channel", channel), ("threadId", thread)] {
+            if text.len() > LONGEST_NAME || text.chars().any(char::is_control) {
+                return Some(format!("the {name} may have at most {LONGEST_NAME} bytes and no control characters"));
+            }
+        }
+        let program = self.program.borrow();
+        let known = |id: &BotId| program.as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(id.as_str()));
+        match BotId::parse(bot) {
+            Ok(id) if known(&id) => {
+                UserId::parse(target).err().map(|error| format!("the target {target:?} is nobody: a {error}"))
+            }
+            _ => Some(format!("there is no bot {bot:?}")),
+        }
     }
 
     /// Sends a request; gives its number.
@@ -321,17 +487,19 @@ impl Host {
                 limits.requests
             ));
         }
-        if arguments.len() as u64 > limits.frame {
+        if (arguments.len() + method.len() + 1) as u64 > limits.frame {
             return Err(format!("bp.{method}: the arguments may be at most {} bytes (scripts.frame)", limits.frame));
         }
+        self.send_bytes(arguments.len())?;
         let number = self.request.get();
         self.request.set(number.wrapping_add(1));
-        self.outstanding.borrow_mut().insert(number);
+        self.outstanding.borrow_mut().insert(number, self.blamed());
         let mut body = Vec::with_capacity(1 + method.len() + arguments.len());
         body.push(u8::try_from(method.len()).unwrap_or(0));
         body.extend_from_slice(method.as_bytes());
         body.extend_from_slice(arguments.as_bytes());
         self.frame(FrameKind::Request, number, &body);
+        self.flush_if_slow();
         Ok(number)
     }
 }

@@ -14,10 +14,13 @@ use rquickjs::Value;
 use serde_json::value::RawValue;
 
 use super::bot_realm::BotRealm;
+use super::host::Counts;
 use super::wait::{Occupancy, ToRealm};
 use crate::model::StateChange;
 use crate::program::HookKind;
-use crate::protocol::{DispatchHead, DispatchKind, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled};
+use crate::protocol::{
+    DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled,
+};
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 use drive::Driven;
@@ -44,10 +47,8 @@ pub struct Resume {
     stage: Stage,
     next_hook: usize,
     copy: String,
-    sequence: u32,
-    request: u32,
+    counts: Counts,
     used: Duration,
-    errors: u32,
     steps: Option<Box<RawValue>>,
 }
 
@@ -85,6 +86,10 @@ pub struct Run<'a, 'js> {
     deadline: Instant,
     /// The hook to run next in the present stage, after a resume.
     next_hook: usize,
+    /// Where an interrupted stage goes on, where that is not at its own beginning.
+    resume_at: Option<Stage>,
+    /// Turns of this realm count by themselves: it belongs to a start or mount hook and lives on.
+    long_lived: bool,
     kept_steps: Option<Box<RawValue>>,
 }
 
@@ -97,6 +102,8 @@ impl std::fmt::Debug for Run<'_, '_> {
 /// A realm that computed for longer than this on one event is not used again: a script may have caught running out of
 /// memory, after which nothing in a runtime can be relied upon, and that takes longer.
 const LONGEST_FOR_REUSE: Duration = Duration::from_millis(10);
+/// The same for an event that was the first to need a file or a package: loading a large one takes its time once.
+const LONGEST_WHEN_LOADING: Duration = Duration::from_millis(150);
 
 impl<'a, 'js> Run<'a, 'js> {
     /// Prepares a realm for a job.
@@ -108,15 +115,15 @@ impl<'a, 'js> Run<'a, 'js> {
         let resume = job.resume.as_deref_mut();
         host.meter.begin_event(resume.as_ref().map_or(Duration::ZERO, |resume| resume.used));
         let mut kept_steps = None;
+        let mut counts = Counts::default();
         if let Some(resume) = resume {
-            host.sequence.set(resume.sequence);
-            host.request.set(resume.request);
-            host.errors.set(resume.errors);
+            counts = resume.counts;
             kept_steps = resume.steps.take();
-        } else {
-            host.request.set(0);
         }
-        Self { realm, inbox, occupancy, job, deadline, next_hook: 0, kept_steps }
+        // Work that is no event lives as long as it likes, and makes little at a time.
+        let event = job.head.kind == DispatchKind::Event;
+        host.begin(counts, if event { host.hello.limits.frame.saturating_mul(EVENT_FRAMES) } else { u64::MAX });
+        Self { realm, inbox, occupancy, job, deadline, next_hook: 0, resume_at: None, long_lived: false, kept_steps }
     }
 
     /// Runs the job to its end, or to where it needs a fresh realm.
@@ -130,11 +137,15 @@ impl<'a, 'js> Run<'a, 'js> {
         host.flush();
         host.meter.status().dispatch.store(0, std::sync::atomic::Ordering::Relaxed);
         let used = host.meter.event_used();
+        let longest = if host.loaded.get() > 0 { LONGEST_WHEN_LOADING } else { LONGEST_FOR_REUSE };
         host.clear();
         self.realm.realm.forget_rejections();
         match outcome {
             Outcome::Done { reusable } => {
-                let clean = reusable && used < LONGEST_FOR_REUSE && host.meter.own(|| self.realm.scrub());
+                // A job that is left, queued by a getter while the state was written out, would run in the next event.
+                host.closed.set(true);
+                let clean =
+                    reusable && used < longest && host.meter.own(|| !self.realm.realm.has_job() && self.realm.scrub());
                 // What is left of the queue belongs to nobody now.
                 while let Ok(late) = self.inbox.try_recv() {
                     drop(late);
@@ -184,7 +195,7 @@ impl<'a, 'js> Run<'a, 'js> {
         self.report_unhandled();
         let stopped = driven.as_ref().err().copied();
         if let Some(stop) = stopped {
-            self.report_stop(stop);
+            self.report_late_stop(stop);
         }
         let state = self.state_change(persist);
         let idle = stopped.is_some() || matches!(driven, Ok(Driven::Idle | Driven::Settled));
@@ -213,7 +224,7 @@ impl<'a, 'js> Run<'a, 'js> {
                 });
             }
             Ok(_) => {}
-            Err(stop) => self.report_stop(stop),
+            Err(stop) => self.report_late_stop(stop),
         }
         let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None };
         self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
@@ -241,10 +252,8 @@ impl<'a, 'js> Run<'a, 'js> {
             stage,
             next_hook: self.next_hook,
             copy,
-            sequence: host.sequence.get(),
-            request: host.request.get(),
+            counts: host.counts(),
             used: host.meter.event_used(),
-            errors: host.errors.get(),
             steps: self.steps(),
         }));
         Outcome::Again(Box::new(job))
@@ -292,19 +301,41 @@ impl<'a, 'js> Run<'a, 'js> {
             stages::Persist::All => true,
         };
         let text = self.text_of(|run| run.realm.core.state_change.call((with_context,)))?;
-        serde_json::from_str(&text).ok()
+        let change = serde_json::from_str(&text);
+        if let Err(error) = &change {
+            let thrown = Thrown {
+                name: "Error".into(),
+                message: format!("the event's state cannot be stored: {error}"),
+                stack: String::new(),
+            };
+            self.realm.host.report(self.realm.host.script.get(), &thrown);
+        }
+        change.ok()
     }
 
     /// Calls into the realm for a text that leaves it; an error is reported and gives `None`.
     fn text_of(&mut self, call: impl FnOnce(&Self) -> rquickjs::Result<String>) -> Option<String> {
         let meter = &self.realm.realm.meter;
         match meter.pardon(Duration::from_millis(meter.limits().slice), || call(self)) {
-            Ok(text) => Some(text),
+            Ok(text) if text.len() as u64 <= meter.limits().frame / 2 => Some(text),
+            Ok(text) => {
+                let message = format!(
+                    "the event's state cannot be stored: it has {} bytes, at most {} are allowed (half of scripts.frame)",
+                    text.len(),
+                    meter.limits().frame / 2
+                );
+                let thrown = Thrown { name: "RangeError".into(), message, stack: String::new() };
+                self.realm.host.report(self.realm.host.script.get(), &thrown);
+                None
+            }
             Err(_) => {
-                if let Some(mut thrown) = self.realm.realm.caught(&self.realm.core.describe) {
-                    thrown.message = format!("the event's state cannot be stored: {}", thrown.message);
-                    self.realm.host.report(self.realm.host.script.get(), &thrown);
-                }
+                let mut thrown = self.realm.realm.caught(&self.realm.core.describe).unwrap_or_else(|| Thrown {
+                    name: "TimeoutError".into(),
+                    message: "its getters and toJSON compute for too long (scripts.slice)".into(),
+                    stack: self.realm.realm.take_stopped_at(),
+                });
+                thrown.message = format!("the event's state cannot be stored: {}", thrown.message);
+                self.realm.host.report(self.realm.host.script.get(), &thrown);
                 None
             }
         }
@@ -350,10 +381,8 @@ impl<'a, 'js> Run<'a, 'js> {
                             stage: Stage::BeforeIncoming,
                             next_hook: from,
                             copy: String::new(),
-                            sequence: self.realm.host.sequence.get(),
-                            request: self.realm.host.request.get(),
+                            counts: self.realm.host.counts(),
                             used: Duration::ZERO,
-                            errors: self.realm.host.errors.get(),
                             steps: self.steps(),
                         }));
                         Outcome::Again(Box::new(job))
@@ -372,8 +401,8 @@ impl<'a, 'js> Run<'a, 'js> {
             Ok(Driven::TimedOut) => {
                 // Timers and calls of a start or mount hook live on; its realm is its own.
                 self.send_processed(None, false);
+                self.long_lived = true;
                 loop {
-                    self.realm.host.meter.begin_event(Duration::ZERO);
                     match self.drive(None, Instant::now() + Duration::from_secs(3_600)) {
                         Ok(Driven::TimedOut) => {}
                         Ok(_) => break,
@@ -428,17 +457,23 @@ impl<'a, 'js> Run<'a, 'js> {
                 Overrun::Event(_) | Overrun::EventWaiting(_) => overrun.to_string(),
                 _ => format!("the script {overrun}; it was stopped and the event goes on without it"),
             },
-            stack: String::new(),
+            stack: self.realm.realm.take_stopped_at(),
         };
-        self.realm.host.report(self.realm.host.script.get(), &thrown);
+        self.realm.host.report(self.realm.host.blamed(), &thrown);
+    }
+
+    /// The same where nobody waits for a hook; running out of memory was reported when it happened.
+    fn report_late_stop(&self, stop: Stop) {
+        if !matches!(stop, Stop::Ended(Overrun::Memory(_))) {
+            self.report_stop(stop);
+        }
     }
 
     /// Reports promises that were rejected without anybody asking.
     pub(super) fn report_unhandled(&self) {
-        for thrown in self.realm.realm.unhandled(&self.realm.core.describe) {
-            let mut thrown = thrown;
+        for (script, mut thrown) in self.realm.realm.unhandled(&self.realm.core.describe) {
             thrown.message = format!("{} (in a promise that nobody awaits)", thrown.message);
-            self.realm.host.report(self.realm.host.script.get(), &thrown);
+            self.realm.host.report(script, &thrown);
         }
     }
 }

@@ -15,8 +15,9 @@ use crate::program::{BotProgram, HookKind, Program, Role, Script, Shape};
 use crate::protocol::{DispatchHead, DispatchKind, Frame, FrameKind, FrameReader, Hello, Outbox, event_work};
 use crate::script::{Meter, with_realm};
 
+/// Keeps what a worker would send.
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Sink(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -70,6 +71,7 @@ pub(crate) fn hello(limits: ScriptLimits) -> Hello {
         version: "test".into(),
         slot: 0,
         trace: true,
+        suspect: false,
         minimum_confidence: 0.3,
         repeat_window_ms: 20_000,
     }
@@ -78,17 +80,35 @@ pub(crate) fn hello(limits: ScriptLimits) -> Hello {
 pub(crate) const EVENT: &str = r#"{"id":"179533009130405440","type":"proactive-trigger","channel":"web","target":"visitor-1","botId":"welcome-bot","threadId":"1","direction":"incoming","payload":{"type":"proactive-trigger","channel":"web","payload":{"text":"fake message"}},"createdOn":1795330091304}"#;
 
 /// Runs one event; gives the frames in order.
-fn run(files: &[(HookKind, &str, &str)]) -> Vec<Frame> {
+pub(super) fn run(files: &[(HookKind, &str, &str)]) -> Vec<Frame> {
     run_with(files, ScriptLimits::default(), EVENT)
 }
 
-fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str) -> Vec<Frame> {
+/// One hook; its first request is answered with 42.
+fn run_answered(source: &str, limits: ScriptLimits) -> Vec<Frame> {
+    let answer = crate::engine::ToRealm::Result { dispatch: 7, number: 0, fine: true, body: Bytes::from_static(b"42") };
+    run_all(&[(BeforeIncomingMiddleware, "1.js", source)], limits, EVENT, vec![answer])
+}
+
+pub(super) fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str) -> Vec<Frame> {
+    run_all(files, limits, event, Vec::new())
+}
+
+fn run_all(
+    files: &[(HookKind, &str, &str)],
+    limits: ScriptLimits,
+    event: &str,
+    answers: Vec<crate::engine::ToRealm>,
+) -> Vec<Frame> {
     let loaded = Arc::new(LoadedProgram::new(program(files)));
     let sink = Sink::default();
     let outbox = Arc::new(Outbox::new(sink.clone()));
     let meter = Rc::new(Meter::new(limits.clone(), Arc::default()));
     let hello = Arc::new(hello(limits));
-    let (_route, inbox) = crossbeam_channel::unbounded();
+    let (route, inbox) = crossbeam_channel::unbounded();
+    for answer in answers {
+        route.send(answer).unwrap();
+    }
     let occupancy = Occupancy::default();
     let mut json = BytesMut::new();
     event_work(event, &crate::model::StateSnapshot::default(), &mut json);
@@ -116,7 +136,7 @@ fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str)
 }
 
 /// What came out, a line each, without what varies.
-fn told(frames: &[Frame]) -> String {
+pub(super) fn told(frames: &[Frame]) -> String {
     let mut out = String::new();
     for frame in frames {
         let body = String::from_utf8_lossy(&frame.body);
@@ -181,7 +201,7 @@ fn a_throwing_hook_is_reported_with_its_place_and_the_next_one_runs() {
         (AfterIncomingMiddleware, "4.js", "console.warn('still %s', 'here', { a: [1] })"),
     ]);
     expect_test::expect![[r#"
-        log error hooks/before_incoming_middleware/1.js:2:3 TypeError: cannot read property 'bar' of undefined
+        log error hooks/before_incoming_middleware/1.js:2:3 TypeError: bp.foo.bar is not a function
         log error hooks/before_incoming_middleware/2.js:1:11 Error: first line
         log error hooks/after_incoming_middleware/3.js:null:null Uncaught: text
         log warn hooks/after_incoming_middleware/4.js:1:8 still here { a: [ 1 ] }
@@ -217,7 +237,7 @@ fn an_endless_loop_ends_at_its_budget_and_the_event_goes_on_in_a_fresh_realm() {
         EVENT,
     );
     let told = told(&frames);
-    assert!(told.contains("2.js:null:null TimeoutError"), "{told}");
+    assert!(told.contains("2.js:1:"), "{told}");
     assert!(told.contains("1 true true"), "{told}");
     assert!(told.contains("4.js:null:null TimeoutError"), "{told}");
     assert!(told.contains("five"), "{told}");
@@ -274,4 +294,102 @@ fn what_nobody_awaits_and_fails_is_reported() {
     )]);
     assert!(told(&frames).contains("1.js:3:"), "{}", told(&frames));
     assert!(told(&frames).contains("RangeError: lost (in a promise that nobody awaits)"), "{}", told(&frames));
+}
+
+/// Runs several events, one after the other, in one realm, as a warm one is used; `None` where it was given up in between.
+fn run_twice(first: &str, second: &str) -> (String, bool) {
+    let source = format!("if (event.preview === 'one') {{ {first} }} else {{ {second} }}");
+    let loaded = Arc::new(LoadedProgram::new(program(&[(BeforeIncomingMiddleware, "1.js", &source)])));
+    let sink = Sink::default();
+    let outbox = Arc::new(Outbox::new(sink.clone()));
+    let meter = Rc::new(Meter::new(ScriptLimits::default(), Arc::default()));
+    let hello = Arc::new(hello(ScriptLimits::default()));
+    let (_route, inbox) = crossbeam_channel::unbounded();
+    let occupancy = Occupancy::default();
+    let mut reusable = false;
+    let host = Rc::new(Host::new(Rc::clone(&meter), hello, Arc::new(IdSource::new(0)), Arc::clone(&outbox)));
+    with_realm(&meter, |realm| {
+        let realm = BotRealm::new(realm, host).unwrap();
+        realm.load(loaded, "welcome-bot");
+        for (dispatch, preview) in [(1, "one"), (2, "two")] {
+            let event = EVENT.replace("\"direction\"", &format!("\"preview\":\"{preview}\",\"direction\""));
+            let mut json = BytesMut::new();
+            event_work(&event, &crate::model::StateSnapshot::default(), &mut json);
+            let head = DispatchHead { version: 1, kind: DispatchKind::Event, bot: "welcome-bot".into() };
+            let job = Job { dispatch, head, json: Bytes::from(json), begun: Instant::now(), resume: None };
+            let outcome = Run::new(&realm, &inbox, &occupancy, job).run();
+            if dispatch == 1 {
+                reusable = matches!(outcome, Outcome::Done { reusable: true });
+            }
+        }
+    })
+    .unwrap();
+    let mut reader = FrameReader::new(1 << 24);
+    reader.buffer.extend_from_slice(&sink.0.lock());
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        frames.push(frame);
+    }
+    (told(&frames), reusable)
+}
+
+#[test]
+fn nothing_of_one_event_is_there_in_the_next() {
+    for (leave, look) in [
+        ("globalThis.left = 1", "typeof left"),
+        ("this.left = 1", "typeof this.left"),
+        ("Error.prepareStackTrace = () => { console.log('leak') }", "typeof Error.prepareStackTrace"),
+        ("Error.stackTraceLimit = 0", "(Error.stackTraceLimit === 0 ? 0 : undefined)"),
+        ("Array.prototype.left = 1", "typeof [].left"),
+        ("Object.getPrototypeOf([].values().map(x => x)).left = 1", "typeof [].values().map(x => x).left"),
+        ("Object.getPrototypeOf(event).left = 1", "typeof event.left"),
+        ("bp.left = 1", "typeof bp.left"),
+        ("bp.events.left = 1", "typeof bp.events.left"),
+        ("process.env.left = 1", "typeof process.env.left"),
+        ("require.left = 1", "typeof require.left"),
+        ("module.exports.left = 1", "typeof module.exports.left"),
+        ("setTimeout(() => { globalThis.left = 1 }, 0)", "typeof left"),
+    ] {
+        let (told, reusable) = run_twice(leave, &format!("console.log('found ' + {look})"));
+        assert!(reusable, "{leave}: {told}");
+        assert!(told.contains("found undefined"), "{leave}: {told}");
+    }
+}
+
+#[test]
+fn a_realm_whose_global_object_was_bent_or_that_has_a_job_left_is_given_up() {
+    for leave in [
+        "Object.setPrototypeOf(globalThis, { left: 1 })",
+        "Object.preventExtensions(globalThis)",
+        "Object.defineProperty(globalThis, 'left', { value: 1 })",
+        "event.state.session.x = { toJSON() { Promise.resolve().then(() => bp.events.replyToEvent(event, [{ type: 'text', text: 'late' }])); return 1 } }",
+    ] {
+        let (told, reusable) = run_twice(leave, "");
+        assert!(!reusable, "{leave}: {told}");
+        assert!(!told.contains("late"), "{told}");
+    }
+}
+
+#[test]
+fn lone_surrogates_in_keys_and_values_do_not_cost_the_state() {
+    let frames = run(&[(
+        BeforeIncomingMiddleware,
+        "1.js",
+        "event.state.user['\\ud83d'] = '\\ud83d'; event.state.user.__proto__ = 1; event.state.session.fine = 1",
+    )]);
+    let told = told(&frames);
+    assert!(told.contains("\"fine\":1"), "{told}");
+    assert!(told.contains('\u{fffd}'), "{told}");
+}
+
+#[test]
+fn a_timer_that_is_always_due_does_not_keep_answers_out() {
+    // The answer is there before the event begins; a driver that only fired timers would never look.
+    let limits = ScriptLimits { hook_waiting: 2_000, ..ScriptLimits::default() };
+    let frames = run_answered(
+        "const busy = setInterval(() => { const end = Date.now() + 3; while (Date.now() < end); }, 1)\n\
+         return bp.kvs.get('b', 'k').then(v => { clearInterval(busy); console.log('got', v) })",
+        limits,
+    );
+    assert!(told(&frames).contains("got 42"), "{}", told(&frames));
 }

@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub struct Timers {
     due: BTreeSet<(Instant, u32)>,
-    by_id: HashMap<u32, Instant>,
+    /// When, and for which script.
+    by_id: HashMap<u32, (Instant, u32)>,
     last: u32,
 }
 
 impl Timers {
-    /// Adds a timer; `id` is kept where an interval renews itself.
-    pub fn add(&mut self, delay: Duration, id: Option<u32>) -> u32 {
+    /// Adds a timer of a script; `id` is kept where an interval renews itself.
+    pub fn add(&mut self, delay: Duration, id: Option<u32>, script: u32) -> u32 {
         let id = id.unwrap_or_else(|| {
             self.last = self.last.wrapping_add(1);
             self.last
         });
         let at = Instant::now() + delay;
-        if let Some(before) = self.by_id.insert(id, at) {
+        if let Some((before, _)) = self.by_id.insert(id, (at, script)) {
             self.due.remove(&(before, id));
         }
         self.due.insert((at, id));
@@ -28,7 +29,7 @@ impl Timers {
 
     /// Removes a timer, if it is there.
     pub fn remove(&mut self, id: u32) {
-        if let Some(at) = self.by_id.remove(&id) {
+        if let Some((at, _)) = self.by_id.remove(&id) {
             self.due.remove(&(at, id));
         }
     }
@@ -38,15 +39,15 @@ impl Timers {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Takes one that is due.
-    pub fn take_due(&mut self, now: Instant) -> Option<u32> {
+    /// Takes one that is due, and says whose it is.
+    pub fn take_due(&mut self, now: Instant) -> Option<(u32, u32)> {
         let (at, id) = *self.due.first()?;
         if at > now {
             return None;
         }
         self.due.pop_first();
-        self.by_id.remove(&id);
-        Some(id)
+        let (_, script) = self.by_id.remove(&id)?;
+        Some((id, script))
     }
 
     /// How many are pending.
@@ -73,13 +74,13 @@ mod tests {
     #[test]
     fn timers_come_in_order_of_time_and_a_renewed_one_moves() {
         let mut timers = Timers::default();
-        let late = timers.add(Duration::from_secs(20), None);
-        let soon = timers.add(Duration::from_secs(10), None);
+        let late = timers.add(Duration::from_secs(20), None, 7);
+        let soon = timers.add(Duration::from_secs(10), None, 8);
         let far = Instant::now() + Duration::from_secs(60);
-        timers.add(Duration::from_secs(30), Some(soon));
+        timers.add(Duration::from_secs(30), Some(soon), 8);
         assert_eq!(timers.len(), 2);
-        assert_eq!(timers.take_due(far), Some(late));
-        assert_eq!(timers.take_due(far), Some(soon));
+        assert_eq!(timers.take_due(far), Some((late, 7)));
+        assert_eq!(timers.take_due(far), Some((soon, 8)));
         assert_eq!(timers.take_due(far), None);
     }
 }

@@ -20,6 +20,8 @@ pub struct Trace {
 
 /// Most steps of one event; a script that replies in a loop would otherwise fill memory.
 const MOST_STEPS: u32 = 500;
+/// Most bytes of one event's steps: errors may be long.
+const MOST_BYTES: usize = 64 << 10;
 
 impl Trace {
     /// A flag was set (`!name`: cleared) by that script.
@@ -54,7 +56,7 @@ impl Trace {
 
     fn step(&mut self, write: impl FnOnce(&mut String)) {
         self.steps += 1;
-        if self.steps > MOST_STEPS {
+        if self.steps > MOST_STEPS || self.text.len() > MOST_BYTES {
             return;
         }
         self.text.push(if self.text.is_empty() { '[' } else { ',' });

@@ -37,6 +37,8 @@ pub struct HookKindRow {
     pub errors_reach_caller: bool,
     /// When it runs, for help and docs.
     pub when: &'static str,
+    /// Whether this version calls such hooks; those of features that are not built yet wait for them.
+    pub called: bool,
 }
 
 use HookKind as K;
@@ -71,31 +73,31 @@ pub const HOOK_KINDS: [HookKindRow; 15] = [
         "for every outgoing event, before outgoing middleware",
     ),
     row(K::AfterEventProcessed, "after_event_processed", &["bp", "event"], "the incoming event is fully processed"),
-    row(K::BeforeSessionTimeout, "before_session_timeout", &["bp", "event"], "the context of a session expired"),
-    row(K::BeforeConversationEnd, "before_conversation_end", &["bp", "event"], "the dialog is about to end"),
-    row(
+    later(K::BeforeSessionTimeout, "before_session_timeout", &["bp", "event"], "the context of a session expired"),
+    later(K::BeforeConversationEnd, "before_conversation_end", &["bp", "event"], "the dialog is about to end"),
+    later(
         K::OnIncidentStatusChanged,
         "on_incident_status_changed",
         &["bp", "incident"],
         "an alerting incident opens or closes",
     ),
-    row(
+    later(
         K::BeforeBotImport,
         "before_bot_import",
         &["bp", "botId", "tmpFolder", "hookResult"],
         "a bot's archive was unpacked",
     ),
-    row(K::OnBotError, "on_bot_error", &["bp", "botId", "events"], "error-level log entries of a bot, batched"),
+    later(K::OnBotError, "on_bot_error", &["bp", "botId", "events"], "error-level log entries of a bot, batched"),
     HookKindRow {
         errors_reach_caller: true,
-        ..row(
+        ..later(
             K::OnStageRequest,
             "on_stage_request",
             &["bp", "bot", "users", "pipeline", "hookResult"],
             "promotion of a bot to the next stage was asked for",
         )
     },
-    row(
+    later(
         K::AfterStageChanged,
         "after_stage_changed",
         &["bp", "previousBotConfig", "bot", "users", "pipeline"],
@@ -103,8 +105,13 @@ pub const HOOK_KINDS: [HookKindRow; 15] = [
     ),
 ];
 
+/// A kind whose feature is not built yet.
+const fn later(kind: HookKind, folder: &'static str, args: &'static [&'static str], when: &'static str) -> HookKindRow {
+    HookKindRow { called: false, ..row(kind, folder, args, when) }
+}
+
 const fn row(kind: HookKind, folder: &'static str, args: &'static [&'static str], when: &'static str) -> HookKindRow {
-    HookKindRow { kind, folder, args, errors_reach_caller: false, when }
+    HookKindRow { kind, folder, args, errors_reach_caller: false, when, called: true }
 }
 
 impl HookKind {

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::config::ScriptLimits;
 use crate::model::StateChange;
+use crate::program::{Role, Script};
 
 /// The running executable, as a path. On Linux it stays the same file when another is put in its place.
 pub fn own_executable() -> std::io::Result<std::path::PathBuf> {
@@ -30,6 +31,10 @@ pub fn build_id_of(executable: impl AsRef<std::path::Path>) -> String {
     format!("{}+{length:x}.{changed:x}", env!("CARGO_PKG_VERSION"))
 }
 
+/// All effects and requests of one event together may have as many bytes as this many of the largest frames: copies made
+/// for the wall are not counted as memory of the script.
+pub const EVENT_FRAMES: u64 = 4;
+
 /// First frame to a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hello {
@@ -51,6 +56,8 @@ pub struct Hello {
     pub slot: u8,
     /// Whether to write full step traces.
     pub trace: bool,
+    /// Whether it runs what another worker died on: it says which script begins before that does.
+    pub suspect: bool,
     /// Lowest confidence of a suggestion that may be elected.
     pub minimum_confidence: f64,
     /// Within how many milliseconds the same source may not repeat itself; 0 is never checked.
@@ -285,6 +292,19 @@ pub struct Running {
     pub file: String,
     /// The kind of hook.
     pub hook: String,
+}
+
+impl Running {
+    /// A thread in a script of that file.
+    pub fn new(dispatch: u64, slice_ms: u64, allowed_ms: u64, file: &Script) -> Self {
+        let hook = match file.role {
+            Role::Hook(kind) => kind.folder(),
+            Role::Action => "action",
+            Role::ContentType => "content type",
+            Role::Module | Role::Json => "",
+        };
+        Self { dispatch, slice_ms, allowed_ms, file: file.path.to_string(), hook: hook.to_owned() }
+    }
 }
 
 /// What came of compiling a candidate program.

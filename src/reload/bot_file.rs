@@ -44,7 +44,9 @@ pub(super) fn read_bot(path: &str, bot: &BotId, text: &str) -> Result<BotFile, V
     Ok(BotFile { info: info(bot, config), warnings })
 }
 
-fn info(bot: &BotId, config: Map<String, Value>) -> BotInfo {
+fn info(bot: &BotId, mut config: Map<String, Value>) -> BotInfo {
+    // Scripts look for it there, whether or not the file names it.
+    config.entry("id").or_insert_with(|| bot.as_str().into());
     let text =
         |key: &str| config.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
     let flag = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);

@@ -8,8 +8,7 @@ use crate::config::Problem;
 use crate::model::BotId;
 use crate::program::HookKind;
 
-/// What the paths of embedded files begin with.
-pub const PREFIX: &str = "builtin:";
+pub use crate::program::resolve::BUILTIN as PREFIX;
 
 /// An embedded file.
 #[derive(Debug, Clone, Copy)]

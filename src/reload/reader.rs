@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::assemble::{Item, assemble};
-use super::builtin::{BUILTINS, Builtin, BuiltinFile, bot, read_builtins};
+use super::bounds::Bounds;
+use super::builtin::{BUILTINS, Builtin, BuiltinFile, read_builtins};
 use super::candidate::Candidate;
 use super::depth::STACK;
 use super::load::{Loaded, load};
-use super::resolve::resolve;
+use super::resolve::required;
 use super::scan::{Place, Scan, Stamp, scan};
 use super::settled::{AGAIN, Read, read_settled};
 use crate::config::{Problem, Settings};
@@ -139,9 +140,11 @@ impl Reader {
     }
 
     fn look_here(&mut self, settings: &Settings, watching: Option<Watching<'_>>) -> Look {
-        let mut scan = scan(&self.root);
+        let bounds = Bounds::new(&self.root, settings.links_outside);
+        let mut scan = scan(&bounds);
         let mut round = Round {
             root: &self.root,
+            bounds: &bounds,
             entries: &mut self.entries,
             watching,
             most: settings.scripts.frame / 4,
@@ -223,6 +226,7 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 /// One look at all files.
 struct Round<'a, 'w> {
     root: &'a Path,
+    bounds: &'a Bounds,
     entries: &'a mut HashMap<String, Entry>,
     watching: Option<Watching<'w>>,
     /// Largest file, in bytes.
@@ -398,10 +402,9 @@ impl Round<'_, '_> {
             next += 1;
             let Some(entry) = self.entries.get(&path) else { continue };
             let Some(Loaded::Script(script)) = &entry.loaded else { continue };
-            let folder = bot(&entry.place).and_then(|bot| scan.bots.get(bot)).cloned();
             let script = Arc::clone(script);
             for name in &script.requires {
-                for found in resolve(self.root, &path, folder.as_deref(), name) {
+                for found in required(self.bounds, &path, name) {
                     let full = self.root.join(&found);
                     let Ok(metadata) = fs::metadata(&full) else { continue };
                     let stamp = Stamp::of(&metadata);

@@ -5,10 +5,12 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::bounds::{Bounds, Real};
 use crate::config::Problem;
 use crate::config::layout::{BOTS, GLOBAL, join};
 use crate::config::schema::nearest;
 use crate::model::BotId;
+use crate::program::resolve::is_configuration;
 use crate::program::{HOOK_KINDS, HookKind};
 
 /// Deepest folder that is looked into.
@@ -78,7 +80,7 @@ pub(super) struct Scan {
 }
 
 /// Looks through a workspace. What is not there is no error.
-pub(super) fn scan(root: &Path) -> Scan {
+pub(super) fn scan(root: &Bounds) -> Scan {
     let mut scan = Scan::default();
     for folder in GLOBAL {
         scan.scripts(root, folder, None);
@@ -101,7 +103,7 @@ pub(super) fn roots(root: &Path) -> Vec<PathBuf> {
 
 impl Scan {
     /// `hooks/` and `actions/` of one bot or of all.
-    fn scripts(&mut self, root: &Path, folder: &str, bot: Option<&BotId>) {
+    fn scripts(&mut self, root: &Bounds, folder: &str, bot: Option<&BotId>) {
         let hooks = join(folder, "hooks");
         for entry in self.list(root, &hooks) {
             if !entry.is_folder {
@@ -118,6 +120,7 @@ impl Scan {
                     if let Some(name) = entry.name.strip_prefix('.') {
                         scan.disabled.insert((kind, bot.cloned(), name.to_owned()));
                     } else {
+                        scan.problems.extend(never_called(&entry, kind));
                         scan.files.push(entry.found(Place::Hook { kind, bot: bot.cloned() }));
                     }
                 }),
@@ -135,7 +138,7 @@ impl Scan {
         });
     }
 
-    fn content_types(&mut self, root: &Path, folder: &str) {
+    fn content_types(&mut self, root: &Bounds, folder: &str) {
         self.walk(root, folder, &mut Vec::new(), &mut |scan, entry| match entry.name.chars().next() {
             Some('.') => {}
             Some('_') => scan.files.push(entry.found(Place::Module)),
@@ -143,7 +146,7 @@ impl Scan {
         });
     }
 
-    fn bots(&mut self, root: &Path, folder: &str) {
+    fn bots(&mut self, root: &Bounds, folder: &str) {
         for entry in self.list(root, folder) {
             if !entry.is_folder || entry.name.starts_with('.') {
                 continue;
@@ -194,9 +197,15 @@ impl Scan {
 
     /// All scripts below a folder, sub-folders included, but what lies in `node_modules` and in folders with a leading dot.
     /// `above` holds the folders it lies in: a link back to one of them is not followed, or its hooks would run again and again.
-    fn walk(&mut self, root: &Path, folder: &str, above: &mut Vec<(u64, u64)>, each: &mut dyn FnMut(&mut Self, Entry)) {
+    fn walk(
+        &mut self,
+        root: &Bounds,
+        folder: &str,
+        above: &mut Vec<(u64, u64)>,
+        each: &mut dyn FnMut(&mut Self, Entry),
+    ) {
         let entries = self.list(root, folder);
-        let Some(identity) = self.folders.get(&root.join(folder)) else { return };
+        let Some(identity) = self.folders.get(&root.root().join(folder)) else { return };
         if above.contains(identity) || above.len() > DEEPEST {
             return;
         }
@@ -207,6 +216,10 @@ impl Scan {
                     self.walk(root, &entry.path, above, each);
                 }
             } else if is_script(&entry.name) {
+                if entry.real.as_deref().is_some_and(is_configuration) {
+                    self.problems.push(Problem::error(&entry.path, "not read: it is a link to configuration"));
+                    continue;
+                }
                 each(self, entry);
             }
         }
@@ -214,8 +227,8 @@ impl Scan {
     }
 
     /// A folder's files and folders by name; empty if it is not there.
-    fn list(&mut self, root: &Path, folder: &str) -> Vec<Entry> {
-        let path = root.join(folder);
+    fn list(&mut self, root: &Bounds, folder: &str) -> Vec<Entry> {
+        let path = root.root().join(folder);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) => {
@@ -227,6 +240,10 @@ impl Scan {
         };
         if let Ok(metadata) = fs::metadata(&path) {
             self.folders.insert(path.clone(), Stamp::of(&metadata).identity);
+        }
+        if root.real(folder) == Real::Outside {
+            self.problems.push(leads_out(folder));
+            return Vec::new();
         }
         let mut found = Vec::new();
         for entry in entries.flatten() {
@@ -242,22 +259,49 @@ impl Scan {
             if !metadata.is_dir() && !metadata.is_file() {
                 continue;
             }
+            let mut real = None;
+            if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                match root.real(&join(folder, name)) {
+                    Real::Inside(path) => real = Some(path),
+                    Real::Allowed => {}
+                    // That is said of a folder once it is looked into.
+                    Real::Outside if metadata.is_dir() => {}
+                    Real::Outside => {
+                        if is_script(name) || name.ends_with(".json") {
+                            self.problems.push(leads_out(&join(folder, name)));
+                        }
+                        continue;
+                    }
+                    Real::Nowhere => continue,
+                }
+            }
             let stamp = Stamp::of(&metadata);
             if metadata.is_file() {
                 self.identities.insert(stamp.identity);
             }
             let (name, path) = (name.to_owned(), join(folder, name));
-            found.push(Entry { path, name, is_folder: metadata.is_dir(), stamp });
+            found.push(Entry { path, name, is_folder: metadata.is_dir(), stamp, real });
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
     }
 
-    fn holds_scripts(&mut self, root: &Path, folder: &str) -> bool {
+    fn holds_scripts(&mut self, root: &Bounds, folder: &str) -> bool {
         let mut any = false;
         self.walk(root, folder, &mut Vec::new(), &mut |_, _| any = true);
         any
     }
+}
+
+fn leads_out(path: &str) -> Problem {
+    Problem::error(path, "not read: it is a link that leads out of the workspace")
+        .help("copy what it leads to, or set \"scripts\": { \"linksOutside\": true } in botpress.config.json")
+}
+
+/// A hook that waits for a feature is loaded like any other, but its author should know.
+fn never_called(entry: &Entry, kind: HookKind) -> Option<Problem> {
+    let message = || format!("not run yet: this version calls no {} hooks", kind.folder());
+    (!kind.row().called).then(|| Problem::warning(&entry.path, message()))
 }
 
 fn unknown_kind(entry: &Entry, hooks: &str) -> Problem {
@@ -276,6 +320,8 @@ struct Entry {
     name: String,
     is_folder: bool,
     stamp: Stamp,
+    /// If it is a link, where in the workspace it leads.
+    real: Option<String>,
 }
 
 impl Entry {
@@ -292,6 +338,10 @@ fn is_script(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::reload::testing::workspace;
+
+    fn scan(root: &Path) -> Scan {
+        super::scan(&Bounds::new(root, false))
+    }
 
     fn paths(scan: &Scan) -> Vec<&str> {
         scan.files.iter().map(|file| file.path.as_str()).collect()
@@ -354,6 +404,7 @@ mod tests {
             ("hooks/before_incoming_midleware/x.js", ""),
             ("hooks/else/x.js", ""),
             ("hooks/docs/readme.md", ""),
+            ("hooks/on_bot_error/x.js", ""),
             ("bots/empty/readme.md", ""),
             ("bots/a b/bot.config.json", "{}"),
             ("bots/Same/bot.config.json", "{}"),
@@ -366,6 +417,7 @@ mod tests {
             help: did you mean hooks/before_incoming_middleware?
             hooks/else: warning: not run: there is no kind of hook "else"
             help: the kinds are after_server_start, after_bot_mount, after_bot_unmount, before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, on_incident_status_changed, before_bot_import, on_bot_error, on_stage_request, after_stage_changed
+            hooks/on_bot_error/x.js: warning: not run yet: this version calls no on_bot_error hooks
             hooks/x.js: warning: not run: a hook lies in the folder of its kind
             help: move it to hooks/before_incoming_middleware/, for instance
             bots/a b: error: bot id "a b" may hold only letters, digits, `-` and `_`
@@ -374,7 +426,7 @@ mod tests {
             help: write { "id": "empty", "name": "empty" } to bots/empty/bot.config.json
             bots/same: error: not mounted: bots/Same has the same id
             help: ids do not differ by case; rename one of the two"#]].assert_eq(&problems.join("\n"));
-        assert_eq!(paths(&scan), ["bots/Same/bot.config.json"]);
+        assert_eq!(paths(&scan), ["hooks/on_bot_error/x.js", "bots/Same/bot.config.json"]);
     }
 
     #[test]
@@ -387,5 +439,40 @@ mod tests {
             .unwrap();
         let scan = scan(root.path());
         assert_eq!(paths(&scan), ["hooks/after_bot_mount/a.js"]);
+    }
+    #[test]
+    fn links_out_of_the_workspace_are_not_read() {
+        let outer = workspace(&[
+            ("outside/hooks/after_bot_mount/far.js", ""),
+            ("outside/far.js", ""),
+            ("inner/botpress.config.json", "{}"),
+            ("inner/shared/near.js", ""),
+            ("inner/shared/folder/near.js", ""),
+            ("inner/hooks/after_bot_mount/a.js", ""),
+            ("inner/bots/b/bot.config.json", "{}"),
+        ]);
+        let root = outer.path().join("inner");
+        let link = |to: &str, from: &str| std::os::unix::fs::symlink(to, root.join(from)).unwrap();
+        link("../../../outside/far.js", "hooks/after_bot_mount/far.js");
+        link("../../../outside", "hooks/after_bot_mount/away");
+        link("../../../outside/hooks", "bots/b/hooks");
+        link("../../botpress.config.json", "hooks/after_bot_mount/secret.js");
+        link("../../shared/near.js", "hooks/after_bot_mount/near.js");
+        link("../../shared/folder", "hooks/after_bot_mount/folder");
+        let closed = scan(&root);
+        let near = ["a.js", "folder/near.js", "near.js"].map(|name| format!("hooks/after_bot_mount/{name}"));
+        assert_eq!(paths(&closed)[..3], near);
+        assert_eq!(closed.files.len(), 4, "{:?}", closed.files);
+        let mut wrong: Vec<&str> = closed.problems.iter().map(|problem| problem.path.as_str()).collect();
+        wrong.sort_unstable();
+        let there = ["away", "far.js", "secret.js"].map(|name| format!("hooks/after_bot_mount/{name}"));
+        assert_eq!(wrong, ["bots/b/hooks", &there[0], &there[1], &there[2]]);
+        let open = super::scan(&Bounds::new(&root, true));
+        assert!(paths(&open).contains(&"bots/b/hooks/after_bot_mount/far.js"));
+        assert!(paths(&open).contains(&"hooks/after_bot_mount/far.js"));
+        // The workspace's own folder may be a link.
+        let named = outer.path().join("link");
+        std::os::unix::fs::symlink(&root, &named).unwrap();
+        assert_eq!(paths(&scan(&named)), paths(&closed));
     }
 }

@@ -1,6 +1,6 @@
 //! Watches a workspace's folders and publishes what its files say, soon after they say it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -17,7 +18,7 @@ use super::reader::{Hints, Look, Reader, Watching};
 use super::scan::{Stamp, roots};
 use super::workspace::Workspace;
 use crate::config::Settings;
-use crate::program::Program;
+use crate::program::{BotProgram, Program};
 use crate::protocol::messages::Compiled;
 
 /// How often to look whether a folder that was not there has been made.
@@ -227,14 +228,34 @@ fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
     })
 }
 
-/// Says what was reloaded. What is wrong with it is said by whoever puts it into service.
+/// Says what was reloaded. What is wrong with it is said by whoever puts it into service; where nothing came into service
+/// there is nothing else to say.
 fn report(last: &Workspace, next: &Workspace, took: Duration) {
-    let changed = changes(&last.program, &next.program);
-    tracing::info!("reloaded in {} ms: {changed}", took.as_millis());
+    let mut changed = changes(&last.program, &next.program);
+    changed.extend(mended(last, next).map(|path| format!("{path} (fixed)")));
+    if changed.len() > 5 {
+        let more = changed.split_off(4).len();
+        changed.push(format!("and {more} more"));
+    }
+    if !changed.is_empty() {
+        tracing::info!("reloaded in {} ms: {}", took.as_millis(), changed.join(", "));
+    }
 }
 
-/// The scripts that came, changed or went, in words.
-fn changes(last: &Program, next: &Program) -> String {
+/// Files that were wrong and are as they were before.
+fn mended<'a>(last: &'a Workspace, next: &'a Workspace) -> impl Iterator<Item = &'a str> {
+    let same = |path: &str| {
+        let text = |program: &'a Program| {
+            program.scripts.iter().find(|script| &*script.path == path).map(|script| &script.source)
+        };
+        text(&last.program) == text(&next.program)
+    };
+    let wrong: BTreeSet<&str> = last.problems.iter().filter(|one| one.fatal).map(|one| one.path.as_str()).collect();
+    wrong.into_iter().filter(move |path| !next.problems.iter().any(|one| one.path == *path) && same(path))
+}
+
+/// The files that came, changed or went, in words.
+fn changes(last: &Program, next: &Program) -> Vec<String> {
     let index = |program: &Program| -> BTreeMap<Arc<str>, Arc<str>> {
         program.scripts.iter().map(|script| (Arc::clone(&script.path), Arc::clone(&script.source))).collect()
     };
@@ -248,11 +269,27 @@ fn changes(last: &Program, next: &Program) -> String {
         }
     }
     names.extend(old.keys().filter(|path| !new.contains_key(*path)).map(|path| format!("{path} (gone)")));
-    match names.len() {
-        0 => "no script changed".into(),
-        1..=5 => names.join(", "),
-        more => format!("{} and {} more files", names[..4].join(", "), more - 4),
+    for (id, bot) in &next.bots {
+        let Some(before) = last.bots.get(id) else {
+            names.push(format!("bot {id} (new)"));
+            continue;
+        };
+        if text(&before.config) != text(&bot.config) {
+            names.push(format!("configuration of {id}"));
+        }
+        let elements = |bot: &BotProgram| -> Vec<String> {
+            bot.elements.values().map(|element| element.json.get().to_owned()).collect()
+        };
+        if elements(before) != elements(bot) {
+            names.push(format!("content elements of {id}"));
+        }
     }
+    names.extend(last.bots.keys().filter(|id| !next.bots.contains_key(*id)).map(|id| format!("bot {id} (gone)")));
+    names
+}
+
+fn text(json: &Option<Box<RawValue>>) -> Option<&str> {
+    json.as_deref().map(RawValue::get)
 }
 
 #[cfg(test)]

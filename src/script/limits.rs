@@ -105,6 +105,12 @@ pub struct Meter {
 /// From here on a slice's wall time is checked against the processor's time.
 const WORTH_CHECKING: Duration = Duration::from_millis(20);
 
+/// How much longer a slice may last than it may compute, where it has had a fair part of its time on a busy machine: the
+/// user behind it waits by the clock on the wall.
+const MOST_DEFERRED: Duration = Duration::from_millis(250);
+/// A slice that has computed less than this part of what it may is starved; it gets its time however long that takes.
+const FAIR_PART: u32 = 4;
+
 impl Meter {
     /// A meter of a realm's thread.
     pub fn new(limits: ScriptLimits, status: Arc<Status>) -> Self {
@@ -150,6 +156,22 @@ impl Meter {
         self.slice.get().is_some_and(|(begun, _)| begun.elapsed() > WORTH_CHECKING / 10)
     }
 
+    /// Runs something of the host's that may have to wait for the server, within a slice: that time is not the script's.
+    pub fn outside<R>(&self, run: impl FnOnce() -> R) -> R {
+        let Some((begun, allowed)) = self.slice.get() else { return run() };
+        let running = self.status.running().is_some();
+        self.status.end();
+        let left = Instant::now();
+        let result = run();
+        let waited = left.elapsed();
+        if let (true, Some(deadline)) = (running, self.deadline.get()) {
+            self.slice.set(Some((begun + waited, allowed)));
+            self.deadline.set(Some(deadline + waited));
+            self.status.begin(begun + waited, allowed);
+        }
+        result
+    }
+
     /// Computing time of the event so far.
     pub fn event_used(&self) -> Duration {
         self.event_used.get()
@@ -166,16 +188,23 @@ impl Meter {
             return false;
         }
         let Some((begun, allowed)) = self.slice.get() else { return false };
-        let computed = self.computed(now - begun);
-        if computed < allowed {
-            // The machine was busy with others: this thread has not had the time it is entitled to.
-            self.deadline.set(Some(now + (allowed - computed)));
-            // Nor may the server take it for one that cannot be interrupted.
-            self.status.begin(now.checked_sub(computed).unwrap_or(begun), allowed);
-            return false;
+        let wall = now - begun;
+        let computed = self.computed(wall);
+        let starved = computed < allowed / FAIR_PART;
+        if computed >= allowed || (!starved && wall >= allowed + MOST_DEFERRED) {
+            self.fired.set(true);
+            return true;
         }
-        self.fired.set(true);
-        true
+        // The machine was busy with others: this thread has not had the time it is entitled to.
+        let (mut until, mut waited) = (now + (allowed - computed), wall - computed);
+        if !starved {
+            until = until.min(begun + allowed + MOST_DEFERRED);
+            waited = waited.min(MOST_DEFERRED);
+        }
+        self.deadline.set(Some(until));
+        // Nor may the server take it for one that cannot be interrupted.
+        self.status.begin(begun + waited, allowed);
+        false
     }
 
     /// How much of a slice's wall time this thread really computed: at most what the processor's clock has counted since
@@ -199,10 +228,13 @@ impl Meter {
         })
     }
 
-    /// Lets scripts run again after an overrun, for taking a copy of the event: at most `allowance`.
+    /// Runs a little more of a script for the engine's own ends, such as reading an error or taking a copy of the event: at
+    /// most `allowance`, also after an overrun. What is stopped in here is no overrun of the script that comes next.
     pub fn pardon<R>(&self, allowance: Duration, run: impl FnOnce() -> R) -> R {
-        self.fired.set(false);
-        self.measured(allowance, run)
+        let fired = self.fired.replace(false);
+        let result = self.measured(allowance, run);
+        self.fired.set(fired);
+        result
     }
 
     /// Runs one slice of JavaScript under what is left of the budgets.
@@ -226,6 +258,8 @@ impl Meter {
         self.deadline.set(Some(begun + allowed));
         self.status.begin(begun, allowed);
         let result = run();
+        // Waiting for the server has moved the beginning.
+        let begun = self.slice.get().map_or(begun, |(begun, _)| begun);
         let mut used = begun.elapsed();
         if used > WORTH_CHECKING {
             used = self.computed(used);
@@ -264,6 +298,22 @@ mod tests {
         meter.begin_event(Duration::from_secs(6));
         meter.slice(|| assert!(meter.poll()));
         assert_eq!(meter.overrun(), Some(Overrun::Event(5_000)));
+    }
+
+    #[test]
+    fn waiting_for_the_server_is_not_the_scripts_time() {
+        let status = Arc::new(Status::default());
+        let limits = ScriptLimits { hook_running: 20, ..ScriptLimits::default() };
+        let meter = Meter::new(limits, Arc::clone(&status));
+        meter.begin_event(Duration::ZERO);
+        meter.slice(|| {
+            meter.outside(|| {
+                assert_eq!(status.running(), None);
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(50) {}
+            });
+            assert!(status.running().unwrap().0 < 20, "it waited for longer than it may run");
+        });
     }
 
     #[test]

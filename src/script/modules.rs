@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::layout::{self, BOTS, GLOBAL};
-use crate::program::{Program, Role};
+use crate::program::Program;
+use crate::program::resolve::{Files, Nowhere, is_path, resolve};
 
 /// The files of a program by path.
 #[derive(Debug, Default)]
@@ -76,6 +76,28 @@ const REFUSED: &[&str] = &[
     "v8",
 ];
 
+/// Other modules of Node: code that needs one should be told that it is not a file that it looks for.
+const NODE: &[&str] = &[
+    "assert",
+    "buffer",
+    "crypto",
+    "dns",
+    "events",
+    "os",
+    "path",
+    "process",
+    "punycode",
+    "querystring",
+    "readline",
+    "stream",
+    "string_decoder",
+    "timers",
+    "tty",
+    "url",
+    "util",
+    "zlib",
+];
+
 impl ModuleIndex {
     /// Indexes a program's files.
     pub fn new(program: &Program) -> Self {
@@ -90,115 +112,47 @@ impl ModuleIndex {
 
     /// Resolves `name` as the file `from` requires it.
     pub fn resolve(&self, program: &Program, from: &str, name: &str) -> Resolution {
-        let directory = from.rsplit_once('/').map_or("", |(directory, _)| directory);
-        let relative = name.starts_with("./") || name.starts_with("../") || name == "." || name == "..";
-        let mut tried = Vec::new();
-        if relative || name.starts_with('/') {
-            match join(directory, name) {
-                Some(path) => {
-                    if let Some(index) = self.file_or_folder(program, &path, &mut tried) {
-                        return Resolution::Script(index);
-                    }
-                }
-                None => {
-                    return Resolution::Missing(format!(
-                        "Cannot find module '{name}': it lies outside the workspace (required by {from})"
-                    ));
-                }
-            }
-            return missing(name, from, &tried);
-        }
-        // Siblings first: the original's hooks count on it.
-        if let Some(path) = join(directory, name)
-            && let Some(index) = self.file_or_folder(program, &path, &mut tried)
-        {
-            return Resolution::Script(index);
-        }
-        let mut folder = Some(directory);
-        while let Some(current) = folder {
-            let base = if current.is_empty() { "node_modules".to_owned() } else { format!("{current}/node_modules") };
-            if let Some(path) = join(&base, name)
-                && let Some(index) = self.file_or_folder(program, &path, &mut tried)
-            {
-                return Resolution::Script(index);
-            }
-            folder = match current.rsplit_once('/') {
-                Some((parent, _)) => Some(parent),
-                None if current.is_empty() => None,
-                None => Some(""),
-            };
-        }
-        for base in libraries(from) {
-            if let Some(path) = join(&base, name)
-                && let Some(index) = self.file_or_folder(program, &path, &mut tried)
-            {
-                return Resolution::Script(index);
+        let script = |path: &str| program.scripts.get(*self.by_path.get(path)? as usize);
+        let files = Files {
+            is_file: &|path| self.by_path.contains_key(path),
+            read: &|path| script(path).map(|script| script.source.to_string()),
+        };
+        let nowhere = match resolve(from, name, &files) {
+            Ok(lead) => match self.by_path.get(lead.file.as_str()) {
+                Some(index) => return Resolution::Script(*index),
+                None => Nowhere::default(),
+            },
+            Err(nowhere) => nowhere,
+        };
+        if !is_path(name) {
+            let plain = name.strip_prefix("node:").unwrap_or(name);
+            if let Some(module) = BUNDLED.iter().find(|module| module.name == plain) {
+                return Resolution::Bundled(module.name);
             }
         }
-        let plain = name.strip_prefix("node:").unwrap_or(name);
-        if let Some(module) = BUNDLED.iter().find(|module| module.name == plain) {
-            return Resolution::Bundled(module.name);
-        }
-        missing(name, from, &tried)
-    }
-
-    fn file_or_folder(&self, program: &Program, path: &str, tried: &mut Vec<String>) -> Option<u32> {
-        for candidate in [path.to_owned(), format!("{path}.js"), format!("{path}.json")] {
-            if let Some(index) = self.file(program, &candidate) {
-                return Some(index);
-            }
-            tried.push(candidate);
-        }
-        if let Some(index) = self.file(program, &format!("{path}/package.json")) {
-            let text = &program.scripts[index as usize].source;
-            let main = serde_json::from_str::<serde_json::Value>(text)
-                .ok()
-                .and_then(|package| package.get("main").and_then(|main| main.as_str().map(str::to_owned)));
-            if let Some(main) = main.and_then(|main| join(path, &main)) {
-                for candidate in [main.clone(), format!("{main}.js"), format!("{main}/index.js")] {
-                    if let Some(index) = self.file(program, &candidate) {
-                        return Some(index);
-                    }
-                }
-            }
-        }
-        let index = format!("{path}/index.js");
-        let found = self.file(program, &index);
-        if found.is_none() {
-            tried.push(index);
-        }
-        found
-    }
-
-    fn file(&self, program: &Program, path: &str) -> Option<u32> {
-        let index = *self.by_path.get(path)?;
-        // A folder has no entry of its own, so any entry is a file; content types, hooks and actions can be required too.
-        debug_assert!(matches!(
-            program.scripts[index as usize].role,
-            Role::Hook(_) | Role::Action | Role::ContentType | Role::Module | Role::Json
-        ));
-        Some(index)
+        Resolution::Missing(missing(name, from, &nowhere))
     }
 }
 
-/// Folders of libraries, in the order in which they are looked through: that of the folder of bots the file lies in, then
-/// those of all.
-fn libraries(from: &str) -> Vec<String> {
-    let own = BOTS.iter().find_map(|bots| {
-        let bot = from.strip_prefix(bots)?.strip_prefix('/')?.split_once('/')?.0;
-        Some(format!("{bots}/{bot}/libraries"))
-    });
-    let all = GLOBAL.iter().map(|folder| layout::join(folder, "libraries"));
-    own.into_iter().chain(all).chain(["shared_libs".to_owned()]).collect()
-}
-
-fn missing(name: &str, from: &str, tried: &[String]) -> Resolution {
+fn missing(name: &str, from: &str, nowhere: &Nowhere) -> String {
+    if nowhere.outside {
+        return format!("Cannot find module '{name}': it lies outside the workspace (required by {from})");
+    }
     let mut message = format!("Cannot find module '{name}' (required by {from})");
     let plain = name.strip_prefix("node:").unwrap_or(name);
     if REFUSED.contains(&plain) {
         message.push_str("; scripts have no access to files, processes or sockets, so this module is not offered");
-        return Resolution::Missing(message);
+        return message;
     }
+    if NODE.contains(&plain) {
+        message.push_str("; it is a module of Node, and this version does not offer it");
+        return message;
+    }
+    if let Some((path, why)) = &nowhere.barred {
+        message.push_str(&format!("; {path} is not looked at: {why}"));
+        return message;
+    }
+    let tried = &nowhere.tried;
     if !tried.is_empty() {
         message.push_str("; looked for ");
         message.push_str(&tried.iter().take(8).cloned().collect::<Vec<_>>().join(", "));
@@ -209,37 +163,13 @@ fn missing(name: &str, from: &str, tried: &[String]) -> Resolution {
     if KNOWN.contains(&plain) {
         message.push_str(&format!("; it is a package on npm: run `npm install {plain}` in the workspace's folder"));
     }
-    Resolution::Missing(message)
-}
-
-/// Joins and normalises; `None` where the result would leave the workspace. A prefix such as `builtin:` is part of the first segment.
-fn join(directory: &str, name: &str) -> Option<String> {
-    let (prefix, directory) = match directory.split_once(':') {
-        Some((prefix, rest)) => (Some(prefix), rest),
-        None => (None, directory),
-    };
-    let mut parts: Vec<&str> =
-        if name.starts_with('/') { Vec::new() } else { directory.split('/').filter(|part| !part.is_empty()).collect() };
-    for part in name.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    let path = parts.join("/");
-    Some(match prefix {
-        Some(prefix) => format!("{prefix}:{path}"),
-        None => path,
-    })
+    message
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Script, Shape};
+    use crate::program::{Role, Script, Shape};
 
     fn program(paths: &[(&str, &str)]) -> Program {
         let scripts = paths
@@ -290,8 +220,10 @@ mod tests {
             found => panic!("{found:?}"),
         };
         assert!(message("../../../etc/passwd").contains("outside the workspace"));
-        assert!(message("/etc/passwd").contains("looked for etc/passwd"));
+        assert!(message("/etc/passwd").contains("outside the workspace"));
+        assert!(message("../../botpress.config.json").contains("configuration is kept from scripts"));
         assert!(message("child_process").contains("not offered"));
+        assert!(message("node:crypto").ends_with("it is a module of Node, and this version does not offer it"));
         assert!(message("axios").contains("npm install axios"));
         assert!(message("./nope").contains("hooks/a/nope.js"));
     }

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use rquickjs::context::EvalOptions;
 use rquickjs::function::IntoJsFunc;
@@ -29,6 +31,7 @@ pub struct Realm<'js> {
     /// Budgets and the interrupt.
     pub meter: Rc<Meter>,
     rejections: Rc<RefCell<Rejections>>,
+    stopped_at: RefCell<String>,
 }
 
 impl std::fmt::Debug for Realm<'_> {
@@ -40,10 +43,20 @@ impl std::fmt::Debug for Realm<'_> {
 /// Promises that were rejected while nobody had asked for their outcome. The engine tells of each rejection, and of
 /// each handler that comes late.
 #[derive(Default)]
-struct Rejections(Vec<(Persistent<Value<'static>>, Persistent<Value<'static>>)>);
+struct Rejections(Vec<Rejection>);
+
+struct Rejection {
+    promise: Persistent<Value<'static>>,
+    reason: Persistent<Value<'static>>,
+    /// The script that ran.
+    script: u32,
+}
 
 /// Most rejections that are kept to be reported; one script can make millions.
 const MOST_REJECTIONS: usize = 32;
+
+/// How long reading one thrown value may take, and reading all that are reported at once: getters of the script run then.
+const DESCRIBING: Duration = Duration::from_millis(100);
 
 /// Makes a realm on this thread and runs `body` in it. The realm ends with `body`.
 pub fn with_realm<R>(meter: &Rc<Meter>, body: impl for<'js> FnOnce(Realm<'js>) -> R) -> Result<R, RealmError> {
@@ -55,18 +68,21 @@ pub fn with_realm<R>(meter: &Rc<Meter>, body: impl for<'js> FnOnce(Realm<'js>) -
     runtime.set_interrupt_handler(Some(Box::new(move || poll.poll())));
     let rejections = Rc::new(RefCell::new(Rejections::default()));
     let seen = Rc::clone(&rejections);
+    let status = Arc::clone(meter.status());
     runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, handled| {
         let mut seen = seen.borrow_mut();
         let promise = Persistent::save(&ctx, promise);
         if handled {
-            seen.0.retain(|(known, _)| *known != promise);
+            seen.0.retain(|known| known.promise != promise);
         } else if seen.0.len() < MOST_REJECTIONS {
-            seen.0.push((promise, Persistent::save(&ctx, reason)));
+            let script = status.script.load(Ordering::Relaxed);
+            seen.0.push(Rejection { promise, reason: Persistent::save(&ctx, reason), script });
         }
     })));
     let context = Context::full(&runtime)?;
     let result = context.with(|ctx| {
-        let realm = Realm { ctx, meter: Rc::clone(meter), rejections: Rc::clone(&rejections) };
+        let realm =
+            Realm { ctx, meter: Rc::clone(meter), rejections: Rc::clone(&rejections), stopped_at: RefCell::default() };
         let result = body(realm);
         rejections.borrow_mut().0.clear();
         result
@@ -99,8 +115,8 @@ impl<'js> Realm<'js> {
         evaluate(&self.ctx, file, text)
     }
 
-    /// A function for scripts. A panic inside becomes an exception without a payload, so that nothing of the host's is
-    /// left in the runtime.
+    /// A function for scripts. Those that we give them do not panic; one that did would end the worker once the call
+    /// returned, and the server would run again what was under way.
     pub fn function<P, F>(&self, name: &str, f: F) -> rquickjs::Result<Function<'js>>
     where
         F: IntoJsFunc<'js, P> + 'js,
@@ -120,14 +136,44 @@ impl<'js> Realm<'js> {
         }
     }
 
+    /// Whether a job was left; runs it, so the realm must be closed before and given up after.
+    pub fn has_job(&self) -> bool {
+        self.ctx.execute_pending_job()
+    }
+
     /// The pending exception, read through `describe` of `js/base.js` as `[name, message, stack]`, all plain text.
     /// `None` where it is the interrupt, which is no error of its own.
     pub fn caught(&self, describe: &Function<'js>) -> Option<Thrown> {
         let value = self.ctx.catch();
         if value.is_uncatchable_error() {
+            self.note_interrupt(&value);
             return None;
         }
         Some(self.describe(describe, value))
+    }
+
+    /// Drops the pending exception, if there is one. Where it is the interrupt, its stack is kept.
+    pub fn drop_exception(&self) {
+        let value = self.ctx.catch();
+        if value.is_uncatchable_error() {
+            self.note_interrupt(&value);
+        }
+    }
+
+    fn note_interrupt(&self, value: &Value<'js>) {
+        // The engine made it and scripts never saw it: its stack is a plain string.
+        let stack = value.as_object().and_then(|error| error.get::<_, String>("stack").ok());
+        self.stopped_at(&stack.unwrap_or_default());
+    }
+
+    /// Keeps the stack at which a script was stopped.
+    pub fn stopped_at(&self, stack: &str) {
+        stack.clone_into(&mut self.stopped_at.borrow_mut());
+    }
+
+    /// Takes the stack at which a script was stopped last; empty where that was in a job.
+    pub fn take_stopped_at(&self) -> String {
+        self.stopped_at.take()
     }
 
     /// What was thrown, as plain text.
@@ -136,31 +182,30 @@ impl<'js> Realm<'js> {
         if value.is_null() {
             return Thrown::out_of_memory();
         }
-        let text = self.meter.pardon(Duration::from_millis(100), || describe.call::<_, String>((value,)));
+        let text = self.meter.pardon(DESCRIBING, || describe.call::<_, String>((value,)));
         text.ok().and_then(|text| Thrown::read(&text)).unwrap_or_else(|| {
             self.ctx.catch();
-            Thrown {
-                name: "Error".into(),
-                message: "an error whose message cannot be read".into(),
-                stack: String::new(),
-            }
+            Thrown::unreadable()
         })
     }
 
-    /// Takes the rejections that nobody has handled by now.
-    pub fn unhandled(&self, describe: &Function<'js>) -> Vec<Thrown> {
+    /// Takes the rejections that nobody has handled by now, each with the script that ran.
+    pub fn unhandled(&self, describe: &Function<'js>) -> Vec<(u32, Thrown)> {
         let taken = std::mem::take(&mut self.rejections.borrow_mut().0);
-        taken
-            .into_iter()
-            .filter_map(|(_, reason)| reason.restore(&self.ctx).ok())
-            .map(|reason| self.describe(describe, reason))
-            .collect()
+        let begun = Instant::now();
+        let read = |rejection: Rejection| {
+            let reason = rejection.reason.restore(&self.ctx).ok()?;
+            let late = begun.elapsed() >= DESCRIBING;
+            let thrown = if late { Thrown::unreadable() } else { self.describe(describe, reason) };
+            Some((rejection.script, thrown))
+        };
+        taken.into_iter().filter_map(read).collect()
     }
 
     /// The outcome of this promise has been seen to.
     pub fn handled(&self, promise: &Promise<'js>) {
         let promise = Persistent::save(&self.ctx, promise.clone().into_value());
-        self.rejections.borrow_mut().0.retain(|(known, _)| *known != promise);
+        self.rejections.borrow_mut().0.retain(|known| known.promise != promise);
     }
 
     /// Forgets rejections that were not reported.
@@ -190,6 +235,12 @@ impl Thrown {
     pub fn read(text: &str) -> Option<Self> {
         let (name, message, stack) = serde_json::from_str(text).ok()?;
         Some(Self { name, message, stack })
+    }
+
+    /// What stands for an error that does not let itself be read.
+    fn unreadable() -> Self {
+        let message = "an error whose message cannot be read".into();
+        Self { name: "Error".into(), message, stack: String::new() }
     }
 
     /// What stands for an error that there was no memory for.

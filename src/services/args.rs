@@ -1,29 +1,51 @@
 //! The arguments of a call, taken out by position and checked.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::ServiceError;
 
+/// What a missing argument is called.
+const UNDEFINED: &str = "undefined";
+
 /// Arguments by position. One that is missing is `undefined`.
 pub(crate) struct Args<'c> {
     method: &'static str,
     list: Vec<&'c RawValue>,
+    /// What stood in the place of some arguments that JSON cannot hold: `undefined`, `a function`.
+    without_json: BTreeMap<usize, String>,
+}
+
+/// Arguments among which are some that JSON cannot hold.
+#[derive(Deserialize)]
+struct Mixed<'c> {
+    #[serde(borrow)]
+    args: Vec<&'c RawValue>,
+    not: BTreeMap<usize, String>,
 }
 
 impl<'c> Args<'c> {
+    /// Reads the arguments: an array, or `{ args, not }` where `not` says by position what JSON cannot hold.
     pub(super) fn parse(method: &'static str, args: &'c RawValue) -> Result<Self, ServiceError> {
-        let list = serde_json::from_str(args.get()).map_err(|error| ServiceError::Refused {
+        let read = |error: serde_json::Error| ServiceError::Refused {
             method,
             message: format!("arguments must be an array: {error}"),
-        })?;
-        Ok(Self { method, list })
+        };
+        if args.get().starts_with('{') {
+            let Mixed { args, not } = serde_json::from_str(args.get()).map_err(read)?;
+            return Ok(Self { method, list: args, without_json: not });
+        }
+        let list = serde_json::from_str(args.get()).map_err(read)?;
+        Ok(Self { method, list, without_json: BTreeMap::new() })
     }
 
     /// The JSON text of an argument; `None` if it is missing.
     pub(super) fn raw(&self, at: usize) -> Option<&'c RawValue> {
-        self.list.get(at).copied()
+        if self.without_json.contains_key(&at) { None } else { self.list.get(at).copied() }
     }
 
     /// An argument of some type; anything else is an error.
@@ -46,6 +68,9 @@ impl<'c> Args<'c> {
     ) -> Result<Option<T>, ServiceError> {
         match self.raw(at) {
             Some(raw) if raw.get() != "null" => self.required(at, argument, expected).map(Some),
+            None if self.without_json.get(&at).is_some_and(|what| what != UNDEFINED) => {
+                Err(self.wrong(at, argument, expected))
+            }
             _ => Ok(None),
         }
     }
@@ -67,7 +92,7 @@ impl<'c> Args<'c> {
     pub(super) fn wrong(&self, at: usize, argument: &'static str, expected: &'static str) -> ServiceError {
         let value = self.raw(at).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
         let got = match &value {
-            None => "undefined".to_owned(),
+            None => self.without_json.get(&at).map_or(UNDEFINED, String::as_str).to_owned(),
             Some(Value::Null) => "null".to_owned(),
             Some(Value::Bool(_)) => "a boolean".to_owned(),
             Some(Value::Number(_)) => "a number".to_owned(),

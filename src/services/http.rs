@@ -23,8 +23,8 @@ const MOST: usize = 10_000;
 
 /// `createShortLink(name, destination, params?)`; a link of that name is replaced.
 pub(super) fn create_short_link(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let mut destination = call.args.text(1, "destination")?;
     let name = call.args.text(0, "name")?.to_lowercase();
+    let mut destination = call.args.text(1, "destination")?;
     let params: Map<String, Value> = call.args.optional(2, "params", "an object")?.unwrap_or_default();
     for (key, value) in &params {
         let value = match value {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::call::{Call, Outcome, json, undefined};
 use super::path::{self, Path};
 use super::{Answer, ServiceError};
+use crate::config::values::duration_of;
 use crate::store::{Expiry, StoreError};
 
 /// `get(botId, key, path?)`.
@@ -104,59 +105,10 @@ fn expiry_at(call: &Call<'_>, at: usize) -> Result<Expiry, ServiceError> {
     match call.args.optional::<Value>(at, "expiry", expected)? {
         None => Ok(Expiry::Never),
         Some(Value::String(text)) if text.trim().eq_ignore_ascii_case("never") => Ok(Expiry::Never),
-        Some(Value::String(text)) => duration(&text).map(Expiry::After).ok_or_else(wrong),
-        Some(Value::Number(number)) => whole(number.as_f64().unwrap_or(-1.0)).map(Expiry::After).ok_or_else(wrong),
-        Some(_) => Err(wrong()),
+        Some(value) => duration_of(&value).map(Expiry::After).ok_or_else(wrong),
     }
-}
-
-/// Milliseconds of a time such as `6 hours`, `1.5h`, `10m` or `500`.
-fn duration(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let ms = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 1.0,
-        "s" | "sec" | "secs" | "second" | "seconds" => 1_000.0,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
-        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000.0,
-        "d" | "day" | "days" => 86_400_000.0,
-        "w" | "week" | "weeks" => 604_800_000.0,
-        "month" | "months" => 2_592_000_000.0,
-        "y" | "yr" | "yrs" | "year" | "years" => 31_557_600_000.0,
-        _ => return None,
-    };
-    whole(number.parse::<f64>().ok()? * ms)
-}
-
-/// A number of milliseconds that can be one.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]
-fn whole(ms: f64) -> Option<u64> {
-    (ms.is_finite() && (0.0..1e16).contains(&ms)).then_some(ms as u64)
 }
 
 fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_people_write_them() {
-        for (text, ms) in [
-            ("6 hours", Some(21_600_000)),
-            ("10m", Some(600_000)),
-            ("1.5h", Some(5_400_000)),
-            ("500", Some(500)),
-            ("1 Week", Some(604_800_000)),
-            ("", None),
-            ("soon", None),
-            ("-1s", None),
-            ("1 fortnight", None),
-        ] {
-            assert_eq!(duration(text), ms, "{text:?}");
-        }
-    }
 }

@@ -65,18 +65,26 @@ pub struct Conversation {
 const COLUMNS: &str = "id, user_id, title, created_on, last_heard_on, user_last_seen_on, bot_last_seen_on";
 
 impl Store {
-    /// The user's conversations, newest first, each with the last message that can be seen now.
-    pub fn list_conversations(&self, bot: &BotId, user: &UserId) -> Result<Vec<ConversationRow>, StoreError> {
+    /// The `limit` newest of the user's conversations, newest first, each with the last message that can be seen now.
+    pub fn list_conversations(
+        &self,
+        bot: &BotId,
+        user: &UserId,
+        limit: usize,
+    ) -> Result<Vec<ConversationRow>, StoreError> {
+        // Cut off before the messages are looked for.
         let sql = "SELECT c.id, c.title, c.created_on, c.last_heard_on, \
                    m.message_type, m.message_text, m.full_name, m.avatar_url, m.sent_on \
-                   FROM conversations c LEFT JOIN messages m ON (m.event, m.sequence) = ( \
+                   FROM (SELECT * FROM conversations WHERE bot = ?1 AND user_id = ?2 ORDER BY id DESC LIMIT ?4) c \
+                   LEFT JOIN messages m ON (m.event, m.sequence) = ( \
                      SELECT l.event, l.sequence FROM messages l \
                      WHERE l.conversation = c.id AND l.deliver_at <= ?3 AND l.message_type <> 'visit' \
                      ORDER BY l.deliver_at DESC, l.event DESC, l.sequence DESC LIMIT 1) \
-                   WHERE c.bot = ?1 AND c.user_id = ?2 ORDER BY c.id DESC";
+                   ORDER BY c.id DESC";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map(params![bot.as_str(), user.as_str(), self.now()], |row| {
+            let rows = statement.query_map(params![bot.as_str(), user.as_str(), self.now(), limit], |row| {
                 Ok(ConversationRow {
                     id: row.get(0)?,
                     title: row.get(1)?,
@@ -95,14 +103,15 @@ impl Store {
         })
     }
 
-    /// One conversation with the last `limit` messages that can be seen now (`visit` is never shown); `None` if there is no
-    /// such conversation of that bot and user.
+    /// One conversation with the last `limit` messages that can be seen now (`visit` is never shown), fewer if they are of
+    /// more than `size` bytes together; `None` if there is no such conversation of that bot and user.
     pub fn conversation(
         &self,
         bot: &BotId,
         user: &UserId,
         id: i64,
         limit: usize,
+        size: usize,
     ) -> Result<Option<Conversation>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM conversations WHERE id = ? AND bot = ? AND user_id = ?");
         let now = self.now();
@@ -112,7 +121,7 @@ impl Store {
                 .query_row(params![id, bot.as_str(), user.as_str()], |row| conversation_of_row(bot, row))
                 .optional()?;
             let Some(mut conversation) = found else { return Ok(None) };
-            conversation.messages = messages::history(connection, id, now, limit)?;
+            conversation.messages = messages::history(connection, id, now, limit, size)?;
             Ok(Some(conversation))
         })
     }
@@ -128,14 +137,22 @@ impl Store {
         })
     }
 
-    /// Makes a conversation in which nothing was heard yet, and gives its number.
+    /// Makes a conversation in which nothing was heard yet, and gives its number, unless the user has `most` already.
     pub fn new_conversation(
         &self,
         bot: &BotId,
         user: &UserId,
+        most: usize,
     ) -> impl Future<Output = Result<i64, StoreError>> + Send + 'static + use<> {
         let (bot, user) = (bot.clone(), user.clone());
-        self.write(move |tx| insert(tx, &bot, user.as_str(), None))
+        self.write(move |tx| {
+            let sql = "SELECT 1 FROM conversations WHERE bot = ? AND user_id = ? LIMIT 1 OFFSET ?";
+            let before = i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX);
+            if tx.connection.prepare_cached(sql)?.exists(params![bot.as_str(), user.as_str(), before])? {
+                return Err(StoreError::TooManyConversations(most));
+            }
+            insert(tx, &bot, user.as_str(), None)
+        })
     }
 }
 
@@ -215,8 +232,8 @@ mod tests {
         assert_eq!(accepted.iter().map(|one| one.conversation).collect::<Vec<_>>(), [Some(1); 3]);
         assert_eq!(accepted[0].event.thread.as_deref(), Some("1"));
         let (bot, user) = names("ann");
-        assert_eq!(fixture.store.conversation(&bot, &user, 1, 20).unwrap().unwrap().messages.len(), 3);
-        assert_eq!(fixture.store.list_conversations(&bot, &user).unwrap().len(), 1);
+        assert_eq!(fixture.store.conversation(&bot, &user, 1, 20, 1 << 20).unwrap().unwrap().messages.len(), 3);
+        assert_eq!(fixture.store.list_conversations(&bot, &user, 100).unwrap().len(), 1);
     }
 
     #[test]
@@ -242,11 +259,11 @@ mod tests {
         let fixture = Fixture::new();
         let (bot, user) = names("ann");
         let id = wait(|then| {
-            let made = fixture.store.new_conversation(&bot, &user);
+            let made = fixture.store.new_conversation(&bot, &user, 100);
             std::thread::spawn(move || then(block_on(made)));
         })
         .unwrap();
-        let empty = fixture.store.conversation(&bot, &user, id, 20).unwrap().unwrap();
+        let empty = fixture.store.conversation(&bot, &user, id, 20, 1 << 20).unwrap().unwrap();
         let title = empty.title.clone();
         assert!(title.strip_prefix("Conversation ").is_some_and(|digits| digits.len() == 6), "{title}");
         assert_eq!(
@@ -258,7 +275,7 @@ mod tests {
             )
         );
         wait(|then| fixture.store.accept(draft("ann"), Place::Conversation(id), Some(message("hi")), then)).unwrap();
-        let list = fixture.store.list_conversations(&bot, &user).unwrap();
+        let list = fixture.store.list_conversations(&bot, &user, 100).unwrap();
         assert_eq!(
             serde_json::to_string(&list).unwrap(),
             format!(
@@ -277,11 +294,56 @@ mod tests {
         let proto = fixture.accept("__proto__", Place::Recent);
         assert_eq!(proto.conversation, Some(1));
         let (bot, user) = names("__proto__");
-        assert!(fixture.store.conversation(&bot, &user, 1, 20).unwrap().is_some());
+        assert!(fixture.store.conversation(&bot, &user, 1, 20, 1 << 20).unwrap().is_some());
         let (_, other) = names("other");
-        assert!(fixture.store.conversation(&bot, &other, 1, 20).unwrap().is_none());
+        assert!(fixture.store.conversation(&bot, &other, 1, 20, 1 << 20).unwrap().is_none());
         assert!(fixture.store.first_conversation(&bot, &other).unwrap().is_none());
         let other_bot = BotId::parse("other-bot").unwrap();
-        assert!(fixture.store.conversation(&other_bot, &user, 1, 20).unwrap().is_none());
+        assert!(fixture.store.conversation(&other_bot, &user, 1, 20, 1 << 20).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_list_of_conversations_has_an_end_and_so_have_conversations_begun_at_will() {
+        let fixture = Fixture::with_clock(Clock::manual(1_000));
+        let (bot, user) = names("ann");
+        for id in 1..=5 {
+            assert_eq!(block_on(fixture.store.new_conversation(&bot, &user, 5)).unwrap(), id);
+        }
+        let refused = block_on(fixture.store.new_conversation(&bot, &user, 5));
+        assert!(matches!(refused, Err(StoreError::TooManyConversations(5))));
+        let (_, other) = names("bob");
+        assert_eq!(block_on(fixture.store.new_conversation(&bot, &other, 5)).unwrap(), 6);
+        assert_eq!(fixture.accept("ann", Place::Recent).conversation, Some(7), "events are never refused for it");
+        let ids = |limit| {
+            let listed = fixture.store.list_conversations(&bot, &user, limit).unwrap();
+            listed.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(3), [7, 5, 4]);
+        assert_eq!(ids(100), [7, 5, 4, 3, 2, 1]);
+    }
+
+    #[test]
+    fn long_reads_run_a_few_at_a_time_and_a_panic_in_one_is_an_error() {
+        let fixture = Fixture::new();
+        let store = &fixture.store;
+        block_on(async {
+            let panicked = store.beside(|_| -> Result<(), _> { panic!("boom") }).await;
+            assert!(matches!(panicked, Err(StoreError::Panicked(_))));
+            let running = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let mut reads = tokio::task::JoinSet::new();
+            for _ in 0..50 {
+                let (store, running) = (store.clone(), running.clone());
+                reads.spawn(async move {
+                    let counted = move |_: &Store| {
+                        let now = running.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        std::thread::yield_now();
+                        running.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        Ok(now + 1)
+                    };
+                    store.beside(counted).await.unwrap()
+                });
+            }
+            assert!(reads.join_all().await.into_iter().all(|at_once| at_once <= 8));
+        });
     }
 }

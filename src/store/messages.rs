@@ -240,12 +240,14 @@ fn has_effect(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreE
     Ok(tx.connection.prepare_cached(sql)?.exists(params![event.0, sequence])?)
 }
 
-/// The last `limit` messages of a conversation that can be seen at `now`, oldest first.
+/// The last `limit` messages of a conversation that can be seen at `now`, oldest first; of them as many as have `size`
+/// bytes together, but at least one.
 pub(super) fn history(
     connection: &Connection,
     conversation: i64,
     now: u64,
     limit: usize,
+    size: usize,
 ) -> Result<Vec<StoredMessage>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM messages m \
@@ -255,9 +257,26 @@ pub(super) fn history(
     let mut statement = connection.prepare_cached(&sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![conversation, now, limit], message_of_row)?;
-    let mut messages = rows.collect::<Result<Vec<_>, _>>()?;
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    for message in rows {
+        let message = message?;
+        bytes += message.bytes();
+        if bytes > size && !messages.is_empty() {
+            break;
+        }
+        messages.push(message);
+    }
     messages.reverse();
     Ok(messages)
+}
+
+impl StoredMessage {
+    /// How much it brings along, in bytes.
+    fn bytes(&self) -> usize {
+        let json = |raw: &Option<Box<RawValue>>| raw.as_ref().map_or(0, |raw| raw.get().len());
+        let text = self.message_text.as_ref().map_or(0, String::len);
+        self.payload.get().len() + json(&self.message_raw) + json(&self.message_data) + text
+    }
 }
 
 fn as_text<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
@@ -298,7 +317,7 @@ mod tests {
 
     fn texts(fixture: &Fixture, event: &QueuedEvent, limit: usize) -> Vec<String> {
         let id = event.thread.as_ref().unwrap().parse().unwrap();
-        let found = fixture.store.conversation(&event.key.bot, &event.key.target, id, limit).unwrap().unwrap();
+        let found = fixture.store.conversation(&event.key.bot, &event.key.target, id, limit, 1 << 20).unwrap().unwrap();
         found.messages.into_iter().map(|message| message.message_text.unwrap()).collect()
     }
 
@@ -322,7 +341,8 @@ mod tests {
         );
         let Reply::Stored(answer) = reply(&fixture, &accepted.event, 0, "Hello there!") else { panic!() };
         assert_eq!((answer.user_id.as_deref(), answer.full_name.as_str()), (None, "Bot"));
-        let read = fixture.store.conversation(&accepted.event.key.bot, &accepted.event.key.target, 1, 20).unwrap();
+        let read =
+            fixture.store.conversation(&accepted.event.key.bot, &accepted.event.key.target, 1, 20, 1 << 20).unwrap();
         let read = read.unwrap().messages;
         assert_eq!(serde_json::to_string(&read).unwrap(), serde_json::to_string(&[stored, answer]).unwrap());
     }
@@ -396,5 +416,22 @@ mod tests {
         let Reply::Stored(found) = reply(&fixture, &bob, 2, "hi again") else { panic!() };
         assert_eq!((made.conversation_id, found.conversation_id), (2, 2));
         assert!(matches!(reply(&fixture, &bob, 1, "hi"), Reply::AlreadyStored));
+    }
+
+    #[test]
+    fn a_history_ends_where_it_becomes_too_large_but_always_has_the_last_message() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Recent).event;
+        for (sequence, text) in ["old", "middle", "new"].into_iter().enumerate() {
+            reply(&fixture, &event, u32::try_from(sequence).unwrap(), &text.repeat(100));
+        }
+        let shown = |size| {
+            let key = &event.key;
+            let found = fixture.store.conversation(&key.bot, &key.target, 1, 20, size).unwrap().unwrap();
+            found.messages.into_iter().map(|message| message.message_text.unwrap()[..3].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(1), ["new"]);
+        assert_eq!(shown(2_000), ["mid", "new"]);
+        assert_eq!(shown(1 << 20), ["old", "mid", "new"]);
     }
 }

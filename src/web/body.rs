@@ -3,36 +3,69 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use axum::http::{HeaderMap, Request, StatusCode};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
 
+use super::budget::{Budget, Held};
 use super::error::HttpError;
-use super::form;
+use super::{Web, form};
 
 /// Deepest nesting of a body: what scripts and the store can still parse when it is wrapped into larger JSON.
 const DEEPEST: usize = 100;
-/// How long a body may pause.
-const PAUSE: Duration = Duration::from_secs(30);
 /// How much of an oversized body is read and thrown away so that the caller gets to see the answer.
 const DRAIN: usize = 64 << 20;
 
+/// A body that was read.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// JSON of an object or an array.
+    pub(crate) json: Box<RawValue>,
+    /// Its share of the memory for bodies, until the request is answered.
+    pub(crate) held: Held,
+}
+
+/// What a body may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits<'a> {
+    /// Bytes.
+    size: usize,
+    /// Time until all of it is there.
+    time: Duration,
+    /// Memory for it and all others.
+    budget: &'a Budget,
+}
+
 /// Reads the body of `request`: JSON of an object or an array, a form as an object, and `{}` where there is no body or it is of
 /// another content type. `limit` is in bytes.
-pub(crate) async fn read(request: Request<Body>, limit: usize) -> Result<Box<RawValue>, HttpError> {
+pub(crate) async fn read(web: &Web, request: Request<Body>, limit: usize) -> Result<Taken, HttpError> {
+    let http = &web.settings.http;
+    let limits = Limits { size: limit, time: Duration::from_millis(http.body_timeout), budget: &web.bodies };
+    take(request, limits).await
+}
+
+async fn take(request: Request<Body>, limits: Limits<'_>) -> Result<Taken, HttpError> {
     let (parts, body) = request.into_parts();
-    let Some(format) = format(&parts.headers)? else { return Ok(empty()) };
-    let bytes = collect(body, limit).await?;
+    let mut held = Held::default();
+    let Some(format) = format(&parts.headers)? else { return Ok(Taken { json: empty(), held }) };
+    let collecting = collect(body, parts.headers.contains_key(EXPECT), limits, &mut held);
+    // Of the whole body, not of its pieces: one byte now and then would hold a connection for ever.
+    let bytes = tokio::time::timeout(limits.time, collecting).await.map_err(|_| HttpError::Unexpected {
+        status: StatusCode::REQUEST_TIMEOUT,
+        kind: "request.timeout",
+        detail: format!("the body took longer than {} ms (`httpServer.bodyTimeout`)", limits.time.as_millis()),
+    })??;
     if bytes.is_empty() {
-        return Ok(empty());
+        return Ok(Taken { json: empty(), held });
     }
-    let text = utf8(&bytes)?;
-    match format {
-        Format::Json => json(text),
-        Format::Form => form::to_json(text),
-    }
+    let text = utf8(bytes)?;
+    let json = match format {
+        Format::Json => json(text)?,
+        Format::Form => form::to_json(&text)?,
+    };
+    Ok(Taken { json, held })
 }
 
 /// An object without members.
@@ -78,51 +111,55 @@ fn format(headers: &HeaderMap) -> Result<Option<Format>, HttpError> {
     Ok(Some(format))
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes, HttpError> {
+async fn collect(mut body: Body, asks: bool, limits: Limits<'_>, held: &mut Held) -> Result<Vec<u8>, HttpError> {
     use axum::body::HttpBody as _;
-    let mut whole = Bytes::new();
-    let mut joined = BytesMut::new();
+    let limit = limits.size;
+    let mut whole = Vec::new();
     let mut seen = 0;
     let announced = body.size_hint().lower();
     let mut too_large = announced > limit as u64;
-    if too_large && announced > DRAIN as u64 {
+    // Who asks beforehand (`Expect: 100-continue`), or means to send very much, sees the answer without sending.
+    if too_large && (asks || announced > DRAIN as u64) {
         return Err(oversize(limit));
     }
-    while let Some(frame) = next(&mut body).await? {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| HttpError::Unexpected {
+            status: StatusCode::BAD_REQUEST,
+            kind: "request.aborted",
+            detail: format!("body: {error}"),
+        })?;
         let Ok(data) = frame.into_data() else { continue };
         seen += data.len();
-        if seen > limit {
-            too_large = true;
-            (whole, joined) = (Bytes::new(), BytesMut::new());
-        }
+        too_large |= seen > limit;
         if too_large {
+            whole = Vec::new();
+            *held = Held::default();
             if seen > DRAIN {
                 break;
             }
-        } else if whole.is_empty() && joined.is_empty() {
-            whole = data;
-        } else {
-            if joined.is_empty() {
-                joined.reserve(usize::try_from(announced).unwrap_or(0).clamp(whole.len() + data.len(), limit));
-                joined.extend_from_slice(&std::mem::take(&mut whole));
-            }
-            joined.extend_from_slice(&data);
+            continue;
         }
+        gather(&mut whole, &data, usize::try_from(announced).unwrap_or(0), limits.budget, held)?;
     }
-    if too_large {
-        return Err(oversize(limit));
-    }
-    Ok(if joined.is_empty() { whole } else { joined.freeze() })
+    if too_large { Err(oversize(limit)) } else { Ok(whole) }
 }
 
-async fn next(body: &mut Body) -> Result<Option<hyper::body::Frame<Bytes>>, HttpError> {
-    let refuse = |status, kind, detail: String| Err(HttpError::Unexpected { status, kind, detail });
-    match tokio::time::timeout(PAUSE, body.frame()).await {
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(frame))) => Ok(Some(frame)),
-        Ok(Some(Err(error))) => refuse(StatusCode::BAD_REQUEST, "request.aborted", format!("body: {error}")),
-        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "request.timeout", "the body stopped arriving".into()),
+/// Adds a piece. Room is made for what has come and no more than is announced: a promise alone costs nothing.
+fn gather(
+    whole: &mut Vec<u8>,
+    data: &Bytes,
+    announced: usize,
+    budget: &Budget,
+    held: &mut Held,
+) -> Result<(), HttpError> {
+    let needed = whole.len() + data.len();
+    if needed > whole.capacity() {
+        let room = (whole.capacity() * 2).min(announced).max(needed);
+        budget.grow(held, room)?;
+        whole.reserve_exact(room - whole.len());
     }
+    whole.extend_from_slice(data);
+    Ok(())
 }
 
 fn oversize(limit: usize) -> HttpError {
@@ -133,19 +170,22 @@ fn oversize(limit: usize) -> HttpError {
     }
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, HttpError> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    std::str::from_utf8(bytes)
-        .map_err(|error| HttpError::BadRequest(format!("the body is not valid UTF-8 (byte {})", error.valid_up_to())))
+fn utf8(mut bytes: Vec<u8>) -> Result<String, HttpError> {
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        HttpError::BadRequest(format!("the body is not valid UTF-8 (byte {place})"))
+    })
 }
 
-fn json(text: &str) -> Result<Box<RawValue>, HttpError> {
+fn json(text: String) -> Result<Box<RawValue>, HttpError> {
     if !text.trim_ascii_start().starts_with(['{', '[']) {
         return Err(HttpError::parse_failed("the body must be a JSON object"));
     }
     check_depth(text.as_bytes())?;
-    let raw: &RawValue = serde_json::from_str(text).map_err(HttpError::parse_failed)?;
-    Ok(raw.to_owned())
+    RawValue::from_string(text).map_err(HttpError::parse_failed)
 }
 
 /// Refuses text whose brackets nest too deep. Syntax is checked elsewhere.
@@ -182,7 +222,8 @@ mod tests {
 
     async fn of(content_type: &str, body: impl Into<Body>) -> Result<String, HttpError> {
         let request = Request::post("/").header(CONTENT_TYPE, content_type).body(body.into()).unwrap();
-        read(request, 1_000).await.map(|raw| raw.get().to_owned())
+        let limits = Limits { size: 1_000, time: Duration::from_secs(10), budget: &Budget::new(1_000) };
+        take(request, limits).await.map(|taken| taken.json.get().to_owned())
     }
 
     fn kind(result: Result<String, HttpError>) -> String {
@@ -226,5 +267,17 @@ mod tests {
         let not_utf8 = of("application/json", &b"{\"a\":\"\xff\"}"[..]).await;
         assert!(matches!(not_utf8, Err(HttpError::BadRequest(text)) if text.contains("UTF-8 (byte 6)")));
         assert_eq!(kind(of("application/json; charset=latin1", "{}").await), "415 charset.unsupported");
+    }
+
+    #[test]
+    fn room_is_made_for_what_has_come_not_for_what_is_announced() {
+        let (mut whole, mut held, budget) = (Vec::new(), Held::default(), Budget::new(1 << 20));
+        for _ in 0..10 {
+            gather(&mut whole, &Bytes::from(vec![b'x'; 20_000]), 500_000, &budget, &mut held).unwrap();
+        }
+        assert_eq!(whole.len(), 200_000);
+        assert!(whole.capacity() <= 400_000, "{}", whole.capacity());
+        let refused = gather(&mut whole, &Bytes::from(vec![b'x'; 1 << 20]), 2 << 20, &budget, &mut held);
+        assert!(matches!(refused, Err(HttpError::Unavailable { .. })));
     }
 }

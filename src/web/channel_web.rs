@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode, Uri};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
@@ -14,8 +14,8 @@ use crate::store::{Attributes, Order, Place, StoreError, UserMessage};
 
 use super::edge::{Bot, Visitor};
 use super::error::{HttpError, JSON, TEXT, answer};
-use super::message::{self, Message, Visit};
-use super::{Web, body};
+use super::message::{Message, Visit};
+use super::{Web, body, members};
 
 /// `event.channel` of everything that comes in here.
 pub(super) const CHANNEL: &str = "web";
@@ -31,12 +31,15 @@ pub(crate) async fn bot_info(State(web): State<Web>, bot: Bot) -> Result<Respons
         details: &'a serde_json::Value,
     }
     let info = bot.info().ok_or_else(|| HttpError::NotFound(format!("Bot \"{}\" not found", bot.id)))?;
-    json(&Info {
-        show_bot_info_page: web.settings.http.show_bot_info_page,
-        name: &info.name,
-        description: &info.description,
-        details: &info.details,
-    })
+    json(
+        &web,
+        &Info {
+            show_bot_info_page: web.settings.http.show_bot_info_page,
+            name: &info.name,
+            description: &info.description,
+            details: &info.details,
+        },
+    )
 }
 
 /// `POST /messages/:userId?conversationId=`: a visitor says something.
@@ -45,8 +48,8 @@ pub(crate) async fn message(
     visitor: Visitor,
     request: Request<Body>,
 ) -> Result<Response<Body>, HttpError> {
-    let place = conversation_id(request.uri()).map_or(Place::Recent, Place::Conversation);
-    let body = body::read(request, web.settings.http.body_limit).await?;
+    let place = conversation_id(request.uri())?.map_or(Place::Recent, Place::Conversation);
+    let body::Taken { json: body, held: _held } = body::read(&web, request, web.settings.http.body_limit).await?;
     let message = Message::check(&body, web.settings.http.max_message_length)?;
     note_visit(&web, &visitor, message.visit).await?;
     let stored = UserMessage {
@@ -67,17 +70,17 @@ pub(crate) async fn event(
     visitor: Visitor,
     request: Request<Body>,
 ) -> Result<Response<Body>, HttpError> {
-    #[derive(Deserialize)]
-    struct Head<'a> {
-        #[serde(borrow, rename = "type", default)]
-        kind: Option<&'a RawValue>,
-    }
-    let body = body::read(request, web.settings.http.body_limit).await?;
-    let head: Head<'_> = message::fields(&body)?;
-    let kind: Arc<str> = match head.kind {
+    let body::Taken { json: body, held: _held } = body::read(&web, request, web.settings.http.body_limit).await?;
+    let mut kind = None;
+    members::each(&body, |name, _, value| {
+        if name == "type" {
+            kind = Some(value).filter(|value| value.get() != "null");
+        }
+    })?;
+    let kind: Arc<str> = match kind {
         // Recorded: an event of no type is taken. `default` is what a payload without a type counts as elsewhere.
         None => "default".into(),
-        Some(raw) => match message::string(Some(raw)) {
+        Some(raw) => match members::exact_text(raw) {
             Some(text) if !text.is_empty() && text.len() <= LONGEST_TYPE => (&*text).into(),
             _ => return Err(HttpError::plain("`type` is required and must be valid")),
         },
@@ -104,10 +107,17 @@ fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) ->
     }
 }
 
-/// `?conversationId=`; what is no number counts as none, as recorded.
-fn conversation_id(uri: &Uri) -> Option<i64> {
-    let (_, id) = form_urlencoded::parse(uri.query()?.as_bytes()).find(|(name, _)| name == "conversationId")?;
-    id.parse().ok()
+/// `?conversationId=`; what is no number counts as none, as recorded. A number that no conversation can have is one that
+/// there is not: the message must not end up in another one.
+fn conversation_id(uri: &Uri) -> Result<Option<i64>, HttpError> {
+    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let Some((_, asked)) = query.find(|(name, _)| name == "conversationId") else { return Ok(None) };
+    let digits = asked.trim().trim_start_matches(['-', '+', '.']);
+    match asked.parse() {
+        Ok(id) => Ok(Some(id)),
+        Err(_) if digits.starts_with(|first: char| first.is_ascii_digit()) => Err(HttpError::no_conversation(&asked)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Keeps what a visit says of the visitor. It is written before the event, whose hooks see it; a language that is known
@@ -150,9 +160,9 @@ fn raw(value: &impl Serialize) -> Result<Box<RawValue>, HttpError> {
 }
 
 /// An answer in JSON.
-pub(super) fn json(value: &impl Serialize) -> Result<Response<Body>, HttpError> {
+pub(super) fn json(web: &Web, value: &impl Serialize) -> Result<Response<Body>, HttpError> {
     let text = serde_json::to_vec(value).map_err(|error| HttpError::internal("Error", error))?;
-    Ok(answer(StatusCode::OK, JSON, text))
+    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text)?))
 }
 
 /// It is stored.
@@ -166,10 +176,14 @@ mod tests {
 
     #[test]
     fn a_conversation_id_that_is_no_number_counts_as_none() {
-        let of = |uri: &str| conversation_id(&uri.parse().unwrap());
-        assert_eq!(of("/x?conversationId=12&a=1"), Some(12));
+        let of = |uri: &str| conversation_id(&uri.parse().unwrap()).map_err(|error| error.to_string());
+        assert_eq!(of("/x?conversationId=12&a=1"), Ok(Some(12)));
         for none in ["/x", "/x?conversationId=", "/x?conversationId=abc", "/x?conversationId=null"] {
-            assert_eq!(of(none), None, "{none}");
+            assert_eq!(of(none), Ok(None), "{none}");
         }
+        for odd in ["9223372036854775808", "-9223372036854775809", "1e3", "1.5", "%2B.5", "%201", "0x10"] {
+            assert!(of(&format!("/x?conversationId={odd}")).unwrap_err().contains("BP_CONV_NOT_FOUND"), "{odd}");
+        }
+        assert_eq!(of("/x?conversationId=-1"), Ok(Some(-1)));
     }
 }

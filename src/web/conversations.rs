@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::Response;
 use serde::Serialize;
 
-use crate::store::ConversationRow;
+use crate::store::{ConversationRow, Store};
 
 use super::channel_web::json;
 use super::edge::Visitor;
@@ -21,25 +21,34 @@ pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Res
         start_new_convo_on_timeout: bool,
         recent_conversation_lifetime: &'a str,
     }
-    let conversations = web.store.list_conversations(&visitor.bot, &visitor.user).map_err(stored)?;
-    json(&List {
-        conversations,
-        start_new_convo_on_timeout: web.settings.http.start_new_convo_on_timeout,
-        recent_conversation_lifetime: &web.settings.http.recent_conversation_lifetime_text,
-    })
+    let limit = web.settings.http.max_conversations_listed;
+    let read = move |store: &Store| store.list_conversations(&visitor.bot, &visitor.user, limit);
+    let conversations = web.store.beside(read).await.map_err(stored)?;
+    json(
+        &web,
+        &List {
+            conversations,
+            start_new_convo_on_timeout: web.settings.http.start_new_convo_on_timeout,
+            recent_conversation_lifetime: &web.settings.http.recent_conversation_lifetime_text,
+        },
+    )
 }
 
 /// `GET /conversations/:userId/:conversationId`: one with its last messages, oldest first. `null` is the first one.
 pub(crate) async fn one(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
-    let asked = visitor.conversation.as_deref().unwrap_or_default();
-    let found = if asked == "null" {
-        web.store.first_conversation(&visitor.bot, &visitor.user)
-    } else {
-        let id = asked.parse().map_err(|_| HttpError::no_conversation(asked))?;
-        web.store.conversation(&visitor.bot, &visitor.user, id, web.settings.http.max_messages_history)
+    let Visitor { bot, user, conversation } = visitor;
+    let asked = conversation.unwrap_or_default();
+    let id = match asked.as_str() {
+        "null" => None,
+        number => Some(number.parse().map_err(|_| HttpError::no_conversation(&asked))?),
     };
-    let conversation = found.map_err(stored)?.ok_or_else(|| HttpError::no_conversation(asked))?;
-    json(&conversation)
+    let (limit, size) = (web.settings.http.max_messages_history, web.settings.http.max_history_size);
+    let read = move |store: &Store| match id {
+        None => store.first_conversation(&bot, &user),
+        Some(id) => store.conversation(&bot, &user, id, limit, size),
+    };
+    let found = web.store.beside(read).await.map_err(stored)?;
+    json(&web, &found.ok_or_else(|| HttpError::no_conversation(&asked))?)
 }
 
 /// `POST /conversations/:userId/new`.
@@ -49,6 +58,7 @@ pub(crate) async fn new(State(web): State<Web>, visitor: Visitor) -> Result<Resp
     struct New {
         convo_id: i64,
     }
-    let convo_id = web.store.new_conversation(&visitor.bot, &visitor.user).await.map_err(stored)?;
-    json(&New { convo_id })
+    let most = web.settings.http.max_conversations;
+    let convo_id = web.store.new_conversation(&visitor.bot, &visitor.user, most).await.map_err(stored)?;
+    json(&web, &New { convo_id })
 }

@@ -1,6 +1,5 @@
 //! The Converse API: one message in, the replies back in the same answer.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,15 +7,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::dispatch::ConverseError;
 use crate::model::{ConversationKey, EventDraft};
 
-use super::Web;
-use super::body;
 use super::edge::Visitor;
 use super::error::{HttpError, JSON, answer};
+use super::{Web, body, members};
 
 /// `POST /api/v1/bots/:botId/converse/:userId`.
 pub(crate) async fn public(
@@ -30,8 +27,10 @@ pub(crate) async fn public(
             "Unauthenticated converse API can only return 'responses'".into(),
         ));
     }
-    let body = body::read(request, web.settings.http.body_limit).await?;
-    let message = Message::check(&body, web.settings.http.max_message_length)?;
+    let http = &web.settings.http;
+    let body::Taken { json, held: _held } =
+        body::read(&web, request, http.body_limit.min(http.converse_body_limit)).await?;
+    let message = Message::check(json, http.max_message_length)?;
     let draft = EventDraft {
         key: ConversationKey { bot: visitor.bot, channel: Arc::from("api"), target: visitor.user },
         thread: None,
@@ -51,7 +50,7 @@ pub(crate) async fn public(
         text.push_str(response.get());
     }
     text.push_str("]}");
-    Ok(answer(StatusCode::OK, JSON, text))
+    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text.into_bytes())?))
 }
 
 /// The parts of `?include=`.
@@ -105,31 +104,34 @@ fn child(name: &str, fault: Fault) -> HttpError {
 impl Message {
     /// Checks `{ type?: "text", text, includedContexts?, metadata? }`; the first fault in that order is told.
     /// `longest` is in UTF-16 units, as JavaScript counts.
-    fn check(body: &RawValue, longest: usize) -> Result<Self, HttpError> {
-        let value: Value = serde_json::from_str(body.get()).map_err(HttpError::parse_failed)?;
-        let Value::Object(mut fields) = value else { return Err(HttpError::plain("\"value\" must be an object")) };
-        if fields.get("type").is_some_and(|kind| kind != "text") {
+    fn check(body: Box<RawValue>, longest: usize) -> Result<Self, HttpError> {
+        let mut fields: [Option<&RawValue>; FIELDS.len()] = [None; FIELDS.len()];
+        let mut unknown = None;
+        members::each(&body, |name, _, value| match FIELDS.iter().position(|known| *known == name) {
+            Some(index) => fields[index] = Some(value),
+            None => unknown = unknown.take().or_else(|| Some(name.into_owned())),
+        })?;
+        let [kind, said, listed, metadata] = fields;
+        if kind.is_some_and(|kind| members::exact_text(kind).is_none_or(|kind| kind != "text")) {
             return Err(child("type", Fault::Must("one of [text]")));
         }
-        let text = match fields.get("text") {
-            None => return Err(child("text", Fault::Required)),
-            Some(Value::String(text)) if text.is_empty() => return Err(child("text", Fault::Empty)),
-            Some(Value::String(text)) => Cow::Borrowed(text.as_str()),
-            Some(_) => return Err(child("text", Fault::Must("a string"))),
-        };
+        let said = said.ok_or_else(|| child("text", Fault::Required))?;
+        let text = members::text(said).ok_or_else(|| child("text", Fault::Must("a string")))?;
+        if text.is_empty() {
+            return Err(child("text", Fault::Empty));
+        }
         if text.encode_utf16().count() > longest {
             return Err(HttpError::plain(too_long(longest)));
         }
-        let contexts = fields.get("includedContexts").map(contexts).transpose()?;
-        if fields.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
+        let nlu = listed.map(nlu).transpose()?;
+        if metadata.is_some_and(|metadata| !metadata.get().starts_with('{')) {
             return Err(child("metadata", Fault::Must("an object")));
         }
-        if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+        if let Some(unknown) = unknown {
             return Err(HttpError::plain(format!("\"{unknown}\" is not allowed")));
         }
-        let as_written = contexts.is_none() && fields.contains_key("type");
-        let payload = if as_written { body.to_owned() } else { payload(&mut fields)? };
-        Ok(Self { payload, nlu: contexts.as_ref().map(nlu).transpose()? })
+        let payload = if nlu.is_none() && kind.is_some() { None } else { Some(payload(&body, kind.is_some())?) };
+        Ok(Self { payload: payload.unwrap_or(body), nlu })
     }
 }
 
@@ -141,27 +143,41 @@ pub(super) fn too_long(longest: usize) -> String {
     format!("Text must be a valid string of less than {longest} chars")
 }
 
-fn contexts(value: &Value) -> Result<Value, HttpError> {
+/// `event.nlu` of what is `includedContexts`.
+fn nlu(listed: &RawValue) -> Result<Box<RawValue>, HttpError> {
     const NAME: &str = "includedContexts";
-    let Value::Array(list) = value else { return Err(child(NAME, Fault::Must("an array"))) };
-    match list.iter().position(|context| !context.is_string()) {
-        None => Ok(value.clone()),
-        Some(index) => Err(child(NAME, Fault::Item(index))),
+    if !listed.get().starts_with('[') {
+        return Err(child(NAME, Fault::Must("an array")));
     }
+    let (mut index, mut fine) = (0, true);
+    members::items(listed, |context| {
+        fine = context.get().starts_with('"');
+        index += usize::from(fine);
+        fine
+    })?;
+    if !fine {
+        return Err(child(NAME, Fault::Item(index)));
+    }
+    RawValue::from_string(format!("{{\"{NAME}\":{listed}}}")).map_err(HttpError::parse_failed)
 }
 
-fn payload(fields: &mut Map<String, Value>) -> Result<Box<RawValue>, HttpError> {
-    // `shift_remove` keeps the order in which the caller wrote the rest.
-    fields.shift_remove("includedContexts");
-    if !fields.contains_key("type") {
-        fields.insert("type".into(), "text".into());
+/// The body without `includedContexts` and, in any case, with a type; its members as they were written.
+fn payload(body: &RawValue, typed: bool) -> Result<Box<RawValue>, HttpError> {
+    let mut text = String::from("{");
+    members::each(body, |name, written, value| {
+        if name != "includedContexts" {
+            for part in [written.get(), ":", value.get(), ","] {
+                text.push_str(part);
+            }
+        }
+    })?;
+    if typed {
+        text.pop();
+    } else {
+        text.push_str("\"type\":\"text\"");
     }
-    serde_json::value::to_raw_value(fields).map_err(HttpError::parse_failed)
-}
-
-fn nlu(contexts: &Value) -> Result<Box<RawValue>, HttpError> {
-    serde_json::value::to_raw_value(&serde_json::json!({ "includedContexts": contexts }))
-        .map_err(HttpError::parse_failed)
+    text.push('}');
+    RawValue::from_string(text).map_err(HttpError::parse_failed)
 }
 
 #[cfg(test)]
@@ -170,7 +186,7 @@ mod tests {
 
     fn check(body: &str) -> Result<Message, String> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        Message::check(&raw, 360).map_err(|error| error.to_string())
+        Message::check(raw, 360).map_err(|error| error.to_string())
     }
 
     fn fault(body: &str) -> String {

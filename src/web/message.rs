@@ -1,35 +1,52 @@
 //! What a visitor sends to `/messages`: checked, and made into what the store keeps of it.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::converse::too_long;
 use super::error::HttpError;
+use super::members;
 
 /// What may be sent. Anything else goes to `/events`.
 const TYPES: [&str; 7] =
     ["text", "quick_reply", "form", "login_prompt", "visit", "request_start_conversation", "postback"];
 
-/// The members of a body that the web channel itself looks at. `null` counts as absent.
-#[derive(Deserialize)]
+/// Most members that `sensitive` may name: each is looked for.
+const SENSITIVE: usize = 1_000;
+
+/// The members of a body that the web channel itself looks at. `null` counts as absent; the last of a name counts, as in
+/// JavaScript.
+#[derive(Default)]
 struct Fields<'a> {
-    #[serde(borrow, rename = "type", default)]
     kind: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     text: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     raw: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     data: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     sensitive: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     timezone: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     language: Option<&'a RawValue>,
+}
+
+impl<'a> Fields<'a> {
+    fn read(body: &'a RawValue) -> Result<Self, HttpError> {
+        let mut fields = Self::default();
+        members::each(body, |name, _, value| {
+            let field = match &*name {
+                "type" => &mut fields.kind,
+                "text" => &mut fields.text,
+                "raw" => &mut fields.raw,
+                "data" => &mut fields.data,
+                "sensitive" => &mut fields.sensitive,
+                "timezone" => &mut fields.timezone,
+                "language" => &mut fields.language,
+                _ => return,
+            };
+            *field = Some(value).filter(|value| value.get() != "null");
+        })?;
+        Ok(fields)
+    }
 }
 
 /// A checked message.
@@ -64,11 +81,13 @@ pub(crate) struct Visit {
 impl Message {
     /// Checks a body. `longest` is in UTF-16 units, as JavaScript counts.
     pub(crate) fn check(body: &RawValue, longest: usize) -> Result<Self, HttpError> {
-        let fields: Fields<'_> = fields(body)?;
-        let kind = string(fields.kind)
+        let fields = Fields::read(body)?;
+        let kind = fields
+            .kind
+            .and_then(members::exact_text)
             .and_then(|asked| TYPES.into_iter().find(|known| *known == asked))
             .ok_or_else(|| HttpError::plain("`type` is required and must be valid"))?;
-        let text = string(fields.text);
+        let text = fields.text.and_then(members::text);
         if kind != "postback" {
             let fine = text.as_ref().is_some_and(|text| !text.is_empty() && text.encode_utf16().count() <= longest);
             if !fine {
@@ -77,7 +96,7 @@ impl Message {
         }
         let visit = if kind == "visit" { Visit::read(&fields) } else { Visit::default() };
         let stored = if fields.sensitive.is_some() || kind == "login_prompt" {
-            Stored::without_secrets(body, kind)?
+            Stored::without_secrets(body, fields.sensitive, kind)?
         } else {
             Stored {
                 text: text.map(Cow::into_owned),
@@ -90,29 +109,10 @@ impl Message {
     }
 }
 
-/// Reads the members asked for from a body, which is JSON for sure.
-pub(super) fn fields<'a, T: Deserialize<'a>>(body: &'a RawValue) -> Result<T, HttpError> {
-    if !body.get().starts_with('{') {
-        return Err(HttpError::plain("\"value\" must be an object"));
-    }
-    serde_json::from_str(body.get()).map_err(HttpError::parse_failed)
-}
-
-/// A member's text, if it is a string.
-pub(super) fn string(member: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    let text = member?.get();
-    if let Some(plain) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
-        && !plain.contains('\\')
-    {
-        return Some(Cow::Borrowed(plain));
-    }
-    serde_json::from_str(text).ok().map(Cow::Owned)
-}
-
 impl Visit {
     fn read(fields: &Fields<'_>) -> Self {
         let timezone = fields.timezone.and_then(|raw| serde_json::from_str::<f64>(raw.get()).ok());
-        let language = string(fields.language);
+        let language = fields.language.and_then(members::exact_text);
         Self {
             timezone: timezone.filter(|hours| (-12.0..=14.0).contains(hours) && (hours * 2.0).fract() == 0.0),
             language: language.filter(|code| (1..4).contains(&code.chars().count())).map(Cow::into_owned),
@@ -122,40 +122,70 @@ impl Visit {
 
 impl Stored {
     /// What is left when the members named in `sensitive` are taken out; of a login, the password never stays.
-    fn without_secrets(body: &RawValue, kind: &str) -> Result<Self, HttpError> {
-        let mut payload: Map<String, Value> = serde_json::from_str(body.get()).map_err(HttpError::parse_failed)?;
-        match payload.shift_remove("sensitive") {
-            Some(Value::String(path)) => remove(&mut payload, &path),
-            Some(Value::Array(paths)) => {
-                paths.iter().filter_map(Value::as_str).for_each(|path| remove(&mut payload, path));
+    fn without_secrets(body: &RawValue, sensitive: Option<&RawValue>, kind: &str) -> Result<Self, HttpError> {
+        let mut paths = HashSet::from([Cow::Borrowed("sensitive")]);
+        match sensitive.map(|named| (named, named.get().as_bytes().first())) {
+            Some((path, Some(b'"'))) => paths.extend(members::text(path)),
+            Some((list, Some(b'['))) => {
+                let mut named = 0;
+                members::items(list, |path| {
+                    paths.extend(members::text(path));
+                    named += 1;
+                    named <= SENSITIVE
+                })?;
+                if named > SENSITIVE {
+                    return Err(HttpError::plain(format!("`sensitive` can name {SENSITIVE} members at most")));
+                }
             }
             _ => {}
         }
         if kind == "login_prompt" {
-            remove(&mut payload, "data.password");
+            paths.insert(Cow::Borrowed("data.password"));
         }
-        let member = |name: &str| payload.get(name).filter(|value| !value.is_null());
-        let raw =
-            |name: &str| member(name).map(serde_json::value::to_raw_value).transpose().map_err(HttpError::parse_failed);
+        let mut text = String::with_capacity(body.get().len());
+        write_without(body, &paths.iter().map(|path| &**path).collect(), &mut text)?;
+        let payload = RawValue::from_string(text).map_err(HttpError::parse_failed)?;
+        let fields = Fields::read(&payload)?;
         Ok(Self {
-            text: member("text").and_then(Value::as_str).map(str::to_owned),
-            raw: raw("raw")?,
-            data: raw("data")?,
-            payload: serde_json::value::to_raw_value(&payload).map_err(HttpError::parse_failed)?,
+            text: fields.text.and_then(members::text).map(Cow::into_owned),
+            raw: fields.raw.map(ToOwned::to_owned),
+            data: fields.data.map(ToOwned::to_owned),
+            payload,
         })
     }
 }
 
-/// Takes out the member of that name or, if there is none, that of the dotted path.
-fn remove(object: &mut Map<String, Value>, path: &str) {
-    if object.shift_remove(path).is_some() {
-        return;
+/// Writes the members of an object but for those of these names and, where there is none of the name, those of the dotted
+/// path.
+fn write_without(object: &RawValue, paths: &HashSet<&str>, out: &mut String) -> Result<(), HttpError> {
+    let mut names = HashSet::new();
+    members::each(object, |name, _, _| {
+        names.extend(paths.get(&*name).copied());
+    })?;
+    let mut below: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for (first, rest) in paths.difference(&names).filter_map(|path| path.split_once('.')) {
+        below.entry(first).or_default().insert(rest);
     }
-    if let Some((first, rest)) = path.split_once('.')
-        && let Some(Value::Object(inner)) = object.get_mut(first)
-    {
-        remove(inner, rest);
+    let mut result = Ok(());
+    let mut separator = '{';
+    members::each(object, |name, written, value| {
+        if names.contains(&*name) || result.is_err() {
+            return;
+        }
+        out.push(separator);
+        separator = ',';
+        out.push_str(written.get());
+        out.push(':');
+        match below.get(&*name) {
+            Some(paths) if value.get().starts_with('{') => result = write_without(value, paths, out),
+            _ => out.push_str(value.get()),
+        }
+    })?;
+    if separator == '{' {
+        out.push('{');
     }
+    out.push('}');
+    result
 }
 
 #[cfg(test)]

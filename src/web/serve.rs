@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
 use crate::config::HttpSettings;
@@ -24,18 +25,38 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// How long to wait when the system gives no more descriptors.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
+/// Descriptors that connections leave to the database, the workers and the files of the workspace.
+const RESERVED: u64 = 200;
+
 /// Serves `router` on `listener` until `shutdown` completes, then lets requests in flight finish (10 s at most).
 pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSettings, shutdown: impl Future<Output = ()>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(settings.header_timeout));
+    builder.max_buf_size(settings.head_limit);
+    let most = settings.connections.min(descriptors());
+    if most < settings.connections {
+        tracing::warn!("{most} connections at once, not {}: the system grants no more files", settings.connections);
+    }
+    let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     // Told once when the server stops; each connection holds a receiver, so it is closed when all of them are gone.
     let (stopping, _) = watch::channel(());
     let mut shutdown = pin!(shutdown);
+    let mut full = false;
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // Who comes while every place is taken waits in the system's queue. Places become free by themselves: heads, bodies
+        // and answers have their time.
+        if places.available_permits() == 0 && !std::mem::replace(&mut full, true) {
+            tracing::warn!("{most} connections are open: more must wait (`httpServer.connections`)");
+        }
+        let entering = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            entered = entering => entered,
             () = &mut shutdown => break,
         };
+        full &= places.available_permits() == 0;
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -50,11 +71,16 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSetting
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("cannot set TCP_NODELAY: {error}");
         }
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream, settings.write_timeout) {
+            tracing::debug!("cannot set TCP_USER_TIMEOUT: {error}");
+        }
         let router = router.clone();
         let service = service_fn(move |request| route(router.clone(), request));
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut stopping = stopping.subscribe();
         tokio::spawn(async move {
+            let _place = place;
             let mut connection = pin!(connection);
             let mut asked = pin!(stopping.changed());
             let ended = tokio::select! {
@@ -74,6 +100,17 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSetting
     if tokio::time::timeout(LAST_ANSWERS, stopping.closed()).await.is_err() {
         tracing::warn!("requests still open after {} s are dropped", LAST_ANSWERS.as_secs());
     }
+}
+
+/// How many descriptors connections may have. Raises this process's own limit as far as it may.
+fn descriptors() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    let granted = if setrlimit(Resource::Nofile, raised).is_ok() { before.maximum } else { before.current };
+    // None is no limit. Half, where there are fewer than are reserved.
+    let granted = granted.unwrap_or(u64::MAX);
+    usize::try_from(granted.saturating_sub(RESERVED).max(granted / 2)).unwrap_or(usize::MAX).max(1)
 }
 
 fn of_one_connection(error: &io::Error) -> bool {

@@ -1,22 +1,30 @@
 //! `/s/:name`: short links that scripts make by `bp.http.createShortLink`.
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Response, StatusCode};
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::Web;
 use super::error::{HttpError, TEXT, answer};
 
+/// Everything that is not ASCII is among it, too.
+const NOT_IN_ADDRESSES: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
 /// `GET /s/:name`: to where the link leads, with the caller's query behind it. Names match without regard to case.
 pub(crate) async fn follow(
     State(web): State<Web>,
-    Path(name): Path<String>,
+    params: RawPathParams,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, HttpError> {
+    let name = params.iter().next().map_or("", |(_, name)| name);
     let unknown = || HttpError::Plain(StatusCode::NOT_FOUND, format!("Shortlink \"{name}\" not registered").into());
-    let target = web.services.short_link(&name).ok_or_else(unknown)?;
-    let target = with_query(&target, query.as_deref());
+    let target = web.services.short_link(name).ok_or_else(unknown)?;
+    // What no address may hold, line ends above all, is written in the way that any may: it never becomes a header.
+    let target = utf8_percent_encode(&with_query(&target, query.as_deref()), NOT_IN_ADDRESSES).to_string();
     let location = HeaderValue::from_str(&target)
         .map_err(|_| HttpError::internal("Error", format!("short link {name:?} leads to no valid address")))?;
     let mut response = answer(StatusCode::FOUND, TEXT, format!("Found. Redirecting to {target}"));

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::pool::Pool;
-use crate::program::Role;
 use crate::protocol::{Beat, FrameKind, Running};
 
 /// How often a worker beats.
@@ -26,17 +25,10 @@ fn beat(pool: &Pool) -> Beat {
         let program = seat.program.lock().clone();
         let script = seat.status.script.load(Ordering::Relaxed);
         let file = program.as_ref().and_then(|loaded| loaded.program.scripts.get(script as usize));
-        beat.running.push(Running {
-            dispatch: seat.status.dispatch.load(Ordering::Relaxed),
-            slice_ms,
-            allowed_ms,
-            file: file.map_or(String::new(), |file| file.path.to_string()),
-            hook: file.map_or(String::new(), |file| match file.role {
-                Role::Hook(kind) => kind.folder().to_owned(),
-                Role::Action => "action".to_owned(),
-                Role::ContentType => "content type".to_owned(),
-                Role::Module | Role::Json => String::new(),
-            }),
+        let dispatch = seat.status.dispatch.load(Ordering::Relaxed);
+        beat.running.push(match file {
+            Some(file) => Running::new(dispatch, slice_ms, allowed_ms, file),
+            None => Running { dispatch, slice_ms, allowed_ms, file: String::new(), hook: String::new() },
         });
     }
     beat

@@ -27,8 +27,17 @@ pub enum LockInError {
     },
 }
 
+/// Private memory of a worker, stacks of its threads included, that the kernel gives at most. Far above what the server
+/// lets it have resident (`scripts.workerResident`): this is for what happens between two looks.
+const MOST_DATA: u64 = 4 << 30;
+
 /// Locks the process in; says how. With `strict` off only the resource limits are set.
 pub(super) fn lock_in(strict: bool) -> Result<String, LockInError> {
+    // Should memory run out between two looks of the server, this process goes, not the server.
+    #[cfg(target_os = "linux")]
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    setrlimit(Resource::Data, Rlimit { current: Some(MOST_DATA), maximum: Some(MOST_DATA) })
+        .map_err(|source| LockInError::Limit { name: "DATA", source: source.into() })?;
     for (name, resource) in [("FSIZE", Resource::Fsize), ("CORE", Resource::Core)] {
         limit(name, resource)?;
     }
@@ -122,10 +131,8 @@ mod linux {
         libc::SYS_rseq,
         libc::SYS_gettid,
         libc::SYS_getpid,
-        libc::SYS_tgkill,
         libc::SYS_restart_syscall,
         libc::SYS_getpriority,
-        libc::SYS_setpriority,
         libc::SYS_membarrier,
         libc::SYS_exit,
         libc::SYS_exit_group,
@@ -143,6 +150,12 @@ mod linux {
         libc::SYS_init_module,
     ];
 
+    /// A rule by which an argument must have that value.
+    fn argument(index: u8, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+        SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+            .and_then(|condition| SeccompRule::new(vec![condition]))
+    }
+
     pub(super) fn filter_system_calls() -> Result<(), LockInError> {
         let refused = refused("seccomp");
         let arch = std::env::consts::ARCH.try_into().map_err(|error: seccompiler::BackendError| refused(&error))?;
@@ -154,15 +167,19 @@ mod linux {
             .and_then(|condition| SeccompRule::new(vec![condition]))
             .map_err(|error| refused(&error))?;
         allowed.insert(libc::SYS_clone, vec![condition]);
-        let name = SeccompCondition::new(
-            0,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::Eq,
-            u64::try_from(libc::PR_SET_NAME).unwrap_or_default(),
-        )
-        .and_then(|condition| SeccompRule::new(vec![condition]))
-        .map_err(|error| refused(&error))?;
+        let name =
+            argument(0, u64::try_from(libc::PR_SET_NAME).unwrap_or_default()).map_err(|error| refused(&error))?;
         allowed.insert(libc::SYS_prctl, vec![name]);
+        // Signals for its own threads alone (a failed assertion aborts so), and the priority of the calling thread alone.
+        let own = u64::from(std::process::id());
+        allowed.insert(libc::SYS_tgkill, vec![argument(0, own).map_err(|error| refused(&error))?]);
+        let thread_only = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, 0)
+            .and_then(|which| {
+                let who = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, 0)?;
+                SeccompRule::new(vec![which, who])
+            })
+            .map_err(|error| refused(&error))?;
+        allowed.insert(libc::SYS_setpriority, vec![thread_only]);
         let missing = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
         let deadly = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
         let enosys = u32::try_from(libc::ENOSYS).unwrap_or_default();

@@ -43,8 +43,8 @@ return bp.cms.renderTemplate({ text: '{{#a}}'.repeat(1e5) }, { a: true });
 return ['fs', 'child_process', 'net', '../../../../etc/passwd', '/etc/passwd', 'http', 'nudge:core', '\0'].map((name) => { try { return require(name); } catch (e) { return e.code; } }).join();
 //// own22 | functions of the host by way of the stack
 const stack = new Error().stack; Error.prepareStackTrace = (e, frames) => frames; return [stack, typeof new Error().stack, typeof arguments.callee.caller, typeof this].join();
-//// own23 | await of a promise that never settles, with a timer that never fires
-setTimeout(() => {}, 2 ** 31 - 1); return new Promise(() => {});
+//// own23 | a promise that never settles
+return new Promise(() => {});
 //// own24 | a message of control characters
 throw new Error('\x1b[2J\r\n\u202e' + 'x'.repeat(1e5));
 //// own25 | a function name of megabytes in the stack
@@ -59,3 +59,12 @@ event.suggestions = new Proxy([], { get() { for (;;); } });
 return bp.events.sendEvent(new bp.IO.Event({ type: 'x', channel: 'web', target: '\n', direction: 'incoming', botId: event.botId, payload: {} }));
 //// own30 | the same name of an event id as another's
 return bp.events.replyToEvent(event, [{ type: 'text', text: 'x' }, { type: '\ud800', text: '\ud800' }, { type: {}, text: 'x' }], 'not an id');
+//// own31 | a state that is small in memory and large on the wire
+event.state.session.big = 'é'.repeat(12e6);
+//// own32 | events that are none
+const make = () => new bp.IO.Event({ type: 'x', channel: 'web', target: event.target, direction: 'incoming', botId: event.botId, payload: {} });
+const all = []; for (const [key, value] of [['id', 'x'], ['id', -1], ['type', {}], ['type', 'x'.repeat(1e6)], ['channel', 5], ['channel', '\0'], ['target', null], ['threadId', {}], ['payload', { toJSON() {} }], ['payload', () => 1], ['nlu', { toJSON() {} }], ['preview', '\ud800'], ['suggestions', 5]]) for (const direction of ['incoming', 'outgoing']) { const one = make(); one.direction = direction; one[key] = value; all.push(bp.events.sendEvent(one).then(() => 0, (e) => e.message)); } return Promise.all(all);
+//// own33 | the outgoing line given to itself
+const one = { type: 'text', get text() { bp.events.replyToEvent(event, [one]); return 'x'; } }; return bp.events.replyToEvent(event, [one]);
+//// own34 | renderElement of everything
+return Promise.all(['#!x', '!x', 'builtin_text', '@x', '', {}, null, 5, 'x'.repeat(1e6)].map((id) => bp.cms.renderElement(id, { text: { toString() { for (;;); } } }, event).catch((e) => String(e).length)));

@@ -11,12 +11,14 @@ use tokio::net::TcpStream;
 
 /// What the server answered.
 #[derive(Debug)]
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 impl Answer {
     /// `content-type`, or an empty string.
     pub(crate) fn content_type(&self) -> &str {

@@ -22,7 +22,7 @@ const text = text => ({ type: 'text', markdown: true, text })
 
 test('the documented proactive reply is a typing indicator and a text', () => {
   const args = { text: "I'm so proactive!", typing: true }
-  const destination = { channel: 'web', target: 'u', botId: 'b' }
+  const destination = { channel: 'web', target: 'u', botId: 'welcome-bot' }
   const expected = [{ type: 'typing', value: true }, text("I'm so proactive!")]
   assert.deepEqual(json(cms().renderElement('builtin_text', args, destination)), expected)
 })
@@ -142,7 +142,7 @@ test('mistakes are named, with what was probably meant', () => {
   )
   assert.match(error('builtin_text-hi', {}, 'web'), /write "!builtin_text-hi" to render it/)
   assert.match(error('!builtin_text', {}, 'web'), /leave out the "!"/)
-  assert.equal(error(undefined, {}, 'web'), 'bp.cms.renderElement: "contentId" must be a string, got undefined')
+  assert.equal(error(undefined, {}, 'web'), 'bp.cms.renderElement: "contentId" must be a string that is not empty, got undefined')
   assert.equal(error('builtin_text', 'hello', 'web'), 'bp.cms.renderElement: "args" must be an object, got a string')
   assert.match(error('builtin_text', {}, {}), /"destination" must be an event, /)
   assert.match(error('builtin_text', {}), /"destination" must be .*, got undefined/)
@@ -174,7 +174,7 @@ test('elements are read with type and previews, in one language if asked', () =>
   assert.deepEqual(translated.formData, { text: 'Salut {{name}}', typing: true })
   assert.equal(it.getContentElement('welcome-bot', 'nope'), undefined)
   assert.equal(it.getContentElements('welcome-bot', ['nope', 'builtin_text-hi']).length, 1)
-  assert.throws(() => it.getContentElement('other', 'x'), /runs for bot "welcome-bot" and can read only its content/)
+  assert.throws(() => it.getContentElement('other', 'x'), /bp.cms.getContentElement: there is no bot "other"/)
   assert.throws(() => it.getContentElement(undefined, 'x'), /bp.cms.getContentElement: "botId" must be a string, got undefined/)
 })
 

@@ -34,11 +34,19 @@ const environment = ({ elements = {}, types = {}, ...given } = {}) => {
     botId: 'welcome-bot',
     defaultLanguage: 'en',
     random: () => 0,
+    importedContentTypes: () => undefined,
+    inBot(botId, work, unknown) {
+      throw unknown()
+    },
     ...given
   }
 }
 
-const cms = given => engine('cms.js')(environment(given))
+const cms = given => {
+  const env = environment(given)
+  const rendering = engine('cms.js')(env)
+  return { ...rendering, ...engine('elements.js')(env, rendering) }
+}
 const decision = () => engine('decision.js')()
 
 /** Runs a hook as the engine does: its text is the body of a sloppy function. */

@@ -124,7 +124,7 @@ impl Greeting {
         }
         for (id, name) in &self.bots {
             let name = if name == id { String::new() } else { format!("   {}", escape::one_line(name)) };
-            let _ = writeln!(out, "{label}{id:widest$}   {}/s/{id}{name}", self.url);
+            let _ = writeln!(out, "{}", format!("{label}{id:widest$}{name}").trim_end());
             label = "             ";
         }
         if !self.disabled.is_empty() {
@@ -202,8 +202,8 @@ mod tests {
             nudge 0.1.0 serves /srv/bots
 
               listening  http://localhost:3000
-              bots       welcome-bot   http://localhost:3000/s/welcome-bot   Welcome Bot
-                         shop          http://localhost:3000/s/shop
+              bots       welcome-bot   Welcome Bot
+                         shop
               hooks      none of yours; 7 built in; changes take effect at once
               scripts    in 2 processes, locked in (seccomp+landlock)
 

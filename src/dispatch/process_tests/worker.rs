@@ -87,12 +87,6 @@ fn a_worker_process() {
                     later.lock().unwrap().push((dispatch, number, body));
                 }
             }
-            "too much" => {
-                for number in 0..5 {
-                    reply(number, "text", json!({ "text": "x".repeat(300_000) }));
-                }
-                processed(true);
-            }
             "send" => {
                 let sent = json!({
                     "id": "2", "direction": "incoming", "type": "text", "channel": event["channel"],
@@ -184,6 +178,11 @@ fn a_worker_process() {
                     }
                     FrameKind::Compile => {
                         let program: Program = serde_json::from_slice(&frame.body).unwrap();
+                        if let Some(index) = program.scripts.iter().position(|script| &*script.source == "crash") {
+                            // At once: no beat has named it.
+                            send(FrameKind::Compiling, 0, u32::try_from(index).unwrap(), json!(null));
+                            std::process::abort();
+                        }
                         if let Some(hangs) = program.scripts.iter().find(|script| &*script.source == "hang") {
                             let long_ago = Instant::now() - Duration::from_secs(3);
                             running.lock().unwrap().insert(0, (long_ago, hangs.path.to_string()));

@@ -1,7 +1,8 @@
 // What `bp.cms` does inside a realm: elements and content types into payloads, and templates.
 //
 // `env` is the realm's side of it: `mustache()`, `contentType(id)`, `contentTypeIds()`, `element(id)` (a fresh copy),
-// `elementIds()`, `botUrl`, `botId`, `defaultLanguage`, `random()`, and, if it can tell, `importedContentTypes()`.
+// `elementIds()`, `botUrl`, `botId`, `defaultLanguage`, `random()`, `importedContentTypes()` (undefined is "all"), and
+// `inBot(botId, work, unknown)`, which does some work as if in another bot's realm, or throws what `unknown` makes.
 (function (env) {
   'use strict'
 
@@ -38,6 +39,9 @@
     if (value === null || value === undefined) {
       return String(value)
     }
+    if (value === '') {
+      return 'an empty string'
+    }
     return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
   }
 
@@ -45,14 +49,15 @@
     return new TypeError(`bp.cms.${member}: "${name}" must be ${expected}, got ${typeName(value)}`)
   }
 
-  function checkBot(member, botId) {
+  // Does some work with the elements of a bot: that of this realm, or another one of the workspace.
+  function inBot(member, botId, work) {
     if (typeof botId !== 'string') {
       throw badArgument(member, 'botId', 'a string', botId)
     }
-    if (botId !== env.botId && botId.toLowerCase() !== String(env.botId).toLowerCase()) {
-      const own = env.botId === undefined ? 'no bot' : `bot "${env.botId}"`
-      throw new Error(`bp.cms.${member}: this script runs for ${own} and can read only its content, not that of "${shown(botId)}"`)
+    if (botId === env.botId || botId.toLowerCase() === String(env.botId).toLowerCase()) {
+      return work()
     }
+    return env.inBot(botId, work, () => new Error(`bp.cms.${member}: there is no bot "${shown(botId)}"`))
   }
 
   function distance(a, b, limit) {
@@ -99,7 +104,7 @@
     } else if (near !== undefined) {
       hint = `: did you mean "${near}"?`
     }
-    return new Error(`the content element "${shown(id)}"${place} does not exist in bot "${env.botId}"${hint}`)
+    return new Error(`the content element "${shown(id)}"${place} does not exist${env.botId ? ` in bot "${env.botId}"` : ': this hook is of no bot, name one in the destination'}${hint}`)
   }
 
   function unknownType(id, place) {
@@ -357,12 +362,18 @@
   // An array of payloads, or a promise of one where the content type returns a promise.
   function renderElement(contentId, args, destination) {
     if (typeof contentId !== 'string' || !contentId) {
-      throw badArgument('renderElement', 'contentId', 'a string', contentId)
+      throw badArgument('renderElement', 'contentId', 'a string that is not empty', contentId)
     }
     if (!isMissing(args) && !isObject(args)) {
       throw badArgument('renderElement', 'args', 'an object', args)
     }
     const channel = channelOf(destination)
+    // A hook of no bot, or one that speaks for another bot, says in its destination which one.
+    const botId = isObject(destination) && typeof destination.botId === 'string' ? destination.botId : env.botId
+    return inBot('renderElement', botId, () => render(contentId, args, channel))
+  }
+
+  function render(contentId, args, channel) {
     const first = contentId[0]
     let id = first === '#' || first === '@' ? contentId.slice(1) : contentId
     let data = { BOT_URL: env.botUrl, ...args }
@@ -392,146 +403,6 @@
       throw new Error(`the content type "${id}" has no function renderElement(data, channel): it must export one`)
     }
     return asPayloads(type.renderElement(data, channel))
-  }
-
-  // -- reading -----------------------------------------------------------------------------------------------------
-
-  function languagesOf(formData) {
-    const languages = new Set([env.defaultLanguage])
-    for (const key of Object.keys(formData)) {
-      const at = key.lastIndexOf('$')
-      if (at > 0) {
-        languages.add(key.slice(at + 1))
-      }
-    }
-    return Array.from(languages)
-  }
-
-  // What a list shows of an element. An element that cannot be read is still listed.
-  function previewOf(element, type, language) {
-    try {
-      const text = type && typeof type.computePreviewText === 'function'
-        ? type.computePreviewText(formDataOf(element, type, language, [element.id]))
-        : ''
-      return typeof text === 'string' ? text : ''
-    } catch (error) {
-      return ''
-    }
-  }
-
-  function describe(element, language) {
-    const type = env.contentType(element.contentType)
-    const formData = isObject(element.formData) ? element.formData : {}
-    const previews = {}
-    for (const each of language ? [language] : languagesOf(formData)) {
-      put(previews, each, previewOf(element, type, each))
-    }
-    const out = { ...element, previews }
-    if (language) {
-      out.formData = formDataOf(element, type, language, [element.id])
-    }
-    return out
-  }
-
-  function checkLanguage(member, language) {
-    if (!isMissing(language) && typeof language !== 'string') {
-      throw badArgument(member, 'language', 'a string', language)
-    }
-  }
-
-  function getContentElement(botId, id, language) {
-    checkBot('getContentElement', botId)
-    if (typeof id !== 'string') {
-      throw badArgument('getContentElement', 'id', 'a string', id)
-    }
-    checkLanguage('getContentElement', language)
-    const element = env.element(id.replace(/^#?!/, ''))
-    return element ? describe(element, language) : undefined
-  }
-
-  function getContentElements(botId, ids, language) {
-    checkBot('getContentElements', botId)
-    if (!Array.isArray(ids)) {
-      throw badArgument('getContentElements', 'ids', 'an array of strings', ids)
-    }
-    checkLanguage('getContentElements', language)
-    return ids.map(id => getContentElement(botId, id, language)).filter(element => element !== undefined)
-  }
-
-  function columnOf(element, column) {
-    const value = isOwn(element, column) ? element[column] : isOwn(element.formData, column) ? element.formData[column] : ''
-    return isObject(value) ? JSON.stringify(value) : String(isMissing(value) ? '' : value)
-  }
-
-  function byColumns(sortOrder) {
-    const orders = (Array.isArray(sortOrder) ? sortOrder : [sortOrder]).filter(order => isObject(order) && typeof order.column === 'string')
-    return (a, b) => {
-      for (const { column, desc } of [...orders, { column: 'createdOn' }, { column: 'id' }]) {
-        const [left, right] = [columnOf(a, column), columnOf(b, column)]
-        if (left !== right) {
-          return (left < right ? -1 : 1) * (desc === true ? -1 : 1)
-        }
-      }
-      return 0
-    }
-  }
-
-  function listContentElements(botId, contentTypeId, params, language) {
-    checkBot('listContentElements', botId)
-    if (!isMissing(contentTypeId) && typeof contentTypeId !== 'string') {
-      throw badArgument('listContentElements', 'contentTypeId', 'a string', contentTypeId)
-    }
-    if (!isMissing(params) && !isObject(params)) {
-      throw badArgument('listContentElements', 'params', 'an object', params)
-    }
-    checkLanguage('listContentElements', language)
-    const { searchTerm, from = 0, count = 50, ids, sortOrder, filters } = params || {}
-    const wanted = Array.isArray(ids) ? new Set(ids) : undefined
-    let found = []
-    for (const id of env.elementIds()) {
-      if (!wanted || wanted.has(id)) {
-        const element = env.element(id)
-        if (element && (isMissing(contentTypeId) || element.contentType === contentTypeId)) {
-          found.push(describe(element, language))
-        }
-      }
-    }
-    if (typeof searchTerm === 'string' && searchTerm) {
-      const term = searchTerm.toLowerCase()
-      const texts = element => [element.id, ...Object.values(element.previews), JSON.stringify(element.formData)]
-      found = found.filter(element => texts(element).some(text => text.toLowerCase().includes(term)))
-    }
-    for (const filter of Array.isArray(filters) ? filters : []) {
-      if (isObject(filter) && typeof filter.column === 'string') {
-        const value = String(filter.value).toLowerCase()
-        found = found.filter(element => columnOf(element, filter.column).toLowerCase().includes(value))
-      }
-    }
-    found.sort(byColumns(sortOrder))
-    const start = Math.max(0, Number(from) || 0)
-    return count === -1 ? found.slice(start) : found.slice(start, start + Math.max(0, Number(count) || 0))
-  }
-
-  function getAllContentTypes(botId) {
-    let imported
-    if (!isMissing(botId)) {
-      checkBot('getAllContentTypes', botId)
-      imported = env.importedContentTypes ? env.importedContentTypes() : undefined
-    }
-    return Array.from(env.contentTypeIds())
-      .filter(id => !Array.isArray(imported) || imported.includes(id))
-      .map(id => described(env.contentType(id)))
-  }
-
-  // A content type as a script may have it: what is done to its schemas stays with that script.
-  function described(type) {
-    const out = { ...type }
-    for (const key of ['jsonSchema', 'uiSchema']) {
-      if (isObject(out[key])) {
-        out[key] = JSON.parse(JSON.stringify(out[key]))
-      }
-    }
-    return out
   }
 
   // -- outgoing payloads -------------------------------------------------------------------------------------------
@@ -580,10 +451,8 @@
   return {
     renderElement,
     renderTemplate,
-    getContentElement,
-    getContentElements,
-    listContentElements,
-    getAllContentTypes,
-    absolutePayload
+    absolutePayload,
+    // For elements.js.
+    tools: { badArgument, formDataOf, inBot, isMissing, isObject, isOwn, put }
   }
 })

@@ -1,8 +1,11 @@
 // What cms.js may know of the bot whose realm this is.
 (function (host, base) {
   'use strict';
+  let mustache;
+  // The realm's bot, once it has one, and the one whose elements are read if that is another.
+  let own, reading;
   return {
-    mustache: () => base.bundled('mustache'),
+    mustache: () => mustache || (mustache = base.own('mustache')),
     contentType(id) {
       const index = host.contentType(String(id).toWellFormed());
       return index < 0 ? undefined : base.load(index);
@@ -14,8 +17,25 @@
     },
     elementIds: () => JSON.parse(host.elementIds()),
     get botUrl() { return host.botUrl; },
-    get botId() { return host.botId(); },
+    get botId() { return reading === undefined ? own || (own = host.botId()) : reading; },
     get defaultLanguage() { return host.defaultLanguage(); },
+    /** `imports.contentTypes` of the bot, for lists. */
+    importedContentTypes() {
+      const text = host.botConfig();
+      const imports = text === undefined || text === null ? undefined : JSON.parse(text).imports;
+      return imports ? imports.contentTypes : undefined;
+    },
     random: Math.random,
+    inBot(botId, work, unknown) {
+      const before = reading;
+      if (!host.readContentOf(botId.toWellFormed())) throw unknown();
+      reading = botId.toLowerCase();
+      try {
+        return work();
+      } finally {
+        reading = before;
+        host.readContentOf(before === undefined ? host.botId() : before);
+      }
+    },
   };
 })

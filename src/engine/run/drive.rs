@@ -43,13 +43,14 @@ impl<'js> Run<'_, 'js> {
         }
         let thrown = thrown.unwrap_or_else(Thrown::out_of_memory);
         if thrown.is_out_of_memory() {
-            return self.out_of_memory();
+            return self.out_of_memory(&thrown);
         }
         self.realm.host.report(script, &thrown);
         Stop::Ended(Overrun::Cancelled)
     }
 
-    fn out_of_memory(&self) -> Stop {
+    fn out_of_memory(&self, thrown: &Thrown) -> Stop {
+        self.realm.realm.stopped_at(&thrown.stack);
         let stop = Stop::Ended(Overrun::Memory(self.realm.host.hello.limits.heap >> 20));
         self.report_stop(stop);
         stop
@@ -89,7 +90,7 @@ impl<'js> Run<'_, 'js> {
         let stop = match called {
             _ if self.interrupted().is_some() => {
                 if called.is_err() {
-                    self.realm.realm.ctx.catch();
+                    self.realm.realm.drop_exception();
                 }
                 self.interrupted()
             }
@@ -146,7 +147,7 @@ impl<'js> Run<'_, 'js> {
 
     fn threw(&self, script: u32, thrown: &Thrown, error: &mut Option<String>) -> Result<(), Stop> {
         if thrown.is_out_of_memory() {
-            return Err(self.out_of_memory());
+            return Err(self.out_of_memory(thrown));
         }
         *error = Some(self.realm.host.report(script, thrown));
         Ok(())
@@ -206,7 +207,10 @@ impl<'js> Run<'_, 'js> {
         let host = &self.realm.host;
         let meter = &self.realm.realm.meter;
         loop {
-            if promise.is_none() {
+            if self.long_lived {
+                meter.begin_event(Duration::ZERO);
+                host.begin_turn();
+            } else if promise.is_none() {
                 // Nobody's hook: each turn has a hook's time.
                 meter.begin_hook();
             }
@@ -215,10 +219,15 @@ impl<'js> Run<'_, 'js> {
             }
             let now = Instant::now();
             let due = host.timers.borrow_mut().take_due(now);
-            if let Some(id) = due {
-                self.turn(|| self.realm.core.fire.call::<_, ()>((id,)))?;
+            if let Some((id, script)) = due {
+                self.turn(script, || self.realm.core.fire.call::<_, ()>((id,)))?;
                 if now >= until {
                     return Ok(Driven::TimedOut);
+                }
+                // A timer that is always due must not keep answers out.
+                host.flush();
+                if let Ok(message) = self.inbox.try_recv() {
+                    self.take(message)?;
                 }
                 continue;
             }
@@ -234,24 +243,32 @@ impl<'js> Run<'_, 'js> {
             let message = self.inbox.recv_deadline(wake);
             self.occupancy.take();
             match message {
-                Ok(ToRealm::Result { dispatch, number, fine, body }) if dispatch == self.job.dispatch => {
-                    if host.outstanding.borrow_mut().remove(&number) {
-                        let text = String::from_utf8_lossy(&body).into_owned();
-                        self.turn(|| self.realm.core.answered.call::<_, ()>((number, fine, text)))?;
-                    }
-                }
-                Ok(ToRealm::Cancel { dispatch }) if dispatch == self.job.dispatch => {
-                    return Err(Stop::Ended(Overrun::Cancelled));
-                }
-                // Late words for an earlier dispatch.
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(message) => self.take(message)?,
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(Stop::Ended(Overrun::Cancelled)),
             }
         }
     }
 
-    /// One turn of the event loop: a callback and the jobs that follow from it.
-    fn turn(&self, call: impl FnOnce() -> rquickjs::Result<()>) -> Result<(), Stop> {
+    /// Takes a message of the server; late words for an earlier dispatch are passed over.
+    fn take(&self, message: ToRealm) -> Result<(), Stop> {
+        match message {
+            ToRealm::Result { dispatch, number, fine, body } if dispatch == self.job.dispatch => {
+                let asked = self.realm.host.outstanding.borrow_mut().remove(&number);
+                if let Some(script) = asked {
+                    let text = String::from_utf8_lossy(&body).into_owned();
+                    self.turn(script, || self.realm.core.answered.call::<_, ()>((number, fine, text)))?;
+                }
+                Ok(())
+            }
+            ToRealm::Cancel { dispatch } if dispatch == self.job.dispatch => Err(Stop::Ended(Overrun::Cancelled)),
+            ToRealm::Result { .. } | ToRealm::Cancel { .. } => Ok(()),
+        }
+    }
+
+    /// One turn of the event loop: a callback of a script and the jobs that follow from it.
+    fn turn(&self, script: u32, call: impl FnOnce() -> rquickjs::Result<()>) -> Result<(), Stop> {
+        let before = self.realm.host.turn_of(script);
         let result = self.realm.realm.meter.slice(|| {
             let result = call();
             self.realm.realm.drain_jobs();
@@ -259,18 +276,20 @@ impl<'js> Run<'_, 'js> {
         });
         if let Some(stop) = self.interrupted() {
             if result.is_err() {
-                self.realm.realm.ctx.catch();
+                self.realm.realm.drop_exception();
             }
+            // A stopped script stays named for the report.
             return Err(stop);
         }
         if result.is_err()
             && let Some(thrown) = self.realm.realm.caught(&self.realm.core.describe)
         {
             if thrown.is_out_of_memory() {
-                return Err(self.out_of_memory());
+                return Err(self.out_of_memory(&thrown));
             }
-            self.realm.host.report(self.realm.host.script.get(), &thrown);
+            self.realm.host.report(script, &thrown);
         }
+        self.realm.host.script.set(before);
         Ok(())
     }
 }

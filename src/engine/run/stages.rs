@@ -46,7 +46,8 @@ impl<'js> Run<'_, 'js> {
     pub(super) fn stages(&mut self, mut stage: Stage) -> Result<Persist, (Stop, Stage)> {
         loop {
             let at = stage;
-            let next = self.stage(stage).map_err(|stop| (stop, at))?;
+            let next = self.stage(stage).map_err(|stop| (stop, self.resume_at.take().unwrap_or(at)))?;
+            self.resume_at = None;
             self.next_hook = 0;
             match next {
                 Next::Stage(next) => stage = next,
@@ -112,6 +113,9 @@ impl<'js> Run<'_, 'js> {
         };
         let sending: Promise<'js> = self.engine(|_| Array::get(&elected, 0))?;
         let redirect: Value<'js> = self.engine(|_| Array::get(&elected, 1))?;
+        let redirects = redirect.is_string();
+        // It is on its way: what is stopped from here on must not send it again.
+        self.resume_at = Some(self.after_election(redirects)?);
         let until = Instant::now() + std::time::Duration::from_millis(self.realm.host.hello.limits.hook_waiting);
         self.drive(Some(&sending), until.min(self.deadline))?;
         if sending.state() == rquickjs::promise::PromiseState::Rejected {
@@ -121,8 +125,13 @@ impl<'js> Run<'_, 'js> {
                 self.realm.host.report(self.realm.host.script.get(), &thrown);
             }
         }
+        self.after_election(redirects)
+    }
+
+    /// What follows a sent suggestion.
+    fn after_election(&mut self, redirects: bool) -> Result<Stage, Stop> {
         let skips = self.ask(|run| run.realm.core.skips_dialog.call(()))?;
-        if redirect.is_string() && !skips {
+        if redirects && !skips {
             return Ok(Stage::Dialog);
         }
         let forced = skips && self.ask(|run| run.realm.core.forces_persist.call(()))?;

@@ -145,7 +145,10 @@ fn disabled_bots_are_known_but_not_mounted_and_secrets_stay_here() {
     let ids: Vec<(&str, bool)> = candidate.bots.values().map(|bot| (bot.id.as_str(), bot.disabled)).collect();
     assert_eq!(ids, [("off", true), ("on", false)]);
     let on = &candidate.program.bots["on"];
-    assert_eq!(on.config.as_ref().unwrap().get(), r#"{"name":"On","smtp":{"host":"h"},"defaultLanguage":"fr"}"#);
+    assert_eq!(
+        on.config.as_ref().unwrap().get(),
+        r#"{"name":"On","smtp":{"host":"h"},"defaultLanguage":"fr","id":"on"}"#
+    );
     assert_eq!(on.default_language, "fr");
     assert_eq!(candidate.bots["on"].config["smtp"]["password"], "x");
 }

@@ -238,6 +238,26 @@ async fn an_emptied_file_stays_in_service_for_a_moment_and_then_counts_as_empty(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_changed_is_named_whatever_kind_of_file_it_is() {
+    let bot = "bots/b/bot.config.json";
+    let elements = "bots/b/content-elements/t.json";
+    let mut bench = Bench::new(&[(HOOK, "one()"), (bot, "{}"), (elements, "[]")]).await;
+    let first = bench.until(|_| true).await;
+    bench.write(HOOK, "two()");
+    bench.write(bot, r#"{ "name": "B" }"#);
+    bench.write(elements, r#"[{ "id": "t-1", "formData": {} }]"#);
+    let named = |w: &Workspace| changes(&first.program, &w.program);
+    let all = bench.until(|w| named(w).len() == 3).await;
+    assert_eq!(named(&all), [HOOK, "configuration of b", "content elements of b"]);
+    bench.write(HOOK, "two(");
+    let broken = bench.until(|w| !w.problems.is_empty()).await;
+    assert!(changes(&all.program, &broken.program).is_empty());
+    bench.write(HOOK, "two()");
+    let fixed = bench.until(|w| w.problems.is_empty()).await;
+    assert_eq!(mended(&broken, &fixed).collect::<Vec<_>>(), [HOOK]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_does_not_compile_is_reported_and_its_last_good_version_stays() {
     let mut bench = Bench::new(&[(HOOK, "one()")]).await;
     bench.write(HOOK, "one(");

@@ -1,10 +1,10 @@
 // What every realm has before a script runs: console, timers, require, frozen intrinsics.
 // Evaluated once per realm as a strict function; it captures what it needs before anything of a user's runs.
-// `host` holds the functions of script/host.rs. Nothing here knows of bots.
+// `host` holds functions that the engine provides. Nothing here knows of bots.
 (function (host) {
   'use strict';
   const { ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty } = Reflect;
-  const { freeze, getPrototypeOf } = Object;
+  const { freeze, getPrototypeOf, isExtensible } = Object;
   const stringify = JSON.stringify;
   const global = globalThis;
 
@@ -78,7 +78,9 @@
 
   function errorText(error) {
     const head = `${error.name}: ${error.message}`;
-    const stack = typeof error.stack === 'string' ? error.stack.trimEnd() : '';
+    // Where our own parts call each other helps nobody.
+    const ours = (line) => line.includes('(nudge:') || line.includes('(native)');
+    const stack = typeof error.stack === 'string' ? error.stack.trimEnd().split('\n').filter((line) => !ours(line)).join('\n') : '';
     return stack ? `${head}\n${stack}` : head;
   }
 
@@ -109,8 +111,13 @@
     return text.length > MAX_TEXT * 2 ? text.slice(0, MAX_TEXT * 2) + '…' : text;
   }
 
+  /** The stack of whoever calls; a script may have replaced what makes it. */
+  function stackHere() {
+    const { stack } = new Error();
+    return typeof stack === 'string' ? stack.toWellFormed() : '';
+  }
   function write(level, text) {
-    host.log(level, text.toWellFormed(), new Error().stack.toWellFormed());
+    host.log(level, text.toWellFormed(), stackHere());
   }
 
   let clocks = new Map(), counts = new Map(), indent = '';
@@ -220,10 +227,11 @@
     let name = 'Error', message = '', stack = '';
     try {
       if (thrown !== null && (typeof thrown === 'object' || typeof thrown === 'function')) {
-        const n = thrown.name, m = thrown.message, s = thrown.stack;
+        const s = thrown.stack;
+        stack = typeof s === 'string' ? s : '';
+        const n = thrown.name, m = thrown.message;
         name = typeof n === 'string' ? n : 'Error';
         message = typeof m === 'string' ? m : m === undefined ? inspect(thrown, 0, []) : String(m);
-        stack = typeof s === 'string' ? s : '';
       } else {
         name = 'Uncaught';
         message = typeof thrown === 'string' ? thrown : inspect(thrown, 0, []);
@@ -231,6 +239,8 @@
     } catch {
       message = message || 'an error whose message cannot be read';
     }
+    // A function's name may be longer than all the rest, and the place stands behind it.
+    if (stack.length > 8000) stack = stack.split('\n').map((line) => (line.length > 500 ? '    at ' + line.slice(-400) : line)).join('\n');
     const cut = (text, length) => (text.length > length ? text.slice(0, length) + '…' : text).toWellFormed();
     return stringify([cut(name, 200), cut(message, 2000), cut(stack, 8000)]);
   }
@@ -294,6 +304,9 @@
     const makers = [
       function* () {}, async function () {}, async function* () {},
     ].map((f) => getPrototypeOf(f));
+    // Helpers of iterators have prototypes of their own that no global names.
+    iterators.push(getPrototypeOf([].values().map((x) => x)), getPrototypeOf(Iterator.from({ next() {} })));
+    if (Iterator.concat) iterators.push(getPrototypeOf(Iterator.concat([])));
     const containers = new Set([...iterators, ...iterators.map(getPrototypeOf)]);
     for (const maker of makers) {
       containers.add(maker);
@@ -328,13 +341,21 @@
   }
 
   let baseline = null;
+  const ancestor = getPrototypeOf(global), traceLimit = Error.stackTraceLimit;
 
   return {
     describe,
+    stackHere,
     fire,
     load,
     requireFrom,
     bundled,
+    /** A package for the engine's own use: another instance than that which scripts get by `require`. */
+    own(name) {
+      const module = { exports: {} };
+      host.bundled(name).call(module.exports, module, module.exports, undefined);
+      return module.exports;
+    },
     inspect: (value) => inspect(value, 0, []),
     format,
     dirname,
@@ -354,10 +375,13 @@
       if (clocks.size) clocks = new Map();
       if (counts.size) counts = new Map();
       indent = '';
+      // The engine keeps these beside the object, frozen or not: a function of one event would be called for the next one's errors.
+      Error.prepareStackTrace = undefined;
+      Error.stackTraceLimit = traceLimit;
       if (added) {
         for (const key of ownKeys(global)) if (!baseline.has(key) && !deleteProperty(global, key)) return false;
       }
-      return true;
+      return getPrototypeOf(global) === ancestor && isExtensible(global);
     },
   };
 })

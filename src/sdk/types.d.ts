@@ -1,0 +1,266 @@
+/** Who something goes to. An event serves as one. */
+interface Destination {
+  /** `web`, `api` or a channel of your own. */
+  channel: string
+  /** The user on that channel. */
+  target: string
+  botId: string
+  /** The conversation, where the channel has threads. */
+  threadId?: string
+}
+
+/** What a channel understands, e.g. `{ type: 'text', text: 'Hello' }`. A payload without a type is a `default` one: text on `web`. */
+interface Payload {
+  type?: string
+  text?: string
+  [key: string]: any
+}
+
+/** What the understanding of a text brought forth; without an NLU these are the defaults. */
+interface Understanding {
+  language: string
+  entities: any[]
+  slots: { [name: string]: any }
+  intent: { name: string, confidence: number, context: string }
+  intents: any[]
+  errored: boolean
+  includedContexts: string[]
+  [key: string]: any
+}
+
+/** One of several things the bot might say to this event; the best one is sent. */
+interface Suggestion {
+  /** From 0 to 1. */
+  confidence: number
+  payloads: Payload[]
+  source: string
+  sourceDetails?: string
+  /** Set when the suggestions are ranked. */
+  decision?: { status: 'elected' | 'dropped', reason: string }
+}
+
+/** A turn of the session: what the bot said and why. */
+interface Turn {
+  eventId: string
+  incomingPreview: string
+  replySource: string
+  replyPreview?: string
+  replyConfidence: number
+  replyDate: string
+}
+
+interface EventState {
+  /** Attributes of the user, on all bots; `null` removes one. */
+  user: { language?: string, timezone?: number, [key: string]: any }
+  /** Kept while the user is heard from; `lastMessages` holds at most 5 turns and is empty in a new session. */
+  session: { lastMessages: Turn[], [key: string]: any }
+  /** Kept until the dialog ends. */
+  temp: { [key: string]: any }
+  /** Variables of the bot: the value `global` of `bp.kvs`. Changes here are dropped. */
+  bot: { [key: string]: any }
+  /** Where the dialog stands. */
+  context: { currentFlow?: string, currentNode?: string, [key: string]: any }
+}
+
+interface EventBase extends Destination {
+  /** Sortable and unique: a decimal number as text. */
+  id: string
+  /** `text`, `quick_reply`, `visit`, `proactive-trigger`, anything. */
+  type: string
+  /** The channel's own object. */
+  payload: any
+  /** The payload as text. */
+  preview: string
+  createdOn: Date
+  flags: { [flag: symbol]: boolean }
+  nlu: Understanding
+  /** Sets a flag such as `bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE`, or takes it away. */
+  setFlag(flag: symbol, value: boolean): void
+  hasFlag(flag: symbol): boolean
+  /** Whatever a hook puts on the event is there, by identity, in the next one. */
+  [key: string]: any
+}
+
+interface IncomingEvent extends EventBase {
+  direction: 'incoming'
+  state: EventState
+  suggestions: Suggestion[]
+  credentials?: any
+  /** The elected suggestion, or the default. */
+  decision?: Suggestion
+  /** Set it to leave the event to a human: nothing after the incoming middleware runs. */
+  isPause?: boolean
+}
+
+interface OutgoingEvent extends EventBase {
+  direction: 'outgoing'
+  state: {}
+  /** The event it answers. */
+  incomingEventId?: string
+}
+
+type BotEvent = IncomingEvent | OutgoingEvent
+
+/** What `bp.IO.Event` makes an event of. */
+interface EventDraft extends Destination {
+  type: string
+  direction: 'incoming' | 'outgoing'
+  payload?: any
+  preview?: string
+  id?: string
+  suggestions?: Suggestion[]
+  credentials?: any
+  nlu?: Partial<Understanding>
+  incomingEventId?: string
+}
+
+interface User {
+  id: string
+  channel: string
+  attributes: { [key: string]: any }
+  createdOn: string
+  updatedOn: string
+  otherChannels: any[]
+}
+
+/** A row of `bp.users.getAllUsers`. */
+interface UserRow {
+  channel: string
+  user_id: string
+  attributes: { [key: string]: any }
+  created_at: string
+  updated_at: string
+}
+
+interface ContentElement {
+  /** `<content type>-<some letters>`. */
+  id: string
+  contentType: string
+  formData: { [key: string]: any }
+  /** What a list shows of it, by language. */
+  previews: { [language: string]: string }
+  createdBy?: string
+  createdOn?: string
+  modifiedOn?: string
+}
+
+interface ContentType {
+  id: string
+  title: string
+  group?: string
+  description?: string
+  jsonSchema?: object
+  uiSchema?: object
+  hidden?: boolean
+  computePreviewText?(formData: any): string
+  renderElement(data: any, channel: string): Payload | Payload[] | Promise<Payload | Payload[]>
+}
+
+/** Which elements `bp.cms.listContentElements` gives. */
+interface ElementQuery {
+  searchTerm?: string
+  from?: number
+  /** 50 unless given; -1 for all. */
+  count?: number
+  ids?: string[]
+  sortOrder?: { column: string, desc?: boolean } | { column: string, desc?: boolean }[]
+  filters?: { column: string, value: string }[]
+}
+
+/** `bot.config.json` with all its keys but secrets. */
+interface BotConfig {
+  id?: string
+  name?: string
+  description?: string
+  disabled?: boolean
+  private?: boolean
+  defaultLanguage?: string
+  languages?: string[]
+  details?: { [key: string]: any }
+  [key: string]: any
+}
+
+/** The members of `bp.kvs` for one bot: the same, without the first argument. */
+interface ScopedKvs {
+  get(key: string, path?: string): Promise<any>
+  set(key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
+  delete(key: string): Promise<void>
+  exists(key: string): Promise<boolean>
+  setStorageWithExpiry(key: string, value: any, expiry?: string | number): Promise<void>
+  getStorageWithExpiry(key: string): Promise<any>
+}
+
+interface Logger {
+  info(message: string, ...meta: any[]): void
+  warn(message: string, ...meta: any[]): void
+  error(message: string, ...meta: any[]): void
+  debug(message: string, ...meta: any[]): void
+  forBot(botId: string): Logger
+  attachError(error: Error): Logger
+  persist(keep: boolean): Logger
+  level(level: number): Logger
+}
+
+/** What stands on `bp` beside its namespaces. */
+interface BpConstants {
+  /** The server's version. */
+  readonly version: string
+  readonly IO: {
+    /** Makes an event; `new` may be left off. */
+    readonly Event: { new (draft: EventDraft): BotEvent, (draft: EventDraft): BotEvent }
+    readonly WellKnownFlags: {
+      /** Neither the dialog nor `after_event_processed` hooks run, and the state is not stored. */
+      readonly SKIP_DIALOG_ENGINE: symbol
+      readonly SKIP_QNA_PROCESSING: symbol
+      readonly SKIP_NATIVE_NLU: symbol
+      /** Stores the state although the dialog is skipped. */
+      readonly FORCE_PERSIST_STATE: symbol
+    }
+  }
+  readonly LoggerLevel: { readonly Info: 'info', readonly Warn: 'warn', readonly Error: 'error', readonly Debug: 'debug' }
+  readonly LogLevel: { readonly PRODUCTION: 0, readonly DEV: 1, readonly DEBUG: 2 }
+  readonly NodeActionType: { readonly RenderElement: 'render', readonly RunAction: 'run', readonly RenderText: 'say' }
+}
+
+// What every script sees.
+
+declare function require(name: string): any
+declare const module: { exports: any }
+declare let exports: any
+declare const __filename: string
+declare const __dirname: string
+/** Writes a value to the log. */
+declare function printObject(value: any): void
+declare const console: {
+  log(...values: any[]): void
+  info(...values: any[]): void
+  warn(...values: any[]): void
+  error(...values: any[]): void
+  debug(...values: any[]): void
+  trace(...values: any[]): void
+  dir(value: any): void
+  table(value: any): void
+  assert(fine: any, ...values: any[]): void
+  time(label?: string): void
+  timeLog(label?: string): void
+  timeEnd(label?: string): void
+  count(label?: string): void
+  group(...values: any[]): void
+  groupEnd(): void
+}
+declare function setTimeout(callback: (...args: any[]) => void, milliseconds?: number, ...args: any[]): number
+declare function setInterval(callback: (...args: any[]) => void, milliseconds?: number, ...args: any[]): number
+declare function setImmediate(callback: (...args: any[]) => void, ...args: any[]): number
+declare function clearTimeout(timer?: number): void
+declare function clearInterval(timer?: number): void
+declare function clearImmediate(timer?: number): void
+declare const process: {
+  /** The locale, the proxies, and every variable whose name begins with `EXPOSED_`. */
+  readonly env: { readonly [name: string]: string | undefined }
+  readonly HOST: string
+  readonly PORT: number
+  readonly EXTERNAL_URL: string
+  readonly PROXY: string | null
+  readonly ROOT_PATH: string
+}
+declare const global: any

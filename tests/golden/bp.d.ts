@@ -1,0 +1,519 @@
+// What scripts see, for editors and type checkers. Made by `nudge types`; make it anew instead of editing it.
+//
+// Save it as bp.d.ts in the workspace, with this jsconfig.json beside it:
+//
+//   {
+//     "compilerOptions": { "target": "es2022", "lib": ["es2022"], "module": "esnext", "moduleDetection": "force", "types": [] },
+//     "include": ["bp.d.ts", "hooks", "content-types", "bots/*/hooks"]
+//   }
+//
+// and `// @ts-check` on the first line of a script that is to be checked.
+
+/** Who something goes to. An event serves as one. */
+interface Destination {
+  /** `web`, `api` or a channel of your own. */
+  channel: string
+  /** The user on that channel. */
+  target: string
+  botId: string
+  /** The conversation, where the channel has threads. */
+  threadId?: string
+}
+
+/** What a channel understands, e.g. `{ type: 'text', text: 'Hello' }`. A payload without a type is a `default` one: text on `web`. */
+interface Payload {
+  type?: string
+  text?: string
+  [key: string]: any
+}
+
+/** What the understanding of a text brought forth; without an NLU these are the defaults. */
+interface Understanding {
+  language: string
+  entities: any[]
+  slots: { [name: string]: any }
+  intent: { name: string, confidence: number, context: string }
+  intents: any[]
+  errored: boolean
+  includedContexts: string[]
+  [key: string]: any
+}
+
+/** One of several things the bot might say to this event; the best one is sent. */
+interface Suggestion {
+  /** From 0 to 1. */
+  confidence: number
+  payloads: Payload[]
+  source: string
+  sourceDetails?: string
+  /** Set when the suggestions are ranked. */
+  decision?: { status: 'elected' | 'dropped', reason: string }
+}
+
+/** A turn of the session: what the bot said and why. */
+interface Turn {
+  eventId: string
+  incomingPreview: string
+  replySource: string
+  replyPreview?: string
+  replyConfidence: number
+  replyDate: string
+}
+
+interface EventState {
+  /** Attributes of the user, on all bots; `null` removes one. */
+  user: { language?: string, timezone?: number, [key: string]: any }
+  /** Kept while the user is heard from; `lastMessages` holds at most 5 turns and is empty in a new session. */
+  session: { lastMessages: Turn[], [key: string]: any }
+  /** Kept until the dialog ends. */
+  temp: { [key: string]: any }
+  /** Variables of the bot: the value `global` of `bp.kvs`. Changes here are dropped. */
+  bot: { [key: string]: any }
+  /** Where the dialog stands. */
+  context: { currentFlow?: string, currentNode?: string, [key: string]: any }
+}
+
+interface EventBase extends Destination {
+  /** Sortable and unique: a decimal number as text. */
+  id: string
+  /** `text`, `quick_reply`, `visit`, `proactive-trigger`, anything. */
+  type: string
+  /** The channel's own object. */
+  payload: any
+  /** The payload as text. */
+  preview: string
+  createdOn: Date
+  flags: { [flag: symbol]: boolean }
+  nlu: Understanding
+  /** Sets a flag such as `bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE`, or takes it away. */
+  setFlag(flag: symbol, value: boolean): void
+  hasFlag(flag: symbol): boolean
+  /** Whatever a hook puts on the event is there, by identity, in the next one. */
+  [key: string]: any
+}
+
+interface IncomingEvent extends EventBase {
+  direction: 'incoming'
+  state: EventState
+  suggestions: Suggestion[]
+  credentials?: any
+  /** The elected suggestion, or the default. */
+  decision?: Suggestion
+  /** Set it to leave the event to a human: nothing after the incoming middleware runs. */
+  isPause?: boolean
+}
+
+interface OutgoingEvent extends EventBase {
+  direction: 'outgoing'
+  state: {}
+  /** The event it answers. */
+  incomingEventId?: string
+}
+
+type BotEvent = IncomingEvent | OutgoingEvent
+
+/** What `bp.IO.Event` makes an event of. */
+interface EventDraft extends Destination {
+  type: string
+  direction: 'incoming' | 'outgoing'
+  payload?: any
+  preview?: string
+  id?: string
+  suggestions?: Suggestion[]
+  credentials?: any
+  nlu?: Partial<Understanding>
+  incomingEventId?: string
+}
+
+interface User {
+  id: string
+  channel: string
+  attributes: { [key: string]: any }
+  createdOn: string
+  updatedOn: string
+  otherChannels: any[]
+}
+
+/** A row of `bp.users.getAllUsers`. */
+interface UserRow {
+  channel: string
+  user_id: string
+  attributes: { [key: string]: any }
+  created_at: string
+  updated_at: string
+}
+
+interface ContentElement {
+  /** `<content type>-<some letters>`. */
+  id: string
+  contentType: string
+  formData: { [key: string]: any }
+  /** What a list shows of it, by language. */
+  previews: { [language: string]: string }
+  createdBy?: string
+  createdOn?: string
+  modifiedOn?: string
+}
+
+interface ContentType {
+  id: string
+  title: string
+  group?: string
+  description?: string
+  jsonSchema?: object
+  uiSchema?: object
+  hidden?: boolean
+  computePreviewText?(formData: any): string
+  renderElement(data: any, channel: string): Payload | Payload[] | Promise<Payload | Payload[]>
+}
+
+/** Which elements `bp.cms.listContentElements` gives. */
+interface ElementQuery {
+  searchTerm?: string
+  from?: number
+  /** 50 unless given; -1 for all. */
+  count?: number
+  ids?: string[]
+  sortOrder?: { column: string, desc?: boolean } | { column: string, desc?: boolean }[]
+  filters?: { column: string, value: string }[]
+}
+
+/** `bot.config.json` with all its keys but secrets. */
+interface BotConfig {
+  id?: string
+  name?: string
+  description?: string
+  disabled?: boolean
+  private?: boolean
+  defaultLanguage?: string
+  languages?: string[]
+  details?: { [key: string]: any }
+  [key: string]: any
+}
+
+/** The members of `bp.kvs` for one bot: the same, without the first argument. */
+interface ScopedKvs {
+  get(key: string, path?: string): Promise<any>
+  set(key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
+  delete(key: string): Promise<void>
+  exists(key: string): Promise<boolean>
+  setStorageWithExpiry(key: string, value: any, expiry?: string | number): Promise<void>
+  getStorageWithExpiry(key: string): Promise<any>
+}
+
+interface Logger {
+  info(message: string, ...meta: any[]): void
+  warn(message: string, ...meta: any[]): void
+  error(message: string, ...meta: any[]): void
+  debug(message: string, ...meta: any[]): void
+  forBot(botId: string): Logger
+  attachError(error: Error): Logger
+  persist(keep: boolean): Logger
+  level(level: number): Logger
+}
+
+/** What stands on `bp` beside its namespaces. */
+interface BpConstants {
+  /** The server's version. */
+  readonly version: string
+  readonly IO: {
+    /** Makes an event; `new` may be left off. */
+    readonly Event: { new (draft: EventDraft): BotEvent, (draft: EventDraft): BotEvent }
+    readonly WellKnownFlags: {
+      /** Neither the dialog nor `after_event_processed` hooks run, and the state is not stored. */
+      readonly SKIP_DIALOG_ENGINE: symbol
+      readonly SKIP_QNA_PROCESSING: symbol
+      readonly SKIP_NATIVE_NLU: symbol
+      /** Stores the state although the dialog is skipped. */
+      readonly FORCE_PERSIST_STATE: symbol
+    }
+  }
+  readonly LoggerLevel: { readonly Info: 'info', readonly Warn: 'warn', readonly Error: 'error', readonly Debug: 'debug' }
+  readonly LogLevel: { readonly PRODUCTION: 0, readonly DEV: 1, readonly DEBUG: 2 }
+  readonly NodeActionType: { readonly RenderElement: 'render', readonly RunAction: 'run', readonly RenderText: 'say' }
+}
+
+// What every script sees.
+
+declare function require(name: string): any
+declare const module: { exports: any }
+declare let exports: any
+declare const __filename: string
+declare const __dirname: string
+/** Writes a value to the log. */
+declare function printObject(value: any): void
+declare const console: {
+  log(...values: any[]): void
+  info(...values: any[]): void
+  warn(...values: any[]): void
+  error(...values: any[]): void
+  debug(...values: any[]): void
+  trace(...values: any[]): void
+  dir(value: any): void
+  table(value: any): void
+  assert(fine: any, ...values: any[]): void
+  time(label?: string): void
+  timeLog(label?: string): void
+  timeEnd(label?: string): void
+  count(label?: string): void
+  group(...values: any[]): void
+  groupEnd(): void
+}
+declare function setTimeout(callback: (...args: any[]) => void, milliseconds?: number, ...args: any[]): number
+declare function setInterval(callback: (...args: any[]) => void, milliseconds?: number, ...args: any[]): number
+declare function setImmediate(callback: (...args: any[]) => void, ...args: any[]): number
+declare function clearTimeout(timer?: number): void
+declare function clearInterval(timer?: number): void
+declare function clearImmediate(timer?: number): void
+declare const process: {
+  /** The locale, the proxies, and every variable whose name begins with `EXPOSED_`. */
+  readonly env: { readonly [name: string]: string | undefined }
+  readonly HOST: string
+  readonly PORT: number
+  readonly EXTERNAL_URL: string
+  readonly PROXY: string | null
+  readonly ROOT_PATH: string
+}
+declare const global: any
+
+// `bp`.
+
+interface BpEvents {
+  /** Sends payloads to the user, in order, each through the hooks `before_outgoing_middleware`. Calls keep their order whether or not they are awaited. */
+  replyToEvent(destination: Destination, payloads: Payload[], incomingEventId?: string): Promise<void>
+  /** Sends an event: an incoming one is stored and queued like one from outside, an outgoing one is delivered. */
+  sendEvent(event: BotEvent | EventDraft): Promise<void>
+}
+
+interface BpCms {
+  /** Renders a content element (`!id`) or a content type into the payloads of a channel. */
+  renderElement(contentId: string, args: object, destination: Destination | string): Promise<Payload[]>
+  /** Renders every string of a value as a mustache template. At once, without a promise. */
+  renderTemplate<T>(item: T, context: object): T
+  /** One of the bot's content elements; `undefined` if there is none of that id. */
+  getContentElement(botId: string, id: string, language?: string): Promise<ContentElement | undefined>
+  /** Several content elements; those that are not there are left out. */
+  getContentElements(botId: string, ids: string[], language?: string): Promise<ContentElement[]>
+  /** The bot's content elements, of one content type or of all; 50 unless `count` says otherwise. */
+  listContentElements(botId: string, contentTypeId?: string, params?: ElementQuery, language?: string): Promise<ContentElement[]>
+  /** The content types there are; with a bot, those that its `imports.contentTypes` names. */
+  getAllContentTypes(botId?: string): Promise<ContentType[]>
+}
+
+interface BpDialog {
+  /** The id of a session: `channel::target`, or `channel::target::threadId`. At once. */
+  createId(destination: Destination): string
+  /** Forgets a session. Without a bot it is the event's; outside an event it is every bot's. */
+  deleteSession(sessionId: string, botId?: string): Promise<void>
+}
+
+interface BpKvs {
+  /** A stored value, or the part of it at a path such as `a.b[0]`; `undefined` if it is not there. */
+  get(botId: string, key: string, path?: string): Promise<any>
+  /** Stores a value, or a part of one. `botId` is any text: it keeps keys apart. */
+  set(botId: string, key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
+  /** Removes a value. */
+  delete(botId: string, key: string): Promise<void>
+  /** Whether a value is stored. */
+  exists(botId: string, key: string): Promise<boolean>
+  /** Stores a value that expires: `'6 hours'`, `'10m'`, `'never'`, or a number of milliseconds. */
+  setStorageWithExpiry(botId: string, key: string, value: any, expiry?: string | number): Promise<void>
+  /** A value that has not expired, or `undefined`. */
+  getStorageWithExpiry(botId: string, key: string): Promise<any>
+  /** Removes all values whose key begins so, of all bots. */
+  removeStorageKeysStartingWith(prefix: string): Promise<void>
+  /** The key of a conversation's value. At once. */
+  getConversationStorageKey(sessionId: string, name: string): string
+  /** The key of a user's value. At once. */
+  getUserStorageKey(userId: string, name: string): string
+  /** The key of a value that belongs to nobody. At once. */
+  getGlobalStorageKey(name: string): string
+  /** The same members for one bot, without the first argument. At once. */
+  forBot(botId: string): ScopedKvs
+  /** The same members for no bot. At once. */
+  global(): ScopedKvs
+}
+
+interface BpUsers {
+  /** A user, made if there is none. */
+  getOrCreateUser(channel: string, userId: string): Promise<{ created: boolean, result: User }>
+  /** A user's attributes, which all bots share. Rejects if there is no such user. */
+  getAttributes(channel: string, userId: string): Promise<{ [key: string]: any }>
+  /** Replaces a user's attributes. */
+  setAttributes(channel: string, userId: string, attributes: object): Promise<void>
+  /** Merges into a user's attributes, in one step. */
+  updateAttributes(channel: string, userId: string, attributes: object): Promise<void>
+  /** All users, oldest first. */
+  getAllUsers(paging?: { start?: number, count?: number }): Promise<UserRow[]>
+  /** How many users there are. */
+  getUserCount(): Promise<number>
+}
+
+interface BpBots {
+  /** All bots, mounted or not, and their configurations, without their secrets. */
+  getAllBots(): Promise<Map<string, BotConfig>>
+  /** One bot's configuration, without its secrets; `undefined` if there is no such bot. */
+  getBotById(botId: string): Promise<BotConfig | undefined>
+}
+
+interface BpConfig {
+  /** `botpress.config.json` as it stands, without its secrets. */
+  getBotpressConfig(): Promise<{ [key: string]: any }>
+}
+
+interface BpHttp {
+  /** Makes `/s/<name>` lead somewhere, until the server stops. Hooks make theirs anew at each start. */
+  createShortLink(name: string, destination: string, params?: { [name: string]: any }): Promise<void>
+  /** Removes `/s/<name>`. */
+  deleteShortLink(name: string): Promise<void>
+}
+
+interface BpSecurity {
+  /** The HMAC-SHA256 of a message by the app secret, in hexadecimal. */
+  getMessageSignature(message: string): Promise<string>
+}
+
+interface BpExperimental {
+  /** Switches a hook of the workspace off by giving its file a leading dot; false if there is none to switch off. */
+  disableHook(hookName: string, hookType: string, moduleName?: string): Promise<boolean>
+  /** Switches it on again; false if there is none to switch on. */
+  enableHook(hookName: string, hookType: string, moduleName?: string): Promise<boolean>
+}
+
+interface BpLogger {
+  /** Writes to the log. */
+  info(message: string, ...meta: any[]): void
+  /** Writes a warning to the log. */
+  warn(message: string, ...meta: any[]): void
+  /** Writes an error to the log. */
+  error(message: string, ...meta: any[]): void
+  /** Writes to the log where `NUDGE_LOG` asks for it. */
+  debug(message: string, ...meta: any[]): void
+  /** A logger whose lines name another bot. */
+  forBot(botId: string): Logger
+  /** A logger that adds an error to what it writes. */
+  attachError(error: Error): Logger
+  /** Accepted for compatibility; lines are kept as the log is. */
+  persist(keep: boolean): Logger
+  /** Accepted for compatibility; the log's own level decides. */
+  level(level: number): Logger
+}
+
+interface Bp extends BpConstants {
+  readonly events: BpEvents
+  readonly cms: BpCms
+  readonly dialog: BpDialog
+  readonly kvs: BpKvs
+  readonly users: BpUsers
+  readonly bots: BpBots
+  readonly config: BpConfig
+  readonly http: BpHttp
+  readonly security: BpSecurity
+  readonly experimental: BpExperimental
+  readonly logger: BpLogger
+}
+
+// What each kind of hook has in scope.
+
+declare namespace hooks {
+  /** once, when bots are loaded and the port is open. */
+  interface after_server_start {
+    bp: Bp
+  }
+  /** a bot is mounted. */
+  interface after_bot_mount {
+    bp: Bp
+    botId: string
+  }
+  /** a bot is unmounted. */
+  interface after_bot_unmount {
+    bp: Bp
+    botId: string
+  }
+  /** state is restored; before any incoming middleware. */
+  interface before_incoming_middleware {
+    bp: Bp
+    event: IncomingEvent
+  }
+  /** after all incoming middleware, before decision and dialog engine. */
+  interface after_incoming_middleware {
+    bp: Bp
+    event: IncomingEvent
+  }
+  /** after ranking, before one suggestion is elected. */
+  interface before_suggestions_election {
+    bp: Bp
+    sessionId: string
+    event: IncomingEvent
+    suggestions: Suggestion[]
+  }
+  /** for every outgoing event, before outgoing middleware. */
+  interface before_outgoing_middleware {
+    bp: Bp
+    event: OutgoingEvent
+  }
+  /** the incoming event is fully processed. */
+  interface after_event_processed {
+    bp: Bp
+    event: IncomingEvent
+  }
+  /** the context of a session expired. Not called by this version yet. */
+  interface before_session_timeout {
+    bp: Bp
+    event: IncomingEvent
+  }
+  /** the dialog is about to end. Not called by this version yet. */
+  interface before_conversation_end {
+    bp: Bp
+    event: IncomingEvent
+  }
+  /** an alerting incident opens or closes. Not called by this version yet. */
+  interface on_incident_status_changed {
+    bp: Bp
+    incident: object
+  }
+  /** a bot's archive was unpacked. Not called by this version yet. */
+  interface before_bot_import {
+    bp: Bp
+    botId: string
+    tmpFolder: string
+    hookResult: { [key: string]: any }
+  }
+  /** error-level log entries of a bot, batched. Not called by this version yet. */
+  interface on_bot_error {
+    bp: Bp
+    botId: string
+    events: object[]
+  }
+  /** promotion of a bot to the next stage was asked for. Not called by this version yet. */
+  interface on_stage_request {
+    bp: Bp
+    bot: BotConfig
+    users: object[]
+    pipeline: object[]
+    hookResult: { [key: string]: any }
+  }
+  /** promotion happened. Not called by this version yet. */
+  interface after_stage_changed {
+    bp: Bp
+    previousBotConfig: BotConfig
+    bot: BotConfig
+    users: object[]
+    pipeline: object[]
+  }
+}
+
+/** In every hook. */
+declare const bp: Bp
+
+/** In before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed. Before outgoing middleware it is an `OutgoingEvent`. */
+declare const event: IncomingEvent
+
+/** In after_bot_mount, after_bot_unmount. */
+declare const botId: string
+
+/** In before_suggestions_election. */
+declare const sessionId: string
+
+/** In before_suggestions_election. */
+declare const suggestions: Suggestion[]

@@ -1,0 +1,1 @@
+console.log(event.type, event.hasFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE), JSON.stringify(event.nlu.includedContexts), JSON.stringify(event.state.session.nluContexts), event.hasFlag(bp.IO.WellKnownFlags.FORCE_PERSIST_STATE))

@@ -1,0 +1,1 @@
+exports.shout = text => ({ type: 'text', text: text.toUpperCase() })

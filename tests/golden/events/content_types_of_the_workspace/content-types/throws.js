@@ -1,0 +1,2 @@
+module.exports = { id: 'x' }
+null.y

@@ -1,0 +1,1 @@
+module.exports = { id: 'twice', jsonSchema: {}, renderElement: () => ({ from: 'b' }) }

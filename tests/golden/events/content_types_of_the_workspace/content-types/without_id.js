@@ -1,0 +1,1 @@
+module.exports = { title: 'No id', renderElement: () => [] }

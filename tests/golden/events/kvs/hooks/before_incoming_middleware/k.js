@@ -1,0 +1,32 @@
+const attempt = async (name, work) => { try { const value = await work(); console.log(name, value === undefined ? 'undefined' : value instanceof Map ? value : JSON.stringify(value)) } catch (error) { console.log(name, '✗', error.name + ':', error.message, error.stack.includes(__filename) ? '' : 'NO STACK') } }
+const { kvs } = bp
+await attempt('missing', () => kvs.get('bot', 'none'))
+await kvs.set('bot', 'k', { a: [1, { b: 2 }] })
+await attempt('whole', () => kvs.get('bot', 'k'))
+await attempt('path', () => kvs.get('bot', 'k', 'a[1].b'))
+await attempt('array path', () => kvs.get('bot', 'k', ['a', 0]))
+await attempt('no path', () => kvs.get('bot', 'k', 'x.y'))
+await kvs.set('bot', 'k', 'new', 'a[1].c.d')
+await attempt('set by path', () => kvs.get('bot', 'k'))
+await kvs.set('any name at all', 'fresh', 1, 'x.y')
+await attempt('path in a missing key', () => kvs.get('any name at all', 'fresh'))
+for (const value of [null, 0, '', false, [], 'text', '\ud83d\ude00 \ud800']) { await kvs.set('bot', 'v', value); await attempt('value', () => kvs.get('bot', 'v')) }
+await attempt('exists', async () => [await kvs.exists('bot', 'v'), await kvs.exists('bot', 'none')])
+await kvs.delete('bot', 'v')
+await attempt('deleted', async () => [await kvs.exists('bot', 'v'), await kvs.get('bot', 'v')])
+await kvs.setStorageWithExpiry('bot', 'e', 'there', '6 hours')
+await kvs.set('bot', 'ms', 1, undefined, 5000)
+await attempt('expiry', async () => [await kvs.getStorageWithExpiry('bot', 'e'), await kvs.get('bot', 'ms')])
+console.log(kvs.getConversationStorageKey('web::u', 'v'), kvs.getUserStorageKey('u', 'v'), kvs.getGlobalStorageKey('v'))
+const own = kvs.forBot('bot'), all = kvs.global()
+await own.set('scoped', 1)
+await all.set('scoped', 2)
+await attempt('scoped', async () => [await kvs.get('bot', 'scoped'), await own.get('scoped'), await all.get('scoped'), await own.exists('scoped'), await own.get('k', 'a[0]')])
+console.log(Object.keys(own).join())
+for (const key of ['pre%fix_1', 'pre%fix_2', 'preXfix_1', 'pre%fiy']) { await kvs.set('bot', key, 1); await kvs.set('other', key, 1) }
+await kvs.removeStorageKeysStartingWith('pre%fix_')
+await attempt('by prefix', async () => (await Promise.all(['pre%fix_1', 'pre%fix_2', 'preXfix_1', 'pre%fiy'].map(key => kvs.exists('other', key)))))
+kvs.set('bot', 'order', 1); kvs.set('bot', 'order', 2)
+await attempt('a read sees the writes before it', () => kvs.get('bot', 'order'))
+const wrong = [() => kvs.get(), () => kvs.get('bot'), () => kvs.get('bot', undefined), () => kvs.get(undefined, 'k'), () => kvs.get('bot', 7), () => kvs.get(null, 'k'), () => kvs.get('bot', 'k', 7), () => kvs.set('bot', 'k'), () => kvs.set('bot', 'k', undefined), () => kvs.set('bot', 'k', undefined, 'path'), () => kvs.set('bot', 'k', () => 1), () => kvs.set('bot', 'k', Symbol('x')), () => kvs.set('bot', 'k', 1n), () => { const c = {}; c.c = c; return kvs.set('bot', 'k', c) }, () => kvs.setStorageWithExpiry('bot', 'k', 1, 'soon'), () => kvs.forBot(), () => kvs.forBot(7), () => kvs.forBot('bot').get(), () => kvs.getUserStorageKey(), () => kvs.getGlobalStorageKey(7), () => kvs.removeStorageKeysStartingWith(''), () => kvs.delete('bot')]
+for (const work of wrong) await attempt(String(work).slice(6), work)

@@ -1,0 +1,1 @@
+bp.kvs.gett('a')

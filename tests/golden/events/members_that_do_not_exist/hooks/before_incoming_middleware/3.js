@@ -1,0 +1,1 @@
+await bp.cms.renderElements('builtin_text', {}, event)

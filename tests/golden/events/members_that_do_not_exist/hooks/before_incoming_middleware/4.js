@@ -1,0 +1,1 @@
+bp.ghost.forBot('x').readFileAsString('a', 'b')

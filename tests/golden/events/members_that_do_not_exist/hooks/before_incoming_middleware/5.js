@@ -1,0 +1,1 @@
+bp.messaging.forBot('x')

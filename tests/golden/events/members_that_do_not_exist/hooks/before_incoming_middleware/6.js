@@ -1,0 +1,1 @@
+bp.dialog.jumpTo('x', event, 'flow')

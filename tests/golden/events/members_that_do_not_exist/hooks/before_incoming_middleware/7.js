@@ -1,0 +1,1 @@
+bp.database('table').select()

@@ -1,0 +1,2 @@
+const own = {}
+own.thing.more()

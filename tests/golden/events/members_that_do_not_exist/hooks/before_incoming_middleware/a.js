@@ -1,0 +1,2 @@
+const own = { thing: {} }
+own.thing.more()

@@ -1,0 +1,2 @@
+bp.users
+  .getAttribute('web', 'x')

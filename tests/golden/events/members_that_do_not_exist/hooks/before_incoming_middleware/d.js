@@ -1,0 +1,2 @@
+const { kvs } = bp
+kvs.nope()

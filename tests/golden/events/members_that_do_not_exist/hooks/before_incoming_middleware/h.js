@@ -1,0 +1,1 @@
+new bp.RealTimePayload('a', 'b')

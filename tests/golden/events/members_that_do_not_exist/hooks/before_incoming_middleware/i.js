@@ -1,0 +1,2 @@
+const x = bp.nothing
+console.log(x === undefined)

@@ -1,0 +1,1 @@
+console.log('start hooks of a bot do not run')

@@ -1,0 +1,2 @@
+console.log('own of', botId)
+throw new Error('while mounting')

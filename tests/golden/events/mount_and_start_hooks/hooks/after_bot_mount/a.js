@@ -1,0 +1,2 @@
+console.log('mounted', botId, typeof event)
+await bp.kvs.set(botId, 'mounted', true)

@@ -1,0 +1,1 @@
+console.log(event.type, event.botId, event.threadId === undefined)

@@ -1,0 +1,1 @@
+bp.events.replyToEvent(event, [{ type: 'text', text: 'stuck' }, { type: 'text', text: 'next' }])

@@ -1,0 +1,1 @@
+if (event.payload.text === 'stuck') return new Promise(resolve => setTimeout(resolve, 2000))

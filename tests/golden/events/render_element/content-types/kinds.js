@@ -1,0 +1,1 @@
+module.exports = { id: 'kinds', jsonSchema: {}, renderElement: data => ({ none: undefined, nothing: null, one: { a: 1 }, many: [1, 2], later: Promise.resolve({ later: 1 }), late: Promise.resolve([3]) })[data.kind] }

@@ -1,0 +1,1 @@
+module.exports = { id: 'own', title: 'Own', jsonSchema: { properties: { title: {}, inner: {}, list: {}, event: {} } }, computePreviewText: data => 'Own: ' + data.title, renderElement: (data, channel) => ({ type: 'own', channel, data: { ...data } }) }

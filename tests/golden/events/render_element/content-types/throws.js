@@ -1,0 +1,3 @@
+module.exports = { id: 'throws', jsonSchema: {}, renderElement(data) {
+  return data.no.such
+} }

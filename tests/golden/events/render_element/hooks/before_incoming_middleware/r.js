@@ -1,0 +1,21 @@
+const attempt = async (name, work) => { try { console.log(name, JSON.stringify(await work())) } catch (error) { console.log(name, '✗', error.name + ':', error.message) } }
+const render = (...args) => attempt(JSON.stringify(args.slice(0, 2)), () => bp.cms.renderElement(...args))
+event.state.user.language = event.payload.text
+const name = 'Ann'
+await render('builtin_text', { text: 'Hello {{name}}', name }, event)
+await render('#builtin_text', { text: 'x', typing: true }, event)
+await render('@builtin_text', { text: 'x', typing: 1500 }, 'web')
+await render('!builtin_text-hi', { name, event }, event)
+await render('#!builtin_text-hi', { name }, event)
+await render('!builtin_text-plain', { event }, event)
+await render('!builtin_text-struct', { event }, event)
+await render('!builtin_text-de', { event }, event)
+await render('!builtin_text-empty', { text: 'of the arguments' }, event)
+await render('!builtin_single-choice-c', { name, event }, event)
+await render('!own-1', { title: 'of the arguments', more: 1 }, event)
+await render('own', [], event)
+await render('own', { x: 1 }, { channel: 'telegram' })
+await render('builtin_text', { text: 'x' }, 'unknown-channel')
+for (const kind of ['none', 'nothing', 'one', 'many', 'later', 'late']) await render('kinds', { kind }, event)
+await attempt('variations', async () => { const seen = new Set(); for (let i = 0; i < 60; i++) seen.add((await bp.cms.renderElement('!builtin_text-vary', {}, event))[0].text); return [...seen].sort() })
+for (const args of [['!nothing', {}, event], ['!builtin_text-hii', {}, event], ['builtin_txt', {}, event], ['!builtin_text', {}, event], ['builtin_text-hi', {}, event], ['!own-a', {}, event], ['!own-x', {}, event], ['!gone-1', {}, event], ['throws', {}, event], ['bare', {}, event], [undefined, {}, event], ['', {}, event], ['builtin_text', 'text', event], ['builtin_text', {}], ['builtin_text', {}, 7], ['builtin_text', null, 'web'], ['builtin_text', undefined, 'web']]) await render(...args)

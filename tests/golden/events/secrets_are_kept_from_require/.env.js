@@ -1,0 +1,1 @@
+exports.key = 's3cret'

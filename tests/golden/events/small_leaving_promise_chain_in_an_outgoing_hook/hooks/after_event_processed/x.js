@@ -1,0 +1,1 @@
+Promise.resolve().then(() => bp.events.replyToEvent(event, [{ type: 'text', text: 'x' }]))

@@ -1,0 +1,3 @@
+var event = event
+function bp() { return 'own' }
+console.log(event.type, bp())
