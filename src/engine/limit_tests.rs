@@ -40,7 +40,7 @@ fn timers_are_counted() {
 #[test]
 fn outstanding_requests_are_counted() {
     let hook = "for (let i = 0; i < 3; i++) bp.kvs.get('b', 'k').catch(error => console.log(i, error.message))";
-    let limits = ScriptLimits { requests: 2, floating: 1, event_waiting: 50, ..limits() };
+    let limits = ScriptLimits { requests: 2, floating: 1, event_waiting: 1_000, ..limits() };
     assert_all(&of(hook, limits), &["2 bp.kvs.get: at most 2 calls may be outstanding (scripts.requests)", "went on"]);
 }
 
@@ -80,8 +80,9 @@ fn a_deep_recursion_is_a_range_error_that_a_script_may_catch() {
 
 #[test]
 fn a_hook_that_waits_too_long_is_left_behind() {
-    let hook = "return new Promise(resolve => setTimeout(resolve, 5000))";
-    let limits = ScriptLimits { hook_waiting: 20, floating: 1, event_waiting: 60, ..limits() };
+    // Long against a busy machine, short against a test.
+    let hook = "return new Promise(resolve => setTimeout(resolve, 1000))";
+    let limits = ScriptLimits { hook_waiting: 20, floating: 1, ..limits() };
     let told = of(hook, limits.clone());
     assert_all(&told, &["was still waiting for its promise after 20 ms (scripts.hookWaiting)", "went on"]);
     let files = [
@@ -99,15 +100,15 @@ fn an_event_lives_only_so_long() {
     assert_all(&told, &["the event was not over after 20 ms (scripts.eventWaiting)", "state=null"]);
     assert!(!told.contains("went on"), "{told}");
     // What floats is cancelled with it.
-    let told = of("setInterval(() => {}, 2)", ScriptLimits { floating: 1, ..limits });
+    let told = of("setInterval(() => {}, 2)", ScriptLimits { floating: 1, event_waiting: 1_000, ..limits });
     assert_all(&told, &["went on", "(scripts.eventWaiting): 1 timers and 0 calls were cancelled"]);
 }
 
 #[test]
 fn floating_work_holds_an_event_back_only_so_long() {
     let hook =
-        "setTimeout(() => { event.state.session.late = 1; bp.events.replyToEvent(event, [{ text: 'late' }]) }, 60)";
-    let told = of(hook, ScriptLimits { floating: 10, ..limits() });
+        "setTimeout(() => { event.state.session.late = 1; bp.events.replyToEvent(event, [{ text: 'late' }]) }, 500)";
+    let told = of(hook, ScriptLimits { floating: 1, ..limits() });
     let processed = told.find("processed settled=false").expect(&told);
     assert!(processed < told.find("effect 0").expect(&told), "{told}");
     assert!(!told.contains("\"late\":1"), "{told}");
