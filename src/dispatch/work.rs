@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::DispatchError;
 use super::credit::Loan;
+use super::standing::Post;
 use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
 use crate::protocol::EVENT_FRAMES;
@@ -37,12 +38,18 @@ pub(super) struct HookRun {
     pub(super) args: serde_json::Map<String, serde_json::Value>,
     /// Who waits for them; nobody when they run again after the resident worker was replaced.
     pub(super) answer: Option<oneshot::Sender<Result<Box<RawValue>, DispatchError>>>,
+    /// It was told to end, and runs again then: its source has changed.
+    pub(super) renew: bool,
 }
 
 impl HookRun {
     /// The same again, for a new resident worker.
     pub(super) fn again(&self) -> Self {
-        Self { kind: self.kind, bot: self.bot.clone(), args: self.args.clone(), answer: None }
+        Self { kind: self.kind, bot: self.bot.clone(), args: self.args.clone(), answer: None, renew: false }
+    }
+
+    pub(super) fn post(&self) -> Post {
+        (self.kind, self.bot.clone())
     }
 
     pub(super) fn answer(&mut self, result: Result<Box<RawValue>, DispatchError>) {
