@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::{self, Overrides, Problem, Settings};
@@ -276,14 +276,11 @@ async fn run_hooks(dispatcher: &Dispatcher, kind: HookKind, bot: Option<&BotId>)
     }
 }
 
-/// Runs the hooks of mounting, those of several bots side by side.
+/// Runs the hooks of mounting, of one bot after the other.
 async fn mount(dispatcher: Dispatcher, bots: Vec<BotId>) {
-    let mut mounting = JoinSet::new();
     for bot in bots {
-        let dispatcher = dispatcher.clone();
-        mounting.spawn(async move { run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await });
+        run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await;
     }
-    mounting.join_all().await;
 }
 
 fn report<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
