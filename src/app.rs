@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::{self, Overrides, Problem, Settings};
@@ -177,13 +177,13 @@ impl App {
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
-        let interval = settings.dialog.janitor_interval;
-        let cleaning = tokio::spawn(forget_expired(web.store.clone(), web.clock.clone(), interval));
+        let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
+        let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
         web::serve(listener, web::router(web), &settings.http, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
-        cleaning.abort();
+        forgetting.abort();
         dispatcher.stop(FINISHING).await;
         Ok(())
     }
@@ -258,19 +258,6 @@ fn compiling(dispatcher: &Dispatcher) -> impl Fn(Arc<Program>) -> Compiling + Se
     }
 }
 
-/// Sessions and stored values whose time is over are removed, each time that the interval (in milliseconds) is over.
-async fn forget_expired(store: Store, clock: Clock, interval: u64) {
-    loop {
-        clock.sleep_until(clock.now().saturating_add(interval)).await;
-        let store = store.clone();
-        match tokio::task::spawn_blocking(move || store.forget_expired()).await {
-            Ok(Err(error)) => tracing::warn!("what has expired could not be looked for: {error}"),
-            // It ends only with the server.
-            Ok(Ok(())) | Err(_) => {}
-        }
-    }
-}
-
 /// The hooks that run once, when the server is up and its bots are mounted.
 async fn started(dispatcher: Dispatcher, mounting: JoinHandle<()>) {
     // Bots that could not be mounted do not hold up the rest.
@@ -289,14 +276,11 @@ async fn run_hooks(dispatcher: &Dispatcher, kind: HookKind, bot: Option<&BotId>)
     }
 }
 
-/// Runs the hooks of mounting, those of several bots side by side.
+/// Runs the hooks of mounting, of one bot after the other.
 async fn mount(dispatcher: Dispatcher, bots: Vec<BotId>) {
-    let mut mounting = JoinSet::new();
     for bot in bots {
-        let dispatcher = dispatcher.clone();
-        mounting.spawn(async move { run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await });
+        run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await;
     }
-    mounting.join_all().await;
 }
 
 fn report<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
@@ -383,29 +367,6 @@ fn bots_of(workspace: &Workspace) -> BTreeSet<BotId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Expiry;
-    use crate::store::testing::{self, Fixture, Then};
-
-    #[tokio::test]
-    async fn what_has_expired_is_removed_while_the_server_runs() {
-        let fixture = Fixture::new();
-        let (store, clock) = (fixture.store.clone(), fixture.clock.clone());
-        let set = |then: Then<_>| {
-            store.kvs_change("b".into(), "k".into(), Expiry::After(5), |_| Ok("1".into()), then);
-        };
-        testing::wait(set).unwrap();
-        let cleaning = tokio::spawn(forget_expired(store.clone(), clock.clone(), 10_000));
-        let rows = || {
-            let connection = rusqlite::Connection::open(fixture.path()).unwrap();
-            connection.query_row("SELECT count(*) FROM kvs", [], |row| row.get::<_, u64>(0)).unwrap()
-        };
-        assert_eq!(rows(), 1);
-        while rows() > 0 {
-            clock.advance(Duration::from_secs(10));
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        cleaning.abort();
-    }
 
     #[tokio::test]
     async fn the_usual_port_gives_way_to_the_next_free_one_and_a_chosen_one_does_not() {

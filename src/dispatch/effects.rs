@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 use super::core::{Control, Core};
 use super::credit::Loan;
 use super::hold::typing_length;
-use super::process::printable;
 use super::stats::count;
 use super::work::{Flight, Job, Work};
 use super::{AcceptError, Notice, Shared};
@@ -15,6 +14,7 @@ use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, User
 use crate::protocol::{Effect, LogLine};
 use crate::store::{FollowUp, OutgoingMessage, Reply, StoreError};
 use crate::telemetry;
+use crate::telemetry::escape::one_line;
 
 /// The channel whose messages are kept and whose users wait while the bot types.
 const WEB: &str = "web";
@@ -61,16 +61,11 @@ impl Core {
         if flight.effects > limit || (number >= limit && !open) {
             return Err(format!("more than {limit} effects of one event"));
         }
-        flight.effect_bytes += loan.bytes();
-        let most = self.shared.settings.dispatch.effect_bytes;
-        if flight.effect_bytes as u64 > most {
-            return Err(format!("its replies and events have more than {} MB (`scripts.effectBytes`)", most >> 20));
-        }
         let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
             Ok((key, effect)) => return self.take_effect(dispatch, number, key, *effect, loan),
             Err(why) => why,
         };
-        let why = printable(&refused);
+        let why = one_line(&refused);
         match &flight.work {
             Work::Event(job) => {
                 let Job { event, .. } = job;
@@ -143,13 +138,13 @@ impl Core {
             }
             deliver_at = self.holds.deliver_at(&key, now);
         }
-        let (message_type, payload) = web_shape(&key.channel, effect.kind, effect.payload);
+        let payload = effect.payload;
         let message_text = effect.preview.or_else(|| text_of(&payload));
         let copy = collected.then(|| payload.clone());
         let out = OutgoingMessage {
             session: SessionKey { conversation: key.clone(), thread },
             payload,
-            message_type: message_type.into(),
+            message_type: effect.kind.into(),
             message_text,
             deliver_at,
             sent_on: deliver_at,
@@ -223,19 +218,6 @@ fn followed(
     }
 }
 
-/// The web sender takes `default` for text and says so in the payload; other channels get the payload as it is.
-fn web_shape(channel: &str, kind: String, payload: Box<RawValue>) -> (String, Box<RawValue>) {
-    if channel != WEB || kind != "default" {
-        return (kind, payload);
-    }
-    let shaped = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(payload.get()).ok();
-    let shaped = shaped.and_then(|mut map| {
-        map.insert("type".to_owned(), "text".into());
-        serde_json::value::to_raw_value(&map).ok()
-    });
-    ("text".to_owned(), shaped.unwrap_or(payload))
-}
-
 /// The `text` of a payload, where it is a string.
 fn text_of(payload: &RawValue) -> Option<String> {
     #[derive(serde::Deserialize)]
@@ -265,16 +247,6 @@ mod tests {
 
     fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn the_web_sender_takes_default_for_text() {
-        let (kind, payload) = web_shape("web", "default".into(), raw(r#"{"a":1,"text":"x"}"#));
-        assert_eq!((kind.as_str(), payload.get()), ("text", r#"{"a":1,"text":"x","type":"text"}"#));
-        let (kind, payload) = web_shape("api", "default".into(), raw(r#"{"text":"x"}"#));
-        assert_eq!((kind.as_str(), payload.get()), ("default", r#"{"text":"x"}"#));
-        let (kind, payload) = web_shape("web", "default".into(), raw("\"x\""));
-        assert_eq!((kind.as_str(), payload.get()), ("text", "\"x\""));
     }
 
     #[test]

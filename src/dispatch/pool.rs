@@ -17,6 +17,7 @@ use super::verdict::Cause;
 use super::{DispatchError, LockedIn, Shared};
 use crate::config::LockIn;
 use crate::protocol::{Compiled, Frame, FrameKind, Ready, Running};
+use crate::telemetry::escape::one_line;
 
 /// Suspects that run at once, each in a worker of its own.
 const ALONE_AT_ONCE: usize = 2;
@@ -334,7 +335,7 @@ impl Core {
         if cfg!(target_os = "linux") && self.shared.settings.dispatch.lock_in == LockIn::On && !locked {
             self.pool.broken = Some(DispatchError::Worker(format!(
                 "they cannot lock themselves in on this system (`{}`); set `scripts.lockIn` to \"off\" to run without",
-                process::printable(&ready.lock_in)
+                one_line(&ready.lock_in)
             )));
             self.tell_ready();
             return Err("it is not locked in".to_owned());
@@ -370,7 +371,7 @@ impl Core {
     /// What this worker says no longer counts, and it is killed. If it was at one of its own dispatches, that one is
     /// guilty.
     pub(super) fn distrust(&mut self, id: u32, dispatch: Option<u64>, why: String) {
-        let why = process::printable(&why);
+        let why = one_line(&why);
         let what = format!("its worker broke the protocol: {why}");
         let cause = match dispatch.filter(|dispatch| self.flights.get(dispatch).is_some_and(|f| f.worker == id)) {
             Some(dispatch) => Cause::Guilty { dispatch, what, hook: None, file: None },

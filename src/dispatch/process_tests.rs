@@ -2,6 +2,7 @@
 //! lie or take their time. The worker is this test executable, started again to run only [`worker`].
 
 mod hostile;
+mod standing;
 mod worker;
 
 use std::collections::HashMap;
@@ -72,9 +73,14 @@ fn program(sources: &[&str]) -> Program {
 
 impl Server {
     fn serve(&self) -> &Self {
+        self.serve_with(super::standing::Sources::new())
+    }
+
+    /// Serves a program in which the sources of standing hooks come to that.
+    fn serve_with(&self, sources: super::standing::Sources) -> &Self {
         let bots = vec![BotId::parse("bot").unwrap()];
         let frame = to_frame(&program(&[]), 1 << 20).unwrap();
-        self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots });
+        self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots, sources });
         self
     }
 

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use super::process::{self, Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
+use super::process::{Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
 use super::requests::result_body;
 use super::{Attempt, DispatchError, hello, to_frame};
 use crate::config::Settings;
@@ -17,6 +17,7 @@ use crate::protocol::{
 };
 use crate::services::{Caller, Line, Services};
 use crate::telemetry;
+use crate::telemetry::escape::one_line;
 
 /// How long a worker may take to stand ready.
 const READY: Duration = Duration::from_secs(10);
@@ -220,7 +221,7 @@ impl Solo {
                 match message {
                     Message::Effect { dispatch: DISPATCH, effect: Ok(effect), .. } => see(Seen::Effect(effect)),
                     Message::Effect { dispatch: DISPATCH, effect: Err(why), .. } => {
-                        tracing::error!("an event that the script made is refused: {}", process::printable(&why));
+                        tracing::error!("an event that the script made is refused: {}", one_line(&why));
                     }
                     Message::Log { line, .. } => see(Seen::Log(line)),
                     Message::Request { dispatch: DISPATCH, number, method, args, .. } => {
