@@ -100,6 +100,7 @@ impl App {
         let store = Store::open_with(&root.join("data.db"), options.clock.clone(), lifetimes)?;
         let (directory, bots) = watch::channel(Arc::default());
         let services = Services::new(store.clone(), bots, Arc::clone(&settings))?;
+        services.serve_workspace(&root);
         let (clock, command) = (options.clock, options.worker);
         let dispatcher =
             Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
@@ -152,6 +153,11 @@ impl App {
     /// The settings in force; the port is the one that is open.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What is stored, for those who look from beside: nobody else may open the file while this server has it.
+    pub fn store(&self) -> Store {
+        self.web.store.clone()
     }
 
     /// The workspace in service.

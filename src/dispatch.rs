@@ -238,7 +238,7 @@ impl Dispatcher {
             let (answer, receiver) = oneshot::channel();
             let program = attempt.program();
             let frame = to_frame(program, self.0.settings.scripts.frame)?;
-            self.0.tell(Control::Compile { frame, files: program.scripts.len(), answer });
+            self.0.tell(Control::Compile { frame, files: paths(program), answer });
             if let Some(outcome) = attempt.outcome(receiver.await.unwrap_or(Err(DispatchError::Stopping))) {
                 return outcome;
             }
@@ -341,6 +341,10 @@ impl<'p> Attempt<'p> {
 }
 
 /// A program as it is sent to workers, of `limit` bytes at most: each worker holds it as a whole.
+fn paths(program: &Program) -> Vec<Arc<str>> {
+    program.scripts.iter().map(|script| Arc::clone(&script.path)).collect()
+}
+
 fn to_frame(program: &Program, limit: u64) -> Result<Bytes, DispatchError> {
     let text = serde_json::to_vec(program).map_err(|error| DispatchError::Program(error.to_string()))?;
     if text.len() as u64 > limit {

@@ -7,6 +7,7 @@ mod args;
 mod bots;
 mod call;
 mod dialog;
+mod experimental;
 mod http;
 mod kvs;
 mod path;
@@ -14,7 +15,8 @@ mod security;
 mod users;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -92,6 +94,8 @@ struct Inner {
     store: Store,
     bots: watch::Receiver<Arc<BotDirectory>>,
     settings: Arc<Settings>,
+    /// The workspace's folder, where there is one.
+    root: OnceLock<PathBuf>,
     /// For signatures; never leaves the server.
     secret: String,
     /// Destinations by name in lower case.
@@ -131,6 +135,8 @@ const METHODS: &[Method] = &[
     Method { name: "http.deleteShortLink", run: http::delete_short_link },
     Method { name: "config.getBotpressConfig", run: bots::configuration },
     Method { name: "security.getMessageSignature", run: security::signature },
+    Method { name: "experimental.disableHook", run: experimental::disable_hook },
+    Method { name: "experimental.enableHook", run: experimental::enable_hook },
 ];
 
 impl Services {
@@ -148,10 +154,16 @@ impl Services {
             store,
             bots,
             settings,
+            root: OnceLock::new(),
             secret,
             links: Mutex::default(),
             unsettled: Mutex::default(),
         })))
+    }
+
+    /// Says where the workspace lies, for calls that change its files. The first word counts.
+    pub fn serve_workspace(&self, root: &Path) {
+        self.0.root.get_or_init(|| root.to_owned());
     }
 
     /// Calls a method with its arguments, a JSON array. The answer is JSON text; an **empty text is `undefined`**.

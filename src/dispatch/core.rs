@@ -66,7 +66,7 @@ pub(super) enum Control {
     },
     Compile {
         frame: Bytes,
-        files: usize,
+        files: Vec<Arc<str>>,
         answer: oneshot::Sender<Result<Compiled, DispatchError>>,
     },
     RunHooks(HookRun),
@@ -243,6 +243,7 @@ impl Core {
     fn message(&mut self, worker: u32, message: Message) -> Result<(), (Option<u64>, String)> {
         match message {
             Message::Ready(ready) => self.worker_ready(worker, ready).map_err(|why| (None, why)),
+            Message::Compiling(script) => self.compiling(worker, script).map_err(|why| (None, why)),
             Message::Compiled(compiled) => self.compiled(worker, compiled).map_err(|why| (None, why)),
             Message::Beat(beat) => self.beat(worker, beat).map_err(|why| (None, why)),
             Message::Request { dispatch, number, method, args } => {

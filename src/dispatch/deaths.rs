@@ -71,8 +71,9 @@ impl Core {
 
     fn end_compilation(&mut self, worker: &mut Worker, cause: &Cause) {
         if let Some(compiling) = worker.compiling.take() {
-            let row = worker.running.iter().find(|row| row.dispatch == 0);
-            let file = row.map(|row| row.file.clone()).or_else(|| file(cause)).filter(|file| !file.is_empty());
+            // What a beat said is older than what the worker said it begins with.
+            let row = || worker.running.iter().find(|row| row.dispatch == 0).map(|row| row.file.clone());
+            let file = compiling.file().or_else(row).or_else(|| file(cause)).filter(|file| !file.is_empty());
             // Who asked may have gone.
             let _ = compiling.answer.send(Err(DispatchError::Compiler { why: what(cause), file }));
         }

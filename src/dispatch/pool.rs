@@ -1,6 +1,7 @@
 //! The worker processes: how many of which role, who is ready, who takes the next event.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -73,9 +74,20 @@ pub(super) struct Worker {
 pub(super) struct Compiling {
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Result<Compiled, DispatchError>>,
+    /// The candidate's scripts.
+    files: Vec<Arc<str>>,
+    /// The one it has begun with.
+    at: Option<usize>,
 }
 
-type CompileRequest = (Bytes, usize, oneshot::Sender<Result<Compiled, DispatchError>>);
+impl Compiling {
+    /// The file it is at, as far as the worker said.
+    pub(super) fn file(&self) -> Option<String> {
+        self.at.and_then(|at| self.files.get(at)).map(ToString::to_string)
+    }
+}
+
+type CompileRequest = (Bytes, Vec<Arc<str>>, oneshot::Sender<Result<Compiled, DispatchError>>);
 
 /// All workers.
 #[derive(Debug)]
@@ -404,12 +416,21 @@ impl Core {
             if answer.is_closed() {
                 continue;
             }
-            let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files).unwrap_or(u32::MAX));
+            let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files.len()).unwrap_or(u32::MAX));
             let deadline = Instant::now() + allowed.clamp(COMPILE_FILE, COMPILE_ALL);
-            spare.compiling = Some(Compiling { deadline, answer });
+            spare.compiling = Some(Compiling { deadline, answer, files, at: None });
             // A worker that is gone is noticed by its reader.
             let _ = spare.out.send(Frame::new(FrameKind::Compile, frame));
         }
+    }
+
+    pub(super) fn compiling(&mut self, id: u32, script: u32) -> Result<(), String> {
+        let compiling = self.pool.workers.get_mut(&id).and_then(|worker| worker.compiling.as_mut());
+        let Some(compiling) = compiling.filter(|compiling| (script as usize) < compiling.files.len()) else {
+            return Err("it compiles what nobody asked for".to_owned());
+        };
+        compiling.at = Some(script as usize);
+        Ok(())
     }
 
     pub(super) fn compiled(&mut self, id: u32, compiled: Compiled) -> Result<(), String> {

@@ -69,6 +69,7 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(super) enum Message {
     Ready(Ready),
+    Compiling(u32),
     Compiled(Compiled),
     Beat(Beat),
     Request {
@@ -227,6 +228,7 @@ fn message(frame: Frame) -> Result<Message, String> {
     let Frame { kind, dispatch, number, body } = frame;
     Ok(match kind {
         FrameKind::Ready => Message::Ready(json(kind, &body)?),
+        FrameKind::Compiling => Message::Compiling(number),
         FrameKind::Compiled => Message::Compiled(json(kind, &body)?),
         FrameKind::Beat => Message::Beat(json(kind, &body)?),
         FrameKind::Request => request(dispatch, number, body)?,

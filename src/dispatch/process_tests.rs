@@ -258,6 +258,17 @@ async fn a_file_that_hangs_the_compiler_is_named_and_the_rest_compiles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_ends_the_compiler_at_once_is_named_and_the_rest_compiles() {
+    let server = server(settings()).await;
+    let compiled = server.dispatcher.compile(&program(&["fine", "crash", "fine", "crash"])).await.unwrap();
+    let failed: Vec<u32> = compiled.failures.iter().map(|failure| failure.script).collect();
+    assert_eq!(failed, [1, 3]);
+    assert!(compiled.failures[0].error.message.contains("its worker died"), "{:?}", compiled.failures);
+    let alone = solo::compile(&settings(), &worker(), &program(&["crash", "fine"])).await.unwrap();
+    assert_eq!(alone.failures.iter().map(|failure| failure.script).collect::<Vec<_>>(), [0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hooks_without_an_event_run_in_the_resident_worker() {
     let server = server(settings()).await;
     server.serve();

@@ -117,9 +117,11 @@ impl Solo {
             for message in messages {
                 match message {
                     Message::Compiled(compiled) => return Ok(compiled),
+                    Message::Compiling(script) => {
+                        last = candidate.scripts.get(script as usize).map(|script| script.path.to_string());
+                    }
                     Message::Log { line, .. } => telemetry::script_line(&line, None),
                     Message::Beat(beat) => {
-                        last = beat.running.first().map(|running| running.file.clone()).or(last);
                         overrun(&beat, self.settings.dispatch.grace)
                             .map_err(|error| broken(error.to_string(), last.clone()))?;
                     }

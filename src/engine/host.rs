@@ -62,6 +62,9 @@ impl IdSource {
     }
 }
 
+/// Bytes that are kept back to be sent together.
+const MOST_KEPT: usize = 256 << 10;
+
 /// Errors of one event that are written to the log; the rest is counted.
 const MOST_REPORTS: u32 = 50;
 
@@ -256,12 +259,7 @@ impl Host {
         self.meter.status().script.store(script, Ordering::Relaxed);
         if self.hello.suspect {
             self.flush();
-            self.outbox.send(
-                FrameKind::Beat,
-                0,
-                0,
-                &Beat { running: self.running(script).into_iter().collect(), ..Beat::default() },
-            );
+            self.outbox.send(FrameKind::Beat, 0, 0, &Beat { running: self.running(script).into_iter().collect() });
         }
         self.script.replace(script)
     }
@@ -340,16 +338,16 @@ impl Host {
         self.frame(FrameKind::Log, 0, &serde_json::to_vec(&line).unwrap_or_default());
         // Whoever develops a hook looks at the log of the one that hangs.
         if self.hello.trace {
-            self.flush();
+            self.meter.outside(|| self.flush());
         } else {
             self.flush_if_slow();
         }
     }
 
-    /// Sends what was appended, if the script has been computing for a while: it may never come to an end.
+    /// Sends what was appended, if it is much or if the script has been computing for a while: it may never come to an end.
     fn flush_if_slow(&self) {
-        if self.meter.is_slow() {
-            self.flush();
+        if self.buffer.borrow().len() > MOST_KEPT || self.meter.is_slow() {
+            self.meter.outside(|| self.flush());
         }
     }
 

@@ -159,6 +159,22 @@ impl Meter {
         self.slice.get().is_some_and(|(begun, _)| begun.elapsed() > WORTH_CHECKING / 10)
     }
 
+    /// Runs something of the host's that may have to wait for the server, within a slice: that time is not the script's.
+    pub fn outside<R>(&self, run: impl FnOnce() -> R) -> R {
+        let Some((begun, allowed)) = self.slice.get() else { return run() };
+        let running = self.status.running().is_some();
+        self.status.end();
+        let left = Instant::now();
+        let result = run();
+        let waited = left.elapsed();
+        if let (true, Some(deadline)) = (running, self.deadline.get()) {
+            self.slice.set(Some((begun + waited, allowed)));
+            self.deadline.set(Some(deadline + waited));
+            self.status.begin(begun + waited, allowed);
+        }
+        result
+    }
+
     /// Computing time of the event so far.
     pub fn event_used(&self) -> Duration {
         self.event_used.get()
@@ -248,6 +264,8 @@ impl Meter {
         self.deadline.set(Some(begun + allowed));
         self.status.begin(begun, allowed);
         let result = run();
+        // Waiting for the server has moved the beginning.
+        let begun = self.slice.get().map_or(begun, |(begun, _)| begun);
         let mut used = begun.elapsed();
         if used > WORTH_CHECKING {
             used = self.computed(used);
@@ -296,6 +314,22 @@ mod tests {
         // As on a busy machine: stopped by the clock, with processor time left.
         meter.slice(|| meter.fired.set(true));
         assert_eq!(meter.overrun(), Some(Overrun::Event(500)));
+    }
+
+    #[test]
+    fn waiting_for_the_server_is_not_the_scripts_time() {
+        let status = Arc::new(Status::default());
+        let limits = ScriptLimits { hook_running: 20, ..ScriptLimits::default() };
+        let meter = Meter::new(limits, Arc::clone(&status));
+        meter.begin_event(Duration::ZERO);
+        meter.slice(|| {
+            meter.outside(|| {
+                assert_eq!(status.running(), None);
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(50) {}
+            });
+            assert!(status.running().unwrap().0 < 20, "it waited for longer than it may run");
+        });
     }
 
     #[test]
