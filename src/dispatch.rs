@@ -8,6 +8,7 @@ mod accept;
 mod admission;
 mod collect;
 mod core;
+mod credit;
 mod deaths;
 mod effects;
 mod hello;

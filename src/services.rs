@@ -110,33 +110,35 @@ type Answer = Result<String, ServiceError>;
 /// One method: its name and what it does.
 struct Method {
     name: &'static str,
+    /// It answers with what is stored, which may be long.
+    reads: bool,
     run: fn(&Call<'_>) -> Result<Outcome, ServiceError>,
 }
 
 /// Every method, in the order of the reference.
 const METHODS: &[Method] = &[
-    Method { name: "users.getOrCreateUser", run: users::get_or_create },
-    Method { name: "users.getAttributes", run: users::attributes },
-    Method { name: "users.setAttributes", run: users::set },
-    Method { name: "users.updateAttributes", run: users::update },
-    Method { name: "users.getAllUsers", run: users::all },
-    Method { name: "users.getUserCount", run: users::count },
-    Method { name: "dialog.deleteSession", run: dialog::delete_session },
-    Method { name: "kvs.get", run: kvs::get },
-    Method { name: "kvs.set", run: kvs::set },
-    Method { name: "kvs.delete", run: kvs::delete },
-    Method { name: "kvs.exists", run: kvs::exists },
-    Method { name: "kvs.setStorageWithExpiry", run: kvs::set_with_expiry },
-    Method { name: "kvs.getStorageWithExpiry", run: kvs::get_with_expiry },
-    Method { name: "kvs.removeStorageKeysStartingWith", run: kvs::remove_prefix },
-    Method { name: "bots.getAllBots", run: bots::all },
-    Method { name: "bots.getBotById", run: bots::by_id },
-    Method { name: "http.createShortLink", run: http::create_short_link },
-    Method { name: "http.deleteShortLink", run: http::delete_short_link },
-    Method { name: "config.getBotpressConfig", run: bots::configuration },
-    Method { name: "security.getMessageSignature", run: security::signature },
-    Method { name: "experimental.disableHook", run: experimental::disable_hook },
-    Method { name: "experimental.enableHook", run: experimental::enable_hook },
+    Method { name: "users.getOrCreateUser", reads: true, run: users::get_or_create },
+    Method { name: "users.getAttributes", reads: true, run: users::attributes },
+    Method { name: "users.setAttributes", reads: false, run: users::set },
+    Method { name: "users.updateAttributes", reads: false, run: users::update },
+    Method { name: "users.getAllUsers", reads: true, run: users::all },
+    Method { name: "users.getUserCount", reads: false, run: users::count },
+    Method { name: "dialog.deleteSession", reads: false, run: dialog::delete_session },
+    Method { name: "kvs.get", reads: true, run: kvs::get },
+    Method { name: "kvs.set", reads: false, run: kvs::set },
+    Method { name: "kvs.delete", reads: false, run: kvs::delete },
+    Method { name: "kvs.exists", reads: true, run: kvs::exists },
+    Method { name: "kvs.setStorageWithExpiry", reads: false, run: kvs::set_with_expiry },
+    Method { name: "kvs.getStorageWithExpiry", reads: true, run: kvs::get_with_expiry },
+    Method { name: "kvs.removeStorageKeysStartingWith", reads: false, run: kvs::remove_prefix },
+    Method { name: "bots.getAllBots", reads: false, run: bots::all },
+    Method { name: "bots.getBotById", reads: false, run: bots::by_id },
+    Method { name: "http.createShortLink", reads: false, run: http::create_short_link },
+    Method { name: "http.deleteShortLink", reads: false, run: http::delete_short_link },
+    Method { name: "config.getBotpressConfig", reads: false, run: bots::configuration },
+    Method { name: "security.getMessageSignature", reads: false, run: security::signature },
+    Method { name: "experimental.disableHook", reads: false, run: experimental::disable_hook },
+    Method { name: "experimental.enableHook", reads: false, run: experimental::enable_hook },
 ];
 
 impl Services {
@@ -197,6 +199,11 @@ impl Services {
     /// The application's secret, for tokens.
     pub fn app_secret(&self) -> &str {
         &self.0.secret
+    }
+
+    /// Whether a method's answer may be long: as long as what is stored.
+    pub fn reads(method: &str) -> bool {
+        METHODS.iter().any(|known| known.name == method && known.reads)
     }
 
     fn begin(&self, caller: &Caller, method: &str, args: &RawValue) -> Result<Outcome, ServiceError> {
@@ -323,6 +330,16 @@ mod tests {
         bench.fixture.clock.advance(std::time::Duration::from_secs(600));
         assert_eq!(bench.get("kvs.getStorageWithExpiry", value!(["b", "e"])), "");
         assert_eq!(bench.get("kvs.get", value!(["b", "f"])), "");
+    }
+
+    #[test]
+    fn a_value_does_not_grow_past_what_can_be_read_again() {
+        let bench = Bench::new();
+        let long = "x".repeat(9 << 20);
+        bench.get("kvs.set", value!(["b", "k", long, "one"]));
+        let error = bench.call("kvs.set", value!(["b", "k", long, "two"])).unwrap_err();
+        assert!(error.starts_with("bp.kvs.set: the value would have"), "{error}");
+        assert_eq!(bench.get("kvs.get", value!(["b", "k", "two"])), "");
     }
 
     #[test]

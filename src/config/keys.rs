@@ -89,6 +89,12 @@ pub const MAIN: &[Key<Settings>] = &[
     },
     Key { path: "scripts.linksOutside", kind: Kind::Flag, set: |s, v, _| s.links_outside = v.flag() },
     Key { path: "scripts.grace", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.grace = v.whole() },
+    Key { path: "scripts.buffered", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.buffered = v.whole() },
+    Key {
+        path: "scripts.effectBytes",
+        kind: Kind::Size(MB, 1 << 40),
+        set: |s, v, _| s.dispatch.effect_bytes = v.whole(),
+    },
     Key { path: "scripts.silence", kind: Kind::Duration(100), set: |s, v, _| s.dispatch.silence = v.whole() },
     Key { path: "scripts.hookRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_running = v.whole() },
     Key { path: "scripts.eventRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_running = v.whole() },

@@ -83,6 +83,10 @@ pub struct DispatchSettings {
     pub all_resident: u64,
     /// `scripts.grace`: milliseconds past its budget after which a running script's worker is killed.
     pub grace: u64,
+    /// `scripts.buffered`: bytes on their way between the server and one worker, each way; who is over it waits.
+    pub buffered: u64,
+    /// `scripts.effectBytes`: bytes of all replies and events of one event; more end it.
+    pub effect_bytes: u64,
     /// `scripts.silence`: milliseconds without a sign of life after which a worker is killed.
     pub silence: u64,
     /// `queue.inFlight`: events with the workers at once.
@@ -105,6 +109,8 @@ impl Default for DispatchSettings {
             worker_resident: 512 << 20,
             all_resident: 1 << 30,
             grace: 200,
+            buffered: 64 << 20,
+            effect_bytes: 64 << 20,
             silence: 1_000,
             in_flight: 512,
             in_flight_per_bot: 64,

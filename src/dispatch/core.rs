@@ -15,7 +15,7 @@ use super::collect::{Collector, Collectors};
 use super::hold::Holds;
 use super::outcome::Finishing;
 use super::pool::{Pool, Role};
-use super::process::{FromWorker, Message};
+use super::process::{FromWorker, Message, Out};
 use super::stats::{count, gauge};
 use super::turns::{Limits, Turns};
 use super::watch::Watch;
@@ -246,20 +246,20 @@ impl Core {
             Message::Compiling(script) => self.compiling(worker, script).map_err(|why| (None, why)),
             Message::Compiled(compiled) => self.compiled(worker, compiled).map_err(|why| (None, why)),
             Message::Beat(beat) => self.beat(worker, beat).map_err(|why| (None, why)),
-            Message::Request { dispatch, number, method, args } => {
+            Message::Request { dispatch, number, method, args, loan } => {
                 let Some(out) = self.pool.out(worker) else { return Ok(()) };
                 let shared = Arc::clone(&self.shared);
                 let frame = shared.settings.scripts.frame;
                 let flight = self.flight(worker, dispatch)?;
                 flight.count_bytes(args.get().len(), frame).map_err(|why| (Some(dispatch), why))?;
-                let ask = super::work::Ask { number, method, args };
+                let ask = super::work::Ask { number, method, args, loan };
                 super::requests::ask(&shared, dispatch, flight, &out, ask).map_err(|why| (Some(dispatch), why))
             }
-            Message::Effect { dispatch, number, effect } => {
+            Message::Effect { dispatch, number, effect, loan } => {
                 let frame = self.shared.settings.scripts.frame;
                 let bytes = effect.as_ref().map_or(0, |effect| effect.payload.get().len());
                 self.flight(worker, dispatch)?.count_bytes(bytes, frame).map_err(|why| (Some(dispatch), why))?;
-                self.effect(dispatch, number, effect).map_err(|why| (Some(dispatch), why))
+                self.effect(dispatch, number, effect, loan).map_err(|why| (Some(dispatch), why))
             }
             Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),
             Message::Log { dispatch, line } => {
@@ -272,9 +272,9 @@ impl Core {
                 super::effects::log(Some(flight), *line);
                 Ok(())
             }
-            Message::Processed { dispatch, body, processed } => {
+            Message::Processed { dispatch, body, processed, loan } => {
                 self.flight(worker, dispatch)?;
-                self.processed(dispatch, body, *processed).map_err(|why| (Some(dispatch), why))
+                self.processed(dispatch, body, *processed, loan).map_err(|why| (Some(dispatch), why))
             }
             Message::Settled { dispatch, settled } => {
                 self.flight(worker, dispatch)?;
@@ -400,13 +400,12 @@ impl Core {
         self.launch(Work::Hooks(run), worker, &out, body.freeze());
     }
 
-    fn launch(&mut self, work: Work, worker: u32, out: &mpsc::UnboundedSender<Frame>, body: Bytes) {
+    fn launch(&mut self, work: Work, worker: u32, out: &Out, body: Bytes) {
         let dispatch = self.next_dispatch;
         self.next_dispatch += 1;
         self.pool.launched(worker);
         self.flights.insert(dispatch, Flight::new(work, worker, self.shared.started));
-        // A worker that is gone is noticed by its reader, and the flight with it.
-        let _ = out.send(Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body });
+        out.send(Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body });
     }
 
     fn pump_hooks(&mut self) {
@@ -428,8 +427,7 @@ impl Core {
                 (&flight.work, self.pool.out(flight.worker))
                 && !published.bots.contains(bot)
             {
-                // A worker that is gone is noticed by its reader.
-                let _ = out.send(Frame { kind: FrameKind::Cancel, dispatch: *dispatch, number: 0, body: Bytes::new() });
+                out.send(Frame { kind: FrameKind::Cancel, dispatch: *dispatch, number: 0, body: Bytes::new() });
             }
         }
         self.program = Some(published);

@@ -137,7 +137,7 @@ impl Core {
         }
         let event = job.event.id;
         let session = job.event.session();
-        let finishing = Finishing { event, session, body: None, settles: true, tries: 0, runs: job.runs };
+        let finishing = Finishing { event, session, body: None, _loan: None, settles: true, tries: 0, runs: job.runs };
         match aside {
             None => self.shared.finish(finishing, None),
             Some(reason) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::core::{Control, Core};
+use super::credit::Loan;
 use super::hold::typing_length;
 use super::process::printable;
 use super::stats::count;
@@ -50,6 +51,7 @@ impl Core {
         dispatch: u64,
         number: u32,
         effect: Result<Box<Effect>, String>,
+        loan: Loan,
     ) -> Result<(), String> {
         let limit = self.shared.settings.scripts.effects;
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
@@ -57,8 +59,13 @@ impl Core {
         if flight.effects > limit || number >= limit {
             return Err(format!("more than {limit} effects of one event"));
         }
+        flight.effect_bytes += loan.bytes();
+        let most = self.shared.settings.dispatch.effect_bytes;
+        if flight.effect_bytes as u64 > most {
+            return Err(format!("its replies and events have more than {} MB (`scripts.effectBytes`)", most >> 20));
+        }
         let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
-            Ok((key, effect)) => return self.take_effect(dispatch, number, key, *effect),
+            Ok((key, effect)) => return self.take_effect(dispatch, number, key, *effect, loan),
             Err(why) => why,
         };
         let why = printable(&refused);
@@ -75,7 +82,14 @@ impl Core {
         Ok(())
     }
 
-    fn take_effect(&mut self, dispatch: u64, number: u32, key: ConversationKey, effect: Effect) -> Result<(), String> {
+    fn take_effect(
+        &mut self,
+        dispatch: u64,
+        number: u32,
+        key: ConversationKey,
+        effect: Effect,
+        loan: Loan,
+    ) -> Result<(), String> {
         let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
         // Hooks without an event are no event's second run: each of their effects stands for itself.
         let (event, own) = match &flight.work {
@@ -87,14 +101,21 @@ impl Core {
             tracing::warn!(bot = %key.bot, "an event for bot {} is dropped: there is no such bot", key.bot);
         } else if effect.direction == OUTGOING {
             let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
-            self.outgoing(event, number, key, effect, collected);
+            self.outgoing((event, number), key, effect, collected, loan);
         } else {
-            self.incoming(event, number, key, effect);
+            self.incoming((event, number), key, effect, loan);
         }
         Ok(())
     }
 
-    fn outgoing(&mut self, event: EventId, number: u32, key: ConversationKey, effect: Effect, collected: bool) {
+    fn outgoing(
+        &mut self,
+        (event, number): (EventId, u32),
+        key: ConversationKey,
+        effect: Effect,
+        collected: bool,
+        loan: Loan,
+    ) {
         let now = self.shared.clock.now();
         let thread: Option<Arc<str>> = effect.thread_id.map(Arc::from);
         let shared = Arc::clone(&self.shared);
@@ -120,22 +141,25 @@ impl Core {
             deliver_at,
             sent_on: deliver_at,
         };
-        self.shared.store.reply(event, number, out, move |result| match result {
-            Ok(Reply::AlreadyStored) => {}
-            Ok(reply) => {
-                count(&shared.counters.replies_committed);
-                if let Reply::Stored(message) = reply {
-                    shared.notify(Notice::Stored { key, deliver_at, message: Arc::new(message) });
+        self.shared.store.reply(event, number, out, move |result| {
+            drop(loan);
+            match result {
+                Ok(Reply::AlreadyStored) => {}
+                Ok(reply) => {
+                    count(&shared.counters.replies_committed);
+                    if let Reply::Stored(message) = reply {
+                        shared.notify(Notice::Stored { key, deliver_at, message: Arc::new(message) });
+                    }
+                    if let Some(payload) = copy {
+                        shared.tell(Control::Replied { event, payload });
+                    }
                 }
-                if let Some(payload) = copy {
-                    shared.tell(Control::Replied { event, payload });
-                }
+                Err(error) => tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}"),
             }
-            Err(error) => tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}"),
         });
     }
 
-    fn incoming(&mut self, event: EventId, number: u32, key: ConversationKey, effect: Effect) {
+    fn incoming(&mut self, (event, number): (EventId, u32), key: ConversationKey, effect: Effect, loan: Loan) {
         let draft = EventDraft {
             key: key.clone(),
             thread: effect.thread_id.map(Arc::from),
@@ -152,7 +176,10 @@ impl Core {
             return;
         }
         let shared = Arc::clone(&self.shared);
-        self.shared.store.follow_up(event, number, draft, move |result| followed(&shared, event, &key, bytes, result));
+        self.shared.store.follow_up(event, number, draft, move |result| {
+            drop(loan);
+            followed(&shared, event, &key, bytes, result);
+        });
     }
 
     /// A line of the worker itself. More than a few hundred between two looks at it are a flood.

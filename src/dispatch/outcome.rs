@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::Shared;
 use super::core::{Control, Core};
+use super::credit::Loan;
 use super::stats::count;
 use super::traces::Trace;
 use super::work::{Job, Work};
@@ -30,6 +31,8 @@ pub(super) struct Finishing {
     pub(super) session: SessionKey,
     /// The `Processed` frame, to take the state from again if the first try fails; none for an event that was ended.
     pub(super) body: Option<Bytes>,
+    /// The bytes of that frame, until its end is stored.
+    pub(super) _loan: Option<Loan>,
     /// Nothing follows: who waits for the replies is answered.
     pub(super) settles: bool,
     pub(super) tries: u32,
@@ -38,7 +41,13 @@ pub(super) struct Finishing {
 }
 
 impl Core {
-    pub(super) fn processed(&mut self, dispatch: u64, body: Bytes, processed: Processed) -> Result<(), String> {
+    pub(super) fn processed(
+        &mut self,
+        dispatch: u64,
+        body: Bytes,
+        processed: Processed,
+        loan: Loan,
+    ) -> Result<(), String> {
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
         if std::mem::replace(&mut flight.processed, true) {
             return Err("it said twice that an event is processed".to_owned());
@@ -59,7 +68,8 @@ impl Core {
                     self.collectors.ended(event, processed.event);
                 }
                 let session = job.event.session();
-                let finishing = Finishing { event, session, body: Some(body), settles, tries: 0, runs };
+                let finishing =
+                    Finishing { event, session, body: Some(body), _loan: Some(loan), settles, tries: 0, runs };
                 self.shared.finish(finishing, processed.state);
             }
         }

@@ -9,8 +9,9 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::{Control, Core, Published};
+use super::credit::Credit;
 use super::hello::hello;
-use super::process::{self, FromWorker, Process};
+use super::process::{self, FromWorker, Out, Process};
 use super::stats::gauge;
 use super::verdict::Cause;
 use super::{DispatchError, LockedIn, Shared};
@@ -49,7 +50,11 @@ pub(super) struct Worker {
     /// Until it is handed to the task that waits for its end.
     pub(super) child: Option<Child>,
     pub(super) pid: u32,
-    out: mpsc::UnboundedSender<Frame>,
+    pub(super) out: Out,
+    /// What it sent and the server is not done with: while there is no room, it is not listened to.
+    pub(super) inward: std::sync::Arc<Credit>,
+    /// Its silence counts from here on: until then nobody listened.
+    pub(super) excused: Instant,
     pub(super) heard: std::sync::Arc<std::sync::atomic::AtomicU64>,
     pub(super) spawned: Instant,
     pub(super) ready: bool,
@@ -127,7 +132,7 @@ impl Pool {
         }
     }
 
-    pub(super) fn out(&self, worker: u32) -> Option<mpsc::UnboundedSender<Frame>> {
+    pub(super) fn out(&self, worker: u32) -> Option<Out> {
         self.workers.get(&worker).filter(|worker| worker.dying.is_none()).map(|worker| worker.out.clone())
     }
 
@@ -149,7 +154,9 @@ impl Pool {
 
     /// The event worker with the fewest dispatches, if one has a realm left.
     pub(super) fn pick(&self, realms: u32) -> Option<u32> {
-        let free = |worker: &Worker| worker.is_serving(Role::Event) && worker.flights < realms as usize;
+        let free = |worker: &Worker| {
+            worker.is_serving(Role::Event) && worker.flights < realms as usize && worker.out.unwritten.has_room()
+        };
         let least = self.workers.iter().filter(|(_, worker)| free(worker));
         least.min_by_key(|(id, worker)| (worker.flights, **id)).map(|(id, _)| *id)
     }
@@ -161,8 +168,7 @@ impl Pool {
 
     pub(super) fn send_program(&self, program: &Published) {
         for worker in self.workers.values().filter(|worker| worker.ready) {
-            // A worker that is gone is noticed by its reader.
-            let _ = worker.out.send(Frame::new(FrameKind::Program, program.frame.clone()));
+            worker.out.send(Frame::new(FrameKind::Program, program.frame.clone()));
         }
     }
 
@@ -183,8 +189,7 @@ impl Pool {
     /// Tells all workers to finish and go.
     pub(super) fn drain(&mut self) {
         for worker in self.workers.values_mut() {
-            // A worker that is gone is noticed by its reader.
-            let _ = worker.out.send(Frame::new(FrameKind::Drain, Bytes::new()));
+            worker.out.send(Frame::new(FrameKind::Drain, Bytes::new()));
         }
     }
 
@@ -219,14 +224,13 @@ impl Pool {
         let slot = self.free_slot();
         let limit = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
         let sink = self.sink.clone();
-        let process = process::spawn(id, &shared.command, limit, shared.started, sink);
-        let Process { child, pid, out, heard } = process.map_err(|error| {
+        let process = process::spawn(id, &shared.command, limit, settings.dispatch.buffered, shared.started, sink);
+        let Process { child, pid, out, inward, heard } = process.map_err(|error| {
             DispatchError::Worker(format!("{} cannot be run: {error}", shared.command.program.display()))
         })?;
         // Plain data into memory: it cannot fail.
         let text = serde_json::to_vec(&hello(settings, slot, &shared.build, role == Role::Alone)).unwrap_or_default();
-        // A worker that is gone is noticed by its reader.
-        let _ = out.send(Frame::new(FrameKind::Hello, text));
+        out.send(Frame::new(FrameKind::Hello, text));
         tracing::debug!("worker {id} started as {role:?}, process {pid}");
         let worker = Worker {
             role,
@@ -234,6 +238,8 @@ impl Pool {
             child: Some(child),
             pid,
             out,
+            inward,
+            excused: Instant::now(),
             heard,
             spawned: Instant::now(),
             ready: false,
@@ -274,8 +280,7 @@ impl Worker {
     /// Tells it to finish what it has and go; another takes its place. What it has not finished by then runs elsewhere.
     pub(super) fn retire(&mut self, until: Instant) {
         self.retiring = Some(until);
-        // A worker that is gone is noticed by its reader.
-        let _ = self.out.send(Frame::new(FrameKind::Drain, Bytes::new()));
+        self.out.send(Frame::new(FrameKind::Drain, Bytes::new()));
     }
 
     fn is_serving(&self, role: Role) -> bool {
@@ -336,8 +341,7 @@ impl Core {
         }
         worker.ready = true;
         if let Some(program) = &self.program {
-            // A worker that is gone is noticed by its reader.
-            let _ = worker.out.send(Frame::new(FrameKind::Program, program.frame.clone()));
+            worker.out.send(Frame::new(FrameKind::Program, program.frame.clone()));
         }
         self.pool.ever_ready = true;
         self.pool.lock_in = ready.lock_in;
@@ -419,8 +423,7 @@ impl Core {
             let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files.len()).unwrap_or(u32::MAX));
             let deadline = Instant::now() + allowed.clamp(COMPILE_FILE, COMPILE_ALL);
             spare.compiling = Some(Compiling { deadline, answer, files, at: None });
-            // A worker that is gone is noticed by its reader.
-            let _ = spare.out.send(Frame::new(FrameKind::Compile, frame));
+            spare.out.send(Frame::new(FrameKind::Compile, frame));
         }
     }
 

@@ -74,8 +74,8 @@ impl Solo {
         let (sink, messages) = mpsc::channel(64);
         let started = Instant::now();
         let frame_limit = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
-        let process =
-            spawn(0, command, frame_limit, started, sink).map_err(|error| DispatchError::Worker(error.to_string()))?;
+        let process = spawn(0, command, frame_limit, settings.dispatch.buffered, started, sink)
+            .map_err(|error| DispatchError::Worker(error.to_string()))?;
         let mut solo = Self { settings: settings.clone(), process, messages, started, lock_in: String::new() };
         let hello = serde_json::to_vec(&hello::hello(settings, 0, &command.build(), false))
             .map_err(|error| DispatchError::Worker(error.to_string()))?;
@@ -158,7 +158,7 @@ impl Solo {
 
     fn send(&self, frame: Frame) {
         // A worker that is gone is noticed by its reader.
-        let _ = self.process.out.send(frame);
+        self.process.out.send(frame);
     }
 
     async fn ready(&mut self) -> Result<Ready, DispatchError> {
@@ -192,7 +192,7 @@ impl Solo {
                 };
                 let result = services.call(&caller, &method, &args).await.map_err(|error| error.to_string());
                 let body = result_body(&method, result, limit);
-                let _ = out.send(dispatch_frame(FrameKind::Result, number, body));
+                out.send(dispatch_frame(FrameKind::Result, number, body));
             }
         });
         Asks { sender, _end: end }
@@ -223,7 +223,7 @@ impl Solo {
                         tracing::error!("an event that the script made is refused: {}", process::printable(&why));
                     }
                     Message::Log { line, .. } => see(Seen::Log(line)),
-                    Message::Request { dispatch: DISPATCH, number, method, args } => {
+                    Message::Request { dispatch: DISPATCH, number, method, args, .. } => {
                         // The task lives as long as `asks`.
                         let _ = asks.sender.send((number, method, args));
                     }

@@ -104,11 +104,16 @@ impl Core {
         let clock = millis(self.shared.started);
         let mut silent = Vec::new();
         for (id, worker) in self.pool.workers.iter_mut().filter(|(_, worker)| worker.ready) {
+            if !worker.inward.has_room() && worker.out.unwritten.has_room() {
+                // The store is behind, and nobody listens meanwhile. Who does not take in its answers is not excused.
+                worker.excused = now;
+            }
+            let listening = now - worker.excused > Duration::from_millis(limit);
             let quiet = clock.saturating_sub(worker.heard.load(Ordering::Relaxed)) > limit;
             // Bytes of other kinds are no sign that its threads are watched.
             let beat = worker.beat_at.unwrap_or(worker.spawned);
             let beatless = now - beat > Duration::from_millis(limit.saturating_mul(5));
-            let found = (quiet || beatless) && !held_up;
+            let found = (quiet || beatless) && listening && !held_up;
             // Twice in a row: what it sent may lie in the socket while the server is busy.
             if found && worker.silent {
                 silent.push(*id);

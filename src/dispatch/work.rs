@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::DispatchError;
+use super::credit::Loan;
 use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
 use crate::protocol::EVENT_FRAMES;
@@ -69,6 +70,7 @@ pub(super) struct Flight {
     /// `Processed` came.
     pub(super) processed: bool,
     pub(super) effects: u32,
+    pub(super) effect_bytes: usize,
     pub(super) log_lines: u32,
     /// Bytes of its effects and requests.
     pub(super) bytes: u64,
@@ -99,6 +101,8 @@ pub(super) struct Ask {
     pub(super) number: u32,
     pub(super) method: String,
     pub(super) args: Box<RawValue>,
+    /// Its bytes, until it is answered.
+    pub(super) loan: Loan,
 }
 
 impl Flight {
@@ -111,6 +115,7 @@ impl Flight {
             sent: Instant::now(),
             processed: false,
             effects: 0,
+            effect_bytes: 0,
             log_lines: 0,
             bytes: 0,
             live: Arc::new(live),

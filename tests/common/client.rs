@@ -42,6 +42,7 @@ pub(crate) struct Client {
     pub(crate) address: SocketAddr,
 }
 
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 impl Client {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], Vec::new()).await

@@ -83,3 +83,26 @@ async fn huge_events_wait_in_the_store_alone_and_too_many_of_them_are_refused() 
     assert_eq!(second.dispatcher.stats().replies_committed, 2, "typing and the text");
     assert_eq!(second.converse("v", huge()).await[1].len(), 600_002, "one that has just come is read back too");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_large_requests_waits_for_its_answers_and_nobody_is_killed() {
+    let mut settings = settings();
+    settings.dispatch.buffered = 50_000;
+    let server = server(settings).await;
+    server.serve();
+    let said = server.converse("u", json!({ "do": "stream" })).await;
+    // The text of the reply is JSON again, and its quotes are escaped.
+    assert_eq!(said[0].len(), 20_000 + "\"1 \\\"\\\"\"".len());
+    assert_eq!(server.dispatcher.stats().workers_killed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_of_one_event_that_are_too_large_together_end_it() {
+    let mut settings = settings();
+    settings.dispatch.effect_bytes = 1 << 20;
+    let server = server(settings).await;
+    server.serve();
+    assert_eq!(server.converse("u", json!({ "do": "too much" })).await.len(), 3);
+    let stats = server.dispatcher.stats();
+    assert_eq!((stats.ended_by_kill, stats.set_aside), (1, 0));
+}

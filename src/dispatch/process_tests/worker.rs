@@ -21,6 +21,8 @@ fn a_worker_process() {
     let running: Mutex<HashMap<u64, (Instant, String)>> = Mutex::default();
     // Memory that goes only with the process.
     let hoard: Mutex<Vec<u8>> = Mutex::default();
+    // Requests that another thread sends, so that this one goes on reading.
+    let later: Mutex<Vec<(u64, u32, Vec<u8>)>> = Mutex::default();
     let raw = |kind: FrameKind, dispatch: u64, number: u32, body: Vec<u8>| {
         let mut wire = bytes::BytesMut::new();
         Frame { kind, dispatch, number, body: body.into() }.write(&mut wire);
@@ -69,6 +71,27 @@ fn a_worker_process() {
                     body.extend_from_slice(call.1.to_string().as_bytes());
                     raw(FrameKind::Request, dispatch, u32::try_from(number).unwrap(), body);
                 }
+            }
+            "stream" => {
+                asked.lock().unwrap().insert(dispatch, event.clone());
+                for number in 0..200 {
+                    let (method, args) = match number {
+                        199 => ("kvs.get", json!(["b", "long"])),
+                        number if number % 2 == 0 => ("kvs.set", json!(["b", "long", "x".repeat(20_000)])),
+                        _ => ("kvs.get", json!(["b", "long"])),
+                    };
+                    let mut body = vec![u8::try_from(method.len()).unwrap()];
+                    body.extend_from_slice(method.as_bytes());
+                    body.extend_from_slice(args.to_string().as_bytes());
+                    let number = if number == 199 { 1 } else { number + 2 };
+                    later.lock().unwrap().push((dispatch, number, body));
+                }
+            }
+            "too much" => {
+                for number in 0..5 {
+                    reply(number, "text", json!({ "text": "x".repeat(300_000) }));
+                }
+                processed(true);
             }
             "send" => {
                 let sent = json!({
@@ -127,6 +150,10 @@ fn a_worker_process() {
         scope.spawn(|| {
             loop {
                 std::thread::sleep(Duration::from_millis(20));
+                let requests = std::mem::take(&mut *later.lock().unwrap());
+                for (dispatch, number, body) in requests {
+                    raw(FrameKind::Request, dispatch, number, body);
+                }
                 let rows: Vec<Value> = running
                     .lock()
                     .unwrap()
