@@ -21,6 +21,7 @@ mod process;
 mod process_tests;
 mod requests;
 pub mod solo;
+mod standing;
 mod stats;
 mod traces;
 mod turns;
@@ -199,6 +200,7 @@ impl Dispatcher {
         let (control, messages) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             admission: Admission::new(&settings.dispatch),
+            traces: Traces::new(settings.dispatch.trace_bytes),
             settings,
             clock,
             store,
@@ -208,7 +210,6 @@ impl Dispatcher {
             started: Instant::now(),
             control,
             counters: Counters::default(),
-            traces: Traces::default(),
             notices: broadcast::channel(NOTICES).0,
             stopping: AtomicBool::new(false),
         });
@@ -227,7 +228,8 @@ impl Dispatcher {
     pub fn publish(&self, program: &Program) -> Result<(), DispatchError> {
         let frame = to_frame(program, self.0.settings.scripts.frame)?;
         let bots = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
-        self.0.tell(Control::Publish { version: program.version, frame, bots });
+        let sources = standing::sources(program);
+        self.0.tell(Control::Publish { version: program.version, frame, bots, sources });
         Ok(())
     }
 
@@ -255,7 +257,7 @@ impl Dispatcher {
         args: serde_json::Map<String, serde_json::Value>,
     ) -> Result<Box<RawValue>, DispatchError> {
         let (answer, receiver) = oneshot::channel();
-        self.0.tell(Control::RunHooks(HookRun { kind, bot: bot.cloned(), args, answer: Some(answer) }));
+        self.0.tell(Control::RunHooks(HookRun { kind, bot: bot.cloned(), args, answer: Some(answer), renew: false }));
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
     }
 

@@ -35,8 +35,17 @@ use call::{Call, Outcome};
 pub struct Caller {
     /// The bot whose script it is; `None` for scripts of no bot.
     pub bot: Option<BotId>,
-    /// The event it runs for, if any: its calls take effect in the order in which they are made.
-    pub event: Option<EventId>,
+    /// What its calls are in line with: they take effect in the order in which they are made.
+    pub line: Option<Line>,
+}
+
+/// Calls that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Line {
+    /// Those of one event, also when it runs a second time.
+    Event(EventId),
+    /// Those of one run of hooks without an event, by the number of its dispatch.
+    Hooks(u64),
 }
 
 /// Why a call failed; its text is what the script sees.
@@ -100,8 +109,8 @@ struct Inner {
     secret: String,
     /// Destinations by name in lower case.
     links: Mutex<HashMap<String, String>>,
-    /// How many writes of an event are not committed yet. Reads of these events wait for their turn.
-    unsettled: Mutex<HashMap<EventId, u32>>,
+    /// How many writes of a line are not committed yet. Reads in these lines wait for their turn.
+    unsettled: Mutex<HashMap<Line, u32>>,
 }
 
 /// What a method gives: JSON text, empty for `undefined`.
@@ -244,7 +253,7 @@ mod tests {
                 ..Settings::default()
             };
             let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();
-            let caller = Caller { bot: Some(BotId::parse("my-bot").unwrap()), event: Some(EventId(7)) };
+            let caller = Caller { bot: Some(BotId::parse("my-bot").unwrap()), line: Some(Line::Event(EventId(7))) };
             Self { fixture, services, caller }
         }
 
@@ -344,7 +353,17 @@ mod tests {
 
     #[test]
     fn calls_of_one_event_take_effect_in_their_order_awaited_or_not() {
-        let bench = Bench::new();
+        in_order(Bench::new());
+    }
+
+    #[test]
+    fn reads_of_a_start_hook_do_not_overtake_its_writes() {
+        let mut bench = Bench::new();
+        bench.caller.line = Some(Line::Hooks(3));
+        in_order(bench);
+    }
+
+    fn in_order(bench: Bench) {
         let start = |method: &str, args: serde_json::Value| {
             let args = RawValue::from_string(args.to_string()).unwrap();
             bench.services.call(&bench.caller, method, &args)

@@ -85,10 +85,12 @@ pub struct DispatchSettings {
     pub grace: u64,
     /// `scripts.buffered`: bytes on their way between the server and one worker, each way; who is over it waits.
     pub buffered: u64,
-    /// `scripts.effectBytes`: bytes of all replies and events of one event; more end it.
-    pub effect_bytes: u64,
     /// `scripts.silence`: milliseconds without a sign of life after which a worker is killed.
     pub silence: u64,
+    /// `scripts.typing`: milliseconds for which `typing` holds back the messages to one user at most, all together.
+    pub typing: u64,
+    /// `traces.bytes`: bytes of the traces that are kept.
+    pub trace_bytes: u64,
     /// `queue.inFlight`: events with the workers at once.
     pub in_flight: usize,
     /// `queue.inFlightPerBot`: of those, of one bot while others wait.
@@ -110,8 +112,9 @@ impl Default for DispatchSettings {
             all_resident: 1 << 30,
             grace: 200,
             buffered: 64 << 20,
-            effect_bytes: 64 << 20,
             silence: 1_000,
+            typing: 3_600_000,
+            trace_bytes: 16 << 20,
             in_flight: 512,
             in_flight_per_bot: 64,
             per_bot: 10_000,

@@ -16,6 +16,7 @@ use super::hold::Holds;
 use super::outcome::Finishing;
 use super::pool::{Pool, Role};
 use super::process::{FromWorker, Message, Out};
+use super::standing::{Post, Sources, Standing};
 use super::stats::{count, gauge};
 use super::turns::{Limits, Turns};
 use super::watch::Watch;
@@ -63,6 +64,7 @@ pub(super) enum Control {
         version: u64,
         frame: Bytes,
         bots: Vec<BotId>,
+        sources: Sources,
     },
     Compile {
         frame: Bytes,
@@ -70,6 +72,8 @@ pub(super) enum Control {
         answer: oneshot::Sender<Result<Compiled, DispatchError>>,
     },
     RunHooks(HookRun),
+    /// Hooks that fell are to stand again.
+    RunStanding(Post),
     WhenReady(oneshot::Sender<Result<LockedIn, DispatchError>>),
     /// A worker's process is gone.
     Reaped {
@@ -87,6 +91,7 @@ pub(super) struct Published {
     pub(super) version: u64,
     pub(super) frame: Bytes,
     pub(super) bots: HashSet<BotId>,
+    pub(super) sources: Sources,
 }
 
 /// The task's state.
@@ -103,8 +108,12 @@ pub(super) struct Core {
     pub(super) program: Option<Published>,
     /// Hook runs that wait for the resident worker.
     pub(super) hooks: VecDeque<HookRun>,
+    /// Start and mount hooks, whose leftovers are kept alive.
+    pub(super) standing: HashMap<Post, Standing>,
     pub(super) collectors: Collectors,
     pub(super) holds: Holds,
+    /// The last number given to an effect of hooks without an event.
+    pub(super) last_hook_effect: u64,
     pub(super) watch: Watch,
     pub(super) when_ready: Vec<oneshot::Sender<Result<LockedIn, DispatchError>>>,
     pub(super) stop: Option<Stop>,
@@ -131,8 +140,10 @@ pub(super) fn start(shared: Arc<Shared>, mut control: mpsc::UnboundedReceiver<Co
         pool: Pool::new(settings.workers, sink),
         program: None,
         hooks: VecDeque::new(),
+        standing: HashMap::new(),
         collectors: Collectors::default(),
-        holds: Holds::default(),
+        holds: Holds::new(settings.typing),
+        last_hook_effect: 0,
         watch: Watch::default(),
         when_ready: Vec::new(),
         stop: None,
@@ -203,9 +214,10 @@ impl Core {
             Control::SetAside(finishing, result) => self.set_aside(&finishing, result),
             Control::Answer(event) => self.collectors.settle(event),
             Control::Retry(job) => self.again.push_back(job),
-            Control::Publish { version, frame, bots } => self.publish(version, frame, bots),
+            Control::Publish { version, frame, bots, sources } => self.publish(version, frame, bots, sources),
             Control::Compile { frame, files, answer } => self.pool.compiles.push_back((frame, files, answer)),
-            Control::RunHooks(run) => self.hooks.push_back(run),
+            Control::RunHooks(run) => self.ask_hooks(run),
+            Control::RunStanding(post) => self.run_standing(&post),
             Control::WhenReady(answer) => {
                 self.when_ready.push(answer);
                 self.tell_ready();
@@ -297,6 +309,11 @@ impl Core {
         count(&self.shared.counters.settled);
         if let Work::Event(job) = &flight.work {
             self.turns.left(&job.event.key.bot);
+        }
+        if let Work::Hooks(run) = &flight.work
+            && run.renew
+        {
+            self.run_standing(&run.post());
         }
         Some(flight)
     }
@@ -397,6 +414,7 @@ impl Core {
         let work = HookWork { hook: run.kind.folder().to_owned(), args: run.args.clone() };
         // Plain JSON into memory: it cannot fail.
         body.put_slice(&serde_json::to_vec(&work).unwrap_or_default());
+        self.hooks_launched(&run.post());
         self.launch(Work::Hooks(run), worker, &out, body.freeze());
     }
 
@@ -417,9 +435,9 @@ impl Core {
         }
     }
 
-    fn publish(&mut self, version: u64, frame: Bytes, bots: Vec<BotId>) {
+    fn publish(&mut self, version: u64, frame: Bytes, bots: Vec<BotId>, sources: Sources) {
         self.turns.mount(bots.iter().cloned());
-        let published = Published { version, frame, bots: bots.into_iter().collect() };
+        let published = Published { version, frame, bots: bots.into_iter().collect(), sources };
         self.pool.send_program(&published);
         for (dispatch, flight) in &self.flights {
             // What hooks of a bot that is gone have left behind ends with it.
@@ -431,6 +449,7 @@ impl Core {
             }
         }
         self.program = Some(published);
+        self.renew_standing();
     }
 
     /// Everybody who waits for replies is told that the server stops.

@@ -71,12 +71,6 @@ impl Credit {
     }
 }
 
-impl Loan {
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
 impl Drop for Loan {
     fn drop(&mut self) {
         self.credit.give(self.bytes);

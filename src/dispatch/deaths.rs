@@ -98,7 +98,7 @@ impl Core {
     fn carry_out(&mut self, flight: Flight, verdict: Verdict, place: Place) {
         let (sent, processed, bot) = (flight.sent, flight.processed, flight.bot().map(ToString::to_string));
         match flight.work {
-            Work::Hooks(run) => self.hooks_after_death(run, processed, verdict, place),
+            Work::Hooks(run) => self.hooks_after_death(run, sent, processed, verdict, place),
             Work::Event(mut job) => match verdict {
                 Verdict::Done => {
                     self.turns.left(&job.event.key.bot);
@@ -112,7 +112,12 @@ impl Core {
                     count(&self.shared.counters.run_again);
                     self.shared.store.count_death(job.event.id);
                     job.event.deaths += 1;
-                    self.alone.push_back(job);
+                    // Who computed for some time is likely to do so again: the others go first.
+                    if place.file.is_some() {
+                        self.alone.push_back(job);
+                    } else {
+                        self.alone.push_front(job);
+                    }
                 }
                 Verdict::Over => {
                     count(&self.shared.counters.ended_by_kill);
@@ -149,14 +154,19 @@ impl Core {
         }
     }
 
-    fn hooks_after_death(&mut self, mut run: HookRun, processed: bool, verdict: Verdict, place: Place) {
+    fn hooks_after_death(&mut self, mut run: HookRun, sent: Instant, processed: bool, verdict: Verdict, place: Place) {
         match verdict {
             // What had been done leaves nobody waiting; what had not goes on waiting.
             Verdict::Again if processed => self.hooks.push_back(run.again()),
             Verdict::Again => self.hooks.push_back(run),
             Verdict::Done | Verdict::Over | Verdict::Alone | Verdict::Poison => {
+                let pause = self.standing_fell(&run, sent);
+                let then = pause.map_or_else(
+                    || "the hook is over".to_owned(),
+                    |pause| format!("the hook runs again in {} s", pause.as_secs()),
+                );
                 let kind = run.kind.folder().to_owned();
-                let line = place.line(run.bot.as_ref().map(ToString::to_string), Some(kind), "the hook is over");
+                let line = place.line(run.bot.as_ref().map(ToString::to_string), Some(kind), &then);
                 telemetry::script_line(&line, None);
                 run.answer(Err(DispatchError::Ended(place.to_string())));
             }

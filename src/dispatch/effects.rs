@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 use super::core::{Control, Core};
 use super::credit::Loan;
 use super::hold::typing_length;
-use super::process::printable;
 use super::stats::count;
 use super::work::{Flight, Job, Work};
 use super::{AcceptError, Notice, Shared};
@@ -15,6 +14,7 @@ use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, User
 use crate::protocol::{Effect, LogLine};
 use crate::store::{FollowUp, OutgoingMessage, Reply, StoreError};
 use crate::telemetry;
+use crate::telemetry::escape::one_line;
 
 /// The channel whose messages are kept and whose users wait while the bot types.
 const WEB: &str = "web";
@@ -56,19 +56,16 @@ impl Core {
         let limit = self.shared.settings.scripts.effects;
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
         flight.effects += 1;
-        if flight.effects > limit || number >= limit {
+        // What start hooks left behind has no end: theirs are counted by the second.
+        let open = matches!(flight.work, Work::Hooks(_));
+        if flight.effects > limit || (number >= limit && !open) {
             return Err(format!("more than {limit} effects of one event"));
-        }
-        flight.effect_bytes += loan.bytes();
-        let most = self.shared.settings.dispatch.effect_bytes;
-        if flight.effect_bytes as u64 > most {
-            return Err(format!("its replies and events have more than {} MB (`scripts.effectBytes`)", most >> 20));
         }
         let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
             Ok((key, effect)) => return self.take_effect(dispatch, number, key, *effect, loan),
             Err(why) => why,
         };
-        let why = printable(&refused);
+        let why = one_line(&refused);
         match &flight.work {
             Work::Event(job) => {
                 let Job { event, .. } = job;
@@ -80,6 +77,17 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// A number for an effect of hooks without an event. No event has it, whatever id the script gave: the lower half of
+    /// each millisecond belongs to those.
+    fn hook_effect(&mut self) -> EventId {
+        let fresh = self.shared.clock.now() * 100_000 + 50_000;
+        self.last_hook_effect = fresh.max(self.last_hook_effect + 1);
+        if self.last_hook_effect % 100_000 < 50_000 {
+            self.last_hook_effect += 50_000;
+        }
+        EventId(self.last_hook_effect)
     }
 
     fn take_effect(
@@ -94,7 +102,7 @@ impl Core {
         // Hooks without an event are no event's second run: each of their effects stands for itself.
         let (event, own) = match &flight.work {
             Work::Event(job) => (job.event.id, Some(job.event.key.clone())),
-            Work::Hooks(_) => (effect.id, None),
+            Work::Hooks(_) => (self.hook_effect(), None),
         };
         if !self.program.as_ref().is_some_and(|program| program.bots.contains(&key.bot)) {
             // The bot was mounted when the script looked; it may have gone meanwhile.
@@ -122,7 +130,7 @@ impl Core {
         let mut deliver_at = now;
         if &*key.channel == WEB {
             if effect.kind == "typing" {
-                let length = typing_length(&effect.payload);
+                let length = typing_length(&effect.payload).min(self.shared.settings.dispatch.typing);
                 let at = self.holds.deliver_at(&key, now);
                 self.holds.typing(&key, length, now);
                 self.shared.store.barrier(move || shared.notify(Notice::Typing { key, thread, length, at }));
@@ -130,13 +138,13 @@ impl Core {
             }
             deliver_at = self.holds.deliver_at(&key, now);
         }
-        let (message_type, payload) = web_shape(&key.channel, effect.kind, effect.payload);
+        let payload = effect.payload;
         let message_text = effect.preview.or_else(|| text_of(&payload));
         let copy = collected.then(|| payload.clone());
         let out = OutgoingMessage {
             session: SessionKey { conversation: key.clone(), thread },
             payload,
-            message_type: message_type.into(),
+            message_type: effect.kind.into(),
             message_text,
             deliver_at,
             sent_on: deliver_at,
@@ -210,19 +218,6 @@ fn followed(
     }
 }
 
-/// The web sender takes `default` for text and says so in the payload; other channels get the payload as it is.
-fn web_shape(channel: &str, kind: String, payload: Box<RawValue>) -> (String, Box<RawValue>) {
-    if channel != WEB || kind != "default" {
-        return (kind, payload);
-    }
-    let shaped = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(payload.get()).ok();
-    let shaped = shaped.and_then(|mut map| {
-        map.insert("type".to_owned(), "text".into());
-        serde_json::value::to_raw_value(&map).ok()
-    });
-    ("text".to_owned(), shaped.unwrap_or(payload))
-}
-
 /// The `text` of a payload, where it is a string.
 fn text_of(payload: &RawValue) -> Option<String> {
     #[derive(serde::Deserialize)]
@@ -252,16 +247,6 @@ mod tests {
 
     fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn the_web_sender_takes_default_for_text() {
-        let (kind, payload) = web_shape("web", "default".into(), raw(r#"{"a":1,"text":"x"}"#));
-        assert_eq!((kind.as_str(), payload.get()), ("text", r#"{"a":1,"text":"x","type":"text"}"#));
-        let (kind, payload) = web_shape("api", "default".into(), raw(r#"{"text":"x"}"#));
-        assert_eq!((kind.as_str(), payload.get()), ("default", r#"{"text":"x"}"#));
-        let (kind, payload) = web_shape("web", "default".into(), raw("\"x\""));
-        assert_eq!((kind.as_str(), payload.get()), ("text", "\"x\""));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::core::{Control, Core};
 use super::credit::Loan;
 use super::stats::count;
 use super::traces::Trace;
-use super::work::{Job, Work};
+use super::work::{Flight, Job, Work};
 use crate::model::{EventId, QueuedEvent, SessionKey, StateChange};
 use crate::protocol::{Processed, Settled};
 use crate::store::StoreError;
@@ -91,7 +91,14 @@ impl Core {
             }
             self.answer_when_committed(event);
         }
-        self.leave(dispatch);
+        if let Some(Flight { work: Work::Hooks(run), sent, .. }) = self.leave(dispatch)
+            && settled.ended
+            && !run.renew
+            && let Some(pause) = self.standing_fell(&run, sent)
+        {
+            let (bot, kind) = (run.bot.as_ref().map(tracing::field::display), run.kind.folder());
+            tracing::warn!(bot, "{kind} hooks were ended by a limit; they run again in {} s", pause.as_secs());
+        }
         Ok(())
     }
 

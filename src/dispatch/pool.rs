@@ -17,9 +17,10 @@ use super::verdict::Cause;
 use super::{DispatchError, LockedIn, Shared};
 use crate::config::LockIn;
 use crate::protocol::{Compiled, Frame, FrameKind, Ready, Running};
+use crate::telemetry::escape::one_line;
 
 /// Suspects that run at once, each in a worker of its own.
-const ALONE_AT_ONCE: usize = 2;
+const ALONE_AT_ONCE: usize = 8;
 /// Starts that may fail before the server gives up, as long as none has worked.
 const FIRST_TRIES: u32 = 3;
 const COMPILE_FILE: Duration = Duration::from_secs(2);
@@ -294,7 +295,9 @@ impl Core {
         if self.stop.is_some() || self.pool.broken.is_some() || Instant::now() < self.pool.not_before {
             return;
         }
-        let alone = self.alone.len().min(ALONE_AT_ONCE);
+        let busy = |worker: &&Worker| worker.role == Role::Alone && worker.flights > 0 && worker.dying.is_none();
+        let busy = self.pool.workers.values().filter(busy).count();
+        let alone = (busy + self.alone.len()).min(ALONE_AT_ONCE);
         for (role, wanted) in
             [(Role::Event, self.pool.events), (Role::Resident, 1), (Role::Spare, 1), (Role::Alone, alone)]
         {
@@ -334,7 +337,7 @@ impl Core {
         if cfg!(target_os = "linux") && self.shared.settings.dispatch.lock_in == LockIn::On && !locked {
             self.pool.broken = Some(DispatchError::Worker(format!(
                 "they cannot lock themselves in on this system (`{}`); set `scripts.lockIn` to \"off\" to run without",
-                process::printable(&ready.lock_in)
+                one_line(&ready.lock_in)
             )));
             self.tell_ready();
             return Err("it is not locked in".to_owned());
@@ -370,7 +373,7 @@ impl Core {
     /// What this worker says no longer counts, and it is killed. If it was at one of its own dispatches, that one is
     /// guilty.
     pub(super) fn distrust(&mut self, id: u32, dispatch: Option<u64>, why: String) {
-        let why = process::printable(&why);
+        let why = one_line(&why);
         let what = format!("its worker broke the protocol: {why}");
         let cause = match dispatch.filter(|dispatch| self.flights.get(dispatch).is_some_and(|f| f.worker == id)) {
             Some(dispatch) => Cause::Guilty { dispatch, what, hook: None, file: None },

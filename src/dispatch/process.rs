@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::credit::{Credit, Loan};
 use crate::protocol::{Beat, Compiled, Effect, Frame, FrameKind, FrameReader, LogLine, Processed, Ready, Settled};
 use crate::protocol::{build_id_of, own_executable};
+use crate::telemetry::escape::one_line;
 
 /// Frames handed over at once at most; a flood waits in the socket.
 const BATCH: usize = 512;
@@ -363,28 +364,10 @@ fn log_line(id: u32, line: &mut Vec<u8>, lines: &mut u32) {
         if *lines > STDERR_LINES {
             tracing::warn!("worker {id}: more output on standard error is dropped");
         } else {
-            tracing::warn!("worker {id}: {}", printable(&String::from_utf8_lossy(line)));
+            tracing::warn!("worker {id}: {}", one_line(&String::from_utf8_lossy(line)));
         }
     }
     line.clear();
-}
-
-/// The text with control characters escaped, but for line breaks and tabs: nothing that a script says may move a
-/// terminal's cursor.
-pub(super) fn printable(text: &str) -> String {
-    let risky = |c: char| (c.is_control() && c != '\n' && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c);
-    if !text.contains(risky) {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if risky(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -393,12 +376,6 @@ mod tests {
 
     fn frame(kind: FrameKind, body: &'static [u8]) -> Frame {
         Frame { kind, dispatch: 3, number: 4, body: Bytes::from_static(body) }
-    }
-
-    #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(printable("a\u{1b}[2Jb\tc\nd"), "a\\u{1b}[2Jb\tc\nd");
-        assert_eq!(printable("plain"), "plain");
     }
 
     #[test]

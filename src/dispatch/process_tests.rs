@@ -2,6 +2,7 @@
 //! lie or take their time. The worker is this test executable, started again to run only [`worker`].
 
 mod hostile;
+mod standing;
 mod worker;
 
 use std::collections::HashMap;
@@ -72,9 +73,14 @@ fn program(sources: &[&str]) -> Program {
 
 impl Server {
     fn serve(&self) -> &Self {
+        self.serve_with(super::standing::Sources::new())
+    }
+
+    /// Serves a program in which the sources of standing hooks come to that.
+    fn serve_with(&self, sources: super::standing::Sources) -> &Self {
         let bots = vec![BotId::parse("bot").unwrap()];
         let frame = to_frame(&program(&[]), 1 << 20).unwrap();
-        self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots });
+        self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots, sources });
         self
     }
 
@@ -233,6 +239,18 @@ async fn an_event_that_crashes_two_workers_is_set_aside_and_its_reply_is_not_dou
     assert!(poisoned[0].reason.contains("signal"), "{}", poisoned[0].reason);
     let stats = server.dispatcher.stats();
     assert_eq!((stats.workers_crashed, stats.set_aside, stats.run_again), (2, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_does_not_wait_behind_others_that_hang() {
+    let server = server(settings()).await;
+    server.serve();
+    for user in ["h1", "h2", "h3"] {
+        let hanging = draft("api", user, json!({ "do": "hang" }));
+        server.dispatcher.accept(hanging, Place::Nowhere, None).await.unwrap();
+    }
+    assert_eq!(server.converse("u", json!({ "do": "crash" })).await, ["\"before the crash\""]);
+    assert_eq!(server.dispatcher.stats().set_aside, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

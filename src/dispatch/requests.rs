@@ -16,7 +16,7 @@ use super::process::Out;
 use super::stats::count;
 use super::work::{Ask, Asks, Flight, Live, Work};
 use crate::protocol::{Frame, FrameKind};
-use crate::services::{Caller, Services};
+use crate::services::{Caller, Line, Services};
 
 /// Realms that one event may go through, at most: each had to compute for a second to be given up, of five in all.
 const REALMS: u32 = 8;
@@ -32,7 +32,7 @@ pub(super) fn ask(shared: &Arc<Shared>, dispatch: u64, flight: &mut Flight, out:
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let answering = Answering {
             shared: Arc::clone(shared),
-            caller: caller(flight),
+            caller: caller(dispatch, flight),
             dispatch,
             live: Arc::clone(&flight.live),
             out: out.clone(),
@@ -54,12 +54,12 @@ pub(super) fn ask(shared: &Arc<Shared>, dispatch: u64, flight: &mut Flight, out:
     Ok(())
 }
 
-fn caller(flight: &Flight) -> Caller {
-    let event = match &flight.work {
-        Work::Event(job) => Some(job.event.id),
-        Work::Hooks(_) => None,
+fn caller(dispatch: u64, flight: &Flight) -> Caller {
+    let line = match &flight.work {
+        Work::Event(job) => Line::Event(job.event.id),
+        Work::Hooks(_) => Line::Hooks(dispatch),
     };
-    Caller { bot: flight.bot().cloned(), event }
+    Caller { bot: flight.bot().cloned(), line: Some(line) }
 }
 
 struct Answering {

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use super::process::{self, Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
+use super::process::{Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
 use super::requests::result_body;
 use super::{Attempt, DispatchError, hello, to_frame};
 use crate::config::Settings;
@@ -15,8 +15,9 @@ use crate::program::Program;
 use crate::protocol::{
     Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled,
 };
-use crate::services::{Caller, Services};
+use crate::services::{Caller, Line, Services};
 use crate::telemetry;
+use crate::telemetry::escape::one_line;
 
 /// How long a worker may take to stand ready.
 const READY: Duration = Duration::from_secs(10);
@@ -149,7 +150,7 @@ impl Solo {
         DispatchHead::write(program.version, DispatchKind::Invoke, bot.as_str(), &mut body);
         body.extend_from_slice(&serde_json::to_vec(work).map_err(|error| DispatchError::Program(error.to_string()))?);
         self.send(dispatch_frame(FrameKind::Dispatch, 0, body.freeze()));
-        let caller = Caller { bot: Some(bot.clone()), event: None };
+        let caller = Caller { bot: Some(bot.clone()), line: Some(Line::Hooks(DISPATCH)) };
         let asks = self.answer_in_order(caller, services.clone());
         let outcome = self.watch(&asks, &mut see).await;
         drop(asks);
@@ -220,7 +221,7 @@ impl Solo {
                 match message {
                     Message::Effect { dispatch: DISPATCH, effect: Ok(effect), .. } => see(Seen::Effect(effect)),
                     Message::Effect { dispatch: DISPATCH, effect: Err(why), .. } => {
-                        tracing::error!("an event that the script made is refused: {}", process::printable(&why));
+                        tracing::error!("an event that the script made is refused: {}", one_line(&why));
                     }
                     Message::Log { line, .. } => see(Seen::Log(line)),
                     Message::Request { dispatch: DISPATCH, number, method, args, .. } => {

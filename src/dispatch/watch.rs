@@ -53,6 +53,9 @@ impl Core {
             gauge(&self.shared.counters.rate, std::mem::take(&mut self.watch.processed));
             self.holds.prune(self.shared.clock.now());
             self.collectors.prune();
+            for flight in self.flights.values_mut().filter(|flight| matches!(flight.work, Work::Hooks(_))) {
+                flight.begin_second();
+            }
             self.pool.forgive(now);
         }
         self.dismiss_idle_loners();

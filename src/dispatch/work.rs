@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::DispatchError;
 use super::credit::Loan;
+use super::standing::Post;
 use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
 use crate::protocol::EVENT_FRAMES;
@@ -37,12 +38,18 @@ pub(super) struct HookRun {
     pub(super) args: serde_json::Map<String, serde_json::Value>,
     /// Who waits for them; nobody when they run again after the resident worker was replaced.
     pub(super) answer: Option<oneshot::Sender<Result<Box<RawValue>, DispatchError>>>,
+    /// It was told to end, and runs again then: its source has changed.
+    pub(super) renew: bool,
 }
 
 impl HookRun {
     /// The same again, for a new resident worker.
     pub(super) fn again(&self) -> Self {
-        Self { kind: self.kind, bot: self.bot.clone(), args: self.args.clone(), answer: None }
+        Self { kind: self.kind, bot: self.bot.clone(), args: self.args.clone(), answer: None, renew: false }
+    }
+
+    pub(super) fn post(&self) -> Post {
+        (self.kind, self.bot.clone())
     }
 
     pub(super) fn answer(&mut self, result: Result<Box<RawValue>, DispatchError>) {
@@ -70,7 +77,6 @@ pub(super) struct Flight {
     /// `Processed` came.
     pub(super) processed: bool,
     pub(super) effects: u32,
-    pub(super) effect_bytes: usize,
     pub(super) log_lines: u32,
     /// Bytes of its effects and requests.
     pub(super) bytes: u64,
@@ -115,7 +121,6 @@ impl Flight {
             sent: Instant::now(),
             processed: false,
             effects: 0,
-            effect_bytes: 0,
             log_lines: 0,
             bytes: 0,
             live: Arc::new(live),
@@ -139,6 +144,11 @@ impl Flight {
             Work::Event(job) => Some(&job.event.key.bot),
             Work::Hooks(run) => run.bot.as_ref(),
         }
+    }
+
+    /// What is counted of hooks without an event is counted by the second: they may run as long as the server.
+    pub(super) fn begin_second(&mut self) {
+        (self.effects, self.log_lines) = (0, 0);
     }
 
     /// Requests that nobody has begun with are dropped: the event is over, or will ask again.

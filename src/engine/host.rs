@@ -391,7 +391,7 @@ impl Host {
         let sent = self.sent.get().saturating_add(bytes as u64);
         if sent > self.most_sent.get() {
             let most = self.most_sent.get() >> 20;
-            return Err(format!("an event may send at most {most} MB in all (four times scripts.frame)"));
+            return Err(format!("an event may send at most {most} MB in all (scripts.frame)"));
         }
         self.sent.set(sent);
         Ok(())

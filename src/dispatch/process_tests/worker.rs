@@ -87,12 +87,6 @@ fn a_worker_process() {
                     later.lock().unwrap().push((dispatch, number, body));
                 }
             }
-            "too much" => {
-                for number in 0..5 {
-                    reply(number, "text", json!({ "text": "x".repeat(300_000) }));
-                }
-                processed(true);
-            }
             "send" => {
                 let sent = json!({
                     "id": "2", "direction": "incoming", "type": "text", "channel": event["channel"],
@@ -201,8 +195,23 @@ fn a_worker_process() {
                         let (head, body) = DispatchHead::read(frame.body).unwrap();
                         let work: Value = serde_json::from_slice(&body).unwrap();
                         if head.kind == crate::protocol::DispatchKind::Hooks {
-                            let body = json!({ "trace": [work["hook"]], "settled": true });
+                            if let Some(id) = work["args"]["sayAs"].as_str() {
+                                let effect = json!({
+                                    "id": id, "direction": "outgoing", "type": "text", "channel": "web",
+                                    "target": "u", "botId": "bot", "payload": { "text": "from a hook" }
+                                });
+                                send(FrameKind::Effect, frame.dispatch, 0, effect);
+                            }
+                            let does = work["args"]["do"].as_str();
+                            if does == Some("crash") {
+                                std::process::abort();
+                            }
+                            let settled = does.is_none();
+                            let body = json!({ "trace": [work["hook"]], "settled": settled });
                             send(FrameKind::Processed, frame.dispatch, 0, body);
+                            if does == Some("fall") {
+                                send(FrameKind::Settled, frame.dispatch, 0, json!({ "ended": true }));
+                            }
                         } else {
                             event(frame.dispatch, &work["event"], &work["state"], work["wantEvent"] == true);
                         }
@@ -218,6 +227,7 @@ fn a_worker_process() {
                         send(FrameKind::Effect, frame.dispatch, 0, effect);
                         send(FrameKind::Processed, frame.dispatch, 0, json!({ "settled": true }));
                     }
+                    FrameKind::Cancel => send(FrameKind::Settled, frame.dispatch, 0, json!({})),
                     FrameKind::Drain => std::process::exit(0),
                     _ => {}
                 }
