@@ -177,22 +177,13 @@ impl App {
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
-<<<<<<< HEAD
         let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
         let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
-=======
-        let interval = settings.dialog.janitor_interval;
-        let cleaning = tokio::spawn(forget_expired(web.store.clone(), web.clock.clone(), interval));
->>>>>>> main
         web::serve(listener, web::router(web), &settings.http, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
-<<<<<<< HEAD
         forgetting.abort();
-=======
-        cleaning.abort();
->>>>>>> main
         dispatcher.stop(FINISHING).await;
         Ok(())
     }

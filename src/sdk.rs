@@ -249,7 +249,12 @@ pub const MEMBERS: &[Member] = &[
         "(message: string, ...meta: any[]): void",
         "Writes to the log where `NUDGE_LOG` asks for it.",
     ),
-    realm("logger", "forBot", "(botId: string): Logger", "A logger whose lines name another bot."),
+    realm(
+        "logger",
+        "forBot",
+        "(botId: string): Logger",
+        "A logger for another bot; its lines are logged under the bot of the script all the same.",
+    ),
     realm("logger", "attachError", "(error: Error): Logger", "A logger that adds an error to what it writes."),
     realm("logger", "persist", "(keep: boolean): Logger", "Accepted for compatibility; lines are kept as the log is."),
     realm("logger", "level", "(level: number): Logger", "Accepted for compatibility; the log's own level decides."),

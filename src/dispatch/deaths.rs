@@ -112,7 +112,12 @@ impl Core {
                     count(&self.shared.counters.run_again);
                     self.shared.store.count_death(job.event.id);
                     job.event.deaths += 1;
-                    self.alone.push_back(job);
+                    // Who computed for some time is likely to do so again: the others go first.
+                    if place.file.is_some() {
+                        self.alone.push_back(job);
+                    } else {
+                        self.alone.push_front(job);
+                    }
                 }
                 Verdict::Over => {
                     count(&self.shared.counters.ended_by_kill);

@@ -20,7 +20,7 @@ use crate::protocol::{Compiled, Frame, FrameKind, Ready, Running};
 use crate::telemetry::escape::one_line;
 
 /// Suspects that run at once, each in a worker of its own.
-const ALONE_AT_ONCE: usize = 2;
+const ALONE_AT_ONCE: usize = 8;
 /// Starts that may fail before the server gives up, as long as none has worked.
 const FIRST_TRIES: u32 = 3;
 const COMPILE_FILE: Duration = Duration::from_secs(2);
@@ -295,7 +295,9 @@ impl Core {
         if self.stop.is_some() || self.pool.broken.is_some() || Instant::now() < self.pool.not_before {
             return;
         }
-        let alone = self.alone.len().min(ALONE_AT_ONCE);
+        let busy = |worker: &&Worker| worker.role == Role::Alone && worker.flights > 0 && worker.dying.is_none();
+        let busy = self.pool.workers.values().filter(busy).count();
+        let alone = (busy + self.alone.len()).min(ALONE_AT_ONCE);
         for (role, wanted) in
             [(Role::Event, self.pool.events), (Role::Resident, 1), (Role::Spare, 1), (Role::Alone, alone)]
         {

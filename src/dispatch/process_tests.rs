@@ -242,6 +242,18 @@ async fn an_event_that_crashes_two_workers_is_set_aside_and_its_reply_is_not_dou
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_does_not_wait_behind_others_that_hang() {
+    let server = server(settings()).await;
+    server.serve();
+    for user in ["h1", "h2", "h3"] {
+        let hanging = draft("api", user, json!({ "do": "hang" }));
+        server.dispatcher.accept(hanging, Place::Nowhere, None).await.unwrap();
+    }
+    assert_eq!(server.converse("u", json!({ "do": "crash" })).await, ["\"before the crash\""]);
+    assert_eq!(server.dispatcher.stats().set_aside, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_speaks_for_a_dispatch_that_is_not_its_own_is_killed() {
     let server = server(settings()).await;
     server.serve();

@@ -102,7 +102,7 @@ fn an_event_sends_no_more_bytes_than_it_may() {
     let source = "
       const text = 'x'.repeat(300)
       for (let i = 0; i < 10; i++) bp.events.replyToEvent(event, [{ type: 'text', text }]).catch((e) => console.log(e.message))";
-    let limits = ScriptLimits { frame: 700, ..ScriptLimits::default() };
+    let limits = ScriptLimits { frame: 2_800, ..ScriptLimits::default() };
     let told = told(&run_with(&[(BeforeIncomingMiddleware, "1.js", source)], limits, EVENT));
     let sent = told.matches("effect").count();
     assert!((1..=5).contains(&sent), "{told}");

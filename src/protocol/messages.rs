@@ -32,8 +32,8 @@ pub fn build_id_of(executable: impl AsRef<std::path::Path>) -> String {
 }
 
 /// All effects and requests of one event together may have as many bytes as this many of the largest frames: copies made
-/// for the wall are not counted as memory of the script.
-pub const EVENT_FRAMES: u64 = 4;
+/// for the wall are not counted as memory of the script, and all others wait while much is written to the disk.
+pub const EVENT_FRAMES: u64 = 1;
 
 /// First frame to a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! The state of sessions, as opaque JSON text.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::params;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -86,6 +87,20 @@ impl Store {
         let sql = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE expires_on <= ? LIMIT 1000)";
         self.write_then(move |tx| tx.run(sql, [now]), report);
         Ok(())
+    }
+
+    /// Removes what has expired once each `every`, for as long as this is polled.
+    pub async fn keep_forgetting(&self, every: Duration) {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let store = self.clone();
+            let outcome = tokio::task::spawn_blocking(move || store.forget_expired()).await;
+            if let Ok(Err(error)) = outcome {
+                tracing::warn!("expired rows could not be looked for: {error}");
+            }
+        }
     }
 }
 
@@ -222,6 +237,27 @@ mod tests {
         };
         assert_eq!((count("sessions"), count("kvs")), (1, 0));
         assert_eq!(fixture.store.restore(&new.session()).unwrap().session, r#"{"s":2}"#);
+    }
+
+    #[tokio::test]
+    async fn what_has_expired_goes_without_anybody_asking() {
+        let fixture = Fixture::new();
+        let old = fixture.accept("old", Place::Nowhere).event;
+        fixture.finish(&old, Some(change(r#"{"session":{"s":1}}"#)));
+        fixture.clock.advance(Duration::from_secs(31 * 60));
+        let sql = "SELECT count(*) FROM sessions";
+        let left =
+            || fixture.store.read(|connection| Ok(connection.query_row(sql, [], |row| row.get::<_, u64>(0))?)).unwrap();
+        assert_eq!(left(), 1);
+        let gone = async {
+            while left() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = fixture.store.keep_forgetting(Duration::from_secs(3_600)) => {}
+            () = gone => {}
+        }
     }
 
     #[test]

@@ -389,7 +389,7 @@ interface BpLogger {
   error(message: string, ...meta: any[]): void
   /** Writes to the log where `NUDGE_LOG` asks for it. */
   debug(message: string, ...meta: any[]): void
-  /** A logger whose lines name another bot. */
+  /** A logger for another bot; its lines are logged under the bot of the script all the same. */
   forBot(botId: string): Logger
   /** A logger that adds an error to what it writes. */
   attachError(error: Error): Logger
