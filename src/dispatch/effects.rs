@@ -46,7 +46,18 @@ impl Core {
                 Ok(())
             }
             "incoming" => {
-                self.incoming(event, number, key, effect);
+                let bot = key.bot.clone();
+                let refused = self.incoming(event, number, key, effect).err();
+                let flight = self.flights.get_mut(&dispatch);
+                // A script that sends without end is reported once, not for each.
+                if let Some((full, flight)) = refused.zip(flight)
+                    && !std::mem::replace(&mut flight.refused, true)
+                {
+                    tracing::error!(
+                        bot = %bot,
+                        "an event sent by a script of event {event} is dropped (said once for each event): {full}"
+                    );
+                }
                 Ok(())
             }
             other => Err(format!("an event's direction is {other:?}")),
@@ -94,10 +105,16 @@ impl Core {
         });
     }
 
-    fn incoming(&mut self, event: EventId, number: u32, key: ConversationKey, effect: Effect) {
+    /// An event that a script sends; an error where its queue is full.
+    fn incoming(
+        &mut self,
+        event: EventId,
+        number: u32,
+        key: ConversationKey,
+        effect: Effect,
+    ) -> Result<(), AcceptError> {
         if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key) {
-            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} is dropped: {full}");
-            return;
+            return Err(full);
         }
         let draft = EventDraft {
             key: key.clone(),
@@ -111,6 +128,7 @@ impl Core {
         };
         let shared = Arc::clone(&self.shared);
         self.shared.store.follow_up(event, number, draft, move |result| followed(&shared, event, &key, result));
+        Ok(())
     }
 
     /// A line of the worker itself. More than a few hundred between two looks at it are a flood.
