@@ -111,7 +111,17 @@ impl Core {
             let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
             self.outgoing((event, number), key, effect, collected, loan);
         } else {
-            self.incoming((event, number), key, effect, loan);
+            let bot = key.bot.clone();
+            let refused = self.incoming((event, number), key, effect, loan).err();
+            // A script that sends without end is reported once, not for each.
+            if let Some((full, flight)) = refused.zip(self.flights.get_mut(&dispatch))
+                && !std::mem::replace(&mut flight.refused, true)
+            {
+                tracing::error!(
+                    bot = %bot,
+                    "an event sent by a script of event {event} is dropped (said once for each event): {full}"
+                );
+            }
         }
         Ok(())
     }
@@ -167,7 +177,14 @@ impl Core {
         });
     }
 
-    fn incoming(&mut self, (event, number): (EventId, u32), key: ConversationKey, effect: Effect, loan: Loan) {
+    /// An event that a script sends; an error where its queue is full.
+    fn incoming(
+        &mut self,
+        (event, number): (EventId, u32),
+        key: ConversationKey,
+        effect: Effect,
+        loan: Loan,
+    ) -> Result<(), AcceptError> {
         let draft = EventDraft {
             key: key.clone(),
             thread: effect.thread_id.map(Arc::from),
@@ -180,14 +197,14 @@ impl Core {
         };
         let bytes = draft.bytes();
         if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key, bytes) {
-            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} is dropped: {full}");
-            return;
+            return Err(full);
         }
         let shared = Arc::clone(&self.shared);
         self.shared.store.follow_up(event, number, draft, move |result| {
             drop(loan);
             followed(&shared, event, &key, bytes, result);
         });
+        Ok(())
     }
 
     /// A line of the worker itself. More than a few hundred between two looks at it are a flood.

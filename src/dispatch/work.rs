@@ -80,6 +80,8 @@ pub(super) struct Flight {
     pub(super) log_lines: u32,
     /// Bytes of its effects and requests.
     pub(super) bytes: u64,
+    /// An event that it sent found its queue full.
+    pub(super) refused: bool,
     pub(super) live: Arc<Live>,
     /// Its requests, in order, once it made one.
     pub(super) asks: Option<Asks>,
@@ -123,6 +125,7 @@ impl Flight {
             effects: 0,
             log_lines: 0,
             bytes: 0,
+            refused: false,
             live: Arc::new(live),
             asks: None,
         }
