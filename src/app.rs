@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::{self, Overrides, Problem, Settings};
@@ -73,6 +74,8 @@ pub struct App {
     locked_in: LockedIn,
     web: Web,
     mounted: Mounted,
+    /// The hooks of the bots that are mounted first.
+    mounting: JoinHandle<()>,
     workspace: watch::Receiver<Arc<Workspace>>,
     /// Files are watched as long as this lives.
     watch: Option<Watch>,
@@ -100,6 +103,7 @@ impl App {
         let store = Store::open_with(&root.join("data.db"), options.clock.clone(), lifetimes)?;
         let (directory, bots) = watch::channel(Arc::default());
         let services = Services::new(store.clone(), bots, Arc::clone(&settings))?;
+        services.serve_workspace(&root);
         let (clock, command) = (options.clock, options.worker);
         let dispatcher =
             Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
@@ -107,7 +111,7 @@ impl App {
         let (reader, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
         let mounted =
             Mounted { dispatcher: dispatcher.clone(), directory, bots: BTreeSet::new(), said: BTreeSet::new() };
-        let mounted = mounted.first(Arc::clone(&workspace)).await?;
+        let (mounted, mounting) = mounted.first(Arc::clone(&workspace)).await?;
         let (watch, workspace) = if options.watch {
             let watch = reload::watch(reader, Arc::clone(&settings), workspace, compiling(&dispatcher))?;
             let workspace = watch.subscribe();
@@ -126,7 +130,7 @@ impl App {
             clock,
             started,
         };
-        Ok(Self { settings, listener, address, taken_port, locked_in, web, mounted, workspace, watch })
+        Ok(Self { settings, listener, address, taken_port, locked_in, web, mounted, mounting, workspace, watch })
     }
 
     /// The port that is open.
@@ -154,6 +158,11 @@ impl App {
         &self.settings
     }
 
+    /// What is stored, for those who look from beside: nobody else may open the file while this server has it.
+    pub fn store(&self) -> Store {
+        self.web.store.clone()
+    }
+
     /// The workspace in service.
     pub fn workspace(&self) -> Arc<Workspace> {
         self.workspace.borrow().clone()
@@ -164,10 +173,10 @@ impl App {
     /// # Errors
     /// None so far: what goes wrong while serving is logged.
     pub async fn run_until_stopped(self, stopped: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
-        let Self { settings, listener, web, mounted, workspace, watch, .. } = self;
+        let Self { settings, listener, web, mounted, mounting, workspace, watch, .. } = self;
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
-        let starting = tokio::spawn(started(dispatcher.clone()));
+        let starting = tokio::spawn(started(dispatcher.clone(), mounting));
         let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
         let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
         web::serve(listener, web::router(web), &settings.http, stopped).await;
@@ -249,8 +258,10 @@ fn compiling(dispatcher: &Dispatcher) -> impl Fn(Arc<Program>) -> Compiling + Se
     }
 }
 
-/// The hooks that run once, when the server is up.
-async fn started(dispatcher: Dispatcher) {
+/// The hooks that run once, when the server is up and its bots are mounted.
+async fn started(dispatcher: Dispatcher, mounting: JoinHandle<()>) {
+    // Bots that could not be mounted do not hold up the rest.
+    let _ = mounting.await;
     run_hooks(&dispatcher, HookKind::AfterServerStart, None).await;
 }
 
@@ -262,6 +273,13 @@ async fn run_hooks(dispatcher: &Dispatcher, kind: HookKind, bot: Option<&BotId>)
     if let Err(error) = dispatcher.run_hooks(kind, bot, args).await {
         let bot = bot.map(tracing::field::display);
         tracing::error!(bot, "{} hooks: {error}", kind.folder());
+    }
+}
+
+/// Runs the hooks of mounting, of one bot after the other.
+async fn mount(dispatcher: Dispatcher, bots: Vec<BotId>) {
+    for bot in bots {
+        run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await;
     }
 }
 
@@ -288,21 +306,19 @@ struct Mounted {
 
 impl Mounted {
     /// Puts the first workspace into service. Hooks that take long go on beside the start.
-    async fn first(mut self, workspace: Arc<Workspace>) -> anyhow::Result<Self> {
+    async fn first(mut self, workspace: Arc<Workspace>) -> anyhow::Result<(Self, JoinHandle<()>)> {
         self.serve(&workspace)?;
-        let (dispatcher, bots) = (self.dispatcher.clone(), self.bots.clone());
-        let mounting = tokio::spawn(async move {
-            for bot in &bots {
-                run_hooks(&dispatcher, HookKind::AfterBotMount, Some(bot)).await;
-            }
-        });
-        if tokio::time::timeout(MOUNTING, mounting).await.is_err() {
+        let mut mounting = tokio::spawn(mount(self.dispatcher.clone(), self.bots.iter().cloned().collect()));
+        if tokio::time::timeout(MOUNTING, &mut mounting).await.is_ok() {
+            // A handle can be awaited only once.
+            mounting = tokio::spawn(async {});
+        } else {
             tracing::warn!(
                 "after_bot_mount hooks take longer than {} s; the server starts meanwhile",
                 MOUNTING.as_secs()
             );
         }
-        Ok(self)
+        Ok((self, mounting))
     }
 
     /// Puts each new workspace into service, until the sender is gone.
@@ -322,12 +338,7 @@ impl Mounted {
                 tracing::error!("the changed workspace cannot be put into service: {error:#}");
                 continue;
             }
-            let dispatcher = self.dispatcher.clone();
-            tokio::spawn(async move {
-                for bot in new {
-                    run_hooks(&dispatcher, HookKind::AfterBotMount, Some(&bot)).await;
-                }
-            });
+            tokio::spawn(mount(self.dispatcher.clone(), new));
         }
     }
 

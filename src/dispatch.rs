@@ -8,10 +8,12 @@ mod accept;
 mod admission;
 mod collect;
 mod core;
+mod credit;
 mod deaths;
 mod effects;
 mod hello;
 mod hold;
+mod memory;
 mod outcome;
 mod pool;
 mod process;
@@ -19,6 +21,7 @@ mod process;
 mod process_tests;
 mod requests;
 pub mod solo;
+mod standing;
 mod stats;
 mod traces;
 mod turns;
@@ -85,11 +88,11 @@ struct Shared {
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// Too many wait already: 503 with Retry-After.
-    #[error("{} already wait for this {}; try again in {retry_after} s", waiting, match queue { FullQueue::Conversation => "user", FullQueue::Bot => "bot" })]
+    #[error("{waiting} {}; try again in {retry_after} s", match queue { FullQueue::Conversation => "already wait for this user", FullQueue::Bot => "already wait for this bot", FullQueue::Bytes => "MB of events wait already" })]
     Full {
         /// Which queue is full.
         queue: FullQueue,
-        /// How many wait in it.
+        /// How many wait in it; of [`FullQueue::Bytes`], how many megabytes.
         waiting: usize,
         /// Seconds until there may be room.
         retry_after: u32,
@@ -197,6 +200,7 @@ impl Dispatcher {
         let (control, messages) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             admission: Admission::new(&settings.dispatch),
+            traces: Traces::new(settings.dispatch.trace_bytes),
             settings,
             clock,
             store,
@@ -206,7 +210,6 @@ impl Dispatcher {
             started: Instant::now(),
             control,
             counters: Counters::default(),
-            traces: Traces::default(),
             notices: broadcast::channel(NOTICES).0,
             stopping: AtomicBool::new(false),
         });
@@ -225,7 +228,8 @@ impl Dispatcher {
     pub fn publish(&self, program: &Program) -> Result<(), DispatchError> {
         let frame = to_frame(program, self.0.settings.scripts.frame)?;
         let bots = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
-        self.0.tell(Control::Publish { version: program.version, frame, bots });
+        let sources = standing::sources(program);
+        self.0.tell(Control::Publish { version: program.version, frame, bots, sources });
         Ok(())
     }
 
@@ -237,7 +241,7 @@ impl Dispatcher {
             let (answer, receiver) = oneshot::channel();
             let program = attempt.program();
             let frame = to_frame(program, self.0.settings.scripts.frame)?;
-            self.0.tell(Control::Compile { frame, files: program.scripts.len(), answer });
+            self.0.tell(Control::Compile { frame, files: paths(program), answer });
             if let Some(outcome) = attempt.outcome(receiver.await.unwrap_or(Err(DispatchError::Stopping))) {
                 return outcome;
             }
@@ -253,7 +257,7 @@ impl Dispatcher {
         args: serde_json::Map<String, serde_json::Value>,
     ) -> Result<Box<RawValue>, DispatchError> {
         let (answer, receiver) = oneshot::channel();
-        self.0.tell(Control::RunHooks(HookRun { kind, bot: bot.cloned(), args, answer: Some(answer) }));
+        self.0.tell(Control::RunHooks(HookRun { kind, bot: bot.cloned(), args, answer: Some(answer), renew: false }));
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
     }
 
@@ -340,6 +344,10 @@ impl<'p> Attempt<'p> {
 }
 
 /// A program as it is sent to workers, of `limit` bytes at most: each worker holds it as a whole.
+fn paths(program: &Program) -> Vec<Arc<str>> {
+    program.scripts.iter().map(|script| Arc::clone(&script.path)).collect()
+}
+
 fn to_frame(program: &Program, limit: u64) -> Result<Bytes, DispatchError> {
     let text = serde_json::to_vec(program).map_err(|error| DispatchError::Program(error.to_string()))?;
     if text.len() as u64 > limit {

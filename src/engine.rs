@@ -6,6 +6,7 @@
 
 pub mod bot_realm;
 pub mod compile;
+pub mod event_ids;
 pub mod explain;
 pub mod host;
 pub mod run;
@@ -15,11 +16,14 @@ pub mod wait;
 
 pub use bot_realm::{BotRealm, LoadedProgram};
 pub use compile::compile;
-pub use host::{Host, IdSource};
+pub use event_ids::IdSource;
+pub use host::Host;
 pub use run::{Job, Outcome, Resume};
 pub use wait::{Occupancy, ToRealm};
 
 #[cfg(test)]
 mod attack_tests;
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 pub(crate) mod tests;

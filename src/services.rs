@@ -7,6 +7,7 @@ mod args;
 mod bots;
 mod call;
 mod dialog;
+mod experimental;
 mod http;
 mod kvs;
 mod path;
@@ -14,7 +15,8 @@ mod security;
 mod users;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -33,8 +35,17 @@ use call::{Call, Outcome};
 pub struct Caller {
     /// The bot whose script it is; `None` for scripts of no bot.
     pub bot: Option<BotId>,
-    /// The event it runs for, if any: its calls take effect in the order in which they are made.
-    pub event: Option<EventId>,
+    /// What its calls are in line with: they take effect in the order in which they are made.
+    pub line: Option<Line>,
+}
+
+/// Calls that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Line {
+    /// Those of one event, also when it runs a second time.
+    Event(EventId),
+    /// Those of one run of hooks without an event, by the number of its dispatch.
+    Hooks(u64),
 }
 
 /// Why a call failed; its text is what the script sees.
@@ -92,12 +103,14 @@ struct Inner {
     store: Store,
     bots: watch::Receiver<Arc<BotDirectory>>,
     settings: Arc<Settings>,
+    /// The workspace's folder, where there is one.
+    root: OnceLock<PathBuf>,
     /// For signatures; never leaves the server.
     secret: String,
     /// Destinations by name in lower case.
     links: Mutex<HashMap<String, String>>,
-    /// How many writes of an event are not committed yet. Reads of these events wait for their turn.
-    unsettled: Mutex<HashMap<EventId, u32>>,
+    /// How many writes of a line are not committed yet. Reads in these lines wait for their turn.
+    unsettled: Mutex<HashMap<Line, u32>>,
 }
 
 /// What a method gives: JSON text, empty for `undefined`.
@@ -106,31 +119,35 @@ type Answer = Result<String, ServiceError>;
 /// One method: its name and what it does.
 struct Method {
     name: &'static str,
+    /// It answers with what is stored, which may be long.
+    reads: bool,
     run: fn(&Call<'_>) -> Result<Outcome, ServiceError>,
 }
 
 /// Every method, in the order of the reference.
 const METHODS: &[Method] = &[
-    Method { name: "users.getOrCreateUser", run: users::get_or_create },
-    Method { name: "users.getAttributes", run: users::attributes },
-    Method { name: "users.setAttributes", run: users::set },
-    Method { name: "users.updateAttributes", run: users::update },
-    Method { name: "users.getAllUsers", run: users::all },
-    Method { name: "users.getUserCount", run: users::count },
-    Method { name: "dialog.deleteSession", run: dialog::delete_session },
-    Method { name: "kvs.get", run: kvs::get },
-    Method { name: "kvs.set", run: kvs::set },
-    Method { name: "kvs.delete", run: kvs::delete },
-    Method { name: "kvs.exists", run: kvs::exists },
-    Method { name: "kvs.setStorageWithExpiry", run: kvs::set_with_expiry },
-    Method { name: "kvs.getStorageWithExpiry", run: kvs::get_with_expiry },
-    Method { name: "kvs.removeStorageKeysStartingWith", run: kvs::remove_prefix },
-    Method { name: "bots.getAllBots", run: bots::all },
-    Method { name: "bots.getBotById", run: bots::by_id },
-    Method { name: "http.createShortLink", run: http::create_short_link },
-    Method { name: "http.deleteShortLink", run: http::delete_short_link },
-    Method { name: "config.getBotpressConfig", run: bots::configuration },
-    Method { name: "security.getMessageSignature", run: security::signature },
+    Method { name: "users.getOrCreateUser", reads: true, run: users::get_or_create },
+    Method { name: "users.getAttributes", reads: true, run: users::attributes },
+    Method { name: "users.setAttributes", reads: false, run: users::set },
+    Method { name: "users.updateAttributes", reads: false, run: users::update },
+    Method { name: "users.getAllUsers", reads: true, run: users::all },
+    Method { name: "users.getUserCount", reads: false, run: users::count },
+    Method { name: "dialog.deleteSession", reads: false, run: dialog::delete_session },
+    Method { name: "kvs.get", reads: true, run: kvs::get },
+    Method { name: "kvs.set", reads: false, run: kvs::set },
+    Method { name: "kvs.delete", reads: false, run: kvs::delete },
+    Method { name: "kvs.exists", reads: true, run: kvs::exists },
+    Method { name: "kvs.setStorageWithExpiry", reads: false, run: kvs::set_with_expiry },
+    Method { name: "kvs.getStorageWithExpiry", reads: true, run: kvs::get_with_expiry },
+    Method { name: "kvs.removeStorageKeysStartingWith", reads: false, run: kvs::remove_prefix },
+    Method { name: "bots.getAllBots", reads: false, run: bots::all },
+    Method { name: "bots.getBotById", reads: false, run: bots::by_id },
+    Method { name: "http.createShortLink", reads: false, run: http::create_short_link },
+    Method { name: "http.deleteShortLink", reads: false, run: http::delete_short_link },
+    Method { name: "config.getBotpressConfig", reads: false, run: bots::configuration },
+    Method { name: "security.getMessageSignature", reads: false, run: security::signature },
+    Method { name: "experimental.disableHook", reads: false, run: experimental::disable_hook },
+    Method { name: "experimental.enableHook", reads: false, run: experimental::enable_hook },
 ];
 
 impl Services {
@@ -148,10 +165,16 @@ impl Services {
             store,
             bots,
             settings,
+            root: OnceLock::new(),
             secret,
             links: Mutex::default(),
             unsettled: Mutex::default(),
         })))
+    }
+
+    /// Says where the workspace lies, for calls that change its files. The first word counts.
+    pub fn serve_workspace(&self, root: &Path) {
+        self.0.root.get_or_init(|| root.to_owned());
     }
 
     /// Calls a method with its arguments, a JSON array. The answer is JSON text; an **empty text is `undefined`**.
@@ -185,6 +208,11 @@ impl Services {
     /// The application's secret, for tokens.
     pub fn app_secret(&self) -> &str {
         &self.0.secret
+    }
+
+    /// Whether a method's answer may be long: as long as what is stored.
+    pub fn reads(method: &str) -> bool {
+        METHODS.iter().any(|known| known.name == method && known.reads)
     }
 
     fn begin(&self, caller: &Caller, method: &str, args: &RawValue) -> Result<Outcome, ServiceError> {
@@ -225,7 +253,7 @@ mod tests {
                 ..Settings::default()
             };
             let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();
-            let caller = Caller { bot: Some(BotId::parse("my-bot").unwrap()), event: Some(EventId(7)) };
+            let caller = Caller { bot: Some(BotId::parse("my-bot").unwrap()), line: Some(Line::Event(EventId(7))) };
             Self { fixture, services, caller }
         }
 
@@ -314,8 +342,28 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_one_event_take_effect_in_their_order_awaited_or_not() {
+    fn a_value_does_not_grow_past_what_can_be_read_again() {
         let bench = Bench::new();
+        let long = "x".repeat(9 << 20);
+        bench.get("kvs.set", value!(["b", "k", long, "one"]));
+        let error = bench.call("kvs.set", value!(["b", "k", long, "two"])).unwrap_err();
+        assert!(error.starts_with("bp.kvs.set: the value would have"), "{error}");
+        assert_eq!(bench.get("kvs.get", value!(["b", "k", "two"])), "");
+    }
+
+    #[test]
+    fn calls_of_one_event_take_effect_in_their_order_awaited_or_not() {
+        in_order(Bench::new());
+    }
+
+    #[test]
+    fn reads_of_a_start_hook_do_not_overtake_its_writes() {
+        let mut bench = Bench::new();
+        bench.caller.line = Some(Line::Hooks(3));
+        in_order(bench);
+    }
+
+    fn in_order(bench: Bench) {
         let start = |method: &str, args: serde_json::Value| {
             let args = RawValue::from_string(args.to_string()).unwrap();
             bench.services.call(&bench.caller, method, &args)

@@ -34,7 +34,7 @@ use crate::model::EventId;
 pub use conversations::{Conversation, ConversationRow};
 pub use kvs::Expiry;
 pub use messages::{OutgoingMessage, Reply, StoredMessage, Undelivered, UserMessage};
-pub use queue::{Accepted, FollowUp, Place, Poisoned, StoredEffect};
+pub use queue::{Accepted, FollowUp, Pending, Place, Poisoned};
 pub use timestamp::Timestamp;
 pub use users::{Attributes, NewUser, UserRow};
 use writer::Tx;

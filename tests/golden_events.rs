@@ -24,7 +24,6 @@ use blank::blank;
 use hearing::{Heard, Hearing};
 use nudge::clock::Clock;
 use nudge::model::{BotId, ConversationKey, SessionKey, UserId};
-use nudge::store::Store;
 use serde_json::Value;
 
 /// How much later than the event its replies are read: all that typing holds back is there by then.
@@ -76,7 +75,6 @@ fn difference(expected: &str, said: &str) -> String {
 /// One case while it runs.
 struct Case {
     app: TestApp,
-    store: Store,
     clock: Clock,
     bot: BotId,
     out: String,
@@ -94,24 +92,23 @@ impl Case {
         for ours in ["events.json", "out.txt"] {
             let _ = fs::remove_file(workspace.path().join(ours));
         }
-        default_file(workspace.path(), "botpress.config.json", r#"{ "scripts": { "workers": 1 } }"#);
+        default_file(
+            workspace.path(),
+            "botpress.config.json",
+            r#"{ "scripts": { "workers": 1, "grace": "10s", "silence": "20s" } }"#,
+        );
         if !["bots", "data/bots"].iter().any(|bots| workspace.path().join(bots).exists()) {
             default_file(workspace.path(), "bots/bot/bot.config.json", r#"{ "name": "Bot", "defaultLanguage": "en" }"#);
         }
-        let database = workspace.path().join("data.db");
         // The realm's own time is the machine's.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let clock = Clock::manual(u64::try_from(now).unwrap());
         let app = TestApp::serve(workspace, |options| options.clock = clock.clone()).await;
-        // The server has the lock; this looks on.
-        fs::remove_file(database.with_file_name("data.db-lock")).unwrap();
-        let store = Store::open(&database, clock.clone()).unwrap();
         let status = app.client.get("/status").await.json();
         let mounted = status["bots"].as_array().unwrap().iter().find(|bot| bot["disabled"] == false);
         let bot = mounted.unwrap()["id"].as_str().unwrap().to_owned();
         let mut case = Self {
             app,
-            store,
             clock,
             bot: BotId::parse(&bot).unwrap(),
             out: String::new(),
@@ -139,6 +136,11 @@ impl Case {
             self.clock.advance(Duration::from_secs(seconds));
             return;
         }
+        if let Some(folder) = step["files"].as_str() {
+            let mut names = files(&self.app.folder.path().join(folder));
+            names.sort();
+            return self.said(&format!("> files {folder}\n< {}", names.join(" ")));
+        }
         if let Some(path) = step["get"].as_str() {
             let answer = self.app.client.get(path).await;
             return self.said(&format!(
@@ -147,6 +149,17 @@ impl Case {
                 answer.header("location"),
                 answer.body
             ));
+        }
+        if let Some(awaited) = step["hear"].as_str() {
+            let started = Instant::now();
+            while !self.out.contains(awaited) {
+                assert!(started.elapsed() < PATIENCE, "{awaited:?} is not heard\n{}", self.out);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                for heard in hearing.take() {
+                    self.heard(&heard);
+                }
+            }
+            return;
         }
         let bot = step["bot"].as_str().unwrap_or(self.bot.as_str()).to_owned();
         let web = format!("/api/v1/bots/{bot}/mod/channel-web");
@@ -269,7 +282,7 @@ impl Case {
             channel: channel.into(),
             target: UserId::parse(target).unwrap(),
         };
-        let state = self.store.restore(&SessionKey { conversation, thread: thread.map(Into::into) }).unwrap();
+        let state = self.app.store.restore(&SessionKey { conversation, thread: thread.map(Into::into) }).unwrap();
         let mut line = format!("  state {channel}/{target}");
         let parts =
             [("user", state.user), ("session", state.session), ("temp", state.temp), ("context", state.context)];
@@ -283,6 +296,21 @@ impl Case {
             self.said(&line);
         }
     }
+}
+
+/// The files below a folder, by their paths within it.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()).into_iter().map(|below| format!("{name}/{below}")));
+        } else {
+            found.push(name);
+        }
+    }
+    found
 }
 
 fn default_file(root: &Path, path: &str, text: &str) {

@@ -136,3 +136,18 @@ async fn conversations_are_listed_begun_and_shown_up_to_their_limits() {
     assert_eq!(texts, ["3", "4"], "the last ones, as many as fit");
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_is_taken_up_to_its_limit_and_not_a_read_further() {
+    let app = start(r#"{ "httpServer": { "headLimit": "32kb" } }"#).await;
+    for (size, status) in [(30_000, 200), (33_000, 431), (40_000, 431), (60_000, 431)] {
+        let mut stream = connect(&app).await;
+        let head = format!("GET /status HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: {}\r\n\r\n", "y".repeat(size));
+        // The server may have refused it before all is sent.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let answer = rest(&mut stream).await;
+        let refused_without_a_word = status == 431 && answer.is_empty();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) || refused_without_a_word, "{size}: {answer}");
+    }
+    app.stop().await;
+}

@@ -322,10 +322,11 @@ fn every_library_is_used() {
     for line in manifest.lines() {
         if line.starts_with('[') {
             libraries = line.ends_with("dependencies]");
-        } else if libraries && let Some((name, _)) = line.split_once(" = ") {
-            if !used.contains(&name.replace('-', "_")) {
-                faults.push(format!("Cargo.toml: {name} is used nowhere"));
-            }
+        } else if libraries
+            && let Some((name, _)) = line.split_once(" = ")
+            && !used.contains(&name.replace('-', "_"))
+        {
+            faults.push(format!("Cargo.toml: {name} is used nowhere"));
         }
     }
     report(&faults);

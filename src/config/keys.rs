@@ -70,6 +70,7 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Whole(1, 1 << 32),
         set: |s, v, _| s.dispatch.per_conversation = v.whole(),
     },
+    Key { path: "queue.bytes", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.queue_bytes = v.whole() },
     Key { path: "scripts.workers", kind: Kind::Whole(1, 64), set: |s, v, _| s.dispatch.workers = Some(v.whole()) },
     Key {
         path: "scripts.lockIn",
@@ -88,7 +89,10 @@ pub const MAIN: &[Key<Settings>] = &[
     },
     Key { path: "scripts.linksOutside", kind: Kind::Flag, set: |s, v, _| s.links_outside = v.flag() },
     Key { path: "scripts.grace", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.grace = v.whole() },
+    Key { path: "scripts.buffered", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.buffered = v.whole() },
     Key { path: "scripts.silence", kind: Kind::Duration(100), set: |s, v, _| s.dispatch.silence = v.whole() },
+    Key { path: "scripts.typing", kind: Kind::Duration(500), set: |s, v, _| s.dispatch.typing = v.whole() },
+    Key { path: "traces.bytes", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.dispatch.trace_bytes = v.whole() },
     Key { path: "scripts.hookRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_running = v.whole() },
     Key { path: "scripts.eventRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_running = v.whole() },
     Key { path: "scripts.slice", kind: Kind::Duration(1), set: |s, v, _| s.scripts.slice = v.whole() },

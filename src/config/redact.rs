@@ -3,13 +3,15 @@
 use serde_json::{Map, Value};
 
 /// Parts of key names whose values stay on the server's side, compared without regard to case, `_` and `-`.
-pub const SECRET_KEYS: [&str; 13] = [
+pub const SECRET_KEYS: [&str; 15] = [
     "secret",
     "password",
     "passwd",
     "passphrase",
     "token",
     "apikey",
+    "accesskey",
+    "signingkey",
     "privatekey",
     "licensekey",
     "credential",

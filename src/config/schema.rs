@@ -132,12 +132,21 @@ pub fn expectation(kind: Kind) -> String {
             format!("a duration such as \"10s\", \"2m\", or a number of milliseconds, at least {min} ms")
         }
         Kind::Size(min, max) => {
-            format!("a size such as \"512kb\", \"10mb\", or a number of bytes, from {min} to {max}")
+            format!("a size such as \"512kb\", \"10mb\", or a number of bytes, from {} to {}", size(min), size(max))
         }
         Kind::Choice(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "an array of texts".into(),
         Kind::Object => "an object".into(),
         Kind::Any => "any value".into(),
+    }
+}
+
+/// A size as people write it.
+fn size(bytes: u64) -> String {
+    let units = [(1 << 40, "tb"), (1 << 30, "gb"), (1 << 20, "mb"), (1 << 10, "kb")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", bytes / unit),
+        None => bytes.to_string(),
     }
 }
 
@@ -252,6 +261,13 @@ mod tests {
         assert_eq!(nearest("After_Bot_Mont", words.into_iter()), Some(words[1]));
         assert_eq!(nearest("hst", words.into_iter()), Some("host"));
         assert_eq!(nearest("something", words.into_iter()), None);
+    }
+
+    #[test]
+    fn bounds_of_a_size_are_said_as_they_are_written() {
+        let heap = expectation(Kind::Size(4 << 20, 4 << 30));
+        assert_eq!(heap, "a size such as \"512kb\", \"10mb\", or a number of bytes, from 4mb to 4gb");
+        assert_eq!(expectation(Kind::Size(1, 1_500)).rsplit("from").next(), Some(" 1 to 1500"));
     }
 
     #[test]

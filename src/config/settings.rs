@@ -83,8 +83,14 @@ pub struct DispatchSettings {
     pub all_resident: u64,
     /// `scripts.grace`: milliseconds past its budget after which a running script's worker is killed.
     pub grace: u64,
+    /// `scripts.buffered`: bytes on their way between the server and one worker, each way; who is over it waits.
+    pub buffered: u64,
     /// `scripts.silence`: milliseconds without a sign of life after which a worker is killed.
     pub silence: u64,
+    /// `scripts.typing`: milliseconds for which `typing` holds back the messages to one user at most, all together.
+    pub typing: u64,
+    /// `traces.bytes`: bytes of the traces that are kept.
+    pub trace_bytes: u64,
     /// `queue.inFlight`: events with the workers at once.
     pub in_flight: usize,
     /// `queue.inFlightPerBot`: of those, of one bot while others wait.
@@ -93,6 +99,8 @@ pub struct DispatchSettings {
     pub per_bot: usize,
     /// `queue.perConversation`: events waiting of one user; more are refused with 503.
     pub per_conversation: usize,
+    /// `queue.bytes`: bytes of all waiting events; more are refused with 503.
+    pub queue_bytes: u64,
 }
 
 impl Default for DispatchSettings {
@@ -103,11 +111,15 @@ impl Default for DispatchSettings {
             worker_resident: 512 << 20,
             all_resident: 1 << 30,
             grace: 200,
+            buffered: 64 << 20,
             silence: 1_000,
+            typing: 3_600_000,
+            trace_bytes: 16 << 20,
             in_flight: 512,
             in_flight_per_bot: 64,
             per_bot: 10_000,
             per_conversation: 100,
+            queue_bytes: 256 << 20,
         }
     }
 }

@@ -18,11 +18,12 @@ const DURATIONS: [(&[&str], f64); 8] = [
 ];
 
 /// A unit's names and its bytes.
-const SIZES: [(&[&str], f64); 4] = [
+const SIZES: [(&[&str], f64); 5] = [
     (&["b", "byte", "bytes"], 1.0),
     (&["k", "kb", "kib"], 1_024.0),
     (&["m", "mb", "mib"], 1_048_576.0),
     (&["g", "gb", "gib"], 1_073_741_824.0),
+    (&["t", "tb", "tib"], 1_099_511_627_776.0),
 ];
 
 /// A duration in milliseconds: `'2m'`, `'10s'`, `'6 hours'`, `'1d'`, `'1.5h'`, or digits alone for milliseconds.

@@ -55,7 +55,8 @@ impl Dispatcher {
         if self.0.stopping.load(Ordering::SeqCst) {
             return Err(AcceptError::Stopping);
         }
-        self.0.enter(&draft.key)?;
+        let bytes = draft.bytes();
+        self.0.enter(&draft.key, bytes)?;
         let key = draft.key.clone();
         let shared = Arc::clone(&self.0);
         let (answer, receiver) = oneshot::channel();
@@ -67,9 +68,14 @@ impl Dispatcher {
                         let message = Arc::new(message.clone());
                         shared.notify(Notice::Stored { key, deliver_at: message.sent_on.0, message });
                     }
-                    shared.tell(Control::Queued { event: accepted.event.clone(), at: Instant::now(), collector });
+                    shared.tell(Control::Queued {
+                        event: accepted.event.clone(),
+                        bytes,
+                        at: Instant::now(),
+                        collector,
+                    });
                 }
-                Err(_) => shared.admission.leave(&key),
+                Err(_) => shared.admission.leave(&key, bytes),
             }
             // A caller that is gone needs no answer: the event is in the queue all the same.
             let _ = answer.send(result);
@@ -80,8 +86,8 @@ impl Dispatcher {
 
 impl Shared {
     /// Counts an event that is about to be stored.
-    pub(super) fn enter(&self, key: &ConversationKey) -> Result<(), AcceptError> {
-        self.admission.enter(key).map_err(|(queue, waiting)| {
+    pub(super) fn enter(&self, key: &ConversationKey, bytes: usize) -> Result<(), AcceptError> {
+        self.admission.enter(key, bytes).map_err(|(queue, waiting)| {
             count(&self.counters.refused);
             let rate = self.counters.rate.load(Ordering::Relaxed).max(1);
             AcceptError::Full { queue, waiting, retry_after: retry_after(queue, waiting, rate) }
@@ -94,6 +100,7 @@ fn retry_after(queue: FullQueue, waiting: usize, rate: u64) -> u32 {
     match queue {
         // One conversation runs one event at a time, whatever the rate of the whole.
         FullQueue::Conversation => 1,
+        FullQueue::Bytes => 5,
         FullQueue::Bot => u32::try_from(waiting as u64 / 10 / rate.max(1)).unwrap_or(u32::MAX).clamp(1, 60),
     }
 }

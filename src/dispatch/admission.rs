@@ -1,5 +1,5 @@
 //! How much may wait: counted from before an event is stored until its turn comes, so that a flood is refused with 503
-//! and never reaches the store.
+//! and never reaches the store. Events are counted, and their bytes.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,17 @@ use crate::model::{BotId, ConversationKey};
 /// Counts of what waits, by bot and by conversation.
 #[derive(Debug)]
 pub(super) struct Admission {
-    counts: Mutex<HashMap<BotId, Counts>>,
+    counts: Mutex<Counted>,
     per_bot: usize,
     per_conversation: usize,
+    bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    bots: HashMap<BotId, Counts>,
+    /// Of all that wait.
+    bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -29,17 +37,29 @@ pub enum FullQueue {
     Conversation,
     /// The bot's: `queue.perBot`.
     Bot,
+    /// That of all bots together: `queue.bytes`.
+    Bytes,
 }
 
 impl Admission {
     pub(super) fn new(settings: &DispatchSettings) -> Self {
-        Self { counts: Mutex::default(), per_bot: settings.per_bot, per_conversation: settings.per_conversation }
+        Self {
+            counts: Mutex::default(),
+            per_bot: settings.per_bot,
+            per_conversation: settings.per_conversation,
+            bytes: settings.queue_bytes,
+        }
     }
 
-    /// Counts one more, or says which queue is full and how many wait in it.
-    pub(super) fn enter(&self, key: &ConversationKey) -> Result<(), (FullQueue, usize)> {
+    /// Counts one more of so many bytes, or says which queue is full and how many wait in it.
+    pub(super) fn enter(&self, key: &ConversationKey, bytes: usize) -> Result<(), (FullQueue, usize)> {
         let mut counts = self.counts.lock();
-        let bot = counts.entry(key.bot.clone()).or_default();
+        let counts = &mut *counts;
+        // One alone is let in, however large.
+        if counts.bytes > 0 && counts.bytes + bytes as u64 > self.bytes {
+            return Err((FullQueue::Bytes, usize::try_from(counts.bytes >> 20).unwrap_or(usize::MAX)));
+        }
+        let bot = counts.bots.entry(key.bot.clone()).or_default();
         if bot.waiting >= self.per_bot {
             return Err((FullQueue::Bot, bot.waiting));
         }
@@ -51,21 +71,24 @@ impl Admission {
             }
         }
         bot.waiting += 1;
+        counts.bytes += bytes as u64;
         Ok(())
     }
 
     /// Counts one that is in the store already, whatever the limits: it was accepted by an earlier run.
-    pub(super) fn enter_anyway(&self, key: &ConversationKey) {
+    pub(super) fn enter_anyway(&self, key: &ConversationKey, bytes: usize) {
         let mut counts = self.counts.lock();
-        let bot = counts.entry(key.bot.clone()).or_default();
+        counts.bytes += bytes as u64;
+        let bot = counts.bots.entry(key.bot.clone()).or_default();
         bot.waiting += 1;
         *bot.conversations.entry(key.clone()).or_insert(0) += 1;
     }
 
-    /// One waits no more: its turn has come, or it was not stored.
-    pub(super) fn leave(&self, key: &ConversationKey) {
+    /// One waits no more: its turn has come, or it was not stored. `bytes` are those that it entered with.
+    pub(super) fn leave(&self, key: &ConversationKey, bytes: usize) {
         let mut counts = self.counts.lock();
-        let Some(bot) = counts.get_mut(&key.bot) else { return };
+        counts.bytes = counts.bytes.saturating_sub(bytes as u64);
+        let Some(bot) = counts.bots.get_mut(&key.bot) else { return };
         bot.waiting = bot.waiting.saturating_sub(1);
         if let Some(waiting) = bot.conversations.get_mut(key) {
             *waiting -= 1;
@@ -74,7 +97,7 @@ impl Admission {
             }
         }
         if bot.waiting == 0 {
-            counts.remove(&key.bot);
+            counts.bots.remove(&key.bot);
         }
     }
 }
@@ -92,25 +115,37 @@ mod tests {
     fn a_full_queue_refuses_and_opens_again_when_one_leaves() {
         let settings = DispatchSettings { per_bot: 3, per_conversation: 2, ..DispatchSettings::default() };
         let admission = Admission::new(&settings);
-        admission.enter(&key("u")).unwrap();
-        admission.enter(&key("u")).unwrap();
-        assert_eq!(admission.enter(&key("u")), Err((FullQueue::Conversation, 2)));
-        admission.enter(&key("v")).unwrap();
-        assert_eq!(admission.enter(&key("v")), Err((FullQueue::Bot, 3)));
-        admission.leave(&key("u"));
-        admission.enter(&key("v")).unwrap();
-        admission.leave(&key("u"));
-        admission.leave(&key("v"));
-        admission.leave(&key("v"));
-        assert!(admission.counts.lock().is_empty(), "nothing is kept of users who wait for nothing");
+        admission.enter(&key("u"), 1).unwrap();
+        admission.enter(&key("u"), 1).unwrap();
+        assert_eq!(admission.enter(&key("u"), 1), Err((FullQueue::Conversation, 2)));
+        admission.enter(&key("v"), 1).unwrap();
+        assert_eq!(admission.enter(&key("v"), 1), Err((FullQueue::Bot, 3)));
+        admission.leave(&key("u"), 1);
+        admission.enter(&key("v"), 1).unwrap();
+        admission.leave(&key("u"), 1);
+        admission.leave(&key("v"), 1);
+        admission.leave(&key("v"), 1);
+        assert!(admission.counts.lock().bots.is_empty(), "nothing is kept of users who wait for nothing");
+    }
+
+    #[test]
+    fn a_few_huge_events_fill_the_queue_like_many_small_ones() {
+        let settings = DispatchSettings { queue_bytes: 10 << 20, ..DispatchSettings::default() };
+        let admission = Admission::new(&settings);
+        admission.enter(&key("u"), 20 << 20).unwrap();
+        assert_eq!(admission.enter(&key("v"), 1), Err((FullQueue::Bytes, 20)));
+        admission.leave(&key("u"), 20 << 20);
+        admission.enter(&key("u"), 6 << 20).unwrap();
+        admission.enter(&key("v"), 4 << 20).unwrap();
+        assert_eq!(admission.enter(&key("w"), 1), Err((FullQueue::Bytes, 10)));
     }
 
     #[test]
     fn what_was_stored_before_counts_but_is_never_refused() {
         let settings = DispatchSettings { per_bot: 1, per_conversation: 1, ..DispatchSettings::default() };
         let admission = Admission::new(&settings);
-        admission.enter_anyway(&key("u"));
-        admission.enter_anyway(&key("u"));
-        assert!(admission.enter(&key("v")).is_err());
+        admission.enter_anyway(&key("u"), 1);
+        admission.enter_anyway(&key("u"), 1);
+        assert!(admission.enter(&key("v"), 1).is_err());
     }
 }

@@ -15,13 +15,14 @@ use super::collect::{Collector, Collectors};
 use super::hold::Holds;
 use super::outcome::Finishing;
 use super::pool::{Pool, Role};
-use super::process::{FromWorker, Message};
+use super::process::{FromWorker, Message, Out};
+use super::standing::{Post, Sources, Standing};
 use super::stats::{count, gauge};
 use super::turns::{Limits, Turns};
 use super::watch::Watch;
 use super::work::{Flight, Job, Work};
 use super::{AcceptError, ConverseError, DispatchError, LockedIn, Shared};
-use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};
+use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, StateSnapshot};
 use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, event_work};
 use crate::store::StoreError;
 
@@ -34,11 +35,15 @@ const BATCHES: usize = 64;
 /// How long an event waits when its state cannot be read.
 const RESTORE_PAUSE: Duration = Duration::from_millis(500);
 
+/// A larger event is kept in the store alone and read from there when its turn has come.
+const KEPT_BODY: usize = 64 << 10;
+
 /// What callers and completions tell the task.
 pub(super) enum Control {
     /// An event is committed.
     Queued {
         event: QueuedEvent,
+        bytes: usize,
         at: Instant,
         collector: Option<Collector>,
     },
@@ -59,13 +64,16 @@ pub(super) enum Control {
         version: u64,
         frame: Bytes,
         bots: Vec<BotId>,
+        sources: Sources,
     },
     Compile {
         frame: Bytes,
-        files: usize,
+        files: Vec<Arc<str>>,
         answer: oneshot::Sender<Result<Compiled, DispatchError>>,
     },
     RunHooks(HookRun),
+    /// Hooks that fell are to stand again.
+    RunStanding(Post),
     WhenReady(oneshot::Sender<Result<LockedIn, DispatchError>>),
     /// A worker's process is gone.
     Reaped {
@@ -83,6 +91,7 @@ pub(super) struct Published {
     pub(super) version: u64,
     pub(super) frame: Bytes,
     pub(super) bots: HashSet<BotId>,
+    pub(super) sources: Sources,
 }
 
 /// The task's state.
@@ -99,8 +108,12 @@ pub(super) struct Core {
     pub(super) program: Option<Published>,
     /// Hook runs that wait for the resident worker.
     pub(super) hooks: VecDeque<HookRun>,
+    /// Start and mount hooks, whose leftovers are kept alive.
+    pub(super) standing: HashMap<Post, Standing>,
     pub(super) collectors: Collectors,
     pub(super) holds: Holds,
+    /// The last number given to an effect of hooks without an event.
+    pub(super) last_hook_effect: u64,
     pub(super) watch: Watch,
     pub(super) when_ready: Vec<oneshot::Sender<Result<LockedIn, DispatchError>>>,
     pub(super) stop: Option<Stop>,
@@ -127,8 +140,10 @@ pub(super) fn start(shared: Arc<Shared>, mut control: mpsc::UnboundedReceiver<Co
         pool: Pool::new(settings.workers, sink),
         program: None,
         hooks: VecDeque::new(),
+        standing: HashMap::new(),
         collectors: Collectors::default(),
-        holds: Holds::default(),
+        holds: Holds::new(settings.typing),
+        last_hook_effect: 0,
         watch: Watch::default(),
         when_ready: Vec::new(),
         stop: None,
@@ -172,32 +187,37 @@ impl Core {
             }
         }
         for event in self.shared.store.pending()? {
-            self.shared.admission.enter_anyway(&event.key);
-            self.queue(event, Instant::now());
+            let bytes = event.bytes;
+            self.shared.admission.enter_anyway(&event.key, bytes);
+            self.queue(event.without_body(), bytes, Instant::now());
         }
         Ok(())
     }
 
-    fn queue(&mut self, event: QueuedEvent, queued: Instant) {
-        self.turns.push(event.key.clone(), Job { event, queued, runs: 0, tries: 0 });
+    fn queue(&mut self, mut event: QueuedEvent, bytes: usize, queued: Instant) {
+        if event.body.len() > KEPT_BODY {
+            event.body = "".into();
+        }
+        self.turns.push(event.key.clone(), Job { event, bytes, queued, runs: 0, tries: 0 });
     }
 
     fn control(&mut self, control: Control) {
         match control {
-            Control::Queued { event, at, collector } => {
+            Control::Queued { event, bytes, at, collector } => {
                 if let Some(collector) = collector {
                     self.collectors.insert(event.id, collector);
                 }
-                self.queue(event, at);
+                self.queue(event, bytes, at);
             }
             Control::Replied { event, payload } => self.collectors.reply(event, payload),
             Control::Finished(finishing, result) => self.finished(finishing, result),
             Control::SetAside(finishing, result) => self.set_aside(&finishing, result),
             Control::Answer(event) => self.collectors.settle(event),
             Control::Retry(job) => self.again.push_back(job),
-            Control::Publish { version, frame, bots } => self.publish(version, frame, bots),
+            Control::Publish { version, frame, bots, sources } => self.publish(version, frame, bots, sources),
             Control::Compile { frame, files, answer } => self.pool.compiles.push_back((frame, files, answer)),
-            Control::RunHooks(run) => self.hooks.push_back(run),
+            Control::RunHooks(run) => self.ask_hooks(run),
+            Control::RunStanding(post) => self.run_standing(&post),
             Control::WhenReady(answer) => {
                 self.when_ready.push(answer);
                 self.tell_ready();
@@ -235,22 +255,23 @@ impl Core {
     fn message(&mut self, worker: u32, message: Message) -> Result<(), (Option<u64>, String)> {
         match message {
             Message::Ready(ready) => self.worker_ready(worker, ready).map_err(|why| (None, why)),
+            Message::Compiling(script) => self.compiling(worker, script).map_err(|why| (None, why)),
             Message::Compiled(compiled) => self.compiled(worker, compiled).map_err(|why| (None, why)),
             Message::Beat(beat) => self.beat(worker, beat).map_err(|why| (None, why)),
-            Message::Request { dispatch, number, method, args } => {
+            Message::Request { dispatch, number, method, args, loan } => {
                 let Some(out) = self.pool.out(worker) else { return Ok(()) };
                 let shared = Arc::clone(&self.shared);
                 let frame = shared.settings.scripts.frame;
                 let flight = self.flight(worker, dispatch)?;
                 flight.count_bytes(args.get().len(), frame).map_err(|why| (Some(dispatch), why))?;
-                let ask = super::work::Ask { number, method, args };
+                let ask = super::work::Ask { number, method, args, loan };
                 super::requests::ask(&shared, dispatch, flight, &out, ask).map_err(|why| (Some(dispatch), why))
             }
-            Message::Effect { dispatch, number, effect } => {
+            Message::Effect { dispatch, number, effect, loan } => {
                 let frame = self.shared.settings.scripts.frame;
-                let flight = self.flight(worker, dispatch)?;
-                flight.count_bytes(effect.payload.get().len(), frame).map_err(|why| (Some(dispatch), why))?;
-                self.effect(dispatch, number, *effect).map_err(|why| (Some(dispatch), why))
+                let bytes = effect.as_ref().map_or(0, |effect| effect.payload.get().len());
+                self.flight(worker, dispatch)?.count_bytes(bytes, frame).map_err(|why| (Some(dispatch), why))?;
+                self.effect(dispatch, number, effect, loan).map_err(|why| (Some(dispatch), why))
             }
             Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),
             Message::Log { dispatch, line } => {
@@ -263,9 +284,9 @@ impl Core {
                 super::effects::log(Some(flight), *line);
                 Ok(())
             }
-            Message::Processed { dispatch, body, processed } => {
+            Message::Processed { dispatch, body, processed, loan } => {
                 self.flight(worker, dispatch)?;
-                self.processed(dispatch, body, *processed).map_err(|why| (Some(dispatch), why))
+                self.processed(dispatch, body, *processed, loan).map_err(|why| (Some(dispatch), why))
             }
             Message::Settled { dispatch, settled } => {
                 self.flight(worker, dispatch)?;
@@ -289,6 +310,11 @@ impl Core {
         if let Work::Event(job) = &flight.work {
             self.turns.left(&job.event.key.bot);
         }
+        if let Work::Hooks(run) = &flight.work
+            && run.renew
+        {
+            self.run_standing(&run.post());
+        }
         Some(flight)
     }
 
@@ -299,7 +325,7 @@ impl Core {
             if self.program.is_some() {
                 self.pump_hooks();
                 self.pump_alone();
-                while !self.watch.paused {
+                while !self.watch.memory.paused() {
                     let Some(worker) = self.pool.pick(self.shared.settings.scripts.realms) else { break };
                     let Some(job) = self.next_job() else { break };
                     self.dispatch_event(job, worker);
@@ -316,7 +342,7 @@ impl Core {
         }
         loop {
             let job = self.turns.take()?;
-            self.shared.admission.leave(&job.event.key);
+            self.shared.admission.leave(&job.event.key, job.bytes);
             if job.event.deaths == 0 {
                 return Some(job);
             }
@@ -331,10 +357,17 @@ impl Core {
             self.again.push_front(job);
             return;
         };
-        let state = match self.shared.store.restore(&job.event.session()) {
-            Ok(state) => state,
+        let (body, state) = match self.read(&job.event) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                tracing::error!("event {} is no longer in the queue; it does not run", job.event.id);
+                self.turns.left(&job.event.key.bot);
+                self.turns.release(&job.event.key);
+                self.collectors.settle(job.event.id);
+                return;
+            }
             Err(error) => {
-                tracing::error!("the state of event {} cannot be read, it is tried again: {error}", job.event.id);
+                tracing::error!("event {} and its state cannot be read, it is tried again: {error}", job.event.id);
                 job.tries += 1;
                 let shared = Arc::clone(&self.shared);
                 tokio::spawn(async move {
@@ -344,9 +377,10 @@ impl Core {
                 return;
             }
         };
-        let mut body = BytesMut::with_capacity(512 + job.event.body.len() + state.session.len() + state.user.len());
+        let text = body;
+        let mut body = BytesMut::with_capacity(512 + text.len() + state.session.len() + state.user.len());
         DispatchHead::write(program.version, DispatchKind::Event, job.event.key.bot.as_str(), &mut body);
-        event_work(&job.event.body, &state, &mut body);
+        event_work(&text, &state, &mut body);
         if self.collectors.wants_event(job.event.id) {
             // Into the object that `event_work` has closed.
             body.truncate(body.len() - 1);
@@ -355,6 +389,18 @@ impl Core {
         job.runs += 1;
         count(&self.shared.counters.dispatched);
         self.launch(Work::Event(job), worker, &out, body.freeze());
+    }
+
+    /// The event as JSON and the state in which it begins; nothing if it is no longer queued.
+    fn read(&self, event: &QueuedEvent) -> Result<Option<(Arc<str>, StateSnapshot)>, StoreError> {
+        let body = match event.body.is_empty() {
+            false => Arc::clone(&event.body),
+            true => match self.shared.store.queued(event.id)? {
+                Some(stored) => stored.body,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some((body, self.shared.store.restore(&event.session())?)))
     }
 
     pub(super) fn dispatch_hooks(&mut self, run: HookRun, worker: u32) {
@@ -368,16 +414,16 @@ impl Core {
         let work = HookWork { hook: run.kind.folder().to_owned(), args: run.args.clone() };
         // Plain JSON into memory: it cannot fail.
         body.put_slice(&serde_json::to_vec(&work).unwrap_or_default());
+        self.hooks_launched(&run.post());
         self.launch(Work::Hooks(run), worker, &out, body.freeze());
     }
 
-    fn launch(&mut self, work: Work, worker: u32, out: &mpsc::UnboundedSender<Frame>, body: Bytes) {
+    fn launch(&mut self, work: Work, worker: u32, out: &Out, body: Bytes) {
         let dispatch = self.next_dispatch;
         self.next_dispatch += 1;
         self.pool.launched(worker);
         self.flights.insert(dispatch, Flight::new(work, worker, self.shared.started));
-        // A worker that is gone is noticed by its reader, and the flight with it.
-        let _ = out.send(Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body });
+        out.send(Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body });
     }
 
     fn pump_hooks(&mut self) {
@@ -389,9 +435,9 @@ impl Core {
         }
     }
 
-    fn publish(&mut self, version: u64, frame: Bytes, bots: Vec<BotId>) {
+    fn publish(&mut self, version: u64, frame: Bytes, bots: Vec<BotId>, sources: Sources) {
         self.turns.mount(bots.iter().cloned());
-        let published = Published { version, frame, bots: bots.into_iter().collect() };
+        let published = Published { version, frame, bots: bots.into_iter().collect(), sources };
         self.pool.send_program(&published);
         for (dispatch, flight) in &self.flights {
             // What hooks of a bot that is gone have left behind ends with it.
@@ -399,11 +445,11 @@ impl Core {
                 (&flight.work, self.pool.out(flight.worker))
                 && !published.bots.contains(bot)
             {
-                // A worker that is gone is noticed by its reader.
-                let _ = out.send(Frame { kind: FrameKind::Cancel, dispatch: *dispatch, number: 0, body: Bytes::new() });
+                out.send(Frame { kind: FrameKind::Cancel, dispatch: *dispatch, number: 0, body: Bytes::new() });
             }
         }
         self.program = Some(published);
+        self.renew_standing();
     }
 
     /// Everybody who waits for replies is told that the server stops.

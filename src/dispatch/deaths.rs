@@ -26,7 +26,7 @@ impl Core {
                 count(&self.shared.counters.workers_killed);
                 cause
             }
-            None if self.stop.is_some() => Cause::Told,
+            None if self.stop.is_some() || worker.retiring.is_some() => Cause::Told,
             None => {
                 count(&self.shared.counters.workers_crashed);
                 Cause::Crashed { what: format!("its worker died ({status})") }
@@ -71,8 +71,9 @@ impl Core {
 
     fn end_compilation(&mut self, worker: &mut Worker, cause: &Cause) {
         if let Some(compiling) = worker.compiling.take() {
-            let row = worker.running.iter().find(|row| row.dispatch == 0);
-            let file = row.map(|row| row.file.clone()).or_else(|| file(cause)).filter(|file| !file.is_empty());
+            // What a beat said is older than what the worker said it begins with.
+            let row = || worker.running.iter().find(|row| row.dispatch == 0).map(|row| row.file.clone());
+            let file = compiling.file().or_else(row).or_else(|| file(cause)).filter(|file| !file.is_empty());
             // Who asked may have gone.
             let _ = compiling.answer.send(Err(DispatchError::Compiler { why: what(cause), file }));
         }
@@ -97,7 +98,7 @@ impl Core {
     fn carry_out(&mut self, flight: Flight, verdict: Verdict, place: Place) {
         let (sent, processed, bot) = (flight.sent, flight.processed, flight.bot().map(ToString::to_string));
         match flight.work {
-            Work::Hooks(run) => self.hooks_after_death(run, processed, verdict, place),
+            Work::Hooks(run) => self.hooks_after_death(run, sent, processed, verdict, place),
             Work::Event(mut job) => match verdict {
                 Verdict::Done => {
                     self.turns.left(&job.event.key.bot);
@@ -141,7 +142,7 @@ impl Core {
         }
         let event = job.event.id;
         let session = job.event.session();
-        let finishing = Finishing { event, session, body: None, settles: true, tries: 0, runs: job.runs };
+        let finishing = Finishing { event, session, body: None, _loan: None, settles: true, tries: 0, runs: job.runs };
         match aside {
             None => self.shared.finish(finishing, None),
             Some(reason) => {
@@ -153,14 +154,19 @@ impl Core {
         }
     }
 
-    fn hooks_after_death(&mut self, mut run: HookRun, processed: bool, verdict: Verdict, place: Place) {
+    fn hooks_after_death(&mut self, mut run: HookRun, sent: Instant, processed: bool, verdict: Verdict, place: Place) {
         match verdict {
             // What had been done leaves nobody waiting; what had not goes on waiting.
             Verdict::Again if processed => self.hooks.push_back(run.again()),
             Verdict::Again => self.hooks.push_back(run),
             Verdict::Done | Verdict::Over | Verdict::Alone | Verdict::Poison => {
+                let pause = self.standing_fell(&run, sent);
+                let then = pause.map_or_else(
+                    || "the hook is over".to_owned(),
+                    |pause| format!("the hook runs again in {} s", pause.as_secs()),
+                );
                 let kind = run.kind.folder().to_owned();
-                let line = place.line(run.bot.as_ref().map(ToString::to_string), Some(kind), "the hook is over");
+                let line = place.line(run.bot.as_ref().map(ToString::to_string), Some(kind), &then);
                 telemetry::script_line(&line, None);
                 run.answer(Err(DispatchError::Ended(place.to_string())));
             }

@@ -5,73 +5,142 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::core::{Control, Core};
+use super::credit::Loan;
 use super::hold::typing_length;
 use super::stats::count;
-use super::work::{Flight, Work};
+use super::work::{Flight, Job, Work};
 use super::{AcceptError, Notice, Shared};
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, UserId};
 use crate::protocol::{Effect, LogLine};
 use crate::store::{FollowUp, OutgoingMessage, Reply, StoreError};
 use crate::telemetry;
+use crate::telemetry::escape::one_line;
 
 /// The channel whose messages are kept and whose users wait while the bot types.
 const WEB: &str = "web";
 
+/// Of an event that a script made.
+const OUTGOING: &str = "outgoing";
+/// The same, sent to a bot.
+const INCOMING: &str = "incoming";
+/// Longest name of a channel, and longest id of a conversation, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// Where an effect goes, if there can be such a place.
+fn address(effect: &Effect) -> Result<ConversationKey, String> {
+    let bot = BotId::parse(&effect.bot_id).map_err(|error| error.to_string())?;
+    let target = UserId::parse(&effect.target).map_err(|error| error.to_string())?;
+    let Effect { channel, thread_id, direction, .. } = effect;
+    if channel.is_empty() || channel.len() > LONGEST_NAME || channel.chars().any(char::is_control) {
+        return Err("its channel must have 1 to 200 bytes and no control characters".to_owned());
+    }
+    if thread_id.as_ref().is_some_and(|thread| thread.len() > LONGEST_NAME) {
+        return Err("its threadId must have 200 bytes at most".to_owned());
+    }
+    if direction != OUTGOING && direction != INCOMING {
+        return Err(format!("its direction is {direction:.40?}"));
+    }
+    Ok(ConversationKey { bot, channel: channel.as_str().into(), target })
+}
+
 impl Core {
-    /// An effect of a dispatch that runs. An error is a breach of the protocol.
-    pub(super) fn effect(&mut self, dispatch: u64, number: u32, effect: Effect) -> Result<(), String> {
+    /// An effect of a dispatch that runs. An error is a breach of the protocol. An effect that says what cannot be is
+    /// none: scripts have their hands on it. It is refused, and the log says so.
+    pub(super) fn effect(
+        &mut self,
+        dispatch: u64,
+        number: u32,
+        effect: Result<Box<Effect>, String>,
+        loan: Loan,
+    ) -> Result<(), String> {
         let limit = self.shared.settings.scripts.effects;
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
         flight.effects += 1;
-        if flight.effects > limit || number >= limit {
+        // What start hooks left behind has no end: theirs are counted by the second.
+        let open = matches!(flight.work, Work::Hooks(_));
+        if flight.effects > limit || (number >= limit && !open) {
             return Err(format!("more than {limit} effects of one event"));
         }
+        let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
+            Ok((key, effect)) => return self.take_effect(dispatch, number, key, *effect, loan),
+            Err(why) => why,
+        };
+        let why = one_line(&refused);
+        match &flight.work {
+            Work::Event(job) => {
+                let Job { event, .. } = job;
+                tracing::error!(bot = %event.key.bot, "an event that a script of event {} made is refused: {why}", event.id);
+            }
+            Work::Hooks(run) => {
+                let bot = run.bot.as_ref().map(tracing::field::display);
+                tracing::error!(bot, "an event that a {} hook made is refused: {why}", run.kind.folder());
+            }
+        }
+        Ok(())
+    }
+
+    /// A number for an effect of hooks without an event. No event has it, whatever id the script gave: the lower half of
+    /// each millisecond belongs to those.
+    fn hook_effect(&mut self) -> EventId {
+        let fresh = self.shared.clock.now() * 100_000 + 50_000;
+        self.last_hook_effect = fresh.max(self.last_hook_effect + 1);
+        if self.last_hook_effect % 100_000 < 50_000 {
+            self.last_hook_effect += 50_000;
+        }
+        EventId(self.last_hook_effect)
+    }
+
+    fn take_effect(
+        &mut self,
+        dispatch: u64,
+        number: u32,
+        key: ConversationKey,
+        effect: Effect,
+        loan: Loan,
+    ) -> Result<(), String> {
+        let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
         // Hooks without an event are no event's second run: each of their effects stands for itself.
         let (event, own) = match &flight.work {
             Work::Event(job) => (job.event.id, Some(job.event.key.clone())),
-            Work::Hooks(_) => (effect.id, None),
+            Work::Hooks(_) => (self.hook_effect(), None),
         };
-        let bot = BotId::parse(&effect.bot_id).map_err(|error| error.to_string())?;
-        let target = UserId::parse(&effect.target).map_err(|error| error.to_string())?;
-        if !self.program.as_ref().is_some_and(|program| program.bots.contains(&bot)) {
+        if !self.program.as_ref().is_some_and(|program| program.bots.contains(&key.bot)) {
             // The bot was mounted when the script looked; it may have gone meanwhile.
-            tracing::warn!(bot = %bot, "an event for bot {bot} is dropped: there is no such bot");
-            return Ok(());
-        }
-        let key = ConversationKey { bot, channel: effect.channel.as_str().into(), target };
-        match effect.direction.as_str() {
-            "outgoing" => {
-                let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
-                self.outgoing(event, number, key, effect, collected);
-                Ok(())
+            tracing::warn!(bot = %key.bot, "an event for bot {} is dropped: there is no such bot", key.bot);
+        } else if effect.direction == OUTGOING {
+            let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
+            self.outgoing((event, number), key, effect, collected, loan);
+        } else {
+            let bot = key.bot.clone();
+            let refused = self.incoming((event, number), key, effect, loan).err();
+            // A script that sends without end is reported once, not for each.
+            if let Some((full, flight)) = refused.zip(self.flights.get_mut(&dispatch))
+                && !std::mem::replace(&mut flight.refused, true)
+            {
+                tracing::error!(
+                    bot = %bot,
+                    "an event sent by a script of event {event} is dropped (said once for each event): {full}"
+                );
             }
-            "incoming" => {
-                let bot = key.bot.clone();
-                let refused = self.incoming(event, number, key, effect).err();
-                let flight = self.flights.get_mut(&dispatch);
-                // A script that sends without end is reported once, not for each.
-                if let Some((full, flight)) = refused.zip(flight)
-                    && !std::mem::replace(&mut flight.refused, true)
-                {
-                    tracing::error!(
-                        bot = %bot,
-                        "an event sent by a script of event {event} is dropped (said once for each event): {full}"
-                    );
-                }
-                Ok(())
-            }
-            other => Err(format!("an event's direction is {other:?}")),
         }
+        Ok(())
     }
 
-    fn outgoing(&mut self, event: EventId, number: u32, key: ConversationKey, effect: Effect, collected: bool) {
+    fn outgoing(
+        &mut self,
+        (event, number): (EventId, u32),
+        key: ConversationKey,
+        effect: Effect,
+        collected: bool,
+        loan: Loan,
+    ) {
         let now = self.shared.clock.now();
         let thread: Option<Arc<str>> = effect.thread_id.map(Arc::from);
         let shared = Arc::clone(&self.shared);
         let mut deliver_at = now;
         if &*key.channel == WEB {
             if effect.kind == "typing" {
-                let length = typing_length(&effect.payload);
+                let length = typing_length(&effect.payload).min(self.shared.settings.dispatch.typing);
                 let at = self.holds.deliver_at(&key, now);
                 self.holds.typing(&key, length, now);
                 self.shared.store.barrier(move || shared.notify(Notice::Typing { key, thread, length, at }));
@@ -79,43 +148,43 @@ impl Core {
             }
             deliver_at = self.holds.deliver_at(&key, now);
         }
-        let (message_type, payload) = web_shape(&key.channel, effect.kind, effect.payload);
+        let payload = effect.payload;
         let message_text = effect.preview.or_else(|| text_of(&payload));
         let copy = collected.then(|| payload.clone());
         let out = OutgoingMessage {
             session: SessionKey { conversation: key.clone(), thread },
             payload,
-            message_type: message_type.into(),
+            message_type: effect.kind.into(),
             message_text,
             deliver_at,
             sent_on: deliver_at,
         };
-        self.shared.store.reply(event, number, out, move |result| match result {
-            Ok(Reply::AlreadyStored) => {}
-            Ok(reply) => {
-                count(&shared.counters.replies_committed);
-                if let Reply::Stored(message) = reply {
-                    shared.notify(Notice::Stored { key, deliver_at, message: Arc::new(message) });
+        self.shared.store.reply(event, number, out, move |result| {
+            drop(loan);
+            match result {
+                Ok(Reply::AlreadyStored) => {}
+                Ok(reply) => {
+                    count(&shared.counters.replies_committed);
+                    if let Reply::Stored(message) = reply {
+                        shared.notify(Notice::Stored { key, deliver_at, message: Arc::new(message) });
+                    }
+                    if let Some(payload) = copy {
+                        shared.tell(Control::Replied { event, payload });
+                    }
                 }
-                if let Some(payload) = copy {
-                    shared.tell(Control::Replied { event, payload });
-                }
+                Err(error) => tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}"),
             }
-            Err(error) => tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}"),
         });
     }
 
     /// An event that a script sends; an error where its queue is full.
     fn incoming(
         &mut self,
-        event: EventId,
-        number: u32,
+        (event, number): (EventId, u32),
         key: ConversationKey,
         effect: Effect,
+        loan: Loan,
     ) -> Result<(), AcceptError> {
-        if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key) {
-            return Err(full);
-        }
         let draft = EventDraft {
             key: key.clone(),
             thread: effect.thread_id.map(Arc::from),
@@ -126,8 +195,15 @@ impl Core {
             credentials: None,
             suggestions: effect.suggestions,
         };
+        let bytes = draft.bytes();
+        if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key, bytes) {
+            return Err(full);
+        }
         let shared = Arc::clone(&self.shared);
-        self.shared.store.follow_up(event, number, draft, move |result| followed(&shared, event, &key, result));
+        self.shared.store.follow_up(event, number, draft, move |result| {
+            drop(loan);
+            followed(&shared, event, &key, bytes, result);
+        });
         Ok(())
     }
 
@@ -139,31 +215,24 @@ impl Core {
     }
 }
 
-fn followed(shared: &Shared, event: EventId, key: &ConversationKey, result: Result<FollowUp, StoreError>) {
+fn followed(
+    shared: &Shared,
+    event: EventId,
+    key: &ConversationKey,
+    bytes: usize,
+    result: Result<FollowUp, StoreError>,
+) {
     match result {
         Ok(FollowUp::Queued(queued)) => {
             count(&shared.counters.follow_ups_committed);
-            shared.tell(Control::Queued { event: queued, at: std::time::Instant::now(), collector: None });
+            shared.tell(Control::Queued { event: queued, bytes, at: std::time::Instant::now(), collector: None });
         }
-        Ok(FollowUp::AlreadyQueued) => shared.admission.leave(key),
+        Ok(FollowUp::AlreadyQueued) => shared.admission.leave(key, bytes),
         Err(error) => {
-            shared.admission.leave(key);
+            shared.admission.leave(key, bytes);
             tracing::error!(bot = %key.bot, "an event sent by a script of event {event} could not be stored: {error}");
         }
     }
-}
-
-/// The web sender takes `default` for text and says so in the payload; other channels get the payload as it is.
-fn web_shape(channel: &str, kind: String, payload: Box<RawValue>) -> (String, Box<RawValue>) {
-    if channel != WEB || kind != "default" {
-        return (kind, payload);
-    }
-    let shaped = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(payload.get()).ok();
-    let shaped = shaped.and_then(|mut map| {
-        map.insert("type".to_owned(), "text".into());
-        serde_json::value::to_raw_value(&map).ok()
-    });
-    ("text".to_owned(), shaped.unwrap_or(payload))
 }
 
 /// The `text` of a payload, where it is a string.
@@ -195,16 +264,6 @@ mod tests {
 
     fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn the_web_sender_takes_default_for_text() {
-        let (kind, payload) = web_shape("web", "default".into(), raw(r#"{"a":1,"text":"x"}"#));
-        assert_eq!((kind.as_str(), payload.get()), ("text", r#"{"a":1,"text":"x","type":"text"}"#));
-        let (kind, payload) = web_shape("api", "default".into(), raw(r#"{"text":"x"}"#));
-        assert_eq!((kind.as_str(), payload.get()), ("default", r#"{"text":"x"}"#));
-        let (kind, payload) = web_shape("web", "default".into(), raw("\"x\""));
-        assert_eq!((kind.as_str(), payload.get()), ("text", "\"x\""));
     }
 
     #[test]

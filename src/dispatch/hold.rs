@@ -10,21 +10,26 @@ use serde_json::value::RawValue;
 
 use crate::model::ConversationKey;
 
-/// No typing lasts longer than an hour, whatever a script writes.
-const LONGEST: u64 = 3_600_000;
 const SHORTEST: u64 = 500;
 const NO_NUMBER: u64 = 1_000;
 
 /// The users whose next message waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Holds {
+    /// Nobody is held back for longer, whatever scripts write and however often.
+    longest: u64,
     until: HashMap<ConversationKey, u64>,
 }
 
 impl Holds {
+    pub(super) fn new(longest: u64) -> Self {
+        Self { longest, until: HashMap::new() }
+    }
+
     /// The user sees typing for `length` milliseconds, after what is already held. Returns when it ends.
     pub(super) fn typing(&mut self, key: &ConversationKey, length: u64, now: u64) -> u64 {
-        let until = self.until.get(key).copied().unwrap_or(0).max(now) + length;
+        let present = self.until.get(key).copied().unwrap_or(0);
+        let until = present.max(now).saturating_add(length).min(now.saturating_add(self.longest)).max(present);
         self.until.insert(key.clone(), until);
         until
     }
@@ -63,7 +68,7 @@ pub(super) fn typing_length(payload: &RawValue) -> u64 {
     match number {
         Some(number) if number.is_nan() => NO_NUMBER,
         // A float is cut to the range of the target by `as`.
-        Some(number) => (number as u64).clamp(SHORTEST, LONGEST),
+        Some(number) => (number as u64).max(SHORTEST),
         None => NO_NUMBER,
     }
 }
@@ -88,7 +93,7 @@ mod tests {
             (r#"{"value":"soon"}"#, 1_000),
             (r#"{"value":null}"#, 500),
             (r#"{"value":{}}"#, 1_000),
-            (r#"{"value":1e99}"#, LONGEST),
+            (r#"{"value":1e99}"#, u64::MAX),
             ("{}", 1_000),
             ("3", 1_000),
         ] {
@@ -98,7 +103,7 @@ mod tests {
 
     #[test]
     fn typing_holds_back_later_messages_to_that_user_and_nobody_else() {
-        let mut holds = Holds::default();
+        let mut holds = Holds::new(3_600_000);
         assert_eq!(holds.deliver_at(&key("u"), 100), 100);
         assert_eq!(holds.typing(&key("u"), 1_000, 100), 1_100);
         assert_eq!(holds.deliver_at(&key("u"), 150), 1_100);
@@ -108,8 +113,20 @@ mod tests {
     }
 
     #[test]
+    fn typing_again_and_again_holds_nobody_back_for_ever() {
+        let mut holds = Holds::new(10_000);
+        for _ in 0..1_000 {
+            holds.typing(&key("u"), 3_000, 100);
+        }
+        assert_eq!(holds.deliver_at(&key("u"), 100), 10_100);
+        holds.remember(&key("u"), 50_000);
+        holds.typing(&key("u"), 3_000, 100);
+        assert_eq!(holds.deliver_at(&key("u"), 100), 50_000, "what is promised already stays in its order");
+    }
+
+    #[test]
     fn delivery_never_goes_backwards_and_ends_when_its_time_is_over() {
-        let mut holds = Holds::default();
+        let mut holds = Holds::new(3_600_000);
         holds.remember(&key("u"), 5_000);
         holds.remember(&key("u"), 4_000);
         assert_eq!(holds.deliver_at(&key("u"), 1_000), 5_000);

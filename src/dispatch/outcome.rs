@@ -8,9 +8,10 @@ use serde_json::value::RawValue;
 
 use super::Shared;
 use super::core::{Control, Core};
+use super::credit::Loan;
 use super::stats::count;
 use super::traces::Trace;
-use super::work::{Job, Work};
+use super::work::{Flight, Job, Work};
 use crate::model::{EventId, QueuedEvent, SessionKey, StateChange};
 use crate::protocol::{Processed, Settled};
 use crate::store::StoreError;
@@ -30,6 +31,8 @@ pub(super) struct Finishing {
     pub(super) session: SessionKey,
     /// The `Processed` frame, to take the state from again if the first try fails; none for an event that was ended.
     pub(super) body: Option<Bytes>,
+    /// The bytes of that frame, until its end is stored.
+    pub(super) _loan: Option<Loan>,
     /// Nothing follows: who waits for the replies is answered.
     pub(super) settles: bool,
     pub(super) tries: u32,
@@ -38,7 +41,13 @@ pub(super) struct Finishing {
 }
 
 impl Core {
-    pub(super) fn processed(&mut self, dispatch: u64, body: Bytes, processed: Processed) -> Result<(), String> {
+    pub(super) fn processed(
+        &mut self,
+        dispatch: u64,
+        body: Bytes,
+        processed: Processed,
+        loan: Loan,
+    ) -> Result<(), String> {
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
         if std::mem::replace(&mut flight.processed, true) {
             return Err("it said twice that an event is processed".to_owned());
@@ -59,7 +68,8 @@ impl Core {
                     self.collectors.ended(event, processed.event);
                 }
                 let session = job.event.session();
-                let finishing = Finishing { event, session, body: Some(body), settles, tries: 0, runs };
+                let finishing =
+                    Finishing { event, session, body: Some(body), _loan: Some(loan), settles, tries: 0, runs };
                 self.shared.finish(finishing, processed.state);
             }
         }
@@ -81,7 +91,14 @@ impl Core {
             }
             self.answer_when_committed(event);
         }
-        self.leave(dispatch);
+        if let Some(Flight { work: Work::Hooks(run), sent, .. }) = self.leave(dispatch)
+            && settled.ended
+            && !run.renew
+            && let Some(pause) = self.standing_fell(&run, sent)
+        {
+            let (bot, kind) = (run.bot.as_ref().map(tracing::field::display), run.kind.folder());
+            tracing::warn!(bot, "{kind} hooks were ended by a limit; they run again in {} s", pause.as_secs());
+        }
         Ok(())
     }
 
@@ -140,7 +157,7 @@ impl Core {
         );
         count(&self.shared.counters.run_again);
         self.turns.back(&event.key.bot);
-        let job = Job { event, queued: Instant::now(), runs, tries: 0 };
+        let job = Job { event, bytes: 0, queued: Instant::now(), runs, tries: 0 };
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;

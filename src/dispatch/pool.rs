@@ -1,6 +1,7 @@
 //! The worker processes: how many of which role, who is ready, who takes the next event.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -8,13 +9,15 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::{Control, Core, Published};
+use super::credit::Credit;
 use super::hello::hello;
-use super::process::{self, FromWorker, Process};
+use super::process::{self, FromWorker, Out, Process};
 use super::stats::gauge;
 use super::verdict::Cause;
 use super::{DispatchError, LockedIn, Shared};
 use crate::config::LockIn;
 use crate::protocol::{Compiled, Frame, FrameKind, Ready, Running};
+use crate::telemetry::escape::one_line;
 
 /// Suspects that run at once, each in a worker of its own.
 const ALONE_AT_ONCE: usize = 8;
@@ -48,7 +51,11 @@ pub(super) struct Worker {
     /// Until it is handed to the task that waits for its end.
     pub(super) child: Option<Child>,
     pub(super) pid: u32,
-    out: mpsc::UnboundedSender<Frame>,
+    pub(super) out: Out,
+    /// What it sent and the server is not done with: while there is no room, it is not listened to.
+    pub(super) inward: std::sync::Arc<Credit>,
+    /// Its silence counts from here on: until then nobody listened.
+    pub(super) excused: Instant,
     pub(super) heard: std::sync::Arc<std::sync::atomic::AtomicU64>,
     pub(super) spawned: Instant,
     pub(super) ready: bool,
@@ -63,6 +70,8 @@ pub(super) struct Worker {
     pub(super) compiling: Option<Compiling>,
     lines: u32,
     beats: u32,
+    /// It was told to finish and go, since it holds much memory: until when.
+    pub(super) retiring: Option<Instant>,
     /// It was found silent at the last look.
     pub(super) silent: bool,
 }
@@ -71,9 +80,20 @@ pub(super) struct Worker {
 pub(super) struct Compiling {
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Result<Compiled, DispatchError>>,
+    /// The candidate's scripts.
+    files: Vec<Arc<str>>,
+    /// The one it has begun with.
+    at: Option<usize>,
 }
 
-type CompileRequest = (Bytes, usize, oneshot::Sender<Result<Compiled, DispatchError>>);
+impl Compiling {
+    /// The file it is at, as far as the worker said.
+    pub(super) fn file(&self) -> Option<String> {
+        self.at.and_then(|at| self.files.get(at)).map(ToString::to_string)
+    }
+}
+
+type CompileRequest = (Bytes, Vec<Arc<str>>, oneshot::Sender<Result<Compiled, DispatchError>>);
 
 /// All workers.
 #[derive(Debug)]
@@ -113,7 +133,7 @@ impl Pool {
         }
     }
 
-    pub(super) fn out(&self, worker: u32) -> Option<mpsc::UnboundedSender<Frame>> {
+    pub(super) fn out(&self, worker: u32) -> Option<Out> {
         self.workers.get(&worker).filter(|worker| worker.dying.is_none()).map(|worker| worker.out.clone())
     }
 
@@ -135,7 +155,9 @@ impl Pool {
 
     /// The event worker with the fewest dispatches, if one has a realm left.
     pub(super) fn pick(&self, realms: u32) -> Option<u32> {
-        let free = |worker: &Worker| worker.is_serving(Role::Event) && worker.flights < realms as usize;
+        let free = |worker: &Worker| {
+            worker.is_serving(Role::Event) && worker.flights < realms as usize && worker.out.unwritten.has_room()
+        };
         let least = self.workers.iter().filter(|(_, worker)| free(worker));
         least.min_by_key(|(id, worker)| (worker.flights, **id)).map(|(id, _)| *id)
     }
@@ -147,8 +169,7 @@ impl Pool {
 
     pub(super) fn send_program(&self, program: &Published) {
         for worker in self.workers.values().filter(|worker| worker.ready) {
-            // A worker that is gone is noticed by its reader.
-            let _ = worker.out.send(Frame::new(FrameKind::Program, program.frame.clone()));
+            worker.out.send(Frame::new(FrameKind::Program, program.frame.clone()));
         }
     }
 
@@ -169,8 +190,7 @@ impl Pool {
     /// Tells all workers to finish and go.
     pub(super) fn drain(&mut self) {
         for worker in self.workers.values_mut() {
-            // A worker that is gone is noticed by its reader.
-            let _ = worker.out.send(Frame::new(FrameKind::Drain, Bytes::new()));
+            worker.out.send(Frame::new(FrameKind::Drain, Bytes::new()));
         }
     }
 
@@ -183,7 +203,8 @@ impl Pool {
     }
 
     fn count(&self, role: Role) -> usize {
-        self.workers.values().filter(|worker| worker.role == role && worker.dying.is_none()).count()
+        let stays = |worker: &Worker| worker.dying.is_none() && worker.retiring.is_none();
+        self.workers.values().filter(|worker| worker.role == role && stays(worker)).count()
     }
 
     /// A slot that no living worker has; they come round, so that one that died keeps its slot to itself for a while.
@@ -204,14 +225,13 @@ impl Pool {
         let slot = self.free_slot();
         let limit = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
         let sink = self.sink.clone();
-        let process = process::spawn(id, &shared.command, limit, shared.started, sink);
-        let Process { child, pid, out, heard } = process.map_err(|error| {
+        let process = process::spawn(id, &shared.command, limit, settings.dispatch.buffered, shared.started, sink);
+        let Process { child, pid, out, inward, heard } = process.map_err(|error| {
             DispatchError::Worker(format!("{} cannot be run: {error}", shared.command.program.display()))
         })?;
         // Plain data into memory: it cannot fail.
         let text = serde_json::to_vec(&hello(settings, slot, &shared.build, role == Role::Alone)).unwrap_or_default();
-        // A worker that is gone is noticed by its reader.
-        let _ = out.send(Frame::new(FrameKind::Hello, text));
+        out.send(Frame::new(FrameKind::Hello, text));
         tracing::debug!("worker {id} started as {role:?}, process {pid}");
         let worker = Worker {
             role,
@@ -219,6 +239,8 @@ impl Pool {
             child: Some(child),
             pid,
             out,
+            inward,
+            excused: Instant::now(),
             heard,
             spawned: Instant::now(),
             ready: false,
@@ -230,6 +252,7 @@ impl Pool {
             compiling: None,
             lines: 0,
             beats: 0,
+            retiring: None,
             silent: false,
         };
         self.workers.insert(id, worker);
@@ -255,8 +278,14 @@ impl Pool {
 }
 
 impl Worker {
+    /// Tells it to finish what it has and go; another takes its place. What it has not finished by then runs elsewhere.
+    pub(super) fn retire(&mut self, until: Instant) {
+        self.retiring = Some(until);
+        self.out.send(Frame::new(FrameKind::Drain, Bytes::new()));
+    }
+
     fn is_serving(&self, role: Role) -> bool {
-        self.role == role && self.ready && self.dying.is_none()
+        self.role == role && self.ready && self.dying.is_none() && self.retiring.is_none()
     }
 }
 
@@ -308,15 +337,14 @@ impl Core {
         if cfg!(target_os = "linux") && self.shared.settings.dispatch.lock_in == LockIn::On && !locked {
             self.pool.broken = Some(DispatchError::Worker(format!(
                 "they cannot lock themselves in on this system (`{}`); set `scripts.lockIn` to \"off\" to run without",
-                process::printable(&ready.lock_in)
+                one_line(&ready.lock_in)
             )));
             self.tell_ready();
             return Err("it is not locked in".to_owned());
         }
         worker.ready = true;
         if let Some(program) = &self.program {
-            // A worker that is gone is noticed by its reader.
-            let _ = worker.out.send(Frame::new(FrameKind::Program, program.frame.clone()));
+            worker.out.send(Frame::new(FrameKind::Program, program.frame.clone()));
         }
         self.pool.ever_ready = true;
         self.pool.lock_in = ready.lock_in;
@@ -345,7 +373,7 @@ impl Core {
     /// What this worker says no longer counts, and it is killed. If it was at one of its own dispatches, that one is
     /// guilty.
     pub(super) fn distrust(&mut self, id: u32, dispatch: Option<u64>, why: String) {
-        let why = process::printable(&why);
+        let why = one_line(&why);
         let what = format!("its worker broke the protocol: {why}");
         let cause = match dispatch.filter(|dispatch| self.flights.get(dispatch).is_some_and(|f| f.worker == id)) {
             Some(dispatch) => Cause::Guilty { dispatch, what, hook: None, file: None },
@@ -395,12 +423,20 @@ impl Core {
             if answer.is_closed() {
                 continue;
             }
-            let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files).unwrap_or(u32::MAX));
+            let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files.len()).unwrap_or(u32::MAX));
             let deadline = Instant::now() + allowed.clamp(COMPILE_FILE, COMPILE_ALL);
-            spare.compiling = Some(Compiling { deadline, answer });
-            // A worker that is gone is noticed by its reader.
-            let _ = spare.out.send(Frame::new(FrameKind::Compile, frame));
+            spare.compiling = Some(Compiling { deadline, answer, files, at: None });
+            spare.out.send(Frame::new(FrameKind::Compile, frame));
         }
+    }
+
+    pub(super) fn compiling(&mut self, id: u32, script: u32) -> Result<(), String> {
+        let compiling = self.pool.workers.get_mut(&id).and_then(|worker| worker.compiling.as_mut());
+        let Some(compiling) = compiling.filter(|compiling| (script as usize) < compiling.files.len()) else {
+            return Err("it compiles what nobody asked for".to_owned());
+        };
+        compiling.at = Some(script as usize);
+        Ok(())
     }
 
     pub(super) fn compiled(&mut self, id: u32, compiled: Compiled) -> Result<(), String> {

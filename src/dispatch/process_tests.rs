@@ -1,11 +1,11 @@
 //! The dispatcher with real processes that speak the protocol and run no JavaScript: what it does when they die, hang,
-//! lie or take their time. The worker is this test executable, started again to run only [`a_worker_process`].
+//! lie or take their time. The worker is this test executable, started again to run only [`worker`].
+
+mod hostile;
+mod standing;
+mod worker;
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,158 +14,7 @@ use tokio::sync::watch;
 use super::core::Control;
 use super::*;
 use crate::model::{EventDraft, EventId, UserId};
-use crate::protocol::{DispatchHead, Frame, FrameKind, FrameReader};
 use crate::store::Place;
-
-/// What the worker does with an event: `payload.do`.
-#[test]
-#[ignore = "it is no test but the worker process that the others start"]
-fn a_worker_process() {
-    let mut socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
-    let out = Mutex::new(socket.try_clone().unwrap());
-    let running: Mutex<HashMap<u64, (Instant, String)>> = Mutex::default();
-    let raw = |kind: FrameKind, dispatch: u64, number: u32, body: Vec<u8>| {
-        let mut wire = bytes::BytesMut::new();
-        Frame { kind, dispatch, number, body: body.into() }.write(&mut wire);
-        // The server may have gone.
-        let _ = out.lock().unwrap().write_all(&wire);
-    };
-    let send = |kind: FrameKind, dispatch: u64, number: u32, body: Value| {
-        raw(kind, dispatch, number, body.to_string().into_bytes());
-    };
-    // Of the event that asked: dispatch, channel, target.
-    let asked: Mutex<HashMap<u64, Value>> = Mutex::default();
-    let event = |dispatch: u64, event: &Value, state: &Value, want_event: bool| {
-        let reply = |number: u32, kind: &str, payload: Value| {
-            let effect = json!({
-                "id": "1", "direction": "outgoing", "type": kind, "channel": event["channel"],
-                "target": event["target"], "botId": event["botId"], "threadId": event["threadId"], "payload": payload
-            });
-            send(FrameKind::Effect, dispatch, number, effect);
-        };
-        let processed = |settled: bool| {
-            let mut body = json!({ "settled": settled, "state": { "session": { "last": event["payload"]["text"] } } });
-            if want_event {
-                body["event"] = json!({ "state": state });
-            }
-            send(FrameKind::Processed, dispatch, 0, body);
-        };
-        match event["payload"]["do"].as_str().unwrap() {
-            "reply" => {
-                reply(0, "typing", json!({ "type": "typing", "value": 2000 }));
-                reply(1, "text", json!({ "type": "text", "text": event["payload"]["text"] }));
-                processed(true);
-            }
-            "late" => {
-                reply(0, "text", json!({ "type": "text", "text": "early" }));
-                processed(false);
-                reply(1, "text", json!({ "type": "text", "text": "late" }));
-                send(FrameKind::Settled, dispatch, 0, json!({}));
-            }
-            "ask" => {
-                asked.lock().unwrap().insert(dispatch, event.clone());
-                for (number, call) in
-                    [("kvs.set", json!(["b", "k", 7])), ("kvs.get", json!(["b", "k"]))].into_iter().enumerate()
-                {
-                    let mut body = vec![u8::try_from(call.0.len()).unwrap()];
-                    body.extend_from_slice(call.0.as_bytes());
-                    body.extend_from_slice(call.1.to_string().as_bytes());
-                    raw(FrameKind::Request, dispatch, u32::try_from(number).unwrap(), body);
-                }
-            }
-            "send" => {
-                let sent = json!({
-                    "id": "2", "direction": "incoming", "type": "text", "channel": event["channel"],
-                    "target": event["target"], "botId": event["botId"],
-                    "payload": { "do": "reply", "text": "followed" }
-                });
-                send(FrameKind::Effect, dispatch, 0, sent);
-                processed(true);
-            }
-            "spin" => {
-                reply(0, "text", json!({ "type": "text", "text": "before the loop" }));
-                let file = "hooks/before_incoming_middleware/spin.js".to_owned();
-                running.lock().unwrap().insert(dispatch, (Instant::now(), file));
-            }
-            "crash" => {
-                reply(0, "text", json!({ "type": "text", "text": "before the crash" }));
-                std::process::abort();
-            }
-            "hang" => {}
-            "lie" => send(FrameKind::Processed, dispatch + 1_000, 0, json!({})),
-            other => panic!("{other}"),
-        }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            loop {
-                std::thread::sleep(Duration::from_millis(20));
-                let rows: Vec<Value> = running
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .map(|(dispatch, (since, file))| {
-                        json!({
-                            "dispatch": dispatch, "slice_ms": since.elapsed().as_millis() as u64, "allowed_ms": 1000,
-                            "file": file, "hook": "before_incoming_middleware"
-                        })
-                    })
-                    .collect();
-                send(FrameKind::Beat, 0, 0, json!({ "running": rows }));
-            }
-        });
-        let mut reader = FrameReader::new(16 << 20);
-        let mut chunk = [0; 65536];
-        loop {
-            let read = socket.read(&mut chunk).unwrap_or(0);
-            if read == 0 {
-                std::process::exit(0);
-            }
-            reader.buffer.extend_from_slice(&chunk[..read]);
-            while let Some(frame) = reader.next_frame().unwrap() {
-                match frame.kind {
-                    FrameKind::Hello => {
-                        let hello: Value = serde_json::from_slice(&frame.body).unwrap();
-                        send(FrameKind::Ready, 0, 0, json!({ "build": hello["build"], "lock_in": "off" }));
-                    }
-                    FrameKind::Compile => {
-                        let program: Program = serde_json::from_slice(&frame.body).unwrap();
-                        if let Some(hangs) = program.scripts.iter().find(|script| &*script.source == "hang") {
-                            let long_ago = Instant::now() - Duration::from_secs(3);
-                            running.lock().unwrap().insert(0, (long_ago, hangs.path.to_string()));
-                            continue;
-                        }
-                        let compiled = json!({ "version": program.version, "failures": [], "content_types": [] });
-                        send(FrameKind::Compiled, 0, 0, compiled);
-                    }
-                    FrameKind::Dispatch => {
-                        let (head, body) = DispatchHead::read(frame.body).unwrap();
-                        let work: Value = serde_json::from_slice(&body).unwrap();
-                        if head.kind == crate::protocol::DispatchKind::Hooks {
-                            let body = json!({ "trace": [work["hook"]], "settled": true });
-                            send(FrameKind::Processed, frame.dispatch, 0, body);
-                        } else {
-                            event(frame.dispatch, &work["event"], &work["state"], work["wantEvent"] == true);
-                        }
-                    }
-                    FrameKind::Result if frame.number == 1 => {
-                        let event = asked.lock().unwrap().remove(&frame.dispatch).unwrap();
-                        let text = std::str::from_utf8(&frame.body[1..]).unwrap();
-                        let effect = json!({
-                            "id": "1", "direction": "outgoing", "type": "text", "channel": event["channel"],
-                            "target": event["target"], "botId": event["botId"],
-                            "payload": { "text": format!("{} {text}", frame.body[0]) }
-                        });
-                        send(FrameKind::Effect, frame.dispatch, 0, effect);
-                        send(FrameKind::Processed, frame.dispatch, 0, json!({ "settled": true }));
-                    }
-                    FrameKind::Drain => std::process::exit(0),
-                    _ => {}
-                }
-            }
-        }
-    });
-}
 
 struct Server {
     dispatcher: Dispatcher,
@@ -184,7 +33,7 @@ fn settings() -> Settings {
 }
 
 fn worker() -> WorkerCommand {
-    let args = ["--ignored", "--exact", "--nocapture", "dispatch::process_tests::a_worker_process"];
+    let args = ["--ignored", "--exact", "--nocapture", "dispatch::process_tests::worker::a_worker_process"];
     WorkerCommand { program: std::env::current_exe().unwrap(), args: args.iter().map(Into::into).collect() }
 }
 
@@ -224,9 +73,14 @@ fn program(sources: &[&str]) -> Program {
 
 impl Server {
     fn serve(&self) -> &Self {
+        self.serve_with(super::standing::Sources::new())
+    }
+
+    /// Serves a program in which the sources of standing hooks come to that.
+    fn serve_with(&self, sources: super::standing::Sources) -> &Self {
         let bots = vec![BotId::parse("bot").unwrap()];
         let frame = to_frame(&program(&[]), 1 << 20).unwrap();
-        self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots });
+        self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots, sources });
         self
     }
 
@@ -318,7 +172,10 @@ async fn events_of_many_users_run_each_in_order_and_none_is_lost() {
         count += 1;
     }
     assert_eq!(count, 200);
-    assert_eq!(server.dispatcher.stats().processed, 200);
+    // What is committed is told a moment later.
+    while server.dispatcher.stats().processed < 200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -416,6 +273,17 @@ async fn a_file_that_hangs_the_compiler_is_named_and_the_rest_compiles() {
     assert_eq!(failed, [0, 2]);
     assert!(compiled.failures[0].error.message.contains("killed after"), "{:?}", compiled.failures);
     assert!(server.dispatcher.compile(&program(&["fine"])).await.is_ok(), "there is a new compiler");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_ends_the_compiler_at_once_is_named_and_the_rest_compiles() {
+    let server = server(settings()).await;
+    let compiled = server.dispatcher.compile(&program(&["fine", "crash", "fine", "crash"])).await.unwrap();
+    let failed: Vec<u32> = compiled.failures.iter().map(|failure| failure.script).collect();
+    assert_eq!(failed, [1, 3]);
+    assert!(compiled.failures[0].error.message.contains("its worker died"), "{:?}", compiled.failures);
+    let alone = solo::compile(&settings(), &worker(), &program(&["crash", "fine"])).await.unwrap();
+    assert_eq!(alone.failures.iter().map(|failure| failure.script).collect::<Vec<_>>(), [0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

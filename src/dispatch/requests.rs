@@ -12,22 +12,17 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use super::Shared;
+use super::process::Out;
 use super::stats::count;
 use super::work::{Ask, Asks, Flight, Live, Work};
 use crate::protocol::{Frame, FrameKind};
-use crate::services::Caller;
+use crate::services::{Caller, Line, Services};
 
 /// Realms that one event may go through, at most: each had to compute for a second to be given up, of five in all.
 const REALMS: u32 = 8;
 
 /// Hands a request to its dispatch's task. Fails when too many are outstanding.
-pub(super) fn ask(
-    shared: &Arc<Shared>,
-    dispatch: u64,
-    flight: &mut Flight,
-    out: &mpsc::UnboundedSender<Frame>,
-    ask: Ask,
-) -> Result<(), String> {
+pub(super) fn ask(shared: &Arc<Shared>, dispatch: u64, flight: &mut Flight, out: &Out, ask: Ask) -> Result<(), String> {
     // The worker counts what is outstanding in one realm, and an event that overruns goes through several.
     let limit = shared.settings.scripts.requests.saturating_mul(REALMS);
     if flight.live.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
@@ -37,7 +32,7 @@ pub(super) fn ask(
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let answering = Answering {
             shared: Arc::clone(shared),
-            caller: caller(flight),
+            caller: caller(dispatch, flight),
             dispatch,
             live: Arc::clone(&flight.live),
             out: out.clone(),
@@ -45,7 +40,9 @@ pub(super) fn ask(
         let answering = Arc::new(answering);
         let task = tokio::spawn(async move {
             while let Some(ask) = receiver.recv().await {
-                answering.begin(ask);
+                // Answers that the worker does not take in keep it waiting, and nobody else.
+                answering.out.unwritten.room().await;
+                answering.begin(ask).await;
             }
         });
         flight.asks = Some(Asks { sender, task: task.abort_handle() });
@@ -57,12 +54,12 @@ pub(super) fn ask(
     Ok(())
 }
 
-fn caller(flight: &Flight) -> Caller {
-    let event = match &flight.work {
-        Work::Event(job) => Some(job.event.id),
-        Work::Hooks(_) => None,
+fn caller(dispatch: u64, flight: &Flight) -> Caller {
+    let line = match &flight.work {
+        Work::Event(job) => Line::Event(job.event.id),
+        Work::Hooks(_) => Line::Hooks(dispatch),
     };
-    Caller { bot: flight.bot().cloned(), event }
+    Caller { bot: flight.bot().cloned(), line: Some(line) }
 }
 
 struct Answering {
@@ -70,13 +67,18 @@ struct Answering {
     caller: Caller,
     dispatch: u64,
     live: Arc<Live>,
-    out: mpsc::UnboundedSender<Frame>,
+    out: Out,
 }
 
 impl Answering {
     /// Submits the call. What is answered at once needs no task of its own.
-    fn begin(self: &Arc<Self>, ask: Ask) {
-        let Ask { number, method, args } = ask;
+    async fn begin(self: &Arc<Self>, ask: Ask) {
+        let Ask { number, method, args, loan } = ask;
+        let place = match Services::reads(&method) {
+            // It is never closed.
+            true => Arc::clone(&self.out.reads).acquire_owned().await.ok(),
+            false => None,
+        };
         let mut call = Box::pin(self.shared.services.call(&self.caller, &method, &args));
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => self.answer(number, &method, result.map_err(|error| error.to_string())),
@@ -85,6 +87,7 @@ impl Answering {
                 tokio::spawn(async move {
                     let result = call.await.map_err(|error| error.to_string());
                     answering.answer(number, &method, result);
+                    drop((loan, place));
                 });
             }
         }
@@ -95,8 +98,7 @@ impl Answering {
         count(&self.shared.counters.requests);
         self.live.wake(self.shared.started);
         self.live.outstanding.fetch_sub(1, Ordering::Relaxed);
-        // A worker that is gone needs no answer.
-        let _ = self.out.send(Frame { kind: FrameKind::Result, dispatch: self.dispatch, number, body });
+        self.out.send(Frame { kind: FrameKind::Result, dispatch: self.dispatch, number, body });
     }
 }
 

@@ -15,8 +15,9 @@ use crate::program::Program;
 use crate::protocol::{
     Beat, Compiled, DispatchHead, DispatchKind, Effect, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled,
 };
-use crate::services::{Caller, Services};
+use crate::services::{Caller, Line, Services};
 use crate::telemetry;
+use crate::telemetry::escape::one_line;
 
 /// How long a worker may take to stand ready.
 const READY: Duration = Duration::from_secs(10);
@@ -74,8 +75,8 @@ impl Solo {
         let (sink, messages) = mpsc::channel(64);
         let started = Instant::now();
         let frame_limit = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
-        let process =
-            spawn(0, command, frame_limit, started, sink).map_err(|error| DispatchError::Worker(error.to_string()))?;
+        let process = spawn(0, command, frame_limit, settings.dispatch.buffered, started, sink)
+            .map_err(|error| DispatchError::Worker(error.to_string()))?;
         let mut solo = Self { settings: settings.clone(), process, messages, started, lock_in: String::new() };
         let hello = serde_json::to_vec(&hello::hello(settings, 0, &command.build(), false))
             .map_err(|error| DispatchError::Worker(error.to_string()))?;
@@ -117,9 +118,11 @@ impl Solo {
             for message in messages {
                 match message {
                     Message::Compiled(compiled) => return Ok(compiled),
+                    Message::Compiling(script) => {
+                        last = candidate.scripts.get(script as usize).map(|script| script.path.to_string());
+                    }
                     Message::Log { line, .. } => telemetry::script_line(&line, None),
                     Message::Beat(beat) => {
-                        last = beat.running.first().map(|running| running.file.clone()).or(last);
                         overrun(&beat, self.settings.dispatch.grace)
                             .map_err(|error| broken(error.to_string(), last.clone()))?;
                     }
@@ -147,7 +150,7 @@ impl Solo {
         DispatchHead::write(program.version, DispatchKind::Invoke, bot.as_str(), &mut body);
         body.extend_from_slice(&serde_json::to_vec(work).map_err(|error| DispatchError::Program(error.to_string()))?);
         self.send(dispatch_frame(FrameKind::Dispatch, 0, body.freeze()));
-        let caller = Caller { bot: Some(bot.clone()), event: None };
+        let caller = Caller { bot: Some(bot.clone()), line: Some(Line::Hooks(DISPATCH)) };
         let asks = self.answer_in_order(caller, services.clone());
         let outcome = self.watch(&asks, &mut see).await;
         drop(asks);
@@ -156,7 +159,7 @@ impl Solo {
 
     fn send(&self, frame: Frame) {
         // A worker that is gone is noticed by its reader.
-        let _ = self.process.out.send(frame);
+        self.process.out.send(frame);
     }
 
     async fn ready(&mut self) -> Result<Ready, DispatchError> {
@@ -190,7 +193,7 @@ impl Solo {
                 };
                 let result = services.call(&caller, &method, &args).await.map_err(|error| error.to_string());
                 let body = result_body(&method, result, limit);
-                let _ = out.send(dispatch_frame(FrameKind::Result, number, body));
+                out.send(dispatch_frame(FrameKind::Result, number, body));
             }
         });
         Asks { sender, _end: end }
@@ -216,9 +219,12 @@ impl Solo {
             };
             for message in messages {
                 match message {
-                    Message::Effect { dispatch: DISPATCH, effect, .. } => see(Seen::Effect(effect)),
+                    Message::Effect { dispatch: DISPATCH, effect: Ok(effect), .. } => see(Seen::Effect(effect)),
+                    Message::Effect { dispatch: DISPATCH, effect: Err(why), .. } => {
+                        tracing::error!("an event that the script made is refused: {}", one_line(&why));
+                    }
                     Message::Log { line, .. } => see(Seen::Log(line)),
-                    Message::Request { dispatch: DISPATCH, number, method, args } => {
+                    Message::Request { dispatch: DISPATCH, number, method, args, .. } => {
                         // The task lives as long as `asks`.
                         let _ = asks.sender.send((number, method, args));
                     }

@@ -14,8 +14,16 @@ use crate::telemetry;
 const KEPT: usize = 1_000;
 
 /// A ring of traces; clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Traces(Arc<Mutex<VecDeque<Trace>>>);
+#[derive(Debug, Clone)]
+pub struct Traces(Arc<Mutex<Ring>>);
+
+#[derive(Debug)]
+struct Ring {
+    traces: VecDeque<Trace>,
+    /// Of all their steps.
+    bytes: u64,
+    most: u64,
+}
 
 /// What one event did.
 #[derive(Debug)]
@@ -38,39 +46,70 @@ pub(super) struct Trace {
     pub(super) late: Option<Box<RawValue>>,
 }
 
+impl Ring {
+    fn drop_oldest(&mut self) {
+        if let Some(trace) = self.traces.pop_front() {
+            self.bytes -= trace.bytes();
+        }
+    }
+
+    fn fit(&mut self) {
+        while self.bytes > self.most {
+            self.drop_oldest();
+        }
+    }
+}
+
 impl Traces {
+    /// A ring of so many bytes.
+    pub(super) fn new(most: u64) -> Self {
+        Self(Arc::new(Mutex::new(Ring { traces: VecDeque::new(), bytes: 0, most })))
+    }
+
     /// Keeps a trace, and logs it if anybody reads it there.
     pub(super) fn push(&self, trace: Trace) {
         if tracing::enabled!(target: "trace", tracing::Level::INFO) {
             telemetry::event_trace(&trace.to_json());
         }
         let mut ring = self.0.lock();
-        if ring.len() >= KEPT {
-            ring.pop_front();
+        if ring.traces.len() >= KEPT {
+            ring.drop_oldest();
         }
-        ring.push_back(trace);
+        ring.bytes += trace.bytes();
+        ring.traces.push_back(trace);
+        ring.fit();
     }
 
     pub(super) fn late(&self, event: EventId, steps: Box<RawValue>) {
         // What settles late was processed shortly before: it is found near the end.
-        if let Some(trace) = self.0.lock().iter_mut().rev().find(|trace| trace.event == event) {
+        let mut ring = self.0.lock();
+        let ring = &mut *ring;
+        if let Some(trace) = ring.traces.iter_mut().rev().find(|trace| trace.event == event) {
+            let before = trace.bytes();
             trace.late = Some(steps);
+            ring.bytes = ring.bytes + trace.bytes() - before;
+            ring.fit();
         }
     }
 
     /// The trace of an event as JSON: `{ eventId, botId, type, channel, target, waitedMs, tookMs, errors, ended?, steps, late }`;
-    /// `None` once 1,000 later ones are done, or before it is processed.
+    /// `None` once 1,000 later ones are done, or as many as hold `traces.bytes`, or before it is processed.
     pub fn get(&self, event: EventId) -> Option<String> {
-        self.0.lock().iter().rev().find(|trace| trace.event == event).map(Trace::to_json)
+        self.0.lock().traces.iter().rev().find(|trace| trace.event == event).map(Trace::to_json)
     }
 
     /// The ids of the last events, newest first.
     pub fn recent(&self, count: usize) -> Vec<EventId> {
-        self.0.lock().iter().rev().take(count).map(|trace| trace.event).collect()
+        self.0.lock().traces.iter().rev().take(count).map(|trace| trace.event).collect()
     }
 }
 
 impl Trace {
+    fn bytes(&self) -> u64 {
+        let steps = [&self.steps, &self.late].into_iter().flatten().map(|raw| raw.get().len() as u64);
+        steps.sum::<u64>() + size_of::<Self>() as u64
+    }
+
     fn to_json(&self) -> String {
         let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
         let steps = |steps: &Option<Box<RawValue>>| steps.as_deref().map_or("[]", RawValue::get).to_owned();
@@ -116,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_trace_is_json_with_its_late_steps() {
-        let traces = Traces::default();
+        let traces = Traces::new(1 << 20);
         traces.push(trace(1));
         traces.late(EventId(1), RawValue::from_string("[1]".into()).unwrap());
         let json: serde_json::Value = serde_json::from_str(&traces.get(EventId(1)).unwrap()).unwrap();
@@ -130,8 +169,23 @@ mod tests {
     }
 
     #[test]
+    fn huge_traces_drive_out_older_ones_before_they_fill_the_memory() {
+        let traces = Traces::new(10_000);
+        let huge = |bytes: usize| RawValue::from_string(format!("[{}]", "1".repeat(bytes))).unwrap();
+        for id in 0..5 {
+            traces.push(Trace { steps: Some(huge(3_000)), ..trace(id) });
+        }
+        assert_eq!(traces.recent(10).len(), 3);
+        traces.late(EventId(4), huge(5_000));
+        assert_eq!(traces.recent(10), [EventId(4)]);
+        traces.late(EventId(4), huge(50_000));
+        assert!(traces.recent(10).is_empty());
+        assert_eq!(traces.0.lock().bytes, 0);
+    }
+
+    #[test]
     fn only_the_last_thousand_are_kept() {
-        let traces = Traces::default();
+        let traces = Traces::new(1 << 20);
         for id in 0..=1_000 {
             traces.push(trace(id));
         }

@@ -76,6 +76,8 @@ pub(super) fn decide(cause: &Cause, beat: Option<Instant>, events: &[Doing]) -> 
             }
             match cause {
                 Cause::Guilty { dispatch, .. } if *dispatch == event.dispatch || event.overdue => Verdict::Over,
+                // Whoever is at fault, it does not take a third worker with it.
+                Cause::Guilty { .. } if event.deaths >= 1 => Verdict::Poison,
                 Cause::Guilty { .. } | Cause::Told if event.runs < TRUSTED_RUNS => Verdict::Again,
                 Cause::Told => Verdict::Again,
                 Cause::Crashed { .. } if !nobody_active && !active(event) && event.runs < TRUSTED_RUNS => {
@@ -152,6 +154,13 @@ mod tests {
         let now = Instant::now();
         let events = [Doing { deaths: 1, running: true, ..doing(1, now) }];
         assert_eq!(decide(&crashed(), Some(now), &events), [Verdict::Poison]);
+    }
+
+    #[test]
+    fn a_worker_that_blames_somebody_else_again_and_again_poisons_its_event_like_any_other() {
+        let now = Instant::now();
+        let events = [Doing { deaths: 1, runs: 4, ..doing(1, now) }];
+        assert_eq!(decide(&guilty(999), Some(now), &events), [Verdict::Poison]);
     }
 
     #[test]

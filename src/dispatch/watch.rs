@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
+use super::memory::Memory;
 use super::pool::Role;
 use super::process::millis;
 use super::stats::gauge;
@@ -19,8 +20,6 @@ const PAST_WAITING: Duration = Duration::from_secs(2);
 const COMPILE_FILE: u64 = 2_000;
 /// A look that comes later than this says nothing about the workers: it is the server that was held up.
 const HELD_UP: Duration = Duration::from_millis(250);
-/// A worker that has nothing to do and yet holds more than this part of what it may is replaced.
-const IDLE_SHARE: u64 = 4;
 /// How long workers may take to end when they are told to.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -32,8 +31,8 @@ pub(super) struct Watch {
     second: Option<Instant>,
     /// Events processed since `second`.
     pub(super) processed: usize,
-    /// All workers together hold too much memory: nothing is dispatched.
-    pub(super) paused: bool,
+    /// All workers together hold too much memory.
+    pub(super) memory: Memory,
 }
 
 impl Core {
@@ -47,13 +46,16 @@ impl Core {
         self.look_at_silence(now, held_up);
         self.look_at_flights(now);
         if self.watch.ticks.is_multiple_of(2) {
-            self.look_at_memory();
+            self.look_at_memory(now);
         }
         if self.watch.second.is_none_or(|second| now - second >= Duration::from_secs(1)) {
             self.watch.second = Some(now);
             gauge(&self.shared.counters.rate, std::mem::take(&mut self.watch.processed));
             self.holds.prune(self.shared.clock.now());
             self.collectors.prune();
+            for flight in self.flights.values_mut().filter(|flight| matches!(flight.work, Work::Hooks(_))) {
+                flight.begin_second();
+            }
             self.pool.forgive(now);
         }
         self.dismiss_idle_loners();
@@ -68,6 +70,14 @@ impl Core {
         let settings = &self.shared.settings;
         let (slice, grace) = (settings.scripts.slice, settings.dispatch.grace);
         let overrun = beat.running.iter().find(|row| overruns(row, slice, grace));
+        let own = |dispatch: u64| match dispatch {
+            0 => self.pool.workers.get(&id).is_some_and(|worker| worker.compiling.is_some()),
+            _ => self.flights.get(&dispatch).is_some_and(|flight| flight.worker == id),
+        };
+        // A row may name what has just ended. That it still runs, for so long, is no truth: nobody is accused on its word.
+        if let Some(row) = overrun.filter(|row| !own(row.dispatch)) {
+            return Err(format!("it says that dispatch {} runs, which it does not have", row.dispatch));
+        }
         let cause = overrun.map(|row| Cause::Guilty {
             dispatch: row.dispatch,
             what: format!("killed after {} ms", row.slice_ms),
@@ -97,11 +107,16 @@ impl Core {
         let clock = millis(self.shared.started);
         let mut silent = Vec::new();
         for (id, worker) in self.pool.workers.iter_mut().filter(|(_, worker)| worker.ready) {
+            if !worker.inward.has_room() && worker.out.unwritten.has_room() {
+                // The store is behind, and nobody listens meanwhile. Who does not take in its answers is not excused.
+                worker.excused = now;
+            }
+            let listening = now - worker.excused > Duration::from_millis(limit);
             let quiet = clock.saturating_sub(worker.heard.load(Ordering::Relaxed)) > limit;
             // Bytes of other kinds are no sign that its threads are watched.
             let beat = worker.beat_at.unwrap_or(worker.spawned);
             let beatless = now - beat > Duration::from_millis(limit.saturating_mul(5));
-            let found = (quiet || beatless) && !held_up;
+            let found = (quiet || beatless) && listening && !held_up;
             // Twice in a row: what it sent may lie in the socket while the server is busy.
             if found && worker.silent {
                 silent.push(*id);
@@ -129,37 +144,6 @@ impl Core {
         let late: Vec<u32> = self.pool.workers.iter().filter(|(_, worker)| late(worker)).map(|(id, _)| *id).collect();
         for id in late {
             self.kill(id, Cause::Crashed { what: "killed: compiling took too long".to_owned() });
-        }
-    }
-
-    fn look_at_memory(&mut self) {
-        let settings = &self.shared.settings.dispatch;
-        let (each, all) = (settings.worker_resident, settings.all_resident);
-        let mut sum = 0;
-        let (mut large, mut bloated) = (Vec::new(), Vec::new());
-        for (id, worker) in &self.pool.workers {
-            let resident = resident_bytes(worker.pid);
-            sum += resident;
-            if resident > each {
-                large.push((*id, resident));
-            } else if resident > each / IDLE_SHARE && worker.flights == 0 && worker.role == Role::Event {
-                bloated.push(*id);
-            }
-        }
-        self.shared.counters.resident_bytes.store(sum, Ordering::Relaxed);
-        if std::mem::replace(&mut self.watch.paused, sum > all) != (sum > all) {
-            if sum > all {
-                tracing::warn!("script workers hold {} MB: no event is begun until they hold less", sum >> 20);
-            } else {
-                tracing::info!("script workers hold {} MB: events go on", sum >> 20);
-            }
-        }
-        // What scripts gave back stays with the C library. One at a time, while it has nothing to do: nobody notices.
-        if let Some(id) = bloated.into_iter().next().filter(|_| self.pool.ready_as(Role::Spare).is_some()) {
-            self.kill(id, Cause::Told);
-        }
-        for (id, resident) in large {
-            self.kill(id, Cause::Crashed { what: format!("killed: it held {} MB of memory", resident >> 20) });
         }
     }
 
@@ -204,14 +188,6 @@ pub(super) fn overruns(row: &Running, slice: u64, grace: u64) -> bool {
     row.slice_ms > allowed.saturating_add(grace)
 }
 
-/// Resident memory of a process, 0 where the system does not tell.
-fn resident_bytes(pid: u32) -> u64 {
-    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return 0 };
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kilobytes.unwrap_or(0) << 10
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,12 +203,5 @@ mod tests {
         assert!(overruns(&row(1, 1_201, u64::MAX), 1_000, 200));
         assert!(overruns(&row(1, 301, 100), 1_000, 200));
         assert!(!overruns(&row(0, 2_000, 0), 1_000, 200), "a file that is compiled has 2 s");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_process_tells_its_memory() {
-        assert!(resident_bytes(std::process::id()) > 1 << 20);
-        assert_eq!(resident_bytes(u32::MAX), 0);
     }
 }

@@ -9,14 +9,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::DispatchError;
+use super::credit::Loan;
+use super::standing::Post;
 use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
 use crate::protocol::EVENT_FRAMES;
 
-/// An event on its way.
+/// An event on its way. The body of a large one, or of one that an earlier run left, is in the store alone: it is empty
+/// here, and read when it is sent to a worker.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) event: QueuedEvent,
+    /// With how many bytes it entered the queue.
+    pub(super) bytes: usize,
     /// When it was committed, or read from the store at the start.
     pub(super) queued: Instant,
     /// How often it has been dispatched.
@@ -33,12 +38,18 @@ pub(super) struct HookRun {
     pub(super) args: serde_json::Map<String, serde_json::Value>,
     /// Who waits for them; nobody when they run again after the resident worker was replaced.
     pub(super) answer: Option<oneshot::Sender<Result<Box<RawValue>, DispatchError>>>,
+    /// It was told to end, and runs again then: its source has changed.
+    pub(super) renew: bool,
 }
 
 impl HookRun {
     /// The same again, for a new resident worker.
     pub(super) fn again(&self) -> Self {
-        Self { kind: self.kind, bot: self.bot.clone(), args: self.args.clone(), answer: None }
+        Self { kind: self.kind, bot: self.bot.clone(), args: self.args.clone(), answer: None, renew: false }
+    }
+
+    pub(super) fn post(&self) -> Post {
+        (self.kind, self.bot.clone())
     }
 
     pub(super) fn answer(&mut self, result: Result<Box<RawValue>, DispatchError>) {
@@ -98,6 +109,8 @@ pub(super) struct Ask {
     pub(super) number: u32,
     pub(super) method: String,
     pub(super) args: Box<RawValue>,
+    /// Its bytes, until it is answered.
+    pub(super) loan: Loan,
 }
 
 impl Flight {
@@ -134,6 +147,11 @@ impl Flight {
             Work::Event(job) => Some(&job.event.key.bot),
             Work::Hooks(run) => run.bot.as_ref(),
         }
+    }
+
+    /// What is counted of hooks without an event is counted by the second: they may run as long as the server.
+    pub(super) fn begin_second(&mut self) {
+        (self.effects, self.log_lines) = (0, 0);
     }
 
     /// Requests that nobody has begun with are dropped: the event is over, or will ask again.

@@ -10,8 +10,9 @@ use super::bot_realm::{BotRealm, LoadedProgram, compile_script};
 use crate::program::Role;
 use crate::protocol::{CompileFailure, Compiled, ContentTypeInfo, LogLine};
 
-/// Compiles all scripts of the program that the realm has loaded.
-pub fn compile(realm: &BotRealm<'_>, loaded: &Arc<LoadedProgram>) -> Compiled {
+/// Compiles all scripts of the program that the realm has loaded. Of each one `begin` is told before the engine sees it:
+/// it may be the end of the process.
+pub fn compile(realm: &BotRealm<'_>, loaded: &Arc<LoadedProgram>, begin: impl Fn(u32)) -> Compiled {
     let mut compiled = Compiled { version: loaded.program.version, ..Compiled::default() };
     realm.load(Arc::clone(loaded), "");
     for (index, script) in loaded.program.scripts.iter().enumerate() {
@@ -19,6 +20,7 @@ pub fn compile(realm: &BotRealm<'_>, loaded: &Arc<LoadedProgram>) -> Compiled {
         if script.role == Role::Json {
             continue;
         }
+        begin(index);
         realm.realm.meter.begin_event(std::time::Duration::ZERO);
         realm.host.enter(index);
         let outcome = realm.realm.meter.slice(|| compile_script(&realm.realm.ctx, script).map(drop));
@@ -97,4 +99,46 @@ fn describe_type<'js>(
         None => "{}".into(),
     };
     Ok(RawValue::from_string(text).ok().map(|meta| ContentTypeInfo { script, id, meta }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ScriptLimits;
+    use crate::engine::tests::{Sink, hello};
+    use crate::engine::{Host, IdSource};
+    use crate::program::{Program, Script, Shape};
+    use crate::protocol::{FrameKind, FrameReader, Outbox};
+    use crate::script::{Meter, with_realm};
+
+    #[test]
+    fn each_file_is_announced_before_the_engine_sees_it() {
+        let script = |path: &str, role, source: &str| {
+            Arc::new(Script { path: path.into(), source: source.into(), role, shape: Shape::default() })
+        };
+        let source = "console.log('evaluated'); module.exports = { id: 'x' }";
+        let scripts = vec![
+            script("content-types/a.js", Role::ContentType, source),
+            script("x.json", Role::Json, "{}"),
+            script("content-types/b.js", Role::ContentType, source),
+        ];
+        let sink = Sink::default();
+        let outbox = Arc::new(Outbox::new(sink.clone()));
+        let limits = ScriptLimits::default();
+        let meter = Rc::new(Meter::new(limits.clone(), Arc::default()));
+        let host = Host::new(Rc::clone(&meter), Arc::new(hello(limits)), Arc::new(IdSource::new(0)), outbox.clone());
+        let loaded = Arc::new(LoadedProgram::new(Program { scripts, ..Program::default() }));
+        let begin = |script| outbox.send(FrameKind::Compiling, 0, script, &());
+        let compiled = with_realm(&meter, |realm| {
+            let realm = BotRealm::new(realm, Rc::new(host)).unwrap();
+            compile(&realm, &loaded, begin)
+        });
+        assert_eq!(compiled.unwrap().content_types.len(), 2);
+        let mut reader = FrameReader::new(1 << 20);
+        reader.buffer.extend_from_slice(&sink.0.lock());
+        let frames = std::iter::from_fn(|| reader.next_frame().unwrap()).map(|frame| (frame.kind, frame.number));
+        let frames: Vec<_> = frames.collect();
+        let expected = [(FrameKind::Compiling, 0), (FrameKind::Log, 0), (FrameKind::Compiling, 2), (FrameKind::Log, 0)];
+        assert_eq!(frames, expected);
+    }
 }

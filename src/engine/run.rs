@@ -226,7 +226,8 @@ impl<'a, 'js> Run<'a, 'js> {
             Ok(_) => {}
             Err(stop) => self.report_late_stop(stop),
         }
-        let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None };
+        let ended = matches!(driven, Err(Stop::Interrupted(overrun) | Stop::Ended(overrun)) if !matches!(overrun, Overrun::Cancelled));
+        let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None, ended };
         self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
         Outcome::Done { reusable: matches!(driven, Ok(Driven::Idle | Driven::Settled)) }
     }
@@ -263,7 +264,7 @@ impl<'a, 'js> Run<'a, 'js> {
     fn give_up(&mut self, _stop: Stop, result: Option<Box<RawValue>>) -> Outcome {
         self.send_processed(None, result.is_none());
         if result.is_some() {
-            let settled = Settled { trace: None, result };
+            let settled = Settled { trace: None, result, ended: false };
             self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
         }
         Outcome::Done { reusable: false }

@@ -15,8 +15,9 @@ use crate::program::{BotProgram, HookKind, Program, Role, Script, Shape};
 use crate::protocol::{DispatchHead, DispatchKind, Frame, FrameKind, FrameReader, Hello, Outbox, event_work};
 use crate::script::{Meter, with_realm};
 
+/// Keeps what a worker would send.
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Sink(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

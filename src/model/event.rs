@@ -48,6 +48,9 @@ pub struct QueuedEvent {
 }
 
 impl QueuedEvent {
+    /// Bytes of an event beside its own.
+    pub const FRAME: usize = 300;
+
     /// Where its state is kept.
     pub fn session(&self) -> SessionKey {
         SessionKey { conversation: self.key.clone(), thread: self.thread.clone() }
@@ -80,6 +83,14 @@ struct Wire<'a> {
 }
 
 impl EventDraft {
+    /// About how many bytes it holds in memory and in the queue.
+    pub fn bytes(&self) -> usize {
+        let raw = |part: &Option<Box<RawValue>>| part.as_deref().map_or(0, |raw| raw.get().len());
+        let parts = [&self.nlu, &self.credentials, &self.suggestions].into_iter().map(raw).sum::<usize>();
+        let preview = self.preview.as_deref().map_or(0, str::len);
+        QueuedEvent::FRAME + self.payload.get().len() + self.kind.len() + preview + parts
+    }
+
     /// Gives the event its id and writes it out as JSON. `now` is in milliseconds since the epoch.
     pub fn into_queued(self, id: EventId, now: u64) -> QueuedEvent {
         let wire = Wire {

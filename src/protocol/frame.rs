@@ -40,10 +40,13 @@ pub enum FrameKind {
     Processed = 38,
     /// Nothing of the dispatch is left: [`super::Settled`] as JSON.
     Settled = 39,
+    /// The worker begins with a file of the candidate it compiles, so that it is known which one it was at if it dies:
+    /// number = the script's index.
+    Compiling = 40,
 }
 
 impl FrameKind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Hello,
         Self::Program,
         Self::Compile,
@@ -59,6 +62,7 @@ impl FrameKind {
         Self::Log,
         Self::Processed,
         Self::Settled,
+        Self::Compiling,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {

@@ -270,6 +270,9 @@ pub struct Settled {
     /// The result of `Hooks` and `Invoke` work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Box<RawValue>>,
+    /// A limit ended it: what start and mount hooks had left behind is gone, and they are to run again.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// A sign of life, each 50 ms.

@@ -94,6 +94,8 @@ pub struct Meter {
     fired: Cell<bool>,
     hook_used: Cell<Duration>,
     event_used: Cell<Duration>,
+    /// The present slice is bounded by what is left to the event, not by what is left to the hook.
+    bounded_by_event: Cell<bool>,
     /// When the present slice began, and how long it may run.
     slice: Cell<Option<(Instant, Duration)>>,
     /// Processor time of this thread when the event began here.
@@ -121,6 +123,7 @@ impl Meter {
             fired: Cell::new(false),
             hook_used: Cell::new(Duration::ZERO),
             event_used: Cell::new(Duration::ZERO),
+            bounded_by_event: Cell::new(false),
             slice: Cell::new(None),
             processor: Cell::new(processor_time()),
             counted: Cell::new(Duration::ZERO),
@@ -221,7 +224,8 @@ impl Meter {
             return None;
         }
         let event = Duration::from_millis(self.limits.event_running);
-        Some(if self.event_used.get() >= event {
+        // On a busy machine a slice may be over before it has used up what it was given: what counts is what it was given.
+        Some(if self.bounded_by_event.get() || self.event_used.get() >= event {
             Overrun::Event(self.limits.event_running)
         } else {
             Overrun::Hook(self.limits.hook_running.min(self.limits.slice))
@@ -240,15 +244,17 @@ impl Meter {
     /// Runs one slice of JavaScript under what is left of the budgets.
     pub fn slice<R>(&self, run: impl FnOnce() -> R) -> R {
         let left = |limit: u64, used: Duration| Duration::from_millis(limit).saturating_sub(used);
-        let allowed = Duration::from_millis(self.limits.slice)
-            .min(left(self.limits.hook_running, self.hook_used.get()))
-            .min(left(self.limits.event_running, self.event_used.get()));
-        self.measured(allowed, run)
+        let of_hook =
+            Duration::from_millis(self.limits.slice).min(left(self.limits.hook_running, self.hook_used.get()));
+        let of_event = left(self.limits.event_running, self.event_used.get());
+        self.bounded_by_event.set(of_event < of_hook);
+        self.measured(of_hook.min(of_event), run)
     }
 
     /// Runs the engine's own code for a realm (making it, compiling for it) under `scripts.slice`, on nobody's budget.
     pub fn own<R>(&self, run: impl FnOnce() -> R) -> R {
         self.fired.set(false);
+        self.bounded_by_event.set(false);
         self.measured(Duration::from_millis(self.limits.slice), run)
     }
 
@@ -314,6 +320,16 @@ mod tests {
             });
             assert!(status.running().unwrap().0 < 20, "it waited for longer than it may run");
         });
+    }
+
+    #[test]
+    fn an_overrun_is_the_events_where_the_slice_had_only_what_was_left_to_the_event() {
+        let limits = ScriptLimits { event_running: 500, ..ScriptLimits::default() };
+        let meter = Meter::new(limits, Arc::new(Status::default()));
+        meter.begin_event(Duration::ZERO);
+        // As on a busy machine: stopped by the clock, with processor time left.
+        meter.slice(|| meter.fired.set(true));
+        assert_eq!(meter.overrun(), Some(Overrun::Event(500)));
     }
 
     #[test]

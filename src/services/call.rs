@@ -26,11 +26,11 @@ pub(super) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// When a read of this call takes place: at once, unless the event has writes that are not committed yet.
+    /// When a read of this call takes place: at once, unless its line has writes that are not committed yet.
     fn order(&self) -> Order {
         let unsettled = self.services.unsettled.lock();
-        match self.caller.event {
-            Some(event) if unsettled.contains_key(&event) => Order::AfterWrites,
+        match self.caller.line {
+            Some(line) if unsettled.contains_key(&line) => Order::AfterWrites,
             _ => Order::AtOnce,
         }
     }
@@ -53,20 +53,20 @@ impl Call<'_> {
         answer: impl FnOnce(T) -> Answer + Send + 'static,
     ) -> Result<Outcome, ServiceError> {
         let (completion, receiver) = channel();
-        let Some(event) = self.caller.event else {
+        let Some(line) = self.caller.line else {
             start(&self.services.store, completion);
             return Ok(self.later(receiver, answer));
         };
-        *self.services.unsettled.lock().entry(event).or_default() += 1;
+        *self.services.unsettled.lock().entry(line).or_default() += 1;
         let services = self.services.clone();
         start(
             &self.services.store,
             Box::new(move |outcome| {
                 let mut unsettled = services.unsettled.lock();
-                if let Some(count) = unsettled.get_mut(&event) {
+                if let Some(count) = unsettled.get_mut(&line) {
                     *count -= 1;
                     if *count == 0 {
-                        unsettled.remove(&event);
+                        unsettled.remove(&line);
                     }
                 }
                 drop(unsettled);

@@ -30,12 +30,21 @@ pub(super) fn set(call: &Call<'_>) -> Result<Outcome, ServiceError> {
         Some(_) => expiry_at(call, 4)?,
         None => Expiry::Keep,
     };
+    let most = call.services.settings.scripts.frame;
     let change = move |present: Option<String>| -> Result<String, StoreError> {
         let Some(path) = path else { return Ok(value) };
         let invalid = |error: serde_json::Error| StoreError::Invalid(error.to_string());
         let mut whole = present.map_or(Ok(Value::Null), |text| parse(&text)).map_err(invalid)?;
         path::set(&mut whole, &path, parse(&value).map_err(invalid)?);
-        serde_json::to_string(&whole).map_err(invalid)
+        let text = serde_json::to_string(&whole).map_err(invalid)?;
+        // What is larger could never be read again.
+        if text.len() as u64 >= most {
+            return Err(StoreError::Invalid(format!(
+                "the value would have {} bytes, less than {most} are allowed",
+                text.len()
+            )));
+        }
+        Ok(text)
     };
     call.write(|store, done| store.kvs_change(bot, key, expiry, change, done), |()| undefined())
 }

@@ -70,9 +70,10 @@ pub(super) fn update(call: &Call<'_>) -> Result<Outcome, ServiceError> {
 
 pub(super) fn all(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let expected = "an object such as { start: 0, count: 10 }";
+    let most = call.services.settings.scripts.frame;
     let paging: Paging = call.args.optional(0, "paging", expected)?.unwrap_or_default();
     call.read(
-        |store, order, done| store.all_users(order, paging.start.unwrap_or(0), paging.count, done),
+        move |store, order, done| store.all_users(order, (paging.start.unwrap_or(0), paging.count), most, done),
         |rows: Vec<_>| json(&rows),
     )
 }

@@ -48,13 +48,29 @@ pub struct Poisoned {
     pub reason: String,
 }
 
-/// What an unfinished event has done already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEffect {
-    /// The effect's number within the event.
-    pub sequence: u32,
-    /// The payload of a reply, as JSON text; `None` for an event that was sent.
-    pub payload: Option<String>,
+/// An event that is not finished, without its body.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Its id.
+    pub id: EventId,
+    /// Bot, channel and user.
+    pub key: ConversationKey,
+    /// The channel's conversation, where it has threads.
+    pub thread: Option<Arc<str>>,
+    /// `event.type`.
+    pub kind: Arc<str>,
+    /// How often a worker died while running it.
+    pub deaths: u32,
+    /// How many bytes its body has.
+    pub bytes: usize,
+}
+
+impl Pending {
+    /// The event with an empty body.
+    pub fn without_body(self) -> QueuedEvent {
+        let Self { id, key, thread, kind, deaths, .. } = self;
+        QueuedEvent { id, key, thread, kind, body: "".into(), deaths }
+    }
 }
 
 impl Store {
@@ -81,7 +97,7 @@ impl Store {
         self.write_of_event(
             event,
             move |tx| {
-                if messages::has_reply(tx, event, sequence)? || !note_effect(tx, event, sequence, None)? {
+                if messages::has_reply(tx, event, sequence)? || !note_effect(tx, event, sequence)? {
                     return Ok(FollowUp::AlreadyQueued);
                 }
                 users::ensure(tx, &draft.key.channel, draft.key.target.as_str())?;
@@ -151,13 +167,16 @@ impl Store {
         self.read(|connection| Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?))
     }
 
-    /// Events that are not finished, oldest first.
-    pub fn pending(&self) -> Result<Vec<QueuedEvent>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths FROM queue \
+    /// Events that are not finished, oldest first; [`Store::queued`] reads the rest of one.
+    pub fn pending(&self) -> Result<Vec<Pending>, StoreError> {
+        let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, octet_length(body) FROM queue \
                    WHERE poison IS NULL ORDER BY id";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], event_of_row)?;
+            let rows = statement.query_map([], |row| {
+                let QueuedEvent { id, key, thread, kind, deaths, .. } = event_of_row(row)?;
+                Ok(Pending { id, key, thread, kind, deaths, bytes: row.get(8)? })
+            })?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
     }
@@ -170,18 +189,6 @@ impl Store {
             let mut statement = connection.prepare_cached(sql)?;
             let rows =
                 statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(8)? }))?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
-        })
-    }
-
-    /// What an unfinished event has done in an earlier run, by sequence.
-    pub fn effects(&self, event: EventId) -> Result<Vec<StoredEffect>, StoreError> {
-        let sql = "SELECT sequence, payload FROM effects WHERE event = ?1 \
-                   UNION ALL SELECT sequence - 1, payload FROM messages WHERE event = ?1 AND sequence > 0 ORDER BY 1";
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement
-                .query_map([event.0], |row| Ok(StoredEffect { sequence: row.get(0)?, payload: row.get(1)? }))?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
     }
@@ -237,15 +244,10 @@ fn enqueue(tx: &Tx<'_>, draft: EventDraft) -> Result<QueuedEvent, StoreError> {
 
 /// Notes an effect; whether it is the first with that number. Of an event that is finished, or was never queued, nothing
 /// is noted: it does not run again, so nothing can come twice, and nobody would take the row away.
-pub(super) fn note_effect(
-    tx: &Tx<'_>,
-    event: EventId,
-    sequence: u32,
-    payload: Option<&str>,
-) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO effects (event, sequence, payload) SELECT ?1, ?2, ?3 \
+pub(super) fn note_effect(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO effects (event, sequence) SELECT ?1, ?2 \
                WHERE EXISTS (SELECT 1 FROM queue WHERE id = ?1) ON CONFLICT DO NOTHING";
-    if tx.run(sql, params![event.0, sequence, payload])? == 1 {
+    if tx.run(sql, params![event.0, sequence])? == 1 {
         return Ok(true);
     }
     Ok(!tx.connection.prepare_cached("SELECT 1 FROM queue WHERE id = ?")?.exists([event.0])?)
@@ -285,6 +287,16 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
 
+    /// The numbers of what the event is known to have done.
+    fn effects(fixture: &Fixture, event: EventId) -> Vec<u32> {
+        let read = fixture.store.read(|connection| {
+            let mut statement = connection.prepare("SELECT sequence FROM effects WHERE event = ? ORDER BY 1")?;
+            let rows = statement.query_map([event.0], |row| row.get(0))?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        });
+        read.unwrap()
+    }
+
     #[test]
     fn what_was_accepted_is_pending_after_a_restart_until_it_is_finished() {
         let fixture = Fixture::new();
@@ -294,7 +306,9 @@ mod tests {
         let fixture = fixture.reopen();
         let pending = fixture.store.pending().unwrap();
         assert_eq!(pending.iter().map(|event| event.id).collect::<Vec<_>>(), [first.event.id, second.event.id]);
-        assert_eq!(pending[0].body, first.event.body);
+        assert_eq!(pending[0].bytes, first.event.body.len());
+        let read = fixture.store.queued(first.event.id).unwrap().unwrap();
+        assert_eq!(read.body, first.event.body);
         assert_eq!(pending[0].key, first.event.key);
         assert_eq!((pending[0].deaths, pending[1].deaths), (0, 1));
         fixture.finish(&first.event, None);
@@ -378,9 +392,9 @@ mod tests {
         let fixture = fixture.reopen();
         assert!(matches!(send(&fixture.store), FollowUp::AlreadyQueued));
         assert_eq!(fixture.store.pending().unwrap().len(), 2);
-        assert_eq!(fixture.store.effects(event.id).unwrap(), [StoredEffect { sequence: 3, payload: None }]);
+        assert_eq!(effects(&fixture, event.id), [3]);
         fixture.finish(&event, None);
-        assert!(fixture.store.effects(event.id).unwrap().is_empty());
+        assert!(effects(&fixture, event.id).is_empty());
     }
 
     #[test]
@@ -397,7 +411,7 @@ mod tests {
         }
         let sent = wait(|then| fixture.store.follow_up(event.id, 2, draft("bob"), then)).unwrap();
         assert!(matches!(sent, FollowUp::Queued(_)), "{sent:?}");
-        assert_eq!(fixture.store.effects(event.id).unwrap(), []);
+        assert!(effects(&fixture, event.id).is_empty());
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub struct NewUser {
     pub user: UserRow,
 }
 
+/// Bytes of a user's row in JSON beside names and attributes.
+const ROW: usize = 140;
+/// Largest attributes of one user, in bytes: every event of the user begins with them.
+const MOST_ATTRIBUTES: usize = 1 << 20;
+
 const COLUMNS: &str = "channel, user_id, attributes, created_at, updated_at";
 
 impl Store {
@@ -78,6 +83,7 @@ impl Store {
         self.write_then(
             move |tx| {
                 ensure(tx, &channel, &user)?;
+                fits(&attributes)?;
                 write(tx, &channel, &user, &attributes)
             },
             then,
@@ -96,25 +102,39 @@ impl Store {
             move |tx| {
                 let mut present = parse(&ensure_and_read(tx, &channel, &user)?)?;
                 present.extend(changed);
+                fits(&present)?;
                 write(tx, &channel, &user, &present)
             },
             then,
         );
     }
 
-    /// `count` users (all, if `None`) after the first `start`, oldest first.
+    /// `count` users (all, if `None`) after the first `start`, oldest first. [`StoreError::Invalid`] if they have more
+    /// than about `most` bytes.
     pub fn all_users(
         &self,
         order: Order,
-        start: u32,
-        count: Option<u32>,
+        (start, count): (u32, Option<u32>),
+        most: u64,
         then: impl FnOnce(Result<Vec<UserRow>, StoreError>) + Send + 'static,
     ) {
         let op = move |connection: &Connection, _| {
             let sql = format!("SELECT {COLUMNS} FROM users ORDER BY id LIMIT ? OFFSET ?");
             let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![count.map_or(-1, i64::from), start], user_of_row)?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+            let mut rows = statement.query(params![count.map_or(-1, i64::from), start])?;
+            let (mut users, mut bytes) = (Vec::new(), 0);
+            while let Some(row) = rows.next()? {
+                let user = user_of_row(row)?;
+                bytes += (ROW + user.channel.len() + user.user_id.len() + user.attributes.get().len()) as u64;
+                if bytes > most {
+                    let those = users.len();
+                    return Err(StoreError::Invalid(format!(
+                        "they have more than {most} bytes; ask for fewer at once, such as {{ start: {start}, count: {those} }}"
+                    )));
+                }
+                users.push(user);
+            }
+            Ok(users)
         };
         self.query(order, op, then);
     }
@@ -188,6 +208,17 @@ fn insert(tx: &Tx<'_>, channel: &str, user: &str) -> Result<bool, StoreError> {
     Ok(tx.run(sql, params![channel, user, tx.now])? == 1)
 }
 
+/// An error if they are larger than attributes may be.
+fn fits(attributes: &Attributes) -> Result<(), StoreError> {
+    let bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.get().len()).sum();
+    if bytes > MOST_ATTRIBUTES {
+        return Err(StoreError::Invalid(format!(
+            "the attributes of a user would have {bytes} bytes, at most {MOST_ATTRIBUTES} are allowed"
+        )));
+    }
+    Ok(())
+}
+
 fn write(tx: &Tx<'_>, channel: &str, user: &str, attributes: &Attributes) -> Result<(), StoreError> {
     let text = serde_json::to_string(attributes).map_err(|error| StoreError::Invalid(error.to_string()))?;
     let sql = "UPDATE users SET attributes = ?3, updated_at = ?4 WHERE channel = ?1 AND user_id = ?2";
@@ -230,12 +261,14 @@ mod tests {
             r#"{"channel":"web","user_id":"zoe","attributes":{},"created_at":"2026-11-22T06:48:19.736Z","updated_at":"2026-11-22T06:48:19.736Z"}"#
         );
         let list = |start, count| {
-            let rows = wait(|then| fixture.store.all_users(Order::AtOnce, start, count, then)).unwrap();
+            let rows = wait(|then| fixture.store.all_users(Order::AtOnce, (start, count), 1_000, then)).unwrap();
             rows.into_iter().map(|row| row.user_id).collect::<Vec<_>>()
         };
         assert_eq!(list(0, None), ["zoe", "__proto__"]);
         assert_eq!(list(1, Some(5)), ["__proto__"]);
         assert_eq!(list(0, Some(1)), ["zoe"]);
+        let tight = wait(|then| fixture.store.all_users(Order::AtOnce, (0, None), 200, then)).unwrap_err();
+        assert!(tight.to_string().contains("such as { start: 0, count: 1 }"), "{tight}");
         assert_eq!(wait(|then| fixture.store.user_count(Order::AtOnce, then)).unwrap(), 2);
     }
 
@@ -250,6 +283,17 @@ mod tests {
         assert_eq!(read().as_deref(), Some(r#"{"a":1,"b":2}"#));
         wait(|then| fixture.store.set_attributes("web".into(), "ann".into(), some(r#"{"c":3}"#), then)).unwrap();
         assert_eq!(read().as_deref(), Some(r#"{"c":3}"#));
+    }
+
+    #[test]
+    fn attributes_do_not_grow_without_end() {
+        let fixture = Fixture::new();
+        let long = |name: &str| some(&format!(r#"{{"{name}":"{}"}}"#, "x".repeat(600_000)));
+        let update =
+            |name: &str| wait(|then| fixture.store.update_attributes("web".into(), "ann".into(), long(name), then));
+        update("a").unwrap();
+        assert!(matches!(update("b").unwrap_err(), StoreError::Invalid(_)));
+        update("a").unwrap();
     }
 
     #[test]

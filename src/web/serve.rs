@@ -32,7 +32,8 @@ const RESERVED: u64 = 200;
 pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSettings, shutdown: impl Future<Output = ()>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(settings.header_timeout));
-    builder.max_buf_size(settings.head_limit);
+    // The buffer's limit alone is noticed one read too late.
+    builder.max_buf_size(settings.head_limit).max_header_size(settings.head_limit);
     let most = settings.connections.min(descriptors());
     if most < settings.connections {
         tracing::warn!("{most} connections at once, not {}: the system grants no more files", settings.connections);

@@ -135,7 +135,8 @@ pub(super) fn compile(pool: &Arc<Pool>, dispatch: u64, program: Program) {
     let compiled = with_realm(&meter, |realm| {
         let realm = meter.own(|| BotRealm::new(realm, host)).ok()?;
         meter.begin_event(Duration::ZERO);
-        Some(crate::engine::compile(&realm, &loaded))
+        let begin = |script| pool.outbox.send(FrameKind::Compiling, dispatch, script, &());
+        Some(crate::engine::compile(&realm, &loaded, begin))
     });
     let compiled =
         compiled.ok().flatten().unwrap_or_else(|| Compiled { version: loaded.program.version, ..Compiled::default() });

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nudge::app::{App, Options};
 use nudge::dispatch::WorkerCommand;
+use nudge::store::Store;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -22,6 +23,9 @@ pub(crate) struct TestApp {
     /// The workspace, removed at the end.
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) folder: TempDir,
+    /// What is stored.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub(crate) store: Store,
     shutdown: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -62,12 +66,13 @@ impl TestApp {
         change(&mut options);
         let app = App::build(options).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = Client { address: ([127, 0, 0, 1], app.port()).into() };
+        let store = app.store();
         let (shutdown, asked) = oneshot::channel::<()>();
         let running = tokio::spawn(app.run_until_stopped(async move {
             // A test that panics drops the sender: that is a stop, too.
             let _ = asked.await;
         }));
-        Self { client, folder, shutdown, running }
+        Self { client, folder, store, shutdown, running }
     }
 
     /// Waits until every event that was accepted is processed.

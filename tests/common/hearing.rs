@@ -18,6 +18,8 @@ pub(crate) struct Heard {
     pub(crate) column: Option<u64>,
     pub(crate) hook: Option<String>,
     pub(crate) frame: Option<String>,
+    /// The event whose script said it.
+    pub(crate) event: Option<String>,
     /// The trace of an event, as JSON.
     pub(crate) trace: Option<String>,
 }
@@ -35,14 +37,25 @@ impl Hearing {
         hearing
     }
 
-    /// What was heard.
+    /// What was heard, event by event: those of different users run side by side.
     pub(crate) fn take(&self) -> Vec<Heard> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        let mut heard = std::mem::take(&mut *self.0.lock().unwrap());
+        heard.sort_by_key(Heard::event_id);
+        heard
     }
 
     /// How many traces were heard and not taken yet.
     pub(crate) fn traces(&self) -> usize {
         self.0.lock().unwrap().iter().filter(|heard| heard.trace.is_some()).count()
+    }
+}
+
+impl Heard {
+    /// The number of the event it belongs to; 0 is none.
+    fn event_id(&self) -> u64 {
+        let trace: Option<serde_json::Value> = self.trace.as_deref().and_then(|trace| serde_json::from_str(trace).ok());
+        let id = trace.as_ref().map_or(self.event.as_deref(), |trace| trace["eventId"].as_str());
+        id.and_then(|id| id.parse().ok()).unwrap_or(0)
     }
 }
 
@@ -79,6 +92,7 @@ impl Visit for Heard {
             "file" => self.file = Some(value),
             "hook" => self.hook = Some(value),
             "frame" => self.frame = Some(value),
+            "event" => self.event = Some(value),
             "trace" => self.trace = Some(value),
             _ => {}
         }

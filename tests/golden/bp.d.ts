@@ -373,6 +373,13 @@ interface BpSecurity {
   getMessageSignature(message: string): Promise<string>
 }
 
+interface BpExperimental {
+  /** Switches a hook of the workspace off by giving its file a leading dot; false if there is none to switch off. */
+  disableHook(hookName: string, hookType: string, moduleName?: string): Promise<boolean>
+  /** Switches it on again; false if there is none to switch on. */
+  enableHook(hookName: string, hookType: string, moduleName?: string): Promise<boolean>
+}
+
 interface BpLogger {
   /** Writes to the log. */
   info(message: string, ...meta: any[]): void
@@ -382,7 +389,7 @@ interface BpLogger {
   error(message: string, ...meta: any[]): void
   /** Writes to the log where `NUDGE_LOG` asks for it. */
   debug(message: string, ...meta: any[]): void
-  /** A logger whose lines name another bot. */
+  /** A logger for another bot; its lines are logged under the bot of the script all the same. */
   forBot(botId: string): Logger
   /** A logger that adds an error to what it writes. */
   attachError(error: Error): Logger
@@ -402,6 +409,7 @@ interface Bp extends BpConstants {
   readonly config: BpConfig
   readonly http: BpHttp
   readonly security: BpSecurity
+  readonly experimental: BpExperimental
   readonly logger: BpLogger
 }
 

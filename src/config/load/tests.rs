@@ -74,6 +74,22 @@ fn both_layouts_are_read_with_comments_and_trailing_commas() {
 }
 
 #[test]
+fn what_callers_may_take_is_set_by_keys() {
+    let main = r#"{
+        "httpServer": { "headLimit": "16kb", "bodyTimeout": "5s", "bodies": "64mb", "connections": 50, "writeTimeout": "9s" },
+        "converse": { "bodyLimit": "20kb" }
+    }"#;
+    let web = r#"{ "maxHistorySize": "1mb", "maxConversationsListed": 7, "maxConversations": 8 }"#;
+    let files = [("botpress.config.json", main), ("config/channel-web.json", web)];
+    let (settings, problems) = load_with(&files, &[]).unwrap();
+    assert_eq!(warnings(&problems), "");
+    let http = &settings.http;
+    assert_eq!((http.head_limit, http.body_timeout, http.bodies), (16 << 10, 5_000, 64 << 20));
+    assert_eq!((http.connections, http.write_timeout, http.converse_body_limit), (50, 9_000, 20 << 10));
+    assert_eq!((http.max_history_size, http.max_conversations_listed, http.max_conversations), (1 << 20, 7, 8));
+}
+
+#[test]
 fn a_key_that_nothing_uses_is_named_once_with_its_place() {
     let (_, problems) = load_with(
         &[(

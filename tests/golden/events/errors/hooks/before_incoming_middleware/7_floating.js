@@ -1,2 +1,2 @@
 Promise.reject(new RangeError('nobody looks'))
-setTimeout(() => { throw new Error('in a timer') }, 1)
+setTimeout(() => { throw new Error('in a timer') }, 200)

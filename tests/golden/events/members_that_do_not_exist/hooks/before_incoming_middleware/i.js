@@ -1,2 +1,2 @@
-const x = bp.experimental
+const x = bp.nothing
 console.log(x === undefined)

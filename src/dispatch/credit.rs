@@ -1,0 +1,102 @@
+//! How many bytes may be on their way between the server and one worker: who sends too fast waits, nobody is refused and
+//! nothing grows without bound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+/// Bytes on their way in one direction.
+#[derive(Debug)]
+pub(super) struct Credit {
+    used: AtomicU64,
+    limit: u64,
+    /// Nobody counts any more: whoever waits goes on.
+    closed: AtomicBool,
+    freed: Notify,
+}
+
+/// Bytes that were taken; they are given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Loan {
+    credit: Arc<Credit>,
+    bytes: usize,
+}
+
+impl Credit {
+    pub(super) fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { used: AtomicU64::new(0), limit, closed: AtomicBool::new(false), freed: Notify::new() })
+    }
+
+    /// Whether anybody may send; what is sent then may go past the limit.
+    pub(super) fn has_room(&self) -> bool {
+        self.used.load(Ordering::Acquire) < self.limit || self.closed.load(Ordering::Acquire)
+    }
+
+    /// Waits until there is room.
+    pub(super) async fn room(&self) {
+        while !self.has_room() {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            // It may have been given back just before.
+            if !self.has_room() {
+                freed.await;
+            }
+        }
+    }
+
+    /// Takes so many bytes, whether or not there is room.
+    pub(super) fn take(&self, bytes: usize) {
+        self.used.fetch_add(bytes as u64, Ordering::AcqRel);
+    }
+
+    /// The same, until the loan is dropped.
+    pub(super) fn lend(self: &Arc<Self>, bytes: usize) -> Loan {
+        self.take(bytes);
+        Loan { credit: Arc::clone(self), bytes }
+    }
+
+    pub(super) fn give(&self, bytes: usize) {
+        let before = self.used.fetch_sub(bytes as u64, Ordering::AcqRel);
+        if before >= self.limit && before.saturating_sub(bytes as u64) < self.limit {
+            self.freed.notify_waiters();
+        }
+    }
+
+    /// The other end is gone: nothing is given back any more.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.freed.notify_waiters();
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.credit.give(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_finds_no_room_waits_until_enough_is_given_back() {
+        let credit = Credit::new(10);
+        let (first, second) = (credit.lend(8), credit.lend(8));
+        assert!(!credit.has_room());
+        let waiting = tokio::spawn({
+            let credit = Arc::clone(&credit);
+            async move { credit.room().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.await.unwrap();
+        drop(second);
+        credit.take(100);
+        credit.close();
+        credit.room().await;
+    }
+}
