@@ -157,8 +157,15 @@ async fn post(client: Client, user: &str, body: &Value) {
     let path = format!("/api/v1/bots/attacked/mod/channel-web/events/{user}");
     // A key that would be the prototype in a careless server.
     let body = body.to_string().replace("\"proto\"", "\"__proto__\"");
-    let answer = client.post(&path, body).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    let begun = Instant::now();
+    loop {
+        let answer = client.post(&path, body.clone()).await;
+        // An attack may fill its own user's queue, and that one's next event is asked to come again.
+        if answer.status != 503 || begun.elapsed() > COMMITTED {
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            return;
+        }
+    }
 }
 
 async fn run(client: Client, log: &Log, attack: &Attack) -> Outcome {
