@@ -21,25 +21,18 @@ pub struct LoadedProgram {
     /// The program.
     pub program: Program,
     modules: ModuleIndex,
-    by_path: HashMap<Arc<str>, u32>,
 }
 
 impl LoadedProgram {
     /// Indexes a program.
     pub fn new(program: Program) -> Self {
         let modules = ModuleIndex::new(&program);
-        let by_path = program
-            .scripts
-            .iter()
-            .enumerate()
-            .map(|(index, script)| (Arc::clone(&script.path), index as u32))
-            .collect();
-        Self { program, modules, by_path }
+        Self { program, modules }
     }
 
     /// The file at a path.
     pub fn script(&self, path: &str) -> Option<&Script> {
-        self.by_path.get(path).map(|index| &*self.program.scripts[*index as usize])
+        self.modules.index_of(path).map(|index| &*self.program.scripts[index as usize])
     }
 
     /// What a bot runs; the empty name is no bot.

@@ -203,11 +203,11 @@ impl<'a, 'js> Run<'a, 'js> {
         if idle {
             return Outcome::Done { reusable: stopped.is_none() };
         }
-        self.float(persist)
+        self.float()
     }
 
     /// What still goes on after the event was processed: best effort, until nothing is left or the event's time is over.
-    fn float(&mut self, _persist: stages::Persist) -> Outcome {
+    fn float(&mut self) -> Outcome {
         let driven = self.drive(None, self.deadline);
         self.report_unhandled();
         match driven {

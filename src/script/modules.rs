@@ -110,6 +110,11 @@ impl ModuleIndex {
         Self { by_path }
     }
 
+    /// The file at a path.
+    pub fn index_of(&self, path: &str) -> Option<u32> {
+        self.by_path.get(path).copied()
+    }
+
     /// Resolves `name` as the file `from` requires it.
     pub fn resolve(&self, program: &Program, from: &str, name: &str) -> Resolution {
         let script = |path: &str| program.scripts.get(*self.by_path.get(path)? as usize);
