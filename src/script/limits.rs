@@ -110,6 +110,9 @@ const WORTH_CHECKING: Duration = Duration::from_millis(20);
 /// How much longer a slice may last than it may compute, where it has had a fair part of its time on a busy machine: the
 /// user behind it waits by the clock on the wall.
 const MOST_DEFERRED: Duration = Duration::from_millis(250);
+/// How often a slice's wall time is compared with what it has computed. The server kills by the difference it is told of:
+/// told late, a script that was not given the processor meanwhile would look like one that cannot be stopped.
+const LOOK: Duration = Duration::from_millis(100);
 /// A slice that has computed less than this part of what it may is starved; it gets its time however long that takes.
 const FAIR_PART: u32 = 4;
 
@@ -198,15 +201,10 @@ impl Meter {
             self.fired.set(true);
             return true;
         }
-        // The machine was busy with others: this thread has not had the time it is entitled to.
-        let (mut until, mut waited) = (now + (allowed - computed), wall - computed);
-        if !starved {
-            until = until.min(begun + allowed + MOST_DEFERRED);
-            waited = waited.min(MOST_DEFERRED);
-        }
-        self.deadline.set(Some(until));
+        // The machine may be busy with others: this thread has not had the time it is entitled to.
+        self.deadline.set(Some(now + (allowed - computed).min(LOOK)));
         // Nor may the server take it for one that cannot be interrupted.
-        self.status.begin(begun + waited, allowed);
+        self.status.begin(begun + (wall - computed), allowed);
         false
     }
 
@@ -261,7 +259,7 @@ impl Meter {
     fn measured<R>(&self, allowed: Duration, run: impl FnOnce() -> R) -> R {
         let begun = Instant::now();
         self.slice.set(Some((begun, allowed)));
-        self.deadline.set(Some(begun + allowed));
+        self.deadline.set(Some(begun + allowed.min(LOOK)));
         self.status.begin(begun, allowed);
         let result = run();
         // Waiting for the server has moved the beginning.
