@@ -13,6 +13,7 @@ use process::ServerProcess;
 
 /// Says what a script can reach by any name: what is not here cannot be called.
 const LOOK: &str = r#"
+if (event.type === 'hog') while (true) {}
 const names = (object) => Object.getOwnPropertyNames(object).sort()
 const tries = {
   require: ['fs', 'net', 'http', 'child_process', 'os', 'worker_threads', 'std', 'qjs:os', '/etc/passwd', '../../../../../etc/passwd'].map((name) => {
@@ -96,6 +97,28 @@ async fn a_script_finds_nothing_to_open_execute_or_connect_with() {
     assert_eq!(tries["process"], serde_json::json!(["EXTERNAL_URL", "HOST", "PORT", "PROXY", "ROOT_PATH", "env"]));
     let shown = tries["env"].as_array().unwrap();
     assert!(shown.iter().all(|name| name != "PATH" && name != "HOME"), "the server's own environment shows: {tries}");
+}
+
+/// Whether a thread of these processes has given way to all others.
+fn one_gives_way(workers: &[u32]) -> bool {
+    let threads = workers.iter().filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok()).flatten().flatten();
+    threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok()).any(|stat| {
+        // The 19th field, counted behind the name, which may hold spaces.
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().nth(16) == Some("15")
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_computes_for_long_gives_way_and_its_thread_ends_with_it() {
+    let (server, _folder) = start().await;
+    let begun = std::time::Instant::now();
+    server.client.post("/api/v1/bots/b/mod/channel-web/events/u", r#"{"type":"hog"}"#).await;
+    for expected in [true, false] {
+        while one_gives_way(&server.workers()) != expected {
+            assert!(begun.elapsed().as_secs() < 60, "expected {expected}");
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -35,6 +36,22 @@ pub(super) type Loaded = Option<(String, u64)>;
 pub(super) struct Seat {
     pub(super) status: Arc<Status>,
     pub(super) program: Mutex<Option<Arc<LoadedProgram>>>,
+    /// The thread's number, once it runs; 0 where the system has none.
+    pub(super) thread: AtomicI32,
+    /// It has computed for so long that it gives way to all others. A priority cannot be raised again, so the thread ends
+    /// with its work.
+    pub(super) slow: AtomicBool,
+}
+
+impl Seat {
+    pub(super) fn new(program: Option<Arc<LoadedProgram>>) -> Arc<Self> {
+        Arc::new(Self {
+            status: Arc::default(),
+            program: Mutex::new(program),
+            thread: AtomicI32::new(0),
+            slow: AtomicBool::new(false),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -163,7 +180,7 @@ impl Pool {
             return;
         }
         inner.threads += 1;
-        let seat = Arc::new(Seat { status: Arc::default(), program: Mutex::default() });
+        let seat = Seat::new(None);
         inner.seats.push(Arc::clone(&seat));
         let pool = Arc::clone(self);
         spawn("realm", STACK, move || realm_thread::run(&pool, &seat, first));

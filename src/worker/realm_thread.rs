@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use super::pool::{Loaded, Pool, Seat};
 use crate::engine::run::Run;
@@ -41,7 +40,7 @@ const MOST_FAILURES: u32 = 3;
 
 pub(super) fn run(pool: &Arc<Pool>, seat: &Arc<Seat>, first: Option<Job>) {
     let _guard = AbortOnPanic;
-    lower_priority();
+    lower_priority(seat);
     if first.is_none() {
         pool.occupancy.take();
     }
@@ -85,6 +84,9 @@ pub(super) fn run(pool: &Arc<Pool>, seat: &Arc<Seat>, first: Option<Job>) {
                 match Run::new(&realm, &inbox, &pool.occupancy, job).run() {
                     Outcome::Done { reusable } => {
                         pool.done(dispatch);
+                        if seat.slow.load(Ordering::Relaxed) {
+                            return End::Leave;
+                        }
                         if !reusable {
                             return End::Renew;
                         }
@@ -125,8 +127,8 @@ fn unknown_version(pool: &Pool, job: &Job) {
 pub(super) fn compile(pool: &Arc<Pool>, dispatch: u64, program: Program) {
     let _guard = AbortOnPanic;
     let loaded = Arc::new(LoadedProgram::new(program));
-    let seat = Arc::new(Seat { status: Arc::default(), program: Mutex::new(Some(Arc::clone(&loaded))) });
-    seat.status.dispatch.store(dispatch, std::sync::atomic::Ordering::Relaxed);
+    let seat = Seat::new(Some(Arc::clone(&loaded)));
+    seat.status.dispatch.store(dispatch, Ordering::Relaxed);
     pool.add_seat(Arc::clone(&seat));
     pool.occupancy.take();
     let meter = Rc::new(Meter::new(pool.hello.limits.clone(), Arc::clone(&seat.status)));
@@ -145,10 +147,13 @@ pub(super) fn compile(pool: &Arc<Pool>, dispatch: u64, program: Program) {
 }
 
 /// Scripts give way to the threads that move frames and to the server.
-fn lower_priority() {
+fn lower_priority(seat: &Seat) {
     // On Linux this concerns the calling thread alone; elsewhere it is left as it is.
     #[cfg(target_os = "linux")]
     {
         let _ = rustix::process::nice(5);
+        seat.thread.store(rustix::thread::gettid().as_raw_pid(), Ordering::Relaxed);
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = seat;
 }
