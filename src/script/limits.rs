@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::config::ScriptLimits;
@@ -22,6 +22,8 @@ pub struct Status {
     allowed: AtomicU64,
     /// Index of the script it is in.
     pub script: AtomicU32,
+    /// It has computed for so long that its priority was lowered, for as long as the thread lives.
+    pub slow: AtomicBool,
 }
 
 impl Default for Status {
@@ -32,6 +34,7 @@ impl Default for Status {
             began: AtomicU64::new(0),
             allowed: AtomicU64::new(0),
             script: AtomicU32::new(u32::MAX),
+            slow: AtomicBool::new(false),
         }
     }
 }
@@ -201,6 +204,10 @@ impl Meter {
             self.fired.set(true);
             return true;
         }
+        // Few scripts compute for so long, and those rarely end soon: they give way to all others.
+        if computed >= LOOK / 2 && !self.status.slow.swap(true, Ordering::Relaxed) {
+            lower_priority(10);
+        }
         // The machine may be busy with others: this thread has not had the time it is entitled to.
         self.deadline.set(Some(now + (allowed - computed).min(LOOK)));
         // Nor may the server take it for one that cannot be interrupted.
@@ -278,6 +285,18 @@ impl Meter {
         }
         result
     }
+}
+
+/// The calling thread gives way to others, by that much, for good. Threads that move frames, and the server, never do.
+pub fn lower_priority(by: i32) {
+    // On Linux this concerns the calling thread alone; elsewhere it is left as it is.
+    #[cfg(target_os = "linux")]
+    {
+        // Nothing keeps a thread from lowering itself.
+        let _ = rustix::process::nice(by);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = by;
 }
 
 /// Processor time of the calling thread.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -36,21 +35,11 @@ pub(super) type Loaded = Option<(String, u64)>;
 pub(super) struct Seat {
     pub(super) status: Arc<Status>,
     pub(super) program: Mutex<Option<Arc<LoadedProgram>>>,
-    /// The thread's number, once it runs; 0 where the system has none.
-    pub(super) thread: AtomicI32,
-    /// It has computed for so long that it gives way to all others. A priority cannot be raised again, so the thread ends
-    /// with its work.
-    pub(super) slow: AtomicBool,
 }
 
 impl Seat {
     pub(super) fn new(program: Option<Arc<LoadedProgram>>) -> Arc<Self> {
-        Arc::new(Self {
-            status: Arc::default(),
-            program: Mutex::new(program),
-            thread: AtomicI32::new(0),
-            slow: AtomicBool::new(false),
-        })
+        Arc::new(Self { status: Arc::default(), program: Mutex::new(program) })
     }
 }
 

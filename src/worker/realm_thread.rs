@@ -40,7 +40,7 @@ const MOST_FAILURES: u32 = 3;
 
 pub(super) fn run(pool: &Arc<Pool>, seat: &Arc<Seat>, first: Option<Job>) {
     let _guard = AbortOnPanic;
-    lower_priority(seat);
+    crate::script::limits::lower_priority(5);
     if first.is_none() {
         pool.occupancy.take();
     }
@@ -84,7 +84,8 @@ pub(super) fn run(pool: &Arc<Pool>, seat: &Arc<Seat>, first: Option<Job>) {
                 match Run::new(&realm, &inbox, &pool.occupancy, job).run() {
                     Outcome::Done { reusable } => {
                         pool.done(dispatch);
-                        if seat.slow.load(Ordering::Relaxed) {
+                        // A priority that was lowered cannot be raised again.
+                        if seat.status.slow.load(Ordering::Relaxed) {
                             return End::Leave;
                         }
                         if !reusable {
@@ -144,16 +145,4 @@ pub(super) fn compile(pool: &Arc<Pool>, dispatch: u64, program: Program) {
         compiled.ok().flatten().unwrap_or_else(|| Compiled { version: loaded.program.version, ..Compiled::default() });
     pool.outbox.send(FrameKind::Compiled, dispatch, 0, &compiled);
     pool.leave(&seat);
-}
-
-/// Scripts give way to the threads that move frames and to the server.
-fn lower_priority(seat: &Seat) {
-    // On Linux this concerns the calling thread alone; elsewhere it is left as it is.
-    #[cfg(target_os = "linux")]
-    {
-        let _ = rustix::process::nice(5);
-        seat.thread.store(rustix::thread::gettid().as_raw_pid(), Ordering::Relaxed);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = seat;
 }
