@@ -3,6 +3,7 @@
 //! The server builds a [`Program`] from files (see `reload`), workers get it as one frame. It holds sources and what was
 //! read off them, never compiled code.
 
+pub mod flow;
 pub mod hook_kind;
 pub mod resolve;
 
@@ -13,6 +14,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use flow::Flow;
 pub use hook_kind::{HOOK_KINDS, HookKind, HookKindRow};
 
 /// The whole set of a workspace.
@@ -91,6 +93,22 @@ pub struct BotProgram {
     pub content_types: BTreeMap<String, u32>,
     /// Content elements by id.
     pub elements: BTreeMap<String, Element>,
+    /// Flows by name (`main.flow.json`, `skills/choice-1b8623.flow.json`).
+    #[serde(default)]
+    pub flows: BTreeMap<String, Flow>,
+    /// What is said when a flow or a node is missing; our own apology if the bot names nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_element: Option<ErrorElement>,
+}
+
+/// `dialog.error` of a bot's configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorElement {
+    /// `dialog.error.contentType`: what `renderElement` takes, such as `#builtin_text` or `!element`.
+    pub content_type: String,
+    /// `dialog.error.args`, as JSON text of an object.
+    pub args: Box<RawValue>,
 }
 
 /// A content element.

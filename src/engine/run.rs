@@ -129,7 +129,7 @@ impl<'a, 'js> Run<'a, 'js> {
     /// Runs the job to its end, or to where it needs a fresh realm.
     pub fn run(mut self) -> Outcome {
         let outcome = match self.job.head.kind {
-            DispatchKind::Event => self.event(),
+            DispatchKind::Event | DispatchKind::Timeout => self.event(),
             DispatchKind::Hooks => self.lifecycle(),
             DispatchKind::Invoke => self.invoke(),
         };

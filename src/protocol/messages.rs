@@ -83,6 +83,8 @@ pub enum DispatchKind {
     Hooks = 1,
     /// One hook file runs on one event (`nudge invoke`). JSON: [`InvokeWork`].
     Invoke = 2,
+    /// The dialog of a session timed out. JSON: [`EventWork`] with an event of type `timeout`.
+    Timeout = 3,
 }
 
 /// The head of a dispatch body: `version u64 | kind u8 | length of bot u8 | bot`, then JSON.
@@ -115,6 +117,7 @@ impl DispatchHead {
             0 => DispatchKind::Event,
             1 => DispatchKind::Hooks,
             2 => DispatchKind::Invoke,
+            3 => DispatchKind::Timeout,
             _ => return None,
         };
         let length = body.get_u8() as usize;

@@ -80,6 +80,7 @@ pub(super) fn assemble(version: u64, items: &[Item<'_>], builtins: &[Builtin], s
             actions: actions(&all, &index, Some(&info.id)),
             content_types: BTreeMap::new(),
             elements: elements(&all, &info.id),
+            ..BotProgram::default()
         };
         mounted.insert(info.id.to_string(), program);
     }
