@@ -3,10 +3,12 @@
 mod client;
 mod report;
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use client::{Connection, Target};
 use report::{Counters, Report, Tally};
@@ -40,6 +42,13 @@ pub(super) struct BenchArgs {
     /// What is sent.
     #[arg(long, value_enum, default_value = "events")]
     kind: Kind,
+    /// With `--kind converse`: what each user says, one text after the other and then from the beginning again.
+    #[arg(long = "text", value_name = "TEXT", default_value = "Hey!")]
+    texts: Vec<String>,
+    /// Requests per second over all connections. A request that is due while its connection still waits counts from when
+    /// it was due. Without it each connection sends as fast as it is answered.
+    #[arg(long, value_name = "PER SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,14 +60,23 @@ enum Kind {
 }
 
 impl Kind {
-    /// The path before the user, and the body.
-    fn request(self, bot: &BotId) -> (String, &'static [u8]) {
+    /// The path before the user.
+    fn path(self, bot: &BotId) -> String {
         match self {
-            Self::Events => (
-                format!("/api/v1/bots/{bot}/mod/channel-web/events/"),
-                br#"{"type":"proactive-trigger","channel":"web","payload":{"text":"fake message"}}"#,
-            ),
-            Self::Converse => (format!("/api/v1/bots/{bot}/converse/"), br#"{"type":"text","text":"Hey!"}"#),
+            Self::Events => format!("/api/v1/bots/{bot}/mod/channel-web/events/"),
+            Self::Converse => format!("/api/v1/bots/{bot}/converse/"),
+        }
+    }
+
+    /// What a user sends, in turn.
+    fn bodies(self, texts: &[String]) -> Vec<Vec<u8>> {
+        match self {
+            Self::Events => {
+                vec![br#"{"type":"proactive-trigger","channel":"web","payload":{"text":"fake message"}}"#.to_vec()]
+            }
+            Self::Converse => {
+                texts.iter().map(|text| json!({ "type": "text", "text": text }).to_string().into_bytes()).collect()
+            }
         }
     }
 
@@ -83,17 +101,24 @@ async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     let run = format!("bench-{:x}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis());
     let started = Instant::now();
     let until = started + Duration::from_secs(args.seconds.into());
+    let path = args.kind.path(&args.bot);
+    let bodies: Rc<[Vec<u8>]> = args.kind.bodies(&args.texts).into();
+    let between = args.rate.map(|rate| Duration::from_secs_f64(f64::from(args.connections) / f64::from(rate)));
     let connections: Vec<_> = (0..args.connections)
         .map(|number| {
-            let (target, run) = (target.clone(), run.clone());
-            let (path, body) = args.kind.request(&args.bot);
+            let (target, bodies) = (target.clone(), Rc::clone(&bodies));
             // Connection c of n speaks for the users c, c + n, c + 2n, …, so that no two wait for the same one.
             let first = number % args.users;
             let users: Vec<String> = (first..args.users)
                 .step_by(args.connections as usize)
                 .map(|user| format!("{path}{run}-{user}"))
                 .collect();
-            tokio::task::spawn_local(async move { speak(&target, &users, body, until).await })
+            // Their first requests are spread over the time between two.
+            let pace = between.map(|between| Pace {
+                next: started + between.mul_f64(f64::from(number) / f64::from(args.connections)),
+                between,
+            });
+            tokio::task::spawn_local(async move { speak(&target, &users, &bodies, pace, until).await })
         })
         .collect();
     let mut tally = Tally::default();
@@ -120,18 +145,35 @@ async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One connection's loop.
-async fn speak(target: &Target, paths: &[String], body: &[u8], until: Instant) -> Tally {
+/// When a connection sends.
+struct Pace {
+    next: Instant,
+    between: Duration,
+}
+
+/// One connection's loop: its users speak in turn, each saying one text after the other.
+async fn speak(target: &Target, paths: &[String], bodies: &[Vec<u8>], mut pace: Option<Pace>, until: Instant) -> Tally {
     let mut tally = Tally::default();
     let mut connection: Option<Connection> = None;
     let mut next = 0;
     while Instant::now() < until {
+        let due = match &mut pace {
+            Some(pace) if pace.next >= until => break,
+            Some(pace) => {
+                let due = pace.next;
+                pace.next += pace.between;
+                tokio::time::sleep_until(due.into()).await;
+                Some(due)
+            }
+            None => None,
+        };
         let outcome = async {
             let mut open = match connection.take() {
                 Some(open) => open,
                 None => Connection::open(target).await?,
             };
-            let begun = Instant::now();
+            let begun = due.unwrap_or_else(Instant::now);
+            let body = &bodies[next / paths.len() % bodies.len()];
             let response = open.send(target, &paths[next % paths.len()], Some(body)).await?;
             tally.answer(response.status, begun.elapsed());
             if !open.closed {
@@ -180,9 +222,11 @@ mod tests {
     fn every_kind_is_a_request_with_a_json_body() {
         let bot = BotId::parse("b").unwrap();
         for kind in [Kind::Events, Kind::Converse] {
-            let (path, body) = kind.request(&bot);
+            let path = kind.path(&bot);
             assert!(path.starts_with("/api/v1/bots/b/") && path.ends_with('/'));
-            serde_json::from_slice::<serde_json::Value>(body).unwrap();
+            for body in kind.bodies(&["Hey!".to_owned(), "\"1\"".to_owned()]) {
+                serde_json::from_slice::<serde_json::Value>(&body).unwrap();
+            }
         }
     }
 }
