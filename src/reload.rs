@@ -12,6 +12,7 @@ mod candidate;
 mod depth;
 mod ears;
 mod elements;
+mod flow_file;
 mod load;
 mod names;
 mod parse;

@@ -109,6 +109,8 @@ fn every_key_of_the_configuration_is_documented_with_its_type_and_default() {
         ("jwtSecret", default.app_secret.is_none()),
         ("httpServer.port", default.http.port.is_none()),
         ("httpServer.externalUrl", default.http.external_url.is_none()),
+        ("dialog.error.contentType", default.dialog.error_content_type.is_none()),
+        ("dialog.error.args", default.dialog.error_args.is_none()),
         ("scripts.workers", default.dispatch.workers.is_none()),
     ]
     .into();

@@ -1,10 +1,14 @@
 //! JSON with comments and trailing commas, read strictly otherwise, with the place of every value at hand for errors.
 
-use jsonc_parser::common::Ranged;
-use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
+mod document;
+
+use jsonc_parser::errors::ParseError;
+use jsonc_parser::{ParseOptions, ast};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
+
+pub use document::{Document, Spot};
 
 /// A step on the way to a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,18 +37,21 @@ fn options() -> ParseOptions {
 
 /// Reads a text; the problem names line and column. An empty text is an error. Of a key given twice the last one counts, as in JavaScript.
 pub fn parse(path: &str, text: &str) -> Result<Value, Box<Problem>> {
-    let collect = CollectOptions::default();
-    let parsed = parse_to_ast(text, &collect, &options()).map_err(|error| {
-        let mut reason = error.kind().to_string();
-        reason[..1].make_ascii_lowercase();
-        Box::new(Problem::error(path, format!("not valid JSON: {reason}")).at(text, error.range().start))
-    })?;
-    match parsed.value {
-        Some(value) => convert(value).map_err(|(offset, reason)| {
-            Box::new(Problem::error(path, format!("not valid JSON: {reason}")).at(text, offset))
-        }),
-        None => Err(Box::new(Problem::error(path, "not valid JSON: the file is empty"))),
-    }
+    Document::read(path, text)?.root().value(path, text)
+}
+
+fn refused(path: &str, text: &str, error: &ParseError) -> Box<Problem> {
+    let mut reason = error.kind().to_string();
+    reason[..1].make_ascii_lowercase();
+    not_json(path, text, error.range().start, &reason)
+}
+
+fn not_json(path: &str, text: &str, offset: usize, reason: &str) -> Box<Problem> {
+    Box::new(Problem::error(path, format!("not valid JSON: {reason}")).at(text, offset))
+}
+
+fn empty(path: &str) -> Box<Problem> {
+    Box::new(Problem::error(path, "not valid JSON: the file is empty"))
 }
 
 /// Reads a text that must hold an object.
@@ -60,25 +67,7 @@ pub fn parse_object(path: &str, text: &str) -> Result<Map<String, Value>, Box<Pr
 
 /// The byte offset of a value in a text that was read with [`parse`]; of the innermost one on the way that exists.
 pub fn offset(text: &str, steps: &[Step<'_>]) -> usize {
-    let collect = CollectOptions::default();
-    let Some(root) = parse_to_ast(text, &collect, &options()).ok().and_then(|parsed| parsed.value) else {
-        return 0;
-    };
-    let mut here = &root;
-    for step in steps {
-        let next = match (step, here) {
-            (Step::Key(key), ast::Value::Object(object)) => {
-                object.properties.iter().rev().find(|property| property.name.as_str() == *key).map(|p| &p.value)
-            }
-            (Step::Index(index), ast::Value::Array(array)) => array.elements.get(*index),
-            _ => None,
-        };
-        match next {
-            Some(next) => here = next,
-            None => break,
-        }
-    }
-    here.start()
+    Document::read("", text).map_or(0, |document| document.root().follow(steps).at())
 }
 
 /// The byte offset of a property's name: like [`offset`], but of the last key itself.

@@ -58,6 +58,16 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Duration(100),
         set: |s, v, _| s.dialog.janitor_interval = v.whole(),
     },
+    Key {
+        path: "dialog.error.contentType",
+        kind: Kind::Text,
+        set: |s, v, _| s.dialog.error_content_type = Some(v.text()),
+    },
+    Key {
+        path: "dialog.error.args",
+        kind: Kind::Object,
+        set: |s, _, written| s.dialog.error_args = written.as_object().cloned(),
+    },
     Key { path: "queue.inFlight", kind: Kind::Whole(1, 65_536), set: |s, v, _| s.dispatch.in_flight = v.whole() },
     Key {
         path: "queue.inFlightPerBot",

@@ -228,11 +228,21 @@ pub struct DialogSettings {
     pub session_timeout_interval: u64,
     /// `dialog.janitorInterval`: milliseconds between two searches for expired sessions.
     pub janitor_interval: u64,
+    /// `dialog.error.contentType`: what is said when a flow or a node is missing.
+    pub error_content_type: Option<String>,
+    /// `dialog.error.args`: its arguments.
+    pub error_args: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl Default for DialogSettings {
     fn default() -> Self {
-        Self { timeout_interval: 25 * 60_000, session_timeout_interval: 30 * 60_000, janitor_interval: 10_000 }
+        Self {
+            timeout_interval: 25 * 60_000,
+            session_timeout_interval: 30 * 60_000,
+            janitor_interval: 10_000,
+            error_content_type: None,
+            error_args: None,
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// What the names of flows end with.
+pub const SUFFIX: &str = ".flow.json";
 /// The flow in which a conversation starts.
 pub const MAIN_FLOW: &str = "main.flow.json";
 /// The flow that is entered when a session times out and nothing nearer is named.
@@ -23,7 +25,7 @@ pub const CONVERSATION_END_FLOW: &str = "conversation_end.flow.json";
 pub const TIMEOUT_NODE: &str = "timeout";
 
 /// One flow. Its name, the path under `flows/` such as `skills/choice-1b8623.flow.json`, is its key in the bot.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Flow {
     /// The file, relative to the workspace.
@@ -41,7 +43,7 @@ pub struct Flow {
 }
 
 /// Instructions and transitions of a whole flow.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CatchAll {
     /// Instructions before those of the node.
@@ -53,7 +55,7 @@ pub struct CatchAll {
 }
 
 /// One node.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Instructions on entering.
@@ -86,6 +88,13 @@ pub struct NodeContent {
     pub form_data: Box<RawValue>,
 }
 
+/// The same text, that is.
+impl PartialEq for NodeContent {
+    fn eq(&self, other: &Self) -> bool {
+        self.content_type == other.content_type && self.form_data.get() == other.form_data.get()
+    }
+}
+
 /// One transition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
@@ -97,5 +106,5 @@ pub struct Transition {
 
 /// The name of a flow as it is kept: `.flow.json` may be left off.
 pub fn flow_name(name: &str) -> std::borrow::Cow<'_, str> {
-    if name.ends_with(".flow.json") { name.into() } else { format!("{name}.flow.json").into() }
+    if name.ends_with(SUFFIX) { name.into() } else { format!("{name}{SUFFIX}").into() }
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::value::to_raw_value;
+use serde_json::{Map, Value};
 
 use super::builtin::{Builtin, PREFIX, bot, bots};
 use super::load::Loaded;
 use super::scan::{Place, Scan};
 use super::workspace::BotInfo;
 use crate::config::redact::redact;
+use crate::config::settings::DialogSettings;
 use crate::model::BotId;
-use crate::program::{BotProgram, Element, HookKind, Program, Role, Script};
+use crate::program::{BotProgram, Element, ErrorElement, Flow, HookKind, Program, Role, Script};
 
 /// A file in service.
 #[derive(Debug)]
@@ -31,7 +33,13 @@ pub(super) struct Assembled {
 }
 
 /// Puts the files of a workspace together with the built-in ones. Content types get their ids later, from a worker.
-pub(super) fn assemble(version: u64, items: &[Item<'_>], builtins: &[Builtin], scan: &Scan) -> Assembled {
+pub(super) fn assemble(
+    version: u64,
+    items: &[Item<'_>],
+    builtins: &[Builtin],
+    scan: &Scan,
+    dialog: &DialogSettings,
+) -> Assembled {
     let mut notices = Vec::new();
     // A workspace without any bot is served with ours.
     let ours = if scan.bots.is_empty() { bots(builtins) } else { Default::default() };
@@ -80,7 +88,8 @@ pub(super) fn assemble(version: u64, items: &[Item<'_>], builtins: &[Builtin], s
             actions: actions(&all, &index, Some(&info.id)),
             content_types: BTreeMap::new(),
             elements: elements(&all, &info.id),
-            ..BotProgram::default()
+            flows: flows(&all, &info.id),
+            error_element: error_element(&info.config, dialog),
         };
         mounted.insert(info.id.to_string(), program);
     }
@@ -209,6 +218,26 @@ fn elements(all: &[Item<'_>], whose: &BotId) -> BTreeMap<String, Element> {
         }
     }
     elements
+}
+
+fn flows(all: &[Item<'_>], whose: &BotId) -> BTreeMap<String, Flow> {
+    let flows = all.iter().filter_map(|item| match (item.place, item.loaded) {
+        (Place::Flow { bot, name }, Loaded::Flow(file)) if bot == whose => Some((name.clone(), file.flow.clone())),
+        _ => None,
+    });
+    flows.collect()
+}
+
+/// What is said when a flow or a node is missing: as the bot's configuration has it, else as that of all bots.
+fn error_element(config: &Map<String, Value>, dialog: &DialogSettings) -> Option<ErrorElement> {
+    let own = config.get("dialog").and_then(|dialog| dialog.get("error"));
+    let own_type = own.and_then(|error| error.get("contentType")).and_then(Value::as_str);
+    let own_args = own.and_then(|error| error.get("args")).and_then(Value::as_object);
+    // Arguments belong to their content type.
+    let args = if own_type.is_some() { own_args } else { own_args.or(dialog.error_args.as_ref()) };
+    let content_type = own_type.or(dialog.error_content_type.as_deref()).filter(|name| !name.is_empty())?;
+    let args = to_raw_value(&args.cloned().unwrap_or_default()).ok()?;
+    Some(ErrorElement { content_type: content_type.to_owned(), args })
 }
 
 /// The program without the scripts that `keep` does not name; what pointed at them is left out as well.

@@ -7,6 +7,7 @@ use super::scan::Place;
 use crate::config::Problem;
 use crate::model::BotId;
 use crate::program::HookKind;
+use crate::program::flow::SUFFIX as FLOW;
 
 pub use crate::program::resolve::BUILTIN as PREFIX;
 
@@ -54,7 +55,7 @@ pub(super) fn bots(builtins: &[Builtin]) -> HashSet<&BotId> {
 pub(super) fn bot(place: &Place) -> Option<&BotId> {
     match place {
         Place::Hook { bot, .. } | Place::Action { bot, .. } => bot.as_ref(),
-        Place::Elements { bot, .. } | Place::Bot { bot } => Some(bot),
+        Place::Elements { bot, .. } | Place::Bot { bot } | Place::Flow { bot, .. } => Some(bot),
         Place::ContentType | Place::Module => None,
     }
 }
@@ -83,6 +84,7 @@ fn place(path: &str) -> Option<Place> {
         ("content-elements", Some(bot)) => {
             Some(Place::Elements { bot, content_type: rest.strip_suffix(".json")?.to_owned() })
         }
+        ("flows", Some(bot)) if name.ends_with(FLOW) => Some(Place::Flow { bot, name: rest.to_owned() }),
         ("", Some(bot)) if name == "bot.config.json" => Some(Place::Bot { bot }),
         _ => None,
     }
@@ -115,7 +117,11 @@ mod tests {
                 "bots/welcome-bot/content-elements/builtin_text.json",
                 Some(Place::Elements { bot: bot(), content_type: "builtin_text".into() }),
             ),
-            ("bots/welcome-bot/flows/main.flow.json", None),
+            (
+                "bots/welcome-bot/flows/skills/choice-1.flow.json",
+                Some(Place::Flow { bot: bot(), name: "skills/choice-1.flow.json".into() }),
+            ),
+            ("bots/welcome-bot/flows/main.ui.json", None),
         ] {
             assert_eq!(place(path), expected, "{path}");
         }

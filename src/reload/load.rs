@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::bot_file::{BotFile, read_bot};
 use super::elements::{ElementFile, read_elements};
+use super::flow_file::{FlowFile, read_flow};
 use super::parse::parse;
 use super::scan::Place;
 use crate::config::{Problem, jsonc};
@@ -19,6 +20,8 @@ pub(super) enum Loaded {
     Elements(Arc<ElementFile>),
     /// A bot's configuration.
     Bot(Arc<BotFile>),
+    /// A flow.
+    Flow(Arc<FlowFile>),
 }
 
 /// A script with what was read off it.
@@ -36,6 +39,7 @@ impl Loaded {
         match self {
             Self::Script(script) => &script.warnings,
             Self::Elements(_) => &[],
+            Self::Flow(_) => &[],
             Self::Bot(bot) => &bot.warnings,
         }
     }
@@ -72,6 +76,11 @@ fn load_text(path: &str, place: &Place, source: &str) -> Result<Loaded, Refused>
         Place::Elements { content_type, .. } => {
             let (file, problems) = read_elements(path, content_type, source)?;
             let loaded = Loaded::Elements(Arc::new(file));
+            if problems.is_empty() { Ok(loaded) } else { Err(Refused { problems, rest: Some(loaded) }) }
+        }
+        Place::Flow { .. } => {
+            let (file, problems) = read_flow(path, source)?;
+            let loaded = Loaded::Flow(Arc::new(file));
             if problems.is_empty() { Ok(loaded) } else { Err(Refused { problems, rest: Some(loaded) }) }
         }
         Place::Bot { bot } => Ok(Loaded::Bot(Arc::new(read_bot(path, bot, source)?))),

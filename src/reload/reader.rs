@@ -171,12 +171,12 @@ impl Reader {
         self.last = Some(beside);
         let candidate = changed.then(|| {
             self.version += 1;
-            self.candidate(&visited, &scan)
+            self.candidate(&visited, &scan, settings)
         });
         Look { candidate, again, folders }
     }
 
-    fn candidate(&self, visited: &[String], scan: &Scan) -> Candidate {
+    fn candidate(&self, visited: &[String], scan: &Scan, settings: &Settings) -> Candidate {
         let mut problems = self.builtin_problems.clone();
         problems.extend(scan.problems.iter().cloned());
         let mut items = Vec::new();
@@ -192,7 +192,7 @@ impl Reader {
                 items.push(Item { path, place: &entry.place, loaded });
             }
         }
-        let assembled = assemble(self.version, &items, &self.builtins, scan);
+        let assembled = assemble(self.version, &items, &self.builtins, scan, &settings.dialog);
         Candidate {
             root: self.root.clone(),
             program: Arc::new(assembled.program),

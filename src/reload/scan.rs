@@ -10,6 +10,7 @@ use crate::config::Problem;
 use crate::config::layout::{BOTS, GLOBAL, join};
 use crate::config::schema::nearest;
 use crate::model::BotId;
+use crate::program::flow::SUFFIX as FLOW;
 use crate::program::resolve::is_configuration;
 use crate::program::{HOOK_KINDS, HookKind};
 
@@ -31,6 +32,8 @@ pub(super) enum Place {
     Elements { bot: BotId, content_type: String },
     /// A bot's configuration.
     Bot { bot: BotId },
+    /// A bot's flow, by the name that other flows know it by: its path under `flows/`.
+    Flow { bot: BotId, name: String },
 }
 
 /// What changes when a file's content does.
@@ -116,7 +119,7 @@ impl Scan {
                 continue;
             }
             match HookKind::from_folder(&entry.name) {
-                Some(kind) => self.walk(root, &entry.path, &mut Vec::new(), &mut |scan, entry| {
+                Some(kind) => self.walk(root, &entry.path, is_script, &mut Vec::new(), &mut |scan, entry| {
                     if let Some(name) = entry.name.strip_prefix('.') {
                         scan.disabled.insert((kind, bot.cloned(), name.to_owned()));
                     } else {
@@ -129,7 +132,7 @@ impl Scan {
             }
         }
         let actions = join(folder, "actions");
-        self.walk(root, &actions, &mut Vec::new(), &mut |scan, entry| {
+        self.walk(root, &actions, is_script, &mut Vec::new(), &mut |scan, entry| {
             if !entry.name.starts_with('.') {
                 let below = entry.path[actions.len() + 1..].trim_end_matches(".js");
                 let place = Place::Action { name: below.to_owned(), bot: bot.cloned() };
@@ -139,7 +142,7 @@ impl Scan {
     }
 
     fn content_types(&mut self, root: &Bounds, folder: &str) {
-        self.walk(root, folder, &mut Vec::new(), &mut |scan, entry| match entry.name.chars().next() {
+        self.walk(root, folder, is_script, &mut Vec::new(), &mut |scan, entry| match entry.name.chars().next() {
             Some('.') => {}
             Some('_') => scan.files.push(entry.found(Place::Module)),
             _ => scan.files.push(entry.found(Place::ContentType)),
@@ -191,16 +194,36 @@ impl Scan {
                     self.files.push(file.found(Place::Elements { bot: bot.clone(), content_type }));
                 }
             }
+            self.flows(root, &join(&entry.path, "flows"), &bot);
             self.scripts(root, &entry.path, Some(&bot));
         }
     }
 
-    /// All scripts below a folder, sub-folders included, but what lies in `node_modules` and in folders with a leading dot.
+    fn flows(&mut self, root: &Bounds, folder: &str, bot: &BotId) {
+        self.walk(root, folder, is_json, &mut Vec::new(), &mut |scan, entry| {
+            // What the editor knows of a flow, and nobody else needs.
+            if entry.name.starts_with('.') || entry.name.ends_with(".ui.json") {
+                return;
+            }
+            if !entry.name.ends_with(FLOW) {
+                scan.problems.push(
+                    Problem::warning(&entry.path, "not read: it is no flow by its name")
+                        .help(format!("the names of flows end with {FLOW}")),
+                );
+                return;
+            }
+            let place = Place::Flow { bot: bot.clone(), name: entry.path[folder.len() + 1..].to_owned() };
+            scan.files.push(entry.found(place));
+        });
+    }
+
+    /// All files below a folder whose names fit, sub-folders included, but what lies in `node_modules` and in folders with a leading dot.
     /// `above` holds the folders it lies in: a link back to one of them is not followed, or its hooks would run again and again.
     fn walk(
         &mut self,
         root: &Bounds,
         folder: &str,
+        fits: fn(&str) -> bool,
         above: &mut Vec<(u64, u64)>,
         each: &mut dyn FnMut(&mut Self, Entry),
     ) {
@@ -213,9 +236,9 @@ impl Scan {
         for entry in entries {
             if entry.is_folder {
                 if entry.name != "node_modules" && !entry.name.starts_with('.') {
-                    self.walk(root, &entry.path, above, each);
+                    self.walk(root, &entry.path, fits, above, each);
                 }
-            } else if is_script(&entry.name) {
+            } else if fits(&entry.name) {
                 if entry.real.as_deref().is_some_and(is_configuration) {
                     self.problems.push(Problem::error(&entry.path, "not read: it is a link to configuration"));
                     continue;
@@ -267,7 +290,7 @@ impl Scan {
                     // That is said of a folder once it is looked into.
                     Real::Outside if metadata.is_dir() => {}
                     Real::Outside => {
-                        if is_script(name) || name.ends_with(".json") {
+                        if is_script(name) || is_json(name) {
                             self.problems.push(leads_out(&join(folder, name)));
                         }
                         continue;
@@ -288,7 +311,7 @@ impl Scan {
 
     fn holds_scripts(&mut self, root: &Bounds, folder: &str) -> bool {
         let mut any = false;
-        self.walk(root, folder, &mut Vec::new(), &mut |_, _| any = true);
+        self.walk(root, folder, is_script, &mut Vec::new(), &mut |_, _| any = true);
         any
     }
 }
@@ -334,145 +357,9 @@ fn is_script(name: &str) -> bool {
     name.ends_with(".js")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reload::testing::workspace;
-
-    fn scan(root: &Path) -> Scan {
-        super::scan(&Bounds::new(root, false))
-    }
-
-    fn paths(scan: &Scan) -> Vec<&str> {
-        scan.files.iter().map(|file| file.path.as_str()).collect()
-    }
-
-    #[test]
-    fn both_layouts_are_looked_through() {
-        let files = [
-            "hooks/after_bot_mount/a.js",
-            "actions/x/y.js",
-            "content-types/t.js",
-            "bots/b/bot.config.json",
-            "bots/b/hooks/after_bot_mount/own.js",
-            "bots/b/actions/z.js",
-            "bots/b/content-elements/builtin_text.json",
-        ];
-        let ours = workspace(&files.map(|path| (path, "")));
-        let mut expected: Vec<String> = files.iter().map(ToString::to_string).collect();
-        let mut found: Vec<String> = paths(&scan(ours.path())).iter().map(ToString::to_string).collect();
-        expected.sort();
-        found.sort();
-        assert_eq!(found, expected);
-        let theirs = files
-            .map(|path| if path.starts_with("bots") { format!("data/{path}") } else { format!("data/global/{path}") });
-        let data = workspace(&theirs.each_ref().map(|path| (path.as_str(), "")));
-        let mut found: Vec<String> = paths(&scan(data.path())).iter().map(ToString::to_string).collect();
-        let mut expected = theirs.to_vec();
-        expected.sort();
-        found.sort();
-        assert_eq!(found, expected);
-        // The workspace may be the data folder itself.
-        assert_eq!(scan(&data.path().join("data")).files.len(), files.len());
-    }
-
-    #[test]
-    fn names_with_a_leading_dot_and_node_modules_are_left_out() {
-        let root = workspace(&[
-            ("hooks/after_bot_mount/.off.js", ""),
-            ("hooks/after_bot_mount/sub/.also.js", ""),
-            ("hooks/after_bot_mount/.git/x.js", ""),
-            ("hooks/after_bot_mount/node_modules/p/index.js", ""),
-            ("hooks/after_bot_mount/sub/node_modules/p/index.js", ""),
-            ("hooks/after_bot_mount/sub/on.js", ""),
-            ("hooks/after_bot_mount/readme.md", ""),
-            ("actions/.off.js", ""),
-            ("content-types/.off.js", ""),
-            ("content-types/_helper.js", ""),
-        ]);
-        let scan = scan(root.path());
-        assert_eq!(paths(&scan), ["hooks/after_bot_mount/sub/on.js", "content-types/_helper.js"]);
-        assert_eq!(scan.files[1].place, Place::Module);
-        let disabled: HashSet<&str> = scan.disabled.iter().map(|(_, _, name)| name.as_str()).collect();
-        assert_eq!(disabled, HashSet::from(["off.js", "also.js"]));
-    }
-
-    #[test]
-    fn files_that_would_never_run_are_warned_of() {
-        let root = workspace(&[
-            ("hooks/x.js", ""),
-            ("hooks/before_incoming_midleware/x.js", ""),
-            ("hooks/else/x.js", ""),
-            ("hooks/docs/readme.md", ""),
-            ("hooks/on_bot_error/x.js", ""),
-            ("bots/empty/readme.md", ""),
-            ("bots/a b/bot.config.json", "{}"),
-            ("bots/Same/bot.config.json", "{}"),
-            ("bots/same/bot.config.json", "{}"),
-        ]);
-        let scan = scan(root.path());
-        let problems: Vec<String> = scan.problems.iter().map(ToString::to_string).collect();
-        expect_test::expect![[r#"
-            hooks/before_incoming_midleware: warning: not run: there is no kind of hook "before_incoming_midleware"
-            help: did you mean hooks/before_incoming_middleware?
-            hooks/else: warning: not run: there is no kind of hook "else"
-            help: the kinds are after_server_start, after_bot_mount, after_bot_unmount, before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, on_incident_status_changed, before_bot_import, on_bot_error, on_stage_request, after_stage_changed
-            hooks/on_bot_error/x.js: warning: not run yet: this version calls no on_bot_error hooks
-            hooks/x.js: warning: not run: a hook lies in the folder of its kind
-            help: move it to hooks/before_incoming_middleware/, for instance
-            bots/a b: error: bot id "a b" may hold only letters, digits, `-` and `_`
-            help: rename the folder: its name is the bot's id
-            bots/empty: warning: not mounted: there is no bot.config.json
-            help: write { "id": "empty", "name": "empty" } to bots/empty/bot.config.json
-            bots/same: error: not mounted: bots/Same has the same id
-            help: ids do not differ by case; rename one of the two"#]].assert_eq(&problems.join("\n"));
-        assert_eq!(paths(&scan), ["hooks/on_bot_error/x.js", "bots/Same/bot.config.json"]);
-    }
-
-    #[test]
-    fn links_in_a_circle_and_pipes_do_not_hang() {
-        let root = workspace(&[("hooks/after_bot_mount/a.js", "")]);
-        let folder = root.path().join("hooks/after_bot_mount");
-        std::os::unix::fs::symlink(&folder, folder.join("loop")).unwrap();
-        std::os::unix::fs::symlink("/nowhere", folder.join("gone.js")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, folder.join("pipe.js"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
-            .unwrap();
-        let scan = scan(root.path());
-        assert_eq!(paths(&scan), ["hooks/after_bot_mount/a.js"]);
-    }
-    #[test]
-    fn links_out_of_the_workspace_are_not_read() {
-        let outer = workspace(&[
-            ("outside/hooks/after_bot_mount/far.js", ""),
-            ("outside/far.js", ""),
-            ("inner/botpress.config.json", "{}"),
-            ("inner/shared/near.js", ""),
-            ("inner/shared/folder/near.js", ""),
-            ("inner/hooks/after_bot_mount/a.js", ""),
-            ("inner/bots/b/bot.config.json", "{}"),
-        ]);
-        let root = outer.path().join("inner");
-        let link = |to: &str, from: &str| std::os::unix::fs::symlink(to, root.join(from)).unwrap();
-        link("../../../outside/far.js", "hooks/after_bot_mount/far.js");
-        link("../../../outside", "hooks/after_bot_mount/away");
-        link("../../../outside/hooks", "bots/b/hooks");
-        link("../../botpress.config.json", "hooks/after_bot_mount/secret.js");
-        link("../../shared/near.js", "hooks/after_bot_mount/near.js");
-        link("../../shared/folder", "hooks/after_bot_mount/folder");
-        let closed = scan(&root);
-        let near = ["a.js", "folder/near.js", "near.js"].map(|name| format!("hooks/after_bot_mount/{name}"));
-        assert_eq!(paths(&closed)[..3], near);
-        assert_eq!(closed.files.len(), 4, "{:?}", closed.files);
-        let mut wrong: Vec<&str> = closed.problems.iter().map(|problem| problem.path.as_str()).collect();
-        wrong.sort_unstable();
-        let there = ["away", "far.js", "secret.js"].map(|name| format!("hooks/after_bot_mount/{name}"));
-        assert_eq!(wrong, ["bots/b/hooks", &there[0], &there[1], &there[2]]);
-        let open = super::scan(&Bounds::new(&root, true));
-        assert!(paths(&open).contains(&"bots/b/hooks/after_bot_mount/far.js"));
-        assert!(paths(&open).contains(&"hooks/after_bot_mount/far.js"));
-        // The workspace's own folder may be a link.
-        let named = outer.path().join("link");
-        std::os::unix::fs::symlink(&root, &named).unwrap();
-        assert_eq!(paths(&scan(&named)), paths(&closed));
-    }
+fn is_json(name: &str) -> bool {
+    name.ends_with(".json")
 }
+
+#[cfg(test)]
+mod tests;

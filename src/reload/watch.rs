@@ -283,8 +283,24 @@ fn changes(last: &Program, next: &Program) -> Vec<String> {
         if elements(before) != elements(bot) {
             names.push(format!("content elements of {id}"));
         }
+        names.extend(changed_flows(before, bot));
     }
     names.extend(last.bots.keys().filter(|id| !next.bots.contains_key(*id)).map(|id| format!("bot {id} (gone)")));
+    names
+}
+
+/// The flows of a bot that came, changed or went, by their files.
+fn changed_flows(last: &BotProgram, next: &BotProgram) -> Vec<String> {
+    let mut names = Vec::new();
+    for (name, flow) in &next.flows {
+        match last.flows.get(name) {
+            None => names.push(format!("{} (new)", flow.path)),
+            Some(before) if before != flow => names.push(flow.path.to_string()),
+            Some(_) => {}
+        }
+    }
+    let gone = last.flows.iter().filter(|(name, _)| !next.flows.contains_key(*name));
+    names.extend(gone.map(|(_, flow)| format!("{} (gone)", flow.path)));
     names
 }
 

@@ -13,6 +13,10 @@ const TEST_BUILTINS: &[BuiltinFile] = &[
     BuiltinFile { path: "content-types/text.js", source: "module.exports = { id: 'builtin_text' }" },
     BuiltinFile { path: "bots/welcome-bot/bot.config.json", source: r#"{ "name": "Welcome" }"# },
     BuiltinFile {
+        path: "bots/welcome-bot/flows/main.flow.json",
+        source: r#"{ "startNode": "a", "nodes": [{ "name": "a" }] }"#,
+    },
+    BuiltinFile {
         path: "bots/welcome-bot/content-elements/builtin_text.json",
         source: r#"[{ "id": "builtin_text-1", "formData": {} }]"#,
     },
@@ -43,6 +47,7 @@ fn an_empty_folder_has_the_built_in_files_and_the_welcome_bot() {
     assert_eq!(hooks(program, None, BEFORE), ["builtin:hooks/before_incoming_middleware/05_ours.js"]);
     assert_eq!(program.bots.keys().collect::<Vec<_>>(), ["welcome-bot"]);
     assert!(program.bots["welcome-bot"].elements.contains_key("builtin_text-1"));
+    assert_eq!(program.bots["welcome-bot"].flows["main.flow.json"].start_node, "a");
     assert_eq!(candidate.bots["welcome-bot"].name, "Welcome");
     assert_eq!(candidate.notices, ["there is no bot in bots/: the built-in welcome-bot is served"]);
     assert!(candidate.problems.is_empty());
@@ -314,4 +319,60 @@ fn unchanged_files_are_neither_read_nor_parsed_again() {
         assert_eq!(Arc::ptr_eq(old, new), &*old.path != names[7].as_str(), "{index}");
     }
     assert!(reader.look(&settings, None, false).candidate.is_none(), "nothing changed");
+}
+
+#[test]
+fn of_a_flow_that_cannot_be_used_the_last_good_version_stays_and_the_other_flows_are_as_they_are_written() {
+    let (main, other) = ("bots/b/flows/main.flow.json", "bots/b/flows/sub/other.flow.json");
+    let of = |node: &str| format!(r#"{{ "startNode": "{node}", "nodes": [{{ "name": "{node}" }}] }}"#);
+    let root = workspace(&[("bots/b/bot.config.json", "{}"), (main, &of("one")), (other, &of("one"))]);
+    let mut reader = reader(&root);
+    let settings = Settings::default();
+    let starts = |candidate: &Candidate| -> Vec<(String, String)> {
+        let flows = &candidate.program.bots["b"].flows;
+        flows.iter().map(|(name, flow)| (name.clone(), flow.start_node.clone())).collect()
+    };
+    let expect = |main: &str, other: &str| {
+        [("main.flow.json", main), ("sub/other.flow.json", other)]
+            .map(|(name, node)| (name.to_owned(), node.to_owned()))
+    };
+    assert_eq!(starts(&reader.read(&settings)), expect("one", "one"));
+    write(root.path(), main, "{ \"startNode\": ");
+    write(root.path(), other, &of("two"));
+    let candidate = reader.read(&settings);
+    assert_eq!(starts(&candidate), expect("one", "two"));
+    check_problems(&candidate, expect![[r#"
+        bots/b/flows/main.flow.json:1:16: error: not valid JSON: expected value after colon in object property
+        > 1 | { "startNode":
+            |                ^
+        help: the last good version stays in service until this is fixed"#]]);
+    write(root.path(), main, &of("two"));
+    let candidate = reader.read(&settings);
+    assert_eq!(starts(&candidate), expect("two", "two"));
+    assert!(candidate.problems.is_empty());
+    std::fs::remove_file(root.path().join(other)).unwrap();
+    assert_eq!(starts(&reader.read(&settings)).len(), 1);
+}
+
+#[test]
+fn what_is_said_when_a_flow_is_missing_is_the_bots_own_or_that_of_all_bots() {
+    let said = |files: &[(&str, &str)], settings: &Settings| {
+        let candidate = reader(&workspace(files)).read(settings);
+        let element = candidate.program.bots["b"].error_element.clone();
+        element.map(|element| (element.content_type, element.args.get().to_owned()))
+    };
+    let bot = |error: &str| format!("{{ \"dialog\": {{ \"error\": {error} }} }}");
+    let own = bot(r##"{ "contentType": "#builtin_text", "args": { "text": "Oh!" } }"##);
+    let settings = Settings::default();
+    assert_eq!(said(&[("bots/b/bot.config.json", "{}")], &settings), None);
+    let expected = Some(("#builtin_text".to_owned(), "{\"text\":\"Oh!\"}".to_owned()));
+    assert_eq!(said(&[("bots/b/bot.config.json", &own)], &settings), expected);
+    let mut settings = Settings::default();
+    settings.dialog.error_content_type = Some("!sorry".into());
+    settings.dialog.error_args = serde_json::json!({ "a": 1 }).as_object().cloned();
+    assert_eq!(said(&[("bots/b/bot.config.json", &own)], &settings), expected);
+    let of = |error: &str| said(&[("bots/b/bot.config.json", &bot(error))], &settings);
+    assert_eq!(of("null"), Some(("!sorry".to_owned(), "{\"a\":1}".to_owned())));
+    assert_eq!(of(r#"{ "args": { "b": 2 } }"#), Some(("!sorry".to_owned(), "{\"b\":2}".to_owned())));
+    assert_eq!(of(r#"{ "contentType": "!own" }"#), Some(("!own".to_owned(), "{}".to_owned())));
 }

@@ -112,6 +112,10 @@ async fn folders_that_were_not_there_are_seen() {
     bench.until(|w| w.bots["shop"].name == "Store").await;
     bench.write("data/bots/Shop/content-elements/t.json", "[{ \"id\": \"t-1\", \"formData\": {} }]");
     bench.until(|w| w.program.bots["shop"].elements.contains_key("t-1")).await;
+    bench.write("data/bots/Shop/flows/skills/x.flow.json", "{ \"startNode\": \"a\" }");
+    bench.until(|w| w.program.bots["shop"].flows.contains_key("skills/x.flow.json")).await;
+    bench.write("data/bots/Shop/flows/skills/x.flow.json", "{ \"startNode\": \"b\" }");
+    bench.until(|w| w.program.bots["shop"].flows["skills/x.flow.json"].start_node == "b").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
