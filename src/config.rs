@@ -5,6 +5,7 @@ pub mod jsonc;
 pub mod keys;
 pub mod layout;
 pub mod load;
+pub mod modules;
 pub mod problem;
 pub mod redact;
 pub mod schema;

@@ -126,7 +126,18 @@ pub const MEMBERS: &[Member] = &[
         "(botId: string, key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>",
         "Stores a value, or a part of one. `botId` is any text: it keeps keys apart.",
     ),
-    request("kvs", "delete", "(botId: string, key: string): Promise<void>", "Removes a value."),
+    request(
+        "kvs",
+        "delete",
+        "(botId: string, key: string, path?: string | string[]): Promise<void>",
+        "Removes a value, or the part of it at a path.",
+    ),
+    request(
+        "kvs",
+        "increment",
+        "(botId: string, key: string, by?: number, path?: string | string[]): Promise<number>",
+        "Adds 1, or another number, to a stored number, or to the part of a value at a path, and gives the sum. One step: no count is lost. (Ours: Botpress has no such member.)",
+    ),
     request("kvs", "exists", "(botId: string, key: string): Promise<boolean>", "Whether a value is stored."),
     request(
         "kvs",
@@ -216,6 +227,18 @@ pub const MEMBERS: &[Member] = &[
         "`botpress.config.json` as it stands, without its secrets.",
     ),
     request(
+        "config",
+        "getModuleConfig",
+        "(moduleId: string): Promise<{ [key: string]: any }>",
+        "A module's configuration, `config/<module>.json`, without its secrets; `{}` if there is none.",
+    ),
+    request(
+        "config",
+        "getModuleConfigForBot",
+        "(moduleId: string, botId: string): Promise<{ [key: string]: any }>",
+        "The same, with the keys of the bot's own `config/<module>.json` in place of the others'.",
+    ),
+    request(
         "http",
         "createShortLink",
         "(name: string, destination: string, params?: { [name: string]: any }): Promise<void>",
@@ -278,8 +301,6 @@ pub const ELSEWHERE: &[&str] = &[
     "cms.getFilePath",
     "cms.readFile",
     "cms.saveFile",
-    "config.getModuleConfig",
-    "config.getModuleConfigForBot",
     "config.mergeBotConfig",
     "database",
     "dialog.jumpTo",

@@ -136,6 +136,7 @@ const METHODS: &[Method] = &[
     Method { name: "kvs.get", reads: true, run: kvs::get },
     Method { name: "kvs.set", reads: false, run: kvs::set },
     Method { name: "kvs.delete", reads: false, run: kvs::delete },
+    Method { name: "kvs.increment", reads: false, run: kvs::increment },
     Method { name: "kvs.exists", reads: true, run: kvs::exists },
     Method { name: "kvs.setStorageWithExpiry", reads: false, run: kvs::set_with_expiry },
     Method { name: "kvs.getStorageWithExpiry", reads: true, run: kvs::get_with_expiry },
@@ -145,6 +146,8 @@ const METHODS: &[Method] = &[
     Method { name: "http.createShortLink", reads: false, run: http::create_short_link },
     Method { name: "http.deleteShortLink", reads: false, run: http::delete_short_link },
     Method { name: "config.getBotpressConfig", reads: false, run: bots::configuration },
+    Method { name: "config.getModuleConfig", reads: false, run: bots::module },
+    Method { name: "config.getModuleConfigForBot", reads: false, run: bots::module_for_bot },
     Method { name: "security.getMessageSignature", reads: false, run: security::signature },
     Method { name: "experimental.disableHook", reads: false, run: experimental::disable_hook },
     Method { name: "experimental.enableHook", reads: false, run: experimental::enable_hook },
@@ -342,6 +345,28 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_removed_and_counted_up_in_one_step() {
+        let bench = Bench::new();
+        bench.get("kvs.set", value!(["b", "k", { "a": { "b": 1, "c": 2 } }]));
+        bench.get("kvs.delete", value!(["b", "k", "a.b"]));
+        bench.get("kvs.delete", value!(["b", "k", ["no", "such"]]));
+        assert_eq!(bench.get("kvs.get", value!(["b", "k"])), r#"{"a":{"c":2}}"#);
+        bench.get("kvs.delete", value!(["b", "none", "a"]));
+        assert_eq!(bench.get("kvs.exists", value!(["b", "none"])), "false");
+
+        assert_eq!(bench.get("kvs.increment", value!(["b", "n"])), "1");
+        assert_eq!(bench.get("kvs.increment", value!(["b", "n", -3])), "-2");
+        assert_eq!(bench.get("kvs.increment", value!(["b", "n", 0.5])), "-1.5");
+        assert_eq!(bench.get("kvs.increment", value!(["b", "k", 5, "a.c"])), "7");
+        assert_eq!(bench.get("kvs.increment", value!(["b", "k", null, ["days", "2026-01-01"]])), "1");
+        assert_eq!(bench.get("kvs.get", value!(["b", "k"])), r#"{"a":{"c":7},"days":{"2026-01-01":1}}"#);
+        let error = bench.call("kvs.increment", value!(["b", "k"])).unwrap_err();
+        assert_eq!(error, "bp.kvs.increment: what is stored there is no number to add to");
+        let error = bench.call("kvs.increment", value!(["b", "k", "1"])).unwrap_err();
+        assert_eq!(error, "bp.kvs.increment: \"by\" must be a number, got \"1\"");
+    }
+
+    #[test]
     fn a_value_does_not_grow_past_what_can_be_read_again() {
         let bench = Bench::new();
         let long = "x".repeat(9 << 20);
@@ -413,6 +438,32 @@ mod tests {
             bench.get("config.getBotpressConfig", value!([])),
             r#"{"httpServer":{"port":3000},"list":[{"a":2}]}"#
         );
+    }
+
+    #[test]
+    fn configurations_of_modules_are_read_from_their_files_less_their_secrets() {
+        let bench = Bench::new();
+        assert_eq!(bench.get("config.getModuleConfig", value!(["nlu"])), "{}", "without a workspace");
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in
+            [("config/nlu.json", r#"{ "a": 1, "apiKey": "k" }"#), ("bots/My-Bot/config/nlu.json", r#"{ "b": 2 }"#)]
+        {
+            std::fs::create_dir_all(root.path().join(path).parent().unwrap()).unwrap();
+            std::fs::write(root.path().join(path), text).unwrap();
+        }
+        bench.services.serve_workspace(root.path());
+        assert_eq!(bench.get("config.getModuleConfig", value!(["nlu"])), r#"{"a":1}"#);
+        assert_eq!(bench.get("config.getModuleConfigForBot", value!(["nlu", "my-bot"])), r#"{"a":1,"b":2}"#);
+        for (args, message) in [
+            (
+                value!(["../nlu"]),
+                "bp.config.getModuleConfigForBot: \"moduleId\" must be the name of a module, got \"../nlu\"",
+            ),
+            (value!(["nlu", "no bot"]), "bp.config.getModuleConfigForBot: there is no bot \"no bot\""),
+            (value!(["nlu", "other"]), "bp.config.getModuleConfigForBot: there is no bot \"other\""),
+        ] {
+            assert_eq!(bench.call("config.getModuleConfigForBot", args).unwrap_err(), message);
+        }
     }
 
     #[test]

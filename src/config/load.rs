@@ -10,6 +10,7 @@ use super::environment::{for_scripts, parse_env_file};
 use super::jsonc::{name_of, parse_object};
 use super::keys::{CHANNEL_WEB, MAIN};
 use super::layout::find_global;
+use super::modules::PREFIX;
 use super::problem::Problem;
 use super::schema::{Key, Kind, apply, check, nearest};
 use super::settings::Settings;
@@ -104,6 +105,8 @@ pub fn load(
     }
     settings.production |= overrides.production;
     settings.script_env = for_scripts(&variables);
+    let modules = variables.iter().filter(|(name, _)| name.starts_with(PREFIX));
+    settings.module_env = modules.map(|(name, value)| (name.clone(), value.clone())).collect();
     // An empty secret signs nothing: the store's own is better.
     settings.app_secret = settings.app_secret.take().filter(|secret| !secret.is_empty());
     if problems.iter().any(|problem| problem.fatal) {
@@ -251,7 +254,7 @@ fn insert(object: &mut Map<String, Value>, path: &str, value: Value) {
 }
 
 /// Overrides a key that is in the file, found without regard to case; false if it is not there.
-fn override_raw(object: &mut Map<String, Value>, name: &str, text: &str) -> bool {
+pub(super) fn override_raw(object: &mut Map<String, Value>, name: &str, text: &str) -> bool {
     for (key, value) in object.iter_mut() {
         if key.eq_ignore_ascii_case(name) {
             *value = any_value(text);

@@ -269,4 +269,6 @@ pub struct Settings {
     pub raw: serde_json::Map<String, serde_json::Value>,
     /// The part of the environment that scripts may see as `process.env` (with that of the `.env` file).
     pub script_env: std::collections::BTreeMap<String, String>,
+    /// Variables that set options of modules (`BP_MODULE_…`), for [`module_config`](super::modules::module_config).
+    pub module_env: std::collections::BTreeMap<String, String>,
 }

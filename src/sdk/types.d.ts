@@ -184,7 +184,8 @@ interface BotConfig {
 interface ScopedKvs {
   get(key: string, path?: string): Promise<any>
   set(key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
-  delete(key: string): Promise<void>
+  delete(key: string, path?: string | string[]): Promise<void>
+  increment(key: string, by?: number, path?: string | string[]): Promise<number>
   exists(key: string): Promise<boolean>
   setStorageWithExpiry(key: string, value: any, expiry?: string | number): Promise<void>
   getStorageWithExpiry(key: string): Promise<any>

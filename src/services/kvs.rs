@@ -1,6 +1,6 @@
 //! `bp.kvs`: values under a key of a bot or of any other name.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::call::{Call, Outcome, json, undefined};
 use super::path::{self, Path};
@@ -31,28 +31,72 @@ pub(super) fn set(call: &Call<'_>) -> Result<Outcome, ServiceError> {
         None => Expiry::Keep,
     };
     let most = call.services.settings.scripts.frame;
-    let change = move |present: Option<String>| -> Result<String, StoreError> {
-        let Some(path) = path else { return Ok(value) };
-        let invalid = |error: serde_json::Error| StoreError::Invalid(error.to_string());
-        let mut whole = present.map_or(Ok(Value::Null), |text| parse(&text)).map_err(invalid)?;
-        path::set(&mut whole, &path, parse(&value).map_err(invalid)?);
-        let text = serde_json::to_string(&whole).map_err(invalid)?;
-        // What is larger could never be read again.
-        if text.len() as u64 >= most {
-            return Err(StoreError::Invalid(format!(
-                "the value would have {} bytes, less than {most} are allowed",
-                text.len()
-            )));
-        }
-        Ok(text)
+    let change = move |present: Option<String>| match path {
+        Some(path) => set_in(present, &path, parse(&value).map_err(invalid)?, most),
+        None => Ok(value),
     };
     call.write(|store, done| store.kvs_change(bot, key, expiry, change, done), |()| undefined())
 }
 
-/// `delete(botId, key)`.
+/// `delete(botId, key, path?)`.
 pub(super) fn delete(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let (bot, key) = key(call)?;
-    call.write(|store, done| store.kvs_delete(bot, key, done), |_: bool| undefined())
+    let ((bot, key), path) = (key(call)?, path_at(call, 2)?);
+    let Some(path) = path else {
+        return call.write(|store, done| store.kvs_delete(bot, key, done), |_: bool| undefined());
+    };
+    let change = move |present: Option<String>| {
+        let Some(present) = present else { return Ok((None, ())) };
+        let mut whole = parse(&present).map_err(invalid)?;
+        let changed = if path::remove(&mut whole, &path) { Some(whole.to_string()) } else { None };
+        Ok((changed, ()))
+    };
+    call.write(|store, done| store.kvs_update(bot, key, Expiry::Keep, change, done), |()| undefined())
+}
+
+/// `increment(botId, key, by?, path?)`: the sum, which is stored in the same step.
+pub(super) fn increment(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    let ((bot, key), path) = (key(call)?, path_at(call, 3)?.unwrap_or_default());
+    let by = call.args.optional::<Number>(2, "by", "a number")?.unwrap_or_else(|| 1.into());
+    let most = call.services.settings.scripts.frame;
+    let change = move |present: Option<String>| {
+        let whole = present.as_deref().map_or(Ok(Value::Null), parse).map_err(invalid)?;
+        let sum = match path::get(&whole, &path) {
+            None | Some(Value::Null) => Some(by),
+            Some(Value::Number(number)) => add(number, &by),
+            Some(_) => None,
+        };
+        let sum = sum.ok_or_else(|| StoreError::Invalid("what is stored there is no number to add to".into()))?;
+        let text = set_in(present, &path, sum.clone().into(), most)?;
+        Ok((Some(text), sum))
+    };
+    let answer = |sum: Number| json(&sum);
+    call.write(|store, done| store.kvs_update(bot, key, Expiry::Keep, change, done), answer)
+}
+
+/// Whole numbers stay exact as long as they can.
+fn add(a: &Number, b: &Number) -> Option<Number> {
+    match (a.as_i64(), b.as_i64()) {
+        (Some(a), Some(b)) if a.checked_add(b).is_some() => Some((a + b).into()),
+        _ => Number::from_f64(a.as_f64()? + b.as_f64()?),
+    }
+}
+
+/// A stored value with one part of it set.
+fn set_in(present: Option<String>, path: &[String], value: Value, most: u64) -> Result<String, StoreError> {
+    let mut whole = present.as_deref().map_or(Ok(Value::Null), parse).map_err(invalid)?;
+    path::set(&mut whole, path, value);
+    let text = whole.to_string();
+    // What is larger could never be read again.
+    if text.len() as u64 >= most {
+        let message = format!("the value would have {} bytes, less than {most} are allowed", text.len());
+        return Err(StoreError::Invalid(message));
+    }
+    Ok(text)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn invalid(error: serde_json::Error) -> StoreError {
+    StoreError::Invalid(error.to_string())
 }
 
 /// `exists(botId, key)`.

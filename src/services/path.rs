@@ -130,6 +130,22 @@ pub(super) fn set(value: &mut Value, path: &[String], new: Value) {
     set(place, rest, new);
 }
 
+/// Takes away the part of a value that a path leads to; whether there was one. An entry of an array becomes `null`, so that
+/// the others keep their places.
+pub(super) fn remove(value: &mut Value, path: &[String]) -> bool {
+    let Some((key, rest)) = path.split_first() else { return false };
+    match value {
+        Value::Object(map) if rest.is_empty() => map.remove(key).is_some(),
+        Value::Object(map) => map.get_mut(key).is_some_and(|inner| remove(inner, rest)),
+        Value::Array(list) => match index(key).and_then(|index| list.get_mut(index)) {
+            Some(entry) if rest.is_empty() => !entry.take().is_null(),
+            Some(entry) => remove(entry, rest),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
 /// A key that is an index: decimal, without leading zeros.
 fn index(key: &str) -> Option<usize> {
     let plain = key == "0" || (!key.starts_with('0') && !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit()));
@@ -179,5 +195,15 @@ mod tests {
         set(&mut value, &parse(&json!("a.b[99999999999]")).unwrap(), json!(1));
         set(&mut value, &parse(&json!("a.b.name")).unwrap(), json!(1));
         assert_eq!(value, before, "a huge index does not fill the memory, and no array is thrown away");
+    }
+    #[test]
+    fn what_is_removed_leaves_the_rest_in_its_place() {
+        let mut value = json!({ "a": { "b": 1, "c": 2 }, "list": [1, { "x": 1 }, 3] });
+        for (path, there) in [("a.b", true), ("a.b", false), ("list[1].x", true), ("list[0]", true), ("list[9]", false)]
+        {
+            assert_eq!(remove(&mut value, &parse(&json!(path)).unwrap()), there, "{path}");
+        }
+        assert_eq!(value, json!({ "a": { "c": 2 }, "list": [null, {}, 3] }));
+        assert!(!remove(&mut value, &[]));
     }
 }

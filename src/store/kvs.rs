@@ -36,18 +36,32 @@ impl Store {
         change: impl FnOnce(Option<String>) -> Result<String, StoreError> + Send + 'static,
         then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) {
+        self.kvs_update(bot, key, expiry, |present| Ok((Some(change(present)?), ())), then);
+    }
+
+    /// As [`kvs_change`](Self::kvs_change), but `change` may leave things as they are with `None`, and gives an answer.
+    pub fn kvs_update<T: Send + 'static>(
+        &self,
+        bot: String,
+        key: String,
+        expiry: Expiry,
+        change: impl FnOnce(Option<String>) -> Result<(Option<String>, T), StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
         self.write_then(
             move |tx| {
                 let present = get(tx.connection, &bot, &key, tx.now)?;
                 let keep = expiry == Expiry::Keep && present.is_some();
-                let value = change(present)?;
+                let (value, answer) = change(present)?;
+                let Some(value) = value else { return Ok(answer) };
                 let expires_on = match expiry {
                     Expiry::Keep | Expiry::Never => None,
                     Expiry::After(ms) => Some(tx.now.saturating_add(ms).min(i64::MAX as u64)),
                 };
                 let sql = "INSERT INTO kvs (key, bot, value, expires_on) VALUES (?1, ?2, ?3, ?4) \
                            ON CONFLICT DO UPDATE SET value = ?3, expires_on = iif(?5, expires_on, ?4)";
-                tx.run(sql, params![key, bot, value, expires_on, keep]).map(drop)
+                tx.run(sql, params![key, bot, value, expires_on, keep])?;
+                Ok(answer)
             },
             then,
         );

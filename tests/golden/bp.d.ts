@@ -195,7 +195,8 @@ interface BotConfig {
 interface ScopedKvs {
   get(key: string, path?: string): Promise<any>
   set(key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
-  delete(key: string): Promise<void>
+  delete(key: string, path?: string | string[]): Promise<void>
+  increment(key: string, by?: number, path?: string | string[]): Promise<number>
   exists(key: string): Promise<boolean>
   setStorageWithExpiry(key: string, value: any, expiry?: string | number): Promise<void>
   getStorageWithExpiry(key: string): Promise<any>
@@ -312,8 +313,10 @@ interface BpKvs {
   get(botId: string, key: string, path?: string): Promise<any>
   /** Stores a value, or a part of one. `botId` is any text: it keeps keys apart. */
   set(botId: string, key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
-  /** Removes a value. */
-  delete(botId: string, key: string): Promise<void>
+  /** Removes a value, or the part of it at a path. */
+  delete(botId: string, key: string, path?: string | string[]): Promise<void>
+  /** Adds 1, or another number, to a stored number, or to the part of a value at a path, and gives the sum. One step: no count is lost. (Ours: Botpress has no such member.) */
+  increment(botId: string, key: string, by?: number, path?: string | string[]): Promise<number>
   /** Whether a value is stored. */
   exists(botId: string, key: string): Promise<boolean>
   /** Stores a value that expires: `'6 hours'`, `'10m'`, `'never'`, or a number of milliseconds. */
@@ -359,6 +362,10 @@ interface BpBots {
 interface BpConfig {
   /** `botpress.config.json` as it stands, without its secrets. */
   getBotpressConfig(): Promise<{ [key: string]: any }>
+  /** A module's configuration, `config/<module>.json`, without its secrets; `{}` if there is none. */
+  getModuleConfig(moduleId: string): Promise<{ [key: string]: any }>
+  /** The same, with the keys of the bot's own `config/<module>.json` in place of the others'. */
+  getModuleConfigForBot(moduleId: string, botId: string): Promise<{ [key: string]: any }>
 }
 
 interface BpHttp {

@@ -89,7 +89,7 @@
   }
   function scopedKvs(botId) {
     const scoped = {};
-    for (const member of ['get', 'set', 'delete', 'exists', 'setStorageWithExpiry', 'getStorageWithExpiry']) {
+    for (const member of ['get', 'set', 'delete', 'increment', 'exists', 'setStorageWithExpiry', 'getStorageWithExpiry']) {
       scoped[member] = (...args) => namespaces.kvs[member](botId, ...args);
     }
     for (const member of ['removeStorageKeysStartingWith', 'getConversationStorageKey', 'getUserStorageKey', 'getGlobalStorageKey']) {
