@@ -24,6 +24,8 @@ pub use wait::{Occupancy, ToRealm};
 #[cfg(test)]
 mod attack_tests;
 #[cfg(test)]
+mod globals_tests;
+#[cfg(test)]
 mod limit_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -263,9 +263,10 @@ fn module_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         let path = program.program.scripts.get(from as usize).map_or("", |script| &script.path);
         match program.modules.resolve(&program.program, path, &name) {
             Resolution::Script(index) => index.into_js(&ctx),
-            Resolution::Bundled(name) => {
+            Resolution::Bundled { package, member } => {
                 let found = Object::new(ctx.clone())?;
-                found.set("bundled", name)?;
+                found.set("bundled", package)?;
+                found.set("member", member)?;
                 Ok(found.into_value())
             }
             Resolution::Missing(message) => {

@@ -17,8 +17,13 @@ pub struct ModuleIndex {
 pub enum Resolution {
     /// A file of the workspace.
     Script(u32),
-    /// A package that is part of the server.
-    Bundled(&'static str),
+    /// A package that is part of the server, or one function of it: `require('lodash/get')`.
+    Bundled {
+        /// Its name.
+        package: &'static str,
+        /// The function.
+        member: Option<String>,
+    },
     /// Nothing; the message says where it was looked for.
     Missing(String),
 }
@@ -35,9 +40,12 @@ pub struct BundledModule {
 /// All of them.
 pub const BUNDLED: &[BundledModule] = include!(concat!(env!("OUT_DIR"), "/npm.rs"));
 
+/// Those whose functions can be required one by one, each by its own name: what the package exports and its files are the
+/// same functions.
+const BY_FUNCTION: &[&str] = &["lodash"];
+
 /// Packages that people know from npm: their absence is worth a hint.
 const KNOWN: &[&str] = &[
-    "lodash",
     "axios",
     "moment",
     "nanoid",
@@ -132,7 +140,13 @@ impl ModuleIndex {
         if !is_path(name) {
             let plain = name.strip_prefix("node:").unwrap_or(name);
             if let Some(module) = BUNDLED.iter().find(|module| module.name == plain) {
-                return Resolution::Bundled(module.name);
+                return Resolution::Bundled { package: module.name, member: None };
+            }
+            if let Some((package, member)) = plain.split_once('/')
+                && let Some(package) = BY_FUNCTION.iter().find(|known| **known == package)
+            {
+                let member = member.strip_suffix(".js").unwrap_or(member).to_owned();
+                return Resolution::Bundled { package, member: Some(member) };
             }
         }
         Resolution::Missing(missing(name, from, &nowhere))
@@ -214,6 +228,22 @@ mod tests {
         assert_eq!(resolve("last"), Resolution::Script(7));
         let of_bot = index.resolve(&program, "bots/b/hooks/after_bot_mount/x.js", "own");
         assert_eq!(of_bot, Resolution::Script(5));
+    }
+
+    #[test]
+    fn a_bundled_package_gives_way_to_the_workspaces_own_and_is_there_whole_or_by_function() {
+        let program =
+            program(&[("hooks/a/x.js", ""), ("bots/b/x.js", ""), ("bots/b/node_modules/lodash/index.js", "")]);
+        let index = ModuleIndex::new(&program);
+        let resolve = |from, name| index.resolve(&program, from, name);
+        let whole = Resolution::Bundled { package: "lodash", member: None };
+        let get = Resolution::Bundled { package: "lodash", member: Some("get".into()) };
+        assert_eq!(resolve("hooks/a/x.js", "lodash"), whole);
+        assert_eq!(resolve("hooks/a/x.js", "lodash/get"), get);
+        assert_eq!(resolve("hooks/a/x.js", "lodash/get.js"), get);
+        assert_eq!(resolve("bots/b/x.js", "lodash"), Resolution::Script(2));
+        assert!(matches!(resolve("hooks/a/x.js", "mustache/render"), Resolution::Missing(_)));
+        assert!(matches!(resolve("hooks/a/x.js", "./lodash"), Resolution::Missing(_)));
     }
 
     #[test]

@@ -265,3 +265,5 @@ declare const process: {
   readonly ROOT_PATH: string
 }
 declare const global: any
+/** lodash, as `require('lodash')` gives it. */
+declare const _: any

@@ -4,7 +4,7 @@
 (function (host) {
   'use strict';
   const { ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty } = Reflect;
-  const { freeze, getPrototypeOf, isExtensible } = Object;
+  const { freeze, getPrototypeOf, hasOwn, isExtensible } = Object;
   const stringify = JSON.stringify;
   const global = globalThis;
 
@@ -198,10 +198,11 @@
       }
       const found = host.resolve(index, name.toWellFormed());
       if (typeof found === 'number') return load(found);
-      if (found.bundled !== undefined) return bundled(found.bundled);
-      const error = new Error(found.message);
-      error.code = 'MODULE_NOT_FOUND';
-      throw error;
+      if (found.bundled === undefined) throw notFound(found.message);
+      const whole = bundled(found.bundled);
+      if (typeof found.member !== 'string') return whole;
+      if (hasOwn(whole, found.member)) return whole[found.member];
+      throw notFound(`Cannot find module '${name}': ${found.bundled} has no function of that name; its other files are there after \`npm install ${found.bundled}\` in the workspace's folder`);
     };
     require.resolve = freeze((name) => {
       const found = host.resolve(index, String(name).toWellFormed());
@@ -209,6 +210,11 @@
     });
     // It is the same one for every event.
     return freeze(require);
+  }
+  function notFound(message) {
+    const error = new Error(message);
+    error.code = 'MODULE_NOT_FOUND';
+    return error;
   }
   const bundles = new Map();
   function bundled(name) {
@@ -264,6 +270,11 @@
   for (const name of ownKeys(tidy)) {
     defineProperty(global, name, { value: tidy[name], writable: true, enumerable: false, configurable: true });
   }
+  // Content types use `_` without requiring it. Made when a script first touches it: a realm that does not pays nothing.
+  lazily('_', () => bundled('lodash'));
+  function lazily(name, make) {
+    defineProperty(global, name, { get: freeze(make), enumerable: false, configurable: false });
+  }
   // No shared memory and no waiting in native code; a finalizer would run in somebody else's event.
   for (const name of ['SharedArrayBuffer', 'Atomics', 'FinalizationRegistry']) deleteProperty(global, name);
 
@@ -317,7 +328,7 @@
     containers.add(getPrototypeOf(Uint8Array.prototype));
     const common = ['toString', 'toLocaleString', 'valueOf', 'constructor'];
     for (const name of ownKeys(global)) {
-      const value = global[name];
+      const { value } = getOwnPropertyDescriptor(global, name);
       if (value === global || value === null) continue;
       if (typeof value === 'function') {
         const prototype = value.prototype;
@@ -331,6 +342,8 @@
       }
     }
     repair(Promise.prototype, ['then', 'catch', 'finally']);
+    // Its type is function, not object. Libraries such as lodash are functions with functions of these names on them.
+    repair(Function.prototype, [...common, 'bind']);
     for (const container of containers) freezeAll(container);
     for (const name of ownKeys(global)) {
       const property = getOwnPropertyDescriptor(global, name);
