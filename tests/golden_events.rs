@@ -10,6 +10,8 @@ mod blank;
 #[path = "common/client.rs"]
 #[allow(dead_code, reason = "other test files use the rest")]
 mod client;
+#[path = "common/golden.rs"]
+mod golden;
 #[path = "common/hearing.rs"]
 mod hearing;
 
@@ -17,10 +19,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use app::{TestApp, copy, fixture};
+use app::TestApp;
 use blank::blank;
+use golden::{GLANCE, PATIENCE};
 use hearing::{Heard, Hearing};
 use nudge::clock::Clock;
 use nudge::model::{BotId, ConversationKey, SessionKey, UserId};
@@ -28,48 +31,17 @@ use serde_json::Value;
 
 /// How much later than the event its replies are read: all that typing holds back is there by then.
 const LATER: Duration = Duration::from_secs(60);
-/// How long anything may take that is waited for. Only a broken server takes that long.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_workspace_does_with_its_events_what_its_out_txt_says() {
     let hearing = Hearing::start();
-    let wanted = std::env::var("CASE").unwrap_or_default();
-    let mut cases: Vec<_> =
-        fs::read_dir(fixture("golden/events")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    cases.sort();
-    let mut failures = String::new();
-    for case in cases {
-        let name = case.file_name().unwrap().to_str().unwrap().to_owned();
-        if !name.contains(&wanted) {
-            continue;
-        }
+    let mut differences = Vec::new();
+    for case in golden::cases("golden/events") {
         hearing.take();
         let said = Case::run(&case, &hearing).await;
-        let expected = case.join("out.txt");
-        if std::env::var_os("UPDATE").is_some() {
-            fs::write(&expected, said).unwrap();
-        } else {
-            let expected = fs::read_to_string(&expected).unwrap_or_default();
-            if expected != said {
-                writeln!(failures, "{name}:\n{}", difference(&expected, &said)).unwrap();
-            }
-        }
+        differences.extend(golden::compare(&case, &said));
     }
-    assert!(failures.is_empty(), "UPDATE=1 writes what is right now\n{failures}");
-}
-
-/// Lines that differ, with a line before them.
-fn difference(expected: &str, said: &str) -> String {
-    let (expected, said): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), said.lines().collect());
-    let same = expected.iter().zip(&said).take_while(|(a, b)| a == b).count();
-    let (expected, said) = (&expected[same.saturating_sub(1)..], &said[same.saturating_sub(1)..]);
-    let end = expected.iter().rev().zip(said.iter().rev()).take_while(|(a, b)| a == b).count();
-    let lines = |mark: &str, lines: &[&str]| {
-        let lines = &lines[..lines.len().saturating_sub(end.saturating_sub(1))];
-        lines.iter().fold(String::new(), |text, line| text + mark + line + "\n")
-    };
-    lines("- ", expected) + &lines("+ ", said)
+    golden::assert_same(&differences);
 }
 
 /// One case while it runs.
@@ -87,26 +59,10 @@ struct Case {
 
 impl Case {
     async fn run(folder: &Path, hearing: &Hearing) -> String {
-        let workspace = tempfile::tempdir().unwrap();
-        copy(folder, workspace.path());
-        for ours in ["events.json", "out.txt"] {
-            let _ = fs::remove_file(workspace.path().join(ours));
-        }
-        default_file(
-            workspace.path(),
-            "botpress.config.json",
-            r#"{ "scripts": { "workers": 1, "grace": "10s", "silence": "20s" } }"#,
-        );
-        if !["bots", "data/bots"].iter().any(|bots| workspace.path().join(bots).exists()) {
-            default_file(workspace.path(), "bots/bot/bot.config.json", r#"{ "name": "Bot", "defaultLanguage": "en" }"#);
-        }
-        // The realm's own time is the machine's.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-        let clock = Clock::manual(u64::try_from(now).unwrap());
+        let clock = golden::clock();
+        let workspace = golden::workspace(folder, &["events.json"]);
         let app = TestApp::serve(workspace, |options| options.clock = clock.clone()).await;
-        let status = app.client.get("/status").await.json();
-        let mounted = status["bots"].as_array().unwrap().iter().find(|bot| bot["disabled"] == false);
-        let bot = mounted.unwrap()["id"].as_str().unwrap().to_owned();
+        let bot = golden::first_bot(&app.client).await;
         let mut case = Self {
             app,
             clock,
@@ -116,7 +72,7 @@ impl Case {
             messages: BTreeSet::new(),
             states: BTreeMap::new(),
         };
-        case.settled(hearing, 0).await;
+        golden::settled(&case.app, hearing, 0).await;
         for heard in hearing.take() {
             case.heard(&heard);
         }
@@ -154,7 +110,7 @@ impl Case {
             let started = Instant::now();
             while !self.out.contains(awaited) {
                 assert!(started.elapsed() < PATIENCE, "{awaited:?} is not heard\n{}", self.out);
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                tokio::time::sleep(GLANCE).await;
                 for heard in hearing.take() {
                     self.heard(&heard);
                 }
@@ -177,10 +133,10 @@ impl Case {
         };
         let begun = self.clock.now();
         writeln!(self.out, "> {what} {body}").unwrap();
-        let before = self.expected().await;
+        let before = golden::accepted(&self.app.client).await;
         let answer = self.app.client.post(&path, body.to_string()).await;
-        let accepted = self.expected().await - before;
-        self.settled(hearing, usize::try_from(accepted).unwrap()).await;
+        let accepted = golden::accepted(&self.app.client).await - before;
+        golden::settled(&self.app, hearing, usize::try_from(accepted).unwrap()).await;
         self.said(&format!("< {} {}", answer.status, answer.body.trim_end()));
         let heard = hearing.take();
         let mut sessions = BTreeSet::new();
@@ -202,27 +158,6 @@ impl Case {
         }
     }
 
-    /// Events that are to be processed, follow-ups included.
-    async fn expected(&self) -> u64 {
-        let queue = self.app.client.get("/status").await.json()["queue"].take();
-        queue["accepted"].as_u64().unwrap() + queue["followUpsCommitted"].as_u64().unwrap()
-    }
-
-    /// Waits until nothing of any event is left.
-    async fn settled(&self, hearing: &Hearing, accepted: usize) {
-        let started = Instant::now();
-        loop {
-            let queue = self.app.client.get("/status").await.json()["queue"].take();
-            let number = |name: &str| queue[name].as_u64().unwrap();
-            let done = number("accepted") + number("followUpsCommitted");
-            if number("processed") >= done && number("inFlight") == 0 && hearing.traces() >= accepted {
-                return;
-            }
-            assert!(started.elapsed() < PATIENCE, "events are not over: {queue}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-
     fn said(&mut self, text: &str) {
         let text = blank(text, self.app.client.address.port());
         self.out.push_str(text.trim_end());
@@ -234,25 +169,7 @@ impl Case {
             let line = trace_line(&serde_json::from_str(trace).unwrap());
             return self.said(&line);
         }
-        let mut line = format!("  {}", heard.level);
-        if let Some(hook) = &heard.hook {
-            write!(line, " [{hook}]").unwrap();
-        }
-        if let Some(file) = &heard.file {
-            write!(line, " {file}").unwrap();
-            for number in [heard.line, heard.column].into_iter().flatten() {
-                write!(line, ":{number}").unwrap();
-            }
-        }
-        if heard.target != "script" {
-            write!(line, " ({})", heard.target).unwrap();
-        }
-        let message = heard.message.replace('\n', "\n      ");
-        write!(line, ": {message}").unwrap();
-        for part in heard.frame.iter().flat_map(|frame| frame.lines()) {
-            write!(line, "\n      {part}").unwrap();
-        }
-        self.said(&line);
+        self.said(&golden::entry(heard));
     }
 
     /// Shows a visitor's new messages; gives the latest conversation.
@@ -313,14 +230,6 @@ fn files(folder: &Path) -> Vec<String> {
     found
 }
 
-fn default_file(root: &Path, path: &str, text: &str) {
-    let path = root.join(path);
-    if !path.exists() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-}
-
 /// Milliseconds since the epoch of a date as JSON has it.
 fn when(date: &Value) -> u64 {
     let at = humantime::parse_rfc3339(date.as_str().unwrap()).unwrap();
@@ -333,20 +242,8 @@ fn trace_line(trace: &Value) -> String {
     let mut line = format!("  event {} {}/{}", text(trace, "type"), text(trace, "channel"), text(trace, "target"));
     for step in trace["steps"].as_array().into_iter().flatten() {
         let kind = text(step, "s");
-        let flags = step["flags"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .fold(String::new(), |all, flag| all + " ⚑" + flag.as_str().unwrap_or_default());
         match kind.as_str() {
-            "hook" if text(step, "f").starts_with("builtin:") && flags.is_empty() && step["err"].is_null() => {}
-            "hook" => {
-                let file = text(step, "f").replace("hooks/", "").replace("middleware", "mw");
-                write!(line, " | {file}{flags}").unwrap();
-                if !step["err"].is_null() {
-                    line.push_str(" ✗");
-                }
-            }
+            "hook" => line.extend(golden::hook(step).map(|hook| format!(" | {hook}"))),
             "log" | "error" => {}
             _ => {
                 let more = ["t", "r"].into_iter().find(|key| step[*key].is_string()).map(|key| text(step, key));

@@ -449,6 +449,7 @@ impl Core {
             }
         }
         self.program = Some(published);
+        gauge(&self.shared.counters.program, usize::try_from(version).unwrap_or(usize::MAX));
         self.renew_standing();
     }
 

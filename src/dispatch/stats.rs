@@ -70,6 +70,8 @@ counters! {
     resident_bytes,
     /// Now: events processed in the last second.
     rate,
+    /// Now: the version of the program that events are dispatched on.
+    program,
 }
 
 pub(super) fn count(counter: &AtomicU64) {

@@ -1,6 +1,10 @@
 //! Takes out of a text what differs from run to run.
 
-/// Ids of events become `ID`, uuids `UUID`, dates `DATE`, the server's port `PORT`.
+/// What precedes the time that a reload took, in milliseconds.
+const RELOADED: &str = "reloaded in ";
+
+/// Ids of events become `ID`, uuids `UUID`, dates `DATE`, milliseconds since the epoch `MS`, the server's port `PORT`, the
+/// time of a reload `N`.
 pub(crate) fn blank(text: &str, port: u16) -> String {
     let text = text.replace(&format!(":{port}"), ":PORT");
     let bytes = text.as_bytes();
@@ -34,6 +38,9 @@ fn blanked(text: &str) -> Option<(usize, &'static str)> {
     }
     if text.get(..36).is_some_and(|text| uuid::Uuid::parse_str(text).is_ok()) {
         return Some((36, "UUID"));
+    }
+    if let Some(took) = text.strip_prefix(RELOADED) {
+        return Some((RELOADED.len() + digits(took), "reloaded in N"));
     }
     let length = digits(text);
     match length {
