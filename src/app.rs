@@ -28,6 +28,8 @@ const PORT: u16 = 3_000;
 const PORTS: u16 = 100;
 /// How long the hooks of mounting may hold up the start; after that they go on beside it.
 const MOUNTING: Duration = Duration::from_secs(2);
+/// Most problems of the files that are said at once: a bot that was moved here may have hundreds.
+const PROBLEMS: usize = 30;
 /// How long events that run may take to finish when the server stops.
 const FINISHING: Duration = Duration::from_secs(5);
 
@@ -345,7 +347,13 @@ impl Mounted {
     fn serve(&mut self, workspace: &Arc<Workspace>) -> anyhow::Result<()> {
         // What is wrong is said once, when it is new.
         let new = |problem: &&Problem| !self.said.contains(&problem.to_string());
-        report(workspace.problems.iter().filter(new));
+        let (errors, warnings): (Vec<&Problem>, Vec<&Problem>) =
+            workspace.problems.iter().filter(new).partition(|problem| problem.fatal);
+        let more = (errors.len() + warnings.len()).saturating_sub(PROBLEMS);
+        report(errors.into_iter().chain(warnings).take(PROBLEMS));
+        if more > 0 {
+            tracing::warn!("{more} more problems in the workspace's files; `nudge check` names them all");
+        }
         for notice in workspace.notices.iter().filter(|notice| !self.said.contains(*notice)) {
             tracing::info!("{notice}");
         }

@@ -12,6 +12,7 @@ mod candidate;
 mod depth;
 mod ears;
 mod elements;
+mod flow_check;
 mod flow_file;
 mod load;
 mod names;

@@ -34,12 +34,12 @@ pub(super) struct LoadedScript {
 }
 
 impl Loaded {
-    /// Warnings of the file.
-    pub(super) fn warnings(&self) -> &[Problem] {
+    /// What is wrong with the file although it can be used: warnings, and of flows what cannot be meant.
+    pub(super) fn remarks(&self) -> &[Problem] {
         match self {
             Self::Script(script) => &script.warnings,
             Self::Elements(_) => &[],
-            Self::Flow(_) => &[],
+            Self::Flow(flow) => &flow.sense.problems,
             Self::Bot(bot) => &bot.warnings,
         }
     }

@@ -1,5 +1,7 @@
 //! Reads what the wrapper must know off a script, with oxc: syntax errors, top-level `await`, names assigned without
-//! declaration, literal `require`s, and the mistakes worth a warning. The only file that knows oxc.
+//! declaration, literal `require`s, and the mistakes worth a warning. The only part that knows oxc.
+
+pub(super) mod expression;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
@@ -273,14 +275,17 @@ fn describe(path: &str, source: &str, refused: Refused) -> Vec<Problem> {
     chosen
         .into_iter()
         .take(ERRORS)
-        .map(|(offset, message)| {
-            let mut message = message.trim_end_matches('.').replace("`EOF`", "the end of the file");
-            if let Some(first) = message.get_mut(..1) {
-                first.make_ascii_lowercase();
-            }
-            Problem::error(path, message).at(source, offset)
-        })
+        .map(|(offset, message)| Problem::error(path, in_words(&message, "the end of the file")).at(source, offset))
         .collect()
+}
+
+/// What the parser says as the rest of a sentence; `end` is what it calls `EOF`.
+fn in_words(message: &str, end: &str) -> String {
+    let mut message = message.trim_end_matches('.').replace("`EOF`", end);
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    message
 }
 
 /// A file that is fine as an ES module or as TypeScript: then that is what is wrong.

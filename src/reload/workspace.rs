@@ -25,6 +25,8 @@ pub struct Workspace {
     pub content_types: IndexMap<String, Box<RawValue>>,
     /// All that is wrong now, errors and warnings.
     pub problems: Vec<Problem>,
+    /// What may be as it is meant: said by `check`, and otherwise to nobody.
+    pub hints: Vec<Problem>,
     /// What is good to know: which built-in files were replaced, for instance.
     pub notices: Vec<String>,
 }
