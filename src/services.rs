@@ -12,6 +12,7 @@ mod http;
 mod kvs;
 mod path;
 mod security;
+mod tokens;
 mod users;
 
 use std::collections::HashMap;
@@ -29,6 +30,8 @@ use crate::store::{Store, StoreError};
 
 use args::Args;
 use call::{Call, Outcome};
+
+pub use tokens::{Claims, TokenError, Tokens};
 
 /// Who asks.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +110,7 @@ struct Inner {
     root: OnceLock<PathBuf>,
     /// For signatures; never leaves the server.
     secret: String,
+    tokens: Tokens,
     /// Destinations by name in lower case.
     links: Mutex<HashMap<String, String>>,
     /// How many writes of a line are not committed yet. Reads in these lines wait for their turn.
@@ -164,12 +168,14 @@ impl Services {
             Some(secret) => secret.clone(),
             None => store.app_secret()?,
         };
+        let tokens = Tokens::new(&secret, store.clock().clone());
         Ok(Self(Arc::new(Inner {
             store,
             bots,
             settings,
             root: OnceLock::new(),
             secret,
+            tokens,
             links: Mutex::default(),
             unsettled: Mutex::default(),
         })))
@@ -208,9 +214,9 @@ impl Services {
         security::sign(&self.0.secret, message)
     }
 
-    /// The application's secret, for tokens.
-    pub fn app_secret(&self) -> &str {
-        &self.0.secret
+    /// The tokens of the application's secret.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
     }
 
     /// Whether a method's answer may be long: as long as what is stored.

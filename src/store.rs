@@ -245,6 +245,11 @@ impl Store {
         self.write_then(|_| Ok(()), |_: Result<(), StoreError>| then());
     }
 
+    /// The time by which things are stored and expire.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     fn now(&self) -> u64 {
         self.0.clock.now()
     }

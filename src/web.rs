@@ -74,6 +74,7 @@ pub fn router(web: Web) -> Router {
     let channel_web = |path: &str| format!("/api/v1/bots/{{bot}}/mod/channel-web{path}");
     let mut router = Router::new()
         .route("/api/v1/bots/{bot}/converse/{user}", post(converse::public))
+        .route("/api/v1/bots/{bot}/converse/{user}/secured", post(converse::secured))
         .route(&channel_web("/botInfo"), get(channel_web::bot_info))
         .route(&channel_web("/messages/{user}"), post(channel_web::message))
         .route(&channel_web("/events/{user}"), post(channel_web::event))

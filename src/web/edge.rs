@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use crate::model::{BotId, UserId};
 use crate::reload::{BotInfo, Workspace};
+use crate::services::{Claims, TokenError};
 
 use super::Web;
 use super::error::HttpError;
@@ -26,6 +28,15 @@ impl Bot {
     }
 }
 
+/// The bot of a path, asked for by somebody with a token that is good for it. Routes that need one whether or not the bot is
+/// private take this.
+pub(crate) struct Authorized {
+    /// The bot.
+    pub(crate) bot: Bot,
+    /// What the token says.
+    pub(crate) claims: Claims,
+}
+
 /// A bot and one of its users.
 pub(crate) struct Visitor {
     /// The bot.
@@ -42,6 +53,17 @@ impl FromRequestParts<Web> for Bot {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, HttpError> {
         let params = path(parts, web).await?;
         bot(&params, parts, web)
+    }
+}
+
+impl FromRequestParts<Web> for Authorized {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, HttpError> {
+        let params = path(parts, web).await?;
+        let bot = bot(&params, parts, web)?;
+        let claims = authorize(parts, web, &bot.id)?;
+        Ok(Self { bot, claims })
     }
 }
 
@@ -77,20 +99,39 @@ fn bot(params: &RawPathParams, parts: &Parts, web: &Web) -> Result<Bot, HttpErro
     let workspace = web.workspace.borrow().clone();
     let info = workspace.bots.get(id.as_str()).filter(|info| !info.disabled).ok_or_else(unknown)?;
     if info.private {
-        authorize(parts)?;
+        authorize(parts, web, &id)?;
     }
     Ok(Bot { id, workspace })
 }
 
-/// Checks the bearer token. No token is known yet that a server of ours would accept.
-fn authorize(parts: &Parts) -> Result<(), HttpError> {
-    let Some(header) = parts.headers.get(AUTHORIZATION) else {
-        return Err(HttpError::Unauthorized("Authorization header is missing".into()));
+/// Longest piece of a header that is said back to the caller, in characters.
+const SAID_BACK: usize = 50;
+
+/// Checks the bearer token of the `Authorization` header, the only place where one is looked for: what stands in a query
+/// string ends up in logs and histories.
+fn authorize(parts: &Parts, web: &Web, bot: &BotId) -> Result<Claims, HttpError> {
+    let claims = web.services.tokens().check(&bearer(parts, &AUTHORIZATION)?).map_err(HttpError::InvalidToken)?;
+    if claims.bot.as_ref().is_some_and(|only| only != bot) {
+        return Err(HttpError::InvalidToken(TokenError::Audience));
+    }
+    Ok(claims)
+}
+
+/// The token of a header `Bearer <token>`. Two such headers are as good as none: which of them counts?
+fn bearer(parts: &Parts, name: &HeaderName) -> Result<String, HttpError> {
+    let mut values = parts.headers.get_all(name).iter();
+    let refused = |message: String| Err(HttpError::Unauthorized(message.into()));
+    let (Some(header), None) = (values.next(), values.next()) else {
+        let missing = !parts.headers.contains_key(name);
+        return refused(format!("Authorization header is {}", if missing { "missing" } else { "there twice" }));
     };
     let header = String::from_utf8_lossy(header.as_bytes());
-    let scheme = header.split(' ').next().unwrap_or_default();
+    let (scheme, token) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(HttpError::Unauthorized(format!("Unknown scheme \"{scheme}\"").into()));
+        return refused(format!("Unknown scheme \"{}\"", scheme.chars().take(SAID_BACK).collect::<String>()));
     }
-    Err(HttpError::Unauthorized("Invalid authentication token".into()))
+    match token.trim() {
+        "" => refused("Authentication token is missing".into()),
+        token => Ok(token.to_owned()),
+    }
 }
