@@ -108,6 +108,12 @@ pub const MEMBERS: &[Member] = &[
         "(destination: Destination): string",
         "The id of a session: `channel::target`, or `channel::target::threadId`. At once.",
     ),
+    realm(
+        "dialog",
+        "jumpTo",
+        "(sessionId: string, event: IncomingEvent, flow: string, node?: string): Promise<void>",
+        "Leads the event's conversation to a flow, or to one of its nodes: there the dialog engine goes on. Inside an action that is at once.",
+    ),
     request(
         "dialog",
         "deleteSession",
@@ -303,7 +309,6 @@ pub const ELSEWHERE: &[&str] = &[
     "cms.saveFile",
     "config.mergeBotConfig",
     "database",
-    "dialog.jumpTo",
     "dialog.processEvent",
     "distributed",
     "events.findEvents",

@@ -68,6 +68,11 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Object,
         set: |s, _, written| s.dialog.error_args = written.as_object().cloned(),
     },
+    Key {
+        path: "dialog.maxTransitions",
+        kind: Kind::Whole(1, 100_000),
+        set: |s, v, _| s.dialog.max_transitions = v.whole(),
+    },
     Key { path: "queue.inFlight", kind: Kind::Whole(1, 65_536), set: |s, v, _| s.dispatch.in_flight = v.whole() },
     Key {
         path: "queue.inFlightPerBot",
@@ -107,6 +112,8 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.eventRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_running = v.whole() },
     Key { path: "scripts.slice", kind: Kind::Duration(1), set: |s, v, _| s.scripts.slice = v.whole() },
     Key { path: "scripts.hookWaiting", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_waiting = v.whole() },
+    Key { path: "scripts.actionRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.action_running = v.whole() },
+    Key { path: "scripts.actionWaiting", kind: Kind::Duration(1), set: |s, v, _| s.scripts.action_waiting = v.whole() },
     Key { path: "scripts.eventWaiting", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_waiting = v.whole() },
     Key { path: "scripts.floating", kind: Kind::Duration(0), set: |s, v, _| s.scripts.floating = v.whole() },
     Key { path: "scripts.heap", kind: Kind::Size(4 * MB, 4096 * MB), set: |s, v, _| s.scripts.heap = v.whole() },

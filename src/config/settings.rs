@@ -14,6 +14,10 @@ pub struct ScriptLimits {
     pub slice: u64,
     /// `scripts.hookWaiting`: how long a hook may wait for its promise.
     pub hook_waiting: u64,
+    /// `scripts.actionRunning`: computing time of one action.
+    pub action_running: u64,
+    /// `scripts.actionWaiting`: how long an action may wait for its promise.
+    pub action_waiting: u64,
     /// `scripts.eventWaiting`: how long an event may live from its dispatch.
     pub event_waiting: u64,
     /// `scripts.floating`: how long work that nobody awaits holds back the user's next event.
@@ -45,6 +49,8 @@ impl Default for ScriptLimits {
             event_running: 5_000,
             slice: 1_000,
             hook_waiting: 15_000,
+            action_running: 5_000,
+            action_waiting: 30_000,
             event_waiting: 60_000,
             floating: 2_000,
             heap: 32 << 20,
@@ -232,6 +238,8 @@ pub struct DialogSettings {
     pub error_content_type: Option<String>,
     /// `dialog.error.args`: its arguments.
     pub error_args: Option<serde_json::Map<String, serde_json::Value>>,
+    /// `dialog.maxTransitions`: nodes that one event may lead through before that counts as a loop.
+    pub max_transitions: u32,
 }
 
 impl Default for DialogSettings {
@@ -242,6 +250,7 @@ impl Default for DialogSettings {
             janitor_interval: 10_000,
             error_content_type: None,
             error_args: None,
+            max_transitions: 100,
         }
     }
 }

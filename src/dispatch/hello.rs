@@ -32,6 +32,7 @@ pub(super) fn hello(settings: &Settings, slot: u8, build: &str, suspect: bool) -
         suspect,
         minimum_confidence: settings.decision.minimum_confidence,
         repeat_window_ms: settings.decision.repeat_window,
+        max_transitions: settings.dialog.max_transitions,
     }
 }
 

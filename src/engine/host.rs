@@ -235,6 +235,12 @@ impl Host {
         }
     }
 
+    /// The path of a script.
+    pub fn path_of(&self, script: u32) -> Option<Arc<str>> {
+        let program = self.program.borrow();
+        program.as_ref()?.program.scripts.get(script as usize).map(|file| Arc::clone(&file.path))
+    }
+
     fn running(&self, script: u32) -> Option<Running> {
         let program = self.program.borrow();
         let file = program.as_ref()?.program.scripts.get(script as usize)?;
@@ -316,7 +322,11 @@ impl Host {
 
     /// Reports what a script threw.
     pub fn report(&self, script: u32, thrown: &Thrown) -> String {
-        let line = self.error_line(script, thrown);
+        self.report_line(self.error_line(script, thrown))
+    }
+
+    /// Reports an error.
+    pub fn report_line(&self, line: LogLine) -> String {
         let message = line.message.clone();
         self.errors.set(self.errors.get() + 1);
         self.failed.set(true);

@@ -3,6 +3,8 @@
 //! After an overrun of computing time the realm is given up and the event goes on with the next hook in a fresh one, as a
 //! JSON copy ([`Outcome::Again`]). Running out of memory or of the event's whole time ends its scripts.
 
+pub mod alone;
+pub mod dialog;
 pub mod drive;
 pub mod stages;
 
@@ -17,10 +19,7 @@ use super::bot_realm::BotRealm;
 use super::host::Counts;
 use super::wait::{Occupancy, ToRealm};
 use crate::model::StateChange;
-use crate::program::HookKind;
-use crate::protocol::{
-    DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled,
-};
+use crate::protocol::{DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, LogLine, Processed, Settled};
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 use drive::Driven;
@@ -50,6 +49,8 @@ pub struct Resume {
     counts: Counts,
     used: Duration,
     steps: Option<Box<RawValue>>,
+    /// A dialog that was interrupted.
+    conversation: Option<Box<dialog::Conversation>>,
 }
 
 /// What became of a job.
@@ -73,6 +74,14 @@ pub enum Stop {
     Ended(Overrun),
 }
 
+impl Stop {
+    /// The limit that was hit.
+    pub fn overrun(self) -> Overrun {
+        let (Self::Interrupted(overrun) | Self::Ended(overrun)) = self;
+        overrun
+    }
+}
+
 /// A realm at work on one job.
 pub struct Run<'a, 'js> {
     /// The realm.
@@ -91,6 +100,10 @@ pub struct Run<'a, 'js> {
     /// Turns of this realm count by themselves: it belongs to a start or mount hook and lives on.
     long_lived: bool,
     kept_steps: Option<Box<RawValue>>,
+    /// A dialog that an earlier realm left, or that this one leaves to the next.
+    conversation: Option<Box<dialog::Conversation>>,
+    /// What of the state is stored although the event's scripts were ended.
+    kept: Option<stages::Persist>,
 }
 
 impl std::fmt::Debug for Run<'_, '_> {
@@ -116,14 +129,28 @@ impl<'a, 'js> Run<'a, 'js> {
         host.meter.begin_event(resume.as_ref().map_or(Duration::ZERO, |resume| resume.used));
         let mut kept_steps = None;
         let mut counts = Counts::default();
+        let mut conversation = None;
         if let Some(resume) = resume {
+            conversation = resume.conversation.take();
             counts = resume.counts;
             kept_steps = resume.steps.take();
         }
         // Work that is no event lives as long as it likes, and makes little at a time.
-        let event = job.head.kind == DispatchKind::Event;
+        let event = matches!(job.head.kind, DispatchKind::Event | DispatchKind::Timeout);
         host.begin(counts, if event { host.hello.limits.frame.saturating_mul(EVENT_FRAMES) } else { u64::MAX });
-        Self { realm, inbox, occupancy, job, deadline, next_hook: 0, resume_at: None, long_lived: false, kept_steps }
+        Self {
+            realm,
+            inbox,
+            occupancy,
+            job,
+            deadline,
+            next_hook: 0,
+            resume_at: None,
+            long_lived: false,
+            kept_steps,
+            conversation,
+            kept: None,
+        }
     }
 
     /// Runs the job to its end, or to where it needs a fresh realm.
@@ -182,7 +209,11 @@ impl<'a, 'js> Run<'a, 'js> {
             None => {
                 let undefined = Value::new_undefined(self.realm.realm.ctx.clone());
                 self.engine(|run| run.realm.core.begin.call::<_, ()>((text, undefined, outgoing)))?;
-                Ok(Stage::BeforeIncoming)
+                Ok(if self.job.head.kind == DispatchKind::Timeout {
+                    Stage::BeforeTimeout
+                } else {
+                    Stage::BeforeIncoming
+                })
             }
         }
     }
@@ -195,7 +226,7 @@ impl<'a, 'js> Run<'a, 'js> {
         self.report_unhandled();
         let stopped = driven.as_ref().err().copied();
         if let Some(stop) = stopped {
-            self.report_late_stop(stop);
+            self.report_unless_said(stop);
         }
         let state = self.state_change(persist);
         let idle = stopped.is_some() || matches!(driven, Ok(Driven::Idle | Driven::Settled));
@@ -224,7 +255,7 @@ impl<'a, 'js> Run<'a, 'js> {
                 });
             }
             Ok(_) => {}
-            Err(stop) => self.report_late_stop(stop),
+            Err(stop) => self.report_unless_said(stop),
         }
         let ended = matches!(driven, Err(Stop::Interrupted(overrun) | Stop::Ended(overrun)) if !matches!(overrun, Overrun::Cancelled));
         let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None, ended };
@@ -256,13 +287,15 @@ impl<'a, 'js> Run<'a, 'js> {
             counts: host.counts(),
             used: host.meter.event_used(),
             steps: self.steps(),
+            conversation: self.conversation.take(),
         }));
         Outcome::Again(Box::new(job))
     }
 
     /// Ends the event's scripts: it is processed without a state.
     fn give_up(&mut self, _stop: Stop, result: Option<Box<RawValue>>) -> Outcome {
-        self.send_processed(None, result.is_none());
+        let state = self.kept.take().and_then(|persist| self.state_change(persist));
+        self.send_processed(state, result.is_none());
         if result.is_some() {
             let settled = Settled { trace: None, result, ended: false };
             self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
@@ -355,100 +388,9 @@ impl<'a, 'js> Run<'a, 'js> {
         }
     }
 
-    /// Hooks of one kind without an event.
-    fn lifecycle(&mut self) -> Outcome {
-        let Ok(work) = serde_json::from_slice::<HookWork>(&self.job.json) else {
-            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
-        };
-        let Some(kind) = HookKind::from_folder(&work.hook) else {
-            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
-        };
-        let begun = self.engine(|run| {
-            let outgoing = run.realm.outgoing_hooks()?;
-            run.realm.core.begin_bare.call::<_, ()>((outgoing,))
-        });
-        if let Err(stop) = begun {
-            return self.give_up(stop, None);
-        }
-        let mut from = self.job.resume.take().map_or(0, |resume| resume.next_hook);
-        let hooks = self.realm.hooks(kind);
-        while let Some(&script) = hooks.get(from) {
-            from += 1;
-            if let Err(stop) = self.hook(kind, script, Some(&work.args)) {
-                return match stop {
-                    Stop::Interrupted(_) => {
-                        let mut job = self.job.clone();
-                        job.resume = Some(Box::new(Resume {
-                            stage: Stage::BeforeIncoming,
-                            next_hook: from,
-                            copy: String::new(),
-                            counts: self.realm.host.counts(),
-                            used: Duration::ZERO,
-                            steps: self.steps(),
-                        }));
-                        Outcome::Again(Box::new(job))
-                    }
-                    Stop::Ended(_) => self.give_up(stop, None),
-                };
-            }
-        }
-        let driven = self.drive(None, Instant::now() + Duration::from_millis(self.realm.host.hello.limits.floating));
-        self.report_unhandled();
-        match driven {
-            Ok(Driven::Idle | Driven::Settled) => {
-                self.send_processed(None, true);
-                Outcome::Done { reusable: false }
-            }
-            Ok(Driven::TimedOut) => {
-                // Timers and calls of a start or mount hook live on; its realm is its own.
-                self.send_processed(None, false);
-                self.long_lived = true;
-                loop {
-                    match self.drive(None, Instant::now() + Duration::from_secs(3_600)) {
-                        Ok(Driven::TimedOut) => {}
-                        Ok(_) => break,
-                        Err(stop) => {
-                            self.report_stop(stop);
-                            break;
-                        }
-                    }
-                    self.report_unhandled();
-                }
-                self.realm.host.frame(FrameKind::Settled, 0, b"{}");
-                Outcome::Done { reusable: false }
-            }
-            Err(stop) => {
-                self.report_stop(stop);
-                self.give_up(stop, None)
-            }
-        }
-    }
-
-    /// One hook on one event, for `nudge invoke`.
-    fn invoke(&mut self) -> Outcome {
-        let Ok(work) = serde_json::from_slice::<InvokeWork>(&self.job.json) else {
-            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
-        };
-        let Some(kind) = HookKind::from_folder(&work.hook) else {
-            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
-        };
-        let begun = Instant::now();
-        let run = self.begin().and_then(|_| self.hook(kind, work.script, None));
-        let run = run.and_then(|()| self.drive(None, self.deadline).map(drop));
-        self.report_unhandled();
-        if let Err(stop @ Stop::Ended(_)) = run {
-            self.report_stop(stop);
-        }
-        let took = begun.elapsed();
-        let view = self.text_of(|run| run.realm.core.invoke_view.call(()));
-        let view = view.unwrap_or_else(|| "null".into());
-        let result = format!("{{\"ms\":{:.3},\"view\":{view}}}", took.as_secs_f64() * 1e3);
-        self.give_up(Stop::Ended(Overrun::Cancelled), RawValue::from_string(result).ok())
-    }
-
     /// Reports that scripts were stopped, naming the file that ran.
     pub(super) fn report_stop(&self, stop: Stop) {
-        let (Stop::Interrupted(overrun) | Stop::Ended(overrun)) = stop;
+        let overrun = stop.overrun();
         let name = if matches!(overrun, Overrun::Memory(_)) { "MemoryError" } else { "TimeoutError" };
         let thrown = Thrown {
             name: name.into(),
@@ -463,8 +405,8 @@ impl<'a, 'js> Run<'a, 'js> {
         self.realm.host.report(self.realm.host.blamed(), &thrown);
     }
 
-    /// The same where nobody waits for a hook; running out of memory was reported when it happened.
-    fn report_late_stop(&self, stop: Stop) {
+    /// The same, but running out of memory was reported when it happened.
+    pub(super) fn report_unless_said(&self, stop: Stop) {
         if !matches!(stop, Stop::Ended(Overrun::Memory(_))) {
             self.report_stop(stop);
         }

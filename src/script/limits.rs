@@ -70,12 +70,18 @@ pub enum Overrun {
     /// `scripts.slice`, or what was left of the others when the slice began.
     #[error("computed for more than {0} ms without a pause (scripts.hookRunning, scripts.slice)")]
     Hook(u64),
+    /// `scripts.actionRunning`.
+    #[error("computed for more than {0} ms (scripts.actionRunning)")]
+    Action(u64),
     /// `scripts.eventRunning`.
     #[error("all scripts of this event together computed for more than {0} ms (scripts.eventRunning)")]
     Event(u64),
     /// `scripts.hookWaiting`.
     #[error("was still waiting for its promise after {0} ms (scripts.hookWaiting)")]
     HookWaiting(u64),
+    /// `scripts.actionWaiting`.
+    #[error("was still waiting for its promise after {0} ms (scripts.actionWaiting)")]
+    ActionWaiting(u64),
     /// `scripts.eventWaiting`.
     #[error("the event was not over after {0} ms (scripts.eventWaiting)")]
     EventWaiting(u64),
@@ -96,6 +102,8 @@ pub struct Meter {
     /// Sticky: an interrupt cannot be caught, but two leaks turn it into something else (see shared facts); this cannot.
     fired: Cell<bool>,
     hook_used: Cell<Duration>,
+    /// It is an action that runs, not a hook.
+    action: Cell<bool>,
     event_used: Cell<Duration>,
     /// The present slice is bounded by what is left to the event, not by what is left to the hook.
     bounded_by_event: Cell<bool>,
@@ -128,6 +136,7 @@ impl Meter {
             deadline: Cell::new(None),
             fired: Cell::new(false),
             hook_used: Cell::new(Duration::ZERO),
+            action: Cell::new(false),
             event_used: Cell::new(Duration::ZERO),
             bounded_by_event: Cell::new(false),
             slice: Cell::new(None),
@@ -150,7 +159,7 @@ impl Meter {
     pub fn begin_event(&self, used: Duration) {
         self.fired.set(false);
         self.event_used.set(used);
-        self.hook_used.set(Duration::ZERO);
+        self.begin_hook();
         self.counted.set(used);
         self.processor.set(processor_time());
     }
@@ -158,6 +167,13 @@ impl Meter {
     /// A new hook begins.
     pub fn begin_hook(&self) {
         self.hook_used.set(Duration::ZERO);
+        self.action.set(false);
+    }
+
+    /// A new action begins.
+    pub fn begin_action(&self) {
+        self.hook_used.set(Duration::ZERO);
+        self.action.set(true);
     }
 
     /// Whether the present slice has run for so long that others should not wait for what it has said so far.
@@ -232,6 +248,8 @@ impl Meter {
         // On a busy machine a slice may be over before it has used up what it was given: what counts is what it was given.
         Some(if self.bounded_by_event.get() || self.event_used.get() >= event {
             Overrun::Event(self.limits.event_running)
+        } else if self.action.get() {
+            Overrun::Action(self.limits.action_running)
         } else {
             Overrun::Hook(self.limits.hook_running.min(self.limits.slice))
         })
@@ -249,8 +267,12 @@ impl Meter {
     /// Runs one slice of JavaScript under what is left of the budgets.
     pub fn slice<R>(&self, run: impl FnOnce() -> R) -> R {
         let left = |limit: u64, used: Duration| Duration::from_millis(limit).saturating_sub(used);
-        let of_hook =
-            Duration::from_millis(self.limits.slice).min(left(self.limits.hook_running, self.hook_used.get()));
+        // An action may use all of its time in one go.
+        let of_hook = if self.action.get() {
+            left(self.limits.action_running, self.hook_used.get())
+        } else {
+            Duration::from_millis(self.limits.slice).min(left(self.limits.hook_running, self.hook_used.get()))
+        };
         let of_event = left(self.limits.event_running, self.event_used.get());
         self.bounded_by_event.set(of_event < of_hook);
         self.measured(of_hook.min(of_event), run)

@@ -306,6 +306,8 @@ interface BpCms {
 interface BpDialog {
   /** The id of a session: `channel::target`, or `channel::target::threadId`. At once. */
   createId(destination: Destination): string
+  /** Leads the event's conversation to a flow, or to one of its nodes: there the dialog engine goes on. Inside an action that is at once. */
+  jumpTo(sessionId: string, event: IncomingEvent, flow: string, node?: string): Promise<void>
   /** Forgets a session. Without a bot it is the event's; outside an event it is every bot's. */
   deleteSession(sessionId: string, botId?: string): Promise<void>
 }
@@ -466,12 +468,12 @@ declare namespace hooks {
     bp: Bp
     event: IncomingEvent
   }
-  /** the context of a session expired. Not called by this version yet. */
+  /** the context of a session expired. */
   interface before_session_timeout {
     bp: Bp
     event: IncomingEvent
   }
-  /** the dialog is about to end. Not called by this version yet. */
+  /** the dialog is about to end. */
   interface before_conversation_end {
     bp: Bp
     event: IncomingEvent
@@ -515,7 +517,7 @@ declare namespace hooks {
 /** In every hook. */
 declare const bp: Bp
 
-/** In before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed. Before outgoing middleware it is an `OutgoingEvent`. */
+/** In before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end. Before outgoing middleware it is an `OutgoingEvent`. */
 declare const event: IncomingEvent
 
 /** In after_bot_mount, after_bot_unmount. */

@@ -1,7 +1,7 @@
 // `bp` and the life of one event in a realm: everything a hook touches, in the realm itself, so that nothing is serialised
 // between two steps of an event. Evaluated once per realm; one event at a time lives here (`at.current`).
 // `host` holds the functions of engine/bot_realm.rs, `base` is script/js/base.js, the others are the files of this folder.
-(function (host, base, cms, elements, decision, at, event, requests, outgoing) {
+(function (host, base, cms, elements, decision, at, event, requests, outgoing, dialog) {
   'use strict';
   const { freeze, assign } = Object;
   const { parse, stringify } = JSON;
@@ -43,6 +43,7 @@
     };
   }
 
+  const isRecord = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
   /** An argument that must be a string. */
   function given(member, name, value) {
     if (typeof value !== 'string') throw new TypeError(`bp.${member}: "${name}" must be a string, got ${kindOf(value)}`);
@@ -63,6 +64,14 @@
         const to = destinationOf(destination, 'dialog.createId', PERSON);
         const target = to.target.includes('::') ? segment(to.target) : to.target;
         return to.threadId ? `${to.channel}::${target}::${to.threadId}` : `${to.channel}::${target}`;
+      },
+      async jumpTo(sessionId, event, flow, node) {
+        given('dialog.jumpTo', 'sessionId', sessionId);
+        if (!isRecord(event) || !isRecord(event.state)) {
+          throw new TypeError(`bp.dialog.jumpTo: "event" must be an incoming event, got ${kindOf(event)}`);
+        }
+        if (node !== undefined && node !== null) given('dialog.jumpTo', 'node', node);
+        dialog.jump(event, given('dialog.jumpTo', 'flow', flow), node);
       },
     },
     kvs: {
@@ -112,7 +121,6 @@
   )({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType }, namespaces);
 
   // ---- one event ----------------------------------------------------------------------------------------------------
-  const isRecord = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
   function stateOf(state) {
     // `bot` is whatever scripts keep under `global`; the others are objects, or hooks would fail for ever after.
     for (const part of ['user', 'session', 'temp', 'context', 'bot']) if (!isRecord(state[part])) state[part] = {};
@@ -195,6 +203,7 @@
       if (!elected) return undefined;
       const { payloads, redirect } = elected;
       decision.sent(event);
+      if (redirect && !event.hasFlag(SKIP_DIALOG)) dialog.jump(event, redirect.flow, redirect.node);
       const sending = send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
       return [Promise.resolve(sending), redirect ? stringify(redirect) : undefined];
     },

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rquickjs::{Array, Promise, Value};
 
+use super::dialog::Ended;
 use super::{Run, Stop};
 use crate::program::HookKind;
 
@@ -28,6 +29,10 @@ pub enum Stage {
     AfterProcessed(Persist),
     /// The dialog was skipped: nothing follows.
     Skipped(Persist),
+    /// Hooks before a time-out leads anywhere.
+    BeforeTimeout,
+    /// Where the time-out leads.
+    Timeout,
 }
 
 /// What of the state goes into the store.
@@ -82,10 +87,17 @@ impl<'js> Run<'_, 'js> {
                 Stage::Election
             }
             Stage::Election => self.election()?,
-            // Bots have no flows yet: an event that nobody handled has been interpreted by nobody.
-            Stage::Dialog => {
-                self.note("dialog", "no flows");
-                Stage::AfterProcessed(Persist::All)
+            Stage::Dialog => match self.dialog()? {
+                Ended::Fine => Stage::AfterProcessed(Persist::All),
+                Ended::Failed => return Ok(Next::Over(Persist::All)),
+            },
+            Stage::BeforeTimeout => {
+                self.hooks(HookKind::BeforeSessionTimeout)?;
+                Stage::Timeout
+            }
+            Stage::Timeout => {
+                self.time_out()?;
+                return Ok(Next::Over(Persist::All));
             }
             Stage::Skipped(persist) => return Ok(Next::Over(persist)),
             Stage::AfterProcessed(persist) => {
@@ -154,7 +166,7 @@ impl<'js> Run<'_, 'js> {
     }
 
     /// The hooks of a kind, one after the other, from where an earlier realm left off.
-    fn hooks(&mut self, kind: HookKind) -> Result<(), Stop> {
+    pub(super) fn hooks(&mut self, kind: HookKind) -> Result<(), Stop> {
         let hooks = self.realm.hooks(kind);
         while let Some(&script) = hooks.get(self.next_hook) {
             self.next_hook += 1;
