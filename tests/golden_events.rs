@@ -28,6 +28,8 @@ use serde_json::Value;
 
 /// How much later than the event its replies are read: all that typing holds back is there by then.
 const LATER: Duration = Duration::from_secs(60);
+/// `dialog.janitorInterval`, where a case does not say otherwise.
+const JANITOR: Duration = Duration::from_secs(10);
 /// How long anything may take that is waited for. Only a broken server takes that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -133,8 +135,9 @@ impl Case {
     async fn step(&mut self, step: &Value, hearing: &Hearing) {
         let text = |key: &str| step[key].as_str().unwrap_or_default();
         if let Some(seconds) = step["wait"].as_u64() {
-            self.clock.advance(Duration::from_secs(seconds));
-            return;
+            self.said(&format!("> wait {seconds} s"));
+            self.later(Duration::from_secs(seconds), hearing).await;
+            return self.show(BTreeSet::new(), self.clock.now()).await;
         }
         if let Some(folder) = step["files"].as_str() {
             let mut names = files(&self.app.folder.path().join(folder));
@@ -192,7 +195,33 @@ impl Case {
                 sessions.insert((part("botId"), part("channel"), part("target")));
             }
         }
-        self.clock.advance(LATER);
+        self.later(LATER, hearing).await;
+        self.show(sessions, begun).await;
+    }
+
+    /// Moves the clock, and notes what comes of that.
+    async fn later(&mut self, by: Duration, hearing: &Hearing) {
+        let before = self.expected().await;
+        self.clock.advance(by);
+        let started = Instant::now();
+        loop {
+            let queue = self.app.client.get("/status").await.json()["queue"].take();
+            // The janitor looks again when its time has come.
+            if by < JANITOR || queue["janitor"].as_u64().unwrap() + millis(JANITOR) > self.clock.now() {
+                break;
+            }
+            assert!(started.elapsed() < PATIENCE, "the janitor does not look: {queue}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let timeouts = self.expected().await - before;
+        self.settled(hearing, usize::try_from(timeouts).unwrap()).await;
+        for heard in hearing.take() {
+            self.heard(&heard);
+        }
+    }
+
+    /// Shows the messages and states that have changed of those who were met.
+    async fn show(&mut self, mut sessions: BTreeSet<(String, String, String)>, begun: u64) {
         // Replies may go to others than the one who spoke.
         sessions.extend(self.met.iter().cloned());
         self.met.clone_from(&sessions);
@@ -296,6 +325,10 @@ impl Case {
             self.said(&line);
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap()
 }
 
 /// The files below a folder, by their paths within it.
