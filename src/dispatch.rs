@@ -23,6 +23,7 @@ mod requests;
 pub mod solo;
 mod standing;
 mod stats;
+mod timeouts;
 mod traces;
 mod turns;
 mod verdict;
@@ -30,6 +31,7 @@ mod watch;
 mod work;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -44,7 +46,7 @@ use crate::model::{BotId, ConversationKey};
 use crate::program::{HookKind, Program};
 use crate::protocol::{CompileFailure, Compiled, LogLine};
 use crate::services::Services;
-use crate::store::{Store, StoreError, StoredMessage};
+use crate::store::{Lifetimes, Store, StoreError, StoredMessage};
 
 pub use admission::FullQueue;
 pub use hello::public_address;
@@ -55,6 +57,7 @@ pub use traces::Traces;
 use admission::Admission;
 use core::{Control, HookRun};
 use stats::Counters;
+use timeouts::Timeouts;
 
 /// Notices that a slow subscriber may lag behind.
 const NOTICES: usize = 4_096;
@@ -79,6 +82,7 @@ struct Shared {
     control: mpsc::UnboundedSender<Control>,
     admission: Admission,
     counters: Counters,
+    timeouts: Timeouts,
     traces: Traces,
     notices: broadcast::Sender<Notice>,
     stopping: AtomicBool,
@@ -200,6 +204,7 @@ impl Dispatcher {
         let (control, messages) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             admission: Admission::new(&settings.dispatch),
+            timeouts: Timeouts::new(&settings.dialog),
             traces: Traces::new(settings.dispatch.trace_bytes),
             settings,
             clock,
@@ -224,10 +229,12 @@ impl Dispatcher {
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
     }
 
-    /// Puts a program into service: events dispatched from now on run on it, those of its bots that waited begin.
-    pub fn publish(&self, program: &Program) -> Result<(), DispatchError> {
+    /// Puts a program into service: events dispatched from now on run on it, those of its bots that waited begin. What is
+    /// stored from now on lives as long as `lifetimes` say; of a bot that is not named there, as long as the settings do.
+    pub fn publish(&self, program: &Program, lifetimes: &HashMap<BotId, Lifetimes>) -> Result<(), DispatchError> {
         let frame = to_frame(program, self.0.settings.scripts.frame)?;
-        let bots = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
+        let bots: Vec<BotId> = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
+        self.0.timeouts.serve(&bots, lifetimes);
         let sources = standing::sources(program);
         self.0.tell(Control::Publish { version: program.version, frame, bots, sources });
         Ok(())

@@ -58,6 +58,7 @@ fn type_of(kind: Kind) -> String {
         Kind::Size(min, max) => format!("size, {} to {}", size(min), size(max)),
         Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "array of texts".into(),
+        Kind::Durations(_) => "object of durations".into(),
         Kind::Object => "object".into(),
         Kind::Any => "anything".into(),
     }
@@ -74,6 +75,7 @@ fn other_value(kind: Kind) -> Value {
         Kind::Duration(min) => (min + 7).into(),
         Kind::Choice(words) => words[words.len() - 1].into(),
         Kind::Texts => json!(["x"]),
+        Kind::Durations(min) => json!({ "x": min + 7 }),
         Kind::Object => json!({}),
         Kind::Any => json!(1),
     }

@@ -2,6 +2,7 @@
 
 use super::schema::{Key, Kind};
 use super::settings::{LockIn, Settings};
+use super::values::duration_of;
 
 /// Bytes of a megabyte.
 const MB: u64 = 1 << 20;
@@ -72,6 +73,20 @@ pub const MAIN: &[Key<Settings>] = &[
         path: "dialog.maxTransitions",
         kind: Kind::Whole(1, 100_000),
         set: |s, v, _| s.dialog.max_transitions = v.whole(),
+    },
+    Key {
+        path: "dataRetention.janitorInterval",
+        kind: Kind::Duration(100),
+        set: |s, v, _| s.retention.janitor_interval = v.whole(),
+    },
+    Key {
+        path: "dataRetention.policies",
+        kind: Kind::Durations(1),
+        set: |s, _, written| {
+            let policies = written.as_object().into_iter().flatten();
+            s.retention.policies =
+                policies.filter_map(|(name, keep)| Some((name.clone(), duration_of(keep)?))).collect();
+        },
     },
     Key { path: "queue.inFlight", kind: Kind::Whole(1, 65_536), set: |s, v, _| s.dispatch.in_flight = v.whole() },
     Key {

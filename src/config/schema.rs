@@ -27,6 +27,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// An array of texts.
     Texts,
+    /// An object of durations of at least so many milliseconds, under names that are not ours to know.
+    Durations(u64),
     /// An object that scripts may fill as they like.
     Object,
     /// Anything: known, but its content is not for us to judge.
@@ -115,6 +117,11 @@ pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
         },
         (Kind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(Checked::Text(text.clone())),
         (Kind::Texts, Value::Array(items)) if items.iter().all(Value::is_string) => Ok(Checked::Other),
+        (Kind::Durations(min), Value::Object(items))
+            if items.values().all(|item| item.is_null() || check(Kind::Duration(min), item).is_ok()) =>
+        {
+            Ok(Checked::Other)
+        }
         _ => expected(),
     }
 }
@@ -136,6 +143,7 @@ pub fn expectation(kind: Kind) -> String {
         }
         Kind::Choice(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "an array of texts".into(),
+        Kind::Durations(_) => "an object of durations such as { \"email\": \"60d\" }".into(),
         Kind::Object => "an object".into(),
         Kind::Any => "any value".into(),
     }
@@ -195,9 +203,18 @@ impl<'a, T> Walk<'a, T> {
             if value.is_null() {
                 return;
             }
-            match check(key.kind, value) {
-                Ok(checked) => (key.set)(target, checked, value),
-                Err(expected) => problems.push(self.wrong_type(&way_here, &expected, value, steps)),
+            match (check(key.kind, value), key.kind, value) {
+                (Ok(checked), ..) => (key.set)(target, checked, value),
+                (Err(_), Kind::Durations(min), Value::Object(items)) => {
+                    for (name, item) in items.iter().filter(|(_, item)| !item.is_null()) {
+                        steps.push(Step::Key(name));
+                        if let Err(expected) = check(Kind::Duration(min), item) {
+                            problems.push(self.wrong_type(&way(steps), &expected, item, steps));
+                        }
+                        steps.pop();
+                    }
+                }
+                (Err(expected), ..) => problems.push(self.wrong_type(&way_here, &expected, value, steps)),
             }
         } else if self.keys.iter().any(|key| key.path.starts_with(&below)) {
             match value {

@@ -1,5 +1,7 @@
 //! Every setting with its default. The numbers are the documented limits (`docs/configuration.md`).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Limits of scripts: they go to the workers as they are. Times are milliseconds, sizes bytes.
@@ -255,6 +257,21 @@ impl Default for DialogSettings {
     }
 }
 
+/// What is forgotten of users, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// `dataRetention.janitorInterval`: milliseconds between two searches for attributes that are to be forgotten.
+    pub janitor_interval: u64,
+    /// `dataRetention.policies`: for how many milliseconds after it was written an attribute is kept.
+    pub policies: BTreeMap<String, u64>,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self { janitor_interval: 10 * 60_000, policies: BTreeMap::new() }
+    }
+}
+
 /// All settings of a running server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
@@ -268,6 +285,8 @@ pub struct Settings {
     pub decision: DecisionSettings,
     /// How long conversations are remembered.
     pub dialog: DialogSettings,
+    /// What is forgotten of users, and when.
+    pub retention: RetentionSettings,
     /// `scripts.linksOutside`: links in the workspace may lead out of it.
     pub links_outside: bool,
     /// `--production`, `BP_PRODUCTION`: no stack traces, no traces, no start page.
@@ -277,7 +296,7 @@ pub struct Settings {
     /// The configuration file as it stands, for `bp.config.getBotpressConfig()` (secrets redacted before it crosses the wall).
     pub raw: serde_json::Map<String, serde_json::Value>,
     /// The part of the environment that scripts may see as `process.env` (with that of the `.env` file).
-    pub script_env: std::collections::BTreeMap<String, String>,
+    pub script_env: BTreeMap<String, String>,
     /// Variables that set options of modules (`BP_MODULE_…`), for [`module_config`](super::modules::module_config).
-    pub module_env: std::collections::BTreeMap<String, String>,
+    pub module_env: BTreeMap<String, String>,
 }

@@ -50,6 +50,10 @@ pub struct BotInfo {
     pub default_language: String,
     /// Its languages, the default one among them.
     pub languages: Vec<String>,
+    /// `dialog.timeoutInterval` in milliseconds, where it has its own.
+    pub timeout_interval: Option<u64>,
+    /// `dialog.sessionTimeoutInterval` in milliseconds, where it has its own.
+    pub session_timeout_interval: Option<u64>,
     /// The whole file, unknown keys and secrets too.
     pub config: Map<String, Value>,
 }

@@ -17,7 +17,7 @@ use super::error::{HttpError, JSON, answer};
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Counters that may fall: everything else only rises.
-const GAUGES: [&str; 6] = ["waiting", "in_flight", "workers", "resident_bytes", "rate", "program"];
+const GAUGES: [&str; 7] = ["waiting", "in_flight", "workers", "resident_bytes", "rate", "program", "janitor"];
 
 /// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters.
 pub(crate) async fn status(State(web): State<Web>) -> Response<Body> {

@@ -233,3 +233,48 @@ fn a_second_configuration_file_is_warned_of() {
         "data/global/botpress.config.json: warning: not read: botpress.config.json is there too, and comes first"
     );
 }
+
+#[test]
+fn policies_of_retention_are_durations_under_any_name_and_each_wrong_one_is_named() {
+    let file = r#"{ "dataRetention": {
+        "janitorInterval": "2m",
+        "policies": { "email": "60d", "a.b": 5000, "kept": null }
+    } }"#;
+    let (settings, problems) = load_with(&[("botpress.config.json", file)], &[]).unwrap();
+    assert_eq!(warnings(&problems), "");
+    assert_eq!(settings.retention.janitor_interval, 120_000);
+    let policies: Vec<_> = settings.retention.policies.iter().map(|(name, keep)| (name.as_str(), *keep)).collect();
+    assert_eq!(policies, [("a.b", 5_000), ("email", 60 * 86_400_000)]);
+    let variable = [("BP_CONFIG_DATARETENTION_POLICIES", r#"{ "mood": "1d" }"#)];
+    let (settings, _) = load_with(&[("botpress.config.json", file)], &variable).unwrap();
+    assert_eq!(settings.retention.policies.into_iter().collect::<Vec<_>>(), [("mood".to_owned(), 86_400_000)]);
+    check_error(
+        &[(
+            "botpress.config.json",
+            "{ \"dataRetention\": { \"policies\": {\n  \"email\": \"60 fortnights\",\n  \"mood\": \"1d\",\n  \"name\": 0\n} } }",
+        )],
+        &[],
+        expect![[r#"
+            botpress.config.json:2:12: error: "dataRetention.policies.email" must be a duration such as "10s", "2m", or a number of milliseconds, at least 1 ms, got the text "60 fortnights"
+              1 | { "dataRetention": { "policies": {
+            > 2 |   "email": "60 fortnights",
+                |            ^
+              3 |   "mood": "1d",
+              4 |   "name": 0
+
+            botpress.config.json:4:11: error: "dataRetention.policies.name" must be a duration such as "10s", "2m", or a number of milliseconds, at least 1 ms, got the number 0
+              2 |   "email": "60 fortnights",
+              3 |   "mood": "1d",
+            > 4 |   "name": 0
+                |           ^
+              5 | } } }"#]],
+    );
+    check_error(
+        &[("botpress.config.json", r#"{ "dataRetention": { "policies": ["email"] } }"#)],
+        &[],
+        expect![[r#"
+            botpress.config.json:1:34: error: "dataRetention.policies" must be an object of durations such as { "email": "60d" }, got an array
+            > 1 | { "dataRetention": { "policies": ["email"] } }
+                |                                  ^"#]],
+    );
+}
