@@ -359,7 +359,7 @@ fn to_frame(program: &Program, limit: u64) -> Result<Bytes, DispatchError> {
     let text = serde_json::to_vec(program).map_err(|error| DispatchError::Program(error.to_string()))?;
     if text.len() as u64 > limit {
         return Err(DispatchError::Program(format!(
-            "its scripts and elements have {} bytes together, at most {limit} are allowed (`scripts.frame`); remove \
+            "its scripts, elements and flows have {} bytes together, at most {limit} are allowed (`scripts.frame`); remove \
              what is not used, or raise the limit",
             text.len()
         )));

@@ -12,8 +12,8 @@ use super::credit::Loan;
 use super::stats::count;
 use super::traces::Trace;
 use super::work::{Flight, Job, Work};
-use crate::model::{EventId, QueuedEvent, SessionKey, StateChange};
-use crate::protocol::{Processed, Settled};
+use crate::model::{BotId, EventId, QueuedEvent, SessionKey, StateChange};
+use crate::protocol::{Frame, FrameKind, Processed, Settled};
 use crate::store::{Lifetimes, StoreError};
 
 /// How often the end of an event is tried to be stored before its conversation goes on without it.
@@ -78,6 +78,14 @@ impl Core {
             Work::Hooks(run) => {
                 let result = processed.event.or(processed.trace);
                 run.answer(Ok(result.unwrap_or_else(|| RawValue::NULL.to_owned())));
+                let gone = |bot: &BotId| self.program.as_ref().is_some_and(|program| !program.bots.contains(bot));
+                // The bot went while its hooks ran: what they leave behind goes as well.
+                if !settles
+                    && run.bot.as_ref().is_some_and(gone)
+                    && let Some(out) = self.pool.out(flight.worker)
+                {
+                    out.send(Frame { kind: FrameKind::Cancel, dispatch, number: 0, body: Bytes::new() });
+                }
             }
             Work::Event(job) => {
                 if !self.shared.settings.production {
