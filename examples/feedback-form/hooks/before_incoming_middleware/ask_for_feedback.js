@@ -9,13 +9,14 @@ async function ask() {
   const sent = event.payload.payload || {}
   const { order } = sent.payload || sent
 
-  // Once for each order, and never in the middle of a talk.
+  // Once for each order, and never in the middle of a talk. After a crash the same event may come again: it may ask.
   const key = `asked/${event.target}/${order}`
-  if (context.currentFlow || (await bp.kvs.get(event.botId, key))) {
+  const asked = await bp.kvs.get(event.botId, key)
+  if (context.currentFlow || (asked && asked !== event.id)) {
     event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
     return
   }
-  await bp.kvs.set(event.botId, key, event.createdOn)
+  await bp.kvs.set(event.botId, key, event.id)
   temp.order = order
   await bp.dialog.jumpTo(bp.dialog.createId(event), event, 'feedback')
 }

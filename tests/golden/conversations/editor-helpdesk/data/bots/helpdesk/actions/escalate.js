@@ -1,5 +1,5 @@
 /**
- * Goes to the flow of who is on call, if the ticket is that urgent. The flow returns to the node that ran this action.
+ * Goes to the flow of who is on call, if the ticket is that urgent. From there it goes back to where the ticket was asked for.
  * @title Escalate
  * @category Tickets
  * @author IT
