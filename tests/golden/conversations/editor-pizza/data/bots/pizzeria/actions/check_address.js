@@ -6,7 +6,7 @@
    * @param {string} text - What the customer said
    */
   const checkAddress = text => {
-    const found = /[a-z][a-z .'-]+ \d+\w?/i.exec(text)
+    const found = /[A-Z][A-Za-z .'-]+ \d+\w?/.exec(text)
     temp.tries = (temp.tries || 0) + 1
     temp.street = found ? found[0].trim() : null
   }

@@ -4,6 +4,6 @@
  * @category Pizza
  * @author admin
  */
-for (const name of ['size', 'toppings', 'list', 'unknown', 'toppings_done', 'delivery_done', 'address_ok', 'way', 'price', 'tries']) {
+for (const name of ['size', 'toppings', 'list', 'unknown', 'toppings_done', 'delivery_done', 'address_ok', 'way', 'price', 'tries', 'street']) {
   delete event.state['temp'][name]
 }

@@ -2,9 +2,9 @@
 const intents = {
   help: ['help', 'what can you do'],
   cancel: ['cancel', 'forget it', 'stop'],
-  order: ['order', 'hungry', 'pizza'],
-  hours: ['hours', 'open', 'when'],
   track: ['track', 'where is'],
+  hours: ['hours', 'open', 'when'],
+  order: ['order', 'hungry', 'pizza'],
   confirm: ['of course', 'sure', 'go ahead'],
   bye: ['bye', 'ciao']
 }
