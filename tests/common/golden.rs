@@ -71,11 +71,14 @@ pub(crate) fn workspace(case: &Path, ours: &[&str]) -> TempDir {
         // A new case has no `out.txt` yet.
         let _ = fs::remove_file(folder.path().join(ours));
     }
-    complete(
-        folder.path(),
-        "botpress.config.json",
-        r#"{ "scripts": { "workers": 1, "grace": "10s", "silence": "20s" } }"#,
-    );
+    // A data folder of the original may have its own, and of two the one at the root would count.
+    if !folder.path().join("data/global/botpress.config.json").exists() {
+        complete(
+            folder.path(),
+            "botpress.config.json",
+            r#"{ "scripts": { "workers": 1, "grace": "10s", "silence": "20s" } }"#,
+        );
+    }
     if !["bots", "data/bots"].iter().any(|bots| has_bot(&folder.path().join(bots))) {
         complete(folder.path(), "bots/bot/bot.config.json", r#"{ "name": "Bot", "defaultLanguage": "en" }"#);
     }
