@@ -4,8 +4,10 @@ mod bench;
 mod check;
 mod invoke;
 mod output;
+mod poisoned;
 mod run_server;
 mod scratch;
+mod token;
 mod types;
 mod worker;
 mod workspace;
@@ -29,6 +31,8 @@ enum Command {
     Invoke(invoke::InvokeArgs),
     Bench(bench::BenchArgs),
     Types(types::TypesArgs),
+    Token(token::TokenArgs),
+    Poisoned(poisoned::PoisonedArgs),
     /// A script worker of a running server; not for use by hand.
     #[command(hide = true)]
     Worker,
@@ -42,6 +46,8 @@ pub fn main() -> ExitCode {
         Command::Invoke(args) => invoke::run(&args),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Types(args) => types::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Poisoned(args) => poisoned::run(&args),
         Command::Worker => worker::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
@@ -61,7 +67,9 @@ mod tests {
         CommandLine::command().debug_assert();
         let help = CommandLine::command().render_long_help().to_string();
         assert!(
-            ["run-server", "check", "invoke", "bench", "types"].iter().all(|name| help.contains(name))
+            ["run-server", "check", "invoke", "bench", "types", "token", "poisoned"]
+                .iter()
+                .all(|name| help.contains(name))
                 && !help.contains("worker"),
             "{help}"
         );

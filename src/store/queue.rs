@@ -39,15 +39,6 @@ pub enum FollowUp {
     AlreadyQueued,
 }
 
-/// An event that is never run again.
-#[derive(Debug, Clone)]
-pub struct Poisoned {
-    /// The event.
-    pub event: QueuedEvent,
-    /// Why it was set aside.
-    pub reason: String,
-}
-
 /// An event that is not finished, without its body.
 #[derive(Debug, Clone)]
 pub struct Pending {
@@ -140,23 +131,6 @@ impl Store {
         );
     }
 
-    /// Sets an event aside for good, with the reason; it stays in the table for [`Store::poisoned`]. The dialog that it was
-    /// to end has ended.
-    pub fn set_aside(
-        &self,
-        event: EventId,
-        reason: String,
-        then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
-    ) {
-        self.write_then(
-            move |tx| {
-                tx.run("UPDATE queue SET poison = ?2 WHERE id = ?1", params![event.0, reason])?;
-                timeouts::clear(tx, event, None)
-            },
-            then,
-        );
-    }
-
     /// Notes that a worker died while running the event.
     pub fn count_death(&self, event: EventId) {
         self.write_then(
@@ -186,18 +160,6 @@ impl Store {
                 let QueuedEvent { id, key, thread, kind, deaths, timeout, .. } = event_of_row(row)?;
                 Ok(Pending { id, key, thread, kind, deaths, timeout, bytes: row.get(9)? })
             })?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
-        })
-    }
-
-    /// Events that were set aside, oldest first.
-    pub fn poisoned(&self) -> Result<Vec<Poisoned>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout, poison FROM queue \
-                   WHERE poison IS NOT NULL ORDER BY id";
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows =
-                statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(9)? }))?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
     }
@@ -271,7 +233,7 @@ pub(super) fn last_event(connection: &Connection) -> Result<u64, StoreError> {
     Ok(last.unwrap_or(0))
 }
 
-fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusqlite::Error> {
+pub(super) fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusqlite::Error> {
     let text = |column: usize| row.get_ref(column)?.as_str().map(Arc::<str>::from).map_err(rusqlite::Error::from);
     Ok(QueuedEvent {
         id: EventId(row.get(0)?),
@@ -380,18 +342,6 @@ mod tests {
         }
         let ids: Vec<_> = fixture.store.pending().unwrap().iter().map(|event| event.id).collect();
         assert_eq!(ids, order.iter().map(|entry| entry.2).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_poisoned_event_is_listed_and_never_pending_nor_finished() {
-        let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
-        wait(|then| fixture.store.set_aside(event.id, "killed two workers".into(), then)).unwrap();
-        fixture.finish(&event, None);
-        let fixture = fixture.reopen();
-        assert!(fixture.store.pending().unwrap().is_empty());
-        let poisoned = fixture.store.poisoned().unwrap();
-        assert_eq!((poisoned[0].event.id, poisoned[0].reason.as_str()), (event.id, "killed two workers"));
     }
 
     #[test]

@@ -129,12 +129,18 @@ const STEPS: &[&str] = &[
     ",
 ];
 
-/// Brings the file to the present format, each step in a transaction of its own.
-pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// The format of the file, 0 if nothing is in it. A later one than the last that is known is refused.
+pub(super) fn format_of(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > STEPS.len() {
         return Err(StoreError::Newer { path: path.to_owned(), found, known: STEPS.len() });
     }
+    Ok(found)
+}
+
+/// Brings the file to the present format, each step in a transaction of its own.
+pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = format_of(connection, path)?;
     for (format, step) in STEPS.iter().enumerate().skip(found) {
         let next = format + 1;
         connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {next}; COMMIT;"))?;
