@@ -53,7 +53,7 @@ pub enum TokenError {
 impl From<jsonwebtoken::errors::Error> for TokenError {
     fn from(error: jsonwebtoken::errors::Error) -> Self {
         match error.kind() {
-            ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => Self::Algorithm,
+            ErrorKind::InvalidAlgorithm => Self::Algorithm,
             ErrorKind::InvalidSignature => Self::Signature,
             ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer => Self::Audience,
             _ => Self::Malformed,
