@@ -9,5 +9,5 @@ pub mod realm;
 pub mod wrap;
 
 pub use error::ScriptError;
-pub use limits::{Meter, Overrun, Status};
+pub use limits::{Meter, Overrun, Status, Used};
 pub use realm::{Realm, RealmError, with_realm};

@@ -114,6 +114,12 @@ pub const MEMBERS: &[Member] = &[
         "(sessionId: string, event: IncomingEvent, flow: string, node?: string): Promise<void>",
         "Leads the event's conversation to a flow, or to one of its nodes: there the dialog engine goes on. Inside an action that is at once.",
     ),
+    realm(
+        "dialog",
+        "processEvent",
+        "(sessionId: string, event: IncomingEvent): Promise<IncomingEvent>",
+        "Runs the dialog engine on the event at work, from where its conversation stands; it is not interpreted a second time afterwards.",
+    ),
     request(
         "dialog",
         "deleteSession",
@@ -309,7 +315,6 @@ pub const ELSEWHERE: &[&str] = &[
     "cms.saveFile",
     "config.mergeBotConfig",
     "database",
-    "dialog.processEvent",
     "distributed",
     "events.findEvents",
     "events.isIncomingQueueEmpty",

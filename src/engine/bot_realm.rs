@@ -60,7 +60,7 @@ functions_of! {
     describe = "describe", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
-    scrub = "scrub",
+    scrub = "scrub", processed = "processed",
 }
 functions_of! {
     "js/dialog.js", DialogPart,
@@ -369,6 +369,8 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         h.send_request(&method, &arguments).map_err(|message| Exception::throw_range(&ctx, &message))
     };
     object.set("request", realm.function("request", request)?)?;
+    let h = Rc::clone(host);
+    object.set("askForDialog", realm.function("askForDialog", move || h.asked.set(h.asked.get() + 1))?)?;
     content_functions(realm, object, host)
 }
 

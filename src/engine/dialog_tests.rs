@@ -167,9 +167,11 @@ fn the_main_flow_speaks_first_waits_and_goes_on_with_what_the_user_says() {
         { "name": "more", "onEnter": ["say #builtin_text {\"text\":\"You said {{event.preview}}, then {{temp.asked}}\"}"], "next": [next("true", "END")] },
         { "name": "bye", "onEnter": ["say #!hello"] },
     ] } });
-    let mut bot = Bot::new(&files)
-        .element("hello", &json!({ "text$en": "Hello {{user.name}}", "typing$en": true }))
-        .action("lib/set", "temp[args.name] = args.value; event.state.session.ran = true; return Promise.resolve()");
+    let mut bot =
+        Bot::new(&files).element("hello", &json!({ "text$en": "Hello {{user.name}}", "typing$en": true })).action(
+            "builtin/set",
+            "temp[args.name] = args.value; event.state.session.ran = true; return Promise.resolve()",
+        );
     bot.state.user = r#"{"name":"Ann"}"#.into();
     bot.message("hi");
     expect![[r#"{"asked":"hi"} {"currentFlow":"main.flow.json","currentNode":"entry","jumpPoints":[],"queue":{"at":"main.flow.json#entry","stage":"wait","done":0}}"#]]
@@ -179,7 +181,7 @@ fn the_main_flow_speaks_first_waits_and_goes_on_with_what_the_user_says() {
         > text hi
         < {"type":"typing","value":true}
         < Hello Ann
-          node main#entry · say #!hello · run lib/set · wait
+          node main#entry · say #!hello · run builtin/set · wait
         > text {{user.name}}
         < You said {{user.name}}, then hi
           temp.asked === 'hi' → more · node main#more · say #builtin_text {"text":"You said {{event.preview}}, then {{temp.asked}}"} · true → END · end: END

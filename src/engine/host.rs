@@ -90,6 +90,8 @@ pub struct Host {
     failed: Cell<bool>,
     /// Number of the first effect of the event, or of the turn of a realm that lives on.
     turn_from: Cell<u32>,
+    /// How often scripts have asked for the dialog engine and not had it yet.
+    pub asked: Cell<u32>,
     /// Files that were compiled or packages that were loaded since the event began.
     pub loaded: Cell<u32>,
     /// Nothing of this realm's scripts may leave it any more.
@@ -122,6 +124,7 @@ impl Host {
             entered: Cell::new(None),
             failed: Cell::new(false),
             turn_from: Cell::new(0),
+            asked: Cell::new(0),
             loaded: Cell::new(0),
             closed: Cell::new(false),
         }
@@ -169,6 +172,7 @@ impl Host {
         self.trace.borrow_mut().take();
         self.errors.set(0);
         self.begin_turn();
+        self.asked.set(0);
         self.loaded.set(0);
         self.sequence.set(0);
         self.script.set(u32::MAX);

@@ -6,8 +6,10 @@
 pub mod alone;
 pub mod dialog;
 pub mod drive;
+mod instruct;
 pub mod stages;
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,8 +22,8 @@ use super::host::Counts;
 use super::wait::{Occupancy, ToRealm};
 use crate::model::StateChange;
 use crate::protocol::{DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, LogLine, Processed, Settled};
-use crate::script::Overrun;
 use crate::script::realm::Thrown;
+use crate::script::{Overrun, Used};
 use drive::Driven;
 use stages::Stage;
 
@@ -47,10 +49,12 @@ pub struct Resume {
     next_hook: usize,
     copy: String,
     counts: Counts,
-    used: Duration,
+    used: Used,
     steps: Option<Box<RawValue>>,
     /// A dialog that was interrupted.
     conversation: Option<Box<dialog::Conversation>>,
+    /// How the dialog that a script asked for ended.
+    processed: Option<dialog::Ended>,
 }
 
 /// What became of a job.
@@ -94,16 +98,15 @@ pub struct Run<'a, 'js> {
     pub job: Job,
     deadline: Instant,
     /// The hook to run next in the present stage, after a resume.
-    next_hook: usize,
+    next_hook: Cell<usize>,
     /// Where an interrupted stage goes on, where that is not at its own beginning.
-    resume_at: Option<Stage>,
+    resume_at: Cell<Option<Stage>>,
     /// Turns of this realm count by themselves: it belongs to a start or mount hook and lives on.
     long_lived: bool,
     kept_steps: Option<Box<RawValue>>,
-    /// A dialog that an earlier realm left, or that this one leaves to the next.
-    conversation: Option<Box<dialog::Conversation>>,
-    /// What of the state is stored although the event's scripts were ended.
-    kept: Option<stages::Persist>,
+    dialogs: dialog::Dialogs,
+    /// The state has gone to the server: what is done to it from here on is dropped.
+    handed_over: bool,
 }
 
 impl std::fmt::Debug for Run<'_, '_> {
@@ -126,12 +129,13 @@ impl<'a, 'js> Run<'a, 'js> {
         host.meter.status().dispatch.store(job.dispatch, std::sync::atomic::Ordering::Relaxed);
         let deadline = job.begun + Duration::from_millis(host.hello.limits.event_waiting);
         let resume = job.resume.as_deref_mut();
-        host.meter.begin_event(resume.as_ref().map_or(Duration::ZERO, |resume| resume.used));
+        host.meter.begin_event(resume.as_ref().map(|resume| resume.used).unwrap_or_default());
         let mut kept_steps = None;
         let mut counts = Counts::default();
-        let mut conversation = None;
+        let dialogs = dialog::Dialogs::default();
         if let Some(resume) = resume {
-            conversation = resume.conversation.take();
+            dialogs.left.replace(resume.conversation.take());
+            dialogs.processed.set(resume.processed);
             counts = resume.counts;
             kept_steps = resume.steps.take();
         }
@@ -144,12 +148,12 @@ impl<'a, 'js> Run<'a, 'js> {
             occupancy,
             job,
             deadline,
-            next_hook: 0,
-            resume_at: None,
+            next_hook: Cell::new(0),
+            resume_at: Cell::new(None),
             long_lived: false,
             kept_steps,
-            conversation,
-            kept: None,
+            dialogs,
+            handed_over: false,
         }
     }
 
@@ -163,7 +167,7 @@ impl<'a, 'js> Run<'a, 'js> {
         let host = &self.realm.host;
         host.flush();
         host.meter.status().dispatch.store(0, std::sync::atomic::Ordering::Relaxed);
-        let used = host.meter.event_used();
+        let used = host.meter.counted();
         let longest = if host.loaded.get() > 0 { LONGEST_WHEN_LOADING } else { LONGEST_FOR_REUSE };
         host.clear();
         self.realm.realm.forget_rejections();
@@ -189,7 +193,11 @@ impl<'a, 'js> Run<'a, 'js> {
             Err(stop) => return self.give_up(stop, None),
         };
         match self.stages(stage) {
-            Ok(persist) => self.finish_event(persist),
+            Ok(persist) => {
+                // What a dialog has changed is to last, however the event went on.
+                let processed = self.dialogs.processed.get().is_some();
+                self.finish_event(if processed { stages::Persist::All } else { persist })
+            }
             Err((Stop::Interrupted(_), stage)) => self.again(stage),
             Err((Stop::Ended(overrun), _)) => self.give_up(Stop::Ended(overrun), None),
         }
@@ -201,7 +209,7 @@ impl<'a, 'js> Run<'a, 'js> {
         let text = String::from_utf8_lossy(&self.job.json).into_owned();
         match self.job.resume.take() {
             Some(resume) => {
-                self.next_hook = resume.next_hook;
+                self.next_hook.set(resume.next_hook);
                 let stage = resume.stage;
                 self.engine(|run| run.realm.core.begin.call::<_, ()>((text, resume.copy, outgoing)))?;
                 Ok(stage)
@@ -282,19 +290,20 @@ impl<'a, 'js> Run<'a, 'js> {
         let mut job = self.job.clone();
         job.resume = Some(Box::new(Resume {
             stage,
-            next_hook: self.next_hook,
+            next_hook: self.next_hook.get(),
             copy,
             counts: host.counts(),
             used: host.meter.event_used(),
             steps: self.steps(),
-            conversation: self.conversation.take(),
+            conversation: self.dialogs.left.take(),
+            processed: self.dialogs.processed.get(),
         }));
         Outcome::Again(Box::new(job))
     }
 
     /// Ends the event's scripts: it is processed without a state.
     fn give_up(&mut self, _stop: Stop, result: Option<Box<RawValue>>) -> Outcome {
-        let state = self.kept.take().and_then(|persist| self.state_change(persist));
+        let state = self.dialogs.kept.take().and_then(|persist| self.state_change(persist));
         self.send_processed(state, result.is_none());
         if result.is_some() {
             let settled = Settled { trace: None, result, ended: false };
@@ -314,6 +323,7 @@ impl<'a, 'js> Run<'a, 'js> {
         };
         let body = serde_json::to_vec(&processed).unwrap_or_default();
         self.realm.host.frame(FrameKind::Processed, 0, &body);
+        self.handed_over = true;
         if !settled {
             self.realm.host.flush();
         }
@@ -407,6 +417,9 @@ impl<'a, 'js> Run<'a, 'js> {
 
     /// The same, but running out of memory was reported when it happened.
     pub(super) fn report_unless_said(&self, stop: Stop) {
+        if self.dialogs.said.take() {
+            return;
+        }
         if !matches!(stop, Stop::Ended(Overrun::Memory(_))) {
             self.report_stop(stop);
         }

@@ -308,6 +308,8 @@ interface BpDialog {
   createId(destination: Destination): string
   /** Leads the event's conversation to a flow, or to one of its nodes: there the dialog engine goes on. Inside an action that is at once. */
   jumpTo(sessionId: string, event: IncomingEvent, flow: string, node?: string): Promise<void>
+  /** Runs the dialog engine on the event at work, from where its conversation stands; it is not interpreted a second time afterwards. */
+  processEvent(sessionId: string, event: IncomingEvent): Promise<IncomingEvent>
   /** Forgets a session. Without a bot it is the event's; outside an event it is every bot's. */
   deleteSession(sessionId: string, botId?: string): Promise<void>
 }

@@ -1,6 +1,10 @@
 //! The step machine alone: each rule of the dialog.
 
-use expect_test::{Expect, expect};
+mod destinations;
+mod failures;
+mod nodes;
+
+use expect_test::Expect;
 use serde_json::{Value, json};
 
 use super::place::Place;
@@ -96,6 +100,12 @@ impl Talk {
         self
     }
 
+    /// The flows are edited while the user waits.
+    fn edit(&mut self, files: &Value) -> &mut Self {
+        self.flows = flows(files);
+        self
+    }
+
     fn check(&self, expected: &Expect) {
         expected.assert_eq(&self.out);
     }
@@ -118,65 +128,4 @@ fn done(outcome: Option<&str>, place: &Place) -> Answer {
 
 fn next(condition: &str, node: &str) -> Value {
     json!({ "condition": condition, "node": node })
-}
-
-#[test]
-fn a_node_without_on_receive_goes_on_at_once_an_empty_one_waits() {
-    let files = json!({ "main": { "nodes": [
-        { "name": "entry", "onEnter": ["say #!hello"], "onReceive": null, "next": [next("true", "ask")] },
-        { "name": "ask", "onEnter": ["say #!ask"], "onReceive": [], "next": [next("always", "bye")] },
-        { "name": "bye", "onEnter": ["say #!bye", "", "log {\"a\":1}"] },
-    ] } });
-    Talk::new(&files).message(&[]).message(&[]).message(&[]).check(&expect![[r#"
-        >
-        node main.flow.json#entry
-          say #!hello
-        true → ask
-        node main.flow.json#ask
-          say #!ask
-        wait
-        >
-        always → bye
-        node main.flow.json#bye
-          say #!bye
-          log {"a":1}
-        end? nothing left
-        over: nothing left
-        >
-        node main.flow.json#entry
-          say #!hello
-        true → ask
-        node main.flow.json#ask
-          say #!ask
-        wait
-    "#]]);
-}
-
-#[test]
-fn an_empty_destination_ends_the_dialog_with_a_warning_that_names_the_node() {
-    let files = json!({ "main": { "nodes": [
-        { "name": "entry", "next": [next("a", "entry"), next("true", "")] },
-    ] } });
-    Talk::new(&files).message(&[]).check(&expect![[r#"
-        >
-        node main.flow.json#entry
-          if a
-        true → 
-        warning: a transition of node "entry" leads nowhere: the dialog ends there; connect it, or write END
-        end? not connected
-        over: not connected
-    "#]]);
-    let at = json!({ "currentFlow": "main", "currentNode": "entry" });
-    Talk::at(&files, &at).message(&[("a", "fails")]).message(&[]).check(&expect![[r#"
-        >
-        node main.flow.json#entry
-          if a
-        wait
-        >
-          if a
-        true → 
-        warning: a transition of node "entry" leads nowhere: the dialog ends there; connect it, or write END
-        end? not connected
-        over: not connected
-    "#]]);
 }

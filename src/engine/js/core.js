@@ -73,6 +73,14 @@
         if (node !== undefined && node !== null) given('dialog.jumpTo', 'node', node);
         dialog.jump(event, given('dialog.jumpTo', 'flow', flow), node);
       },
+      async processEvent(sessionId, event) {
+        given('dialog.processEvent', 'sessionId', sessionId);
+        if (!at.current.event || event !== at.current.event) {
+          throw new TypeError('bp.dialog.processEvent: "event" must be the incoming event at work; send another one with bp.events.sendEvent');
+        }
+        await new Promise((resolve, reject) => { asking.push({ resolve, reject, at: new Error() }); host.askForDialog(); });
+        return event;
+      },
     },
     kvs: {
       getConversationStorageKey: (sessionId, name) =>
@@ -86,6 +94,8 @@
     users: {},
     logger: logger(undefined, undefined),
   };
+  /** Scripts that have asked for the dialog engine, in the order in which they get it. */
+  let asking = [];
   const namespaces = {};
   for (const [namespace, member, where] of host.members) {
     const target = namespaces[namespace] || (namespaces[namespace] = {});
@@ -261,7 +271,15 @@
       const view = { flags, state: event.state, event };
       return wellFormed(stringify(view));
     },
+    /** The dialog engine has run for the script that asked first; or it has not, and why. */
+    processed(refused) {
+      const { resolve, reject, at } = asking.shift();
+      at.message = `bp.dialog.processEvent: ${refused}`;
+      if (refused === '') resolve();
+      else reject(at);
+    },
     scrub(added) {
+      if (asking.length) asking = [];
       at.current = null;
       requests.scrub();
       outgoing.scrub();

@@ -40,9 +40,10 @@ impl Run<'_, '_> {
                             next_hook: from,
                             copy: String::new(),
                             counts: self.realm.host.counts(),
-                            used: Duration::ZERO,
+                            used: crate::script::Used::default(),
                             steps: self.steps(),
                             conversation: None,
+                            processed: None,
                         }));
                         Outcome::Again(Box::new(job))
                     }

@@ -77,14 +77,14 @@ impl<'js> Run<'_, 'js> {
     /// What an overrun means for the event: its own time over ends it, a hook's time over only that hook.
     fn interrupted(&self) -> Option<Stop> {
         self.realm.realm.meter.overrun().map(|overrun| match overrun {
-            Overrun::Hook(_) | Overrun::Action(_) => Stop::Interrupted(overrun),
+            Overrun::Hook(_) | Overrun::Action(_) | Overrun::Actions(_) => Stop::Interrupted(overrun),
             _ => Stop::Ended(overrun),
         })
     }
 
     /// Runs one hook to the end of its promise. `Ok` also where it threw: that is reported, and the event goes on.
     pub(super) fn hook(
-        &mut self,
+        &self,
         kind: HookKind,
         script: u32,
         named: Option<&serde_json::Map<String, serde_json::Value>>,
@@ -138,12 +138,18 @@ impl<'js> Run<'_, 'js> {
             }
             return Err(stop);
         }
+        let thrown = match called {
+            Ok(_) => None,
+            Err(_) => self.realm.realm.caught(&self.realm.core.describe),
+        };
+        // What it has asked for without waiting for it belongs to it all the same.
+        self.asked_for()?;
         match called {
             Ok(value) => match value.into_promise() {
                 Some(promise) => self.await_promise(task, &promise, begun),
                 None => Ok(None),
             },
-            Err(_) => match self.realm.realm.caught(&self.realm.core.describe) {
+            Err(_) => match thrown {
                 Some(thrown) => self.thrown(thrown),
                 None => self.interrupted().map_or(Ok(None), Err),
             },
@@ -209,12 +215,13 @@ impl<'js> Run<'_, 'js> {
         let meter = &self.realm.realm.meter;
         loop {
             if self.long_lived {
-                meter.begin_event(Duration::ZERO);
+                meter.begin_event(crate::script::Used::default());
                 host.begin_turn();
             } else if promise.is_none() {
                 // Nobody's hook: each turn has a hook's time.
                 meter.begin_hook();
             }
+            self.asked_for()?;
             if promise.is_some_and(|promise| promise.state() != PromiseState::Pending) {
                 return Ok(Driven::Settled);
             }
@@ -268,7 +275,7 @@ impl<'js> Run<'_, 'js> {
     }
 
     /// One turn of the event loop: a callback of a script and the jobs that follow from it.
-    fn turn(&self, script: u32, call: impl FnOnce() -> rquickjs::Result<()>) -> Result<(), Stop> {
+    pub(super) fn turn(&self, script: u32, call: impl FnOnce() -> rquickjs::Result<()>) -> Result<(), Stop> {
         let before = self.realm.host.turn_of(script);
         let result = self.realm.realm.meter.slice(|| {
             let result = call();

@@ -52,8 +52,8 @@ impl<'js> Run<'_, 'js> {
         loop {
             let at = stage;
             let next = self.stage(stage).map_err(|stop| (stop, self.resume_at.take().unwrap_or(at)))?;
-            self.resume_at = None;
-            self.next_hook = 0;
+            self.resume_at.set(None);
+            self.next_hook.set(0);
             match next {
                 Next::Stage(next) => stage = next,
                 Next::Over(persist) => return Ok(persist),
@@ -88,7 +88,7 @@ impl<'js> Run<'_, 'js> {
             }
             Stage::Election => self.election()?,
             Stage::Dialog => match self.dialog()? {
-                Ended::Fine => Stage::AfterProcessed(Persist::All),
+                Ended::Waits | Ended::Over => Stage::AfterProcessed(Persist::All),
                 Ended::Failed => return Ok(Next::Over(Persist::All)),
             },
             Stage::BeforeTimeout => {
@@ -96,8 +96,8 @@ impl<'js> Run<'_, 'js> {
                 Stage::Timeout
             }
             Stage::Timeout => {
-                self.time_out()?;
-                return Ok(Next::Over(Persist::All));
+                let any = self.time_out()?;
+                return Ok(Next::Over(if any { Persist::All } else { Persist::Nothing }));
             }
             Stage::Skipped(persist) => return Ok(Next::Over(persist)),
             Stage::AfterProcessed(persist) => {
@@ -127,7 +127,8 @@ impl<'js> Run<'_, 'js> {
         let redirect: Value<'js> = self.engine(|_| Array::get(&elected, 1))?;
         let redirects = redirect.is_string();
         // It is on its way: what is stopped from here on must not send it again.
-        self.resume_at = Some(self.after_election(redirects)?);
+        let next = self.after_election(redirects)?;
+        self.resume_at.set(Some(next));
         let until = Instant::now() + std::time::Duration::from_millis(self.realm.host.hello.limits.hook_waiting);
         self.drive(Some(&sending), until.min(self.deadline))?;
         if sending.state() == rquickjs::promise::PromiseState::Rejected {
@@ -166,10 +167,10 @@ impl<'js> Run<'_, 'js> {
     }
 
     /// The hooks of a kind, one after the other, from where an earlier realm left off.
-    pub(super) fn hooks(&mut self, kind: HookKind) -> Result<(), Stop> {
+    pub(super) fn hooks(&self, kind: HookKind) -> Result<(), Stop> {
         let hooks = self.realm.hooks(kind);
-        while let Some(&script) = hooks.get(self.next_hook) {
-            self.next_hook += 1;
+        while let Some(&script) = hooks.get(self.next_hook.get()) {
+            self.next_hook.set(self.next_hook.get() + 1);
             self.hook(kind, script, None)?;
         }
         Ok(())
