@@ -135,7 +135,10 @@ pub(super) fn check_times(claims: &RawValue, now: u64) -> Result<(), TokenError>
 /// A validation that leaves times to [`check_times`].
 pub(super) fn without_times(algorithms: Vec<Algorithm>) -> Validation {
     // None of what the library demands by default: each `Tokens` and `External` adds what it goes by.
-    let mut validation = Validation { algorithms, validate_exp: false, validate_aud: false, ..Validation::default() };
+    let mut validation = Validation::default();
+    validation.algorithms = algorithms;
+    validation.validate_exp = false;
+    validation.validate_aud = false;
     validation.required_spec_claims.clear();
     validation
 }
