@@ -60,7 +60,7 @@ functions_of! {
     describe = "describe", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
-    scrub = "scrub", processed = "processed",
+    scrub = "scrub", serve = "serve", processed = "processed",
 }
 functions_of! {
     "js/dialog.js", DialogPart,

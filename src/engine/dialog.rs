@@ -79,9 +79,17 @@ impl Dialog {
 
     /// The text of the instruction or condition that comes next; `condition` counts among those that were asked for.
     pub fn instruction(&self, flows: &Flows, condition: usize) -> String {
-        let Some(here) = self.here(flows) else { return String::new() };
+        self.here(flows).map_or_else(String::new, |here| here.text(self.cursor_at(condition)).to_owned())
+    }
+
+    /// The same for messages: with where a transition leads.
+    pub fn described(&self, flows: &Flows, condition: usize) -> String {
+        self.here(flows).map_or_else(String::new, |here| here.described(self.cursor_at(condition)))
+    }
+
+    fn cursor_at(&self, condition: usize) -> Cursor {
         let done = self.asked.get(condition).copied().unwrap_or(self.cursor.done);
-        here.text(Cursor { stage: self.cursor.stage, done }).to_owned()
+        Cursor { stage: self.cursor.stage, done }
     }
 
     /// Takes the answer to the last command and gives the next one.

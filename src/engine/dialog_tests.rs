@@ -1,9 +1,13 @@
 //! Whole conversations on a real realm: what is said, what is run, and the state that is kept.
 
+mod actions;
+mod jumps;
+mod limits;
+mod speech;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::LoadedProgram;
@@ -16,7 +20,7 @@ use crate::protocol::{DispatchKind, FrameKind};
 
 /// A bot with flows and actions, and its conversation with one user.
 pub(super) struct Bot {
-    program: Program,
+    pub(super) program: Program,
     pub(super) limits: ScriptLimits,
     pub(super) state: StateSnapshot,
     /// The log of all messages.
@@ -59,6 +63,17 @@ impl Bot {
             json: serde_json::value::to_raw_value(&json).unwrap(),
         };
         self.program.bots[0].elements.insert(id.to_owned(), element);
+        self
+    }
+
+    pub(super) fn content_type(mut self, id: &str, source: &str) -> Self {
+        self.program.bots[0].content_types.insert(id.to_owned(), self.program.scripts.len() as u32);
+        self.program.scripts.push(Arc::new(Script {
+            path: format!("content-types/{id}.js").into(),
+            source: source.into(),
+            role: Role::ContentType,
+            shape: Shape::default(),
+        }));
         self
     }
 
@@ -156,39 +171,9 @@ fn next(condition: &str, node: &str) -> Value {
     json!({ "condition": condition, "node": node })
 }
 
-#[test]
-fn the_main_flow_speaks_first_waits_and_goes_on_with_what_the_user_says() {
-    let files = json!({ "main": { "nodes": [
-        { "name": "entry", "onEnter": ["say #!hello", "set {\"name\":\"asked\",\"value\":\"{{event.preview}}\"}"], "onReceive": [], "next": [
-            next("event.preview === 'no'", "bye"),
-            next("temp.asked.a.b.c === 1", "bye"),
-            next("temp.asked === 'hi'", "more"),
-        ] },
-        { "name": "more", "onEnter": ["say #builtin_text {\"text\":\"You said {{event.preview}}, then {{temp.asked}}\"}"], "next": [next("true", "END")] },
-        { "name": "bye", "onEnter": ["say #!hello"] },
-    ] } });
-    let mut bot =
-        Bot::new(&files).element("hello", &json!({ "text$en": "Hello {{user.name}}", "typing$en": true })).action(
-            "builtin/set",
-            "temp[args.name] = args.value; event.state.session.ran = true; return Promise.resolve()",
-        );
-    bot.state.user = r#"{"name":"Ann"}"#.into();
-    bot.message("hi");
-    expect![[r#"{"asked":"hi"} {"currentFlow":"main.flow.json","currentNode":"entry","jumpPoints":[],"queue":{"at":"main.flow.json#entry","stage":"wait","done":0}}"#]]
-        .assert_eq(&bot.stored());
-    bot.message("{{user.name}}");
-    expect![[r#"
-        > text hi
-        < {"type":"typing","value":true}
-        < Hello Ann
-          node main#entry · say #!hello · run builtin/set · wait
-        > text {{user.name}}
-        < You said {{user.name}}, then hi
-          temp.asked === 'hi' → more · node main#more · say #builtin_text {"text":"You said {{event.preview}}, then {{temp.asked}}"} · true → END · end: END
-    "#]].assert_eq(&bot.out);
-    assert_eq!(bot.stored(), "{} {}");
-    let session: Value = serde_json::from_str(&bot.state.session).unwrap();
-    assert_eq!(session["lastMessages"][1]["replyPreview"], "#builtin_text");
-    assert_eq!(session["lastMessages"][0]["incomingPreview"], "hi");
-    assert_eq!(session["lastMessages"].as_array().unwrap().len(), 2);
+/// A flow of one node.
+fn one(node: &Value) -> Value {
+    let mut node = node.clone();
+    node["name"] = "entry".into();
+    json!({ "main": { "nodes": [node] } })
 }

@@ -79,6 +79,17 @@ impl<'f> Here<'f> {
         }
     }
 
+    /// The same for messages: with where a transition leads.
+    pub fn described(&self, cursor: Cursor) -> String {
+        match cursor.stage {
+            Stage::Jump | Stage::Next => self
+                .transitions(cursor.stage)
+                .nth(cursor.done)
+                .map_or_else(String::new, |transition| format!("{} → {}", transition.condition, transition.node)),
+            _ => self.text(cursor).to_owned(),
+        }
+    }
+
     /// Where a conversation goes on that waited at a position. The flow may have been edited meanwhile.
     pub fn resumed(&self, position: &Position) -> Cursor {
         let Position { stage, done, instruction, .. } = position;

@@ -94,8 +94,9 @@
     users: {},
     logger: logger(undefined, undefined),
   };
-  /** Scripts that have asked for the dialog engine, in the order in which they get it. */
-  let asking = [];
+  /** Scripts that have asked for the dialog engine, in the order in which they get it, and those that have it, one within
+      an action of the other. */
+  let asking = [], served = [];
   const namespaces = {};
   for (const [namespace, member, where] of host.members) {
     const target = namespaces[namespace] || (namespaces[namespace] = {});
@@ -271,15 +272,19 @@
       const view = { flags, state: event.state, event };
       return wellFormed(stringify(view));
     },
-    /** The dialog engine has run for the script that asked first; or it has not, and why. */
+    /** The script that asked first gets the dialog engine. */
+    serve() {
+      served.push(asking.shift());
+    },
+    /** The dialog engine has run for it; or it has not, and why. */
     processed(refused) {
-      const { resolve, reject, at } = asking.shift();
+      const { resolve, reject, at } = served.pop();
       at.message = `bp.dialog.processEvent: ${refused}`;
       if (refused === '') resolve();
       else reject(at);
     },
     scrub(added) {
-      if (asking.length) asking = [];
+      if (asking.length || served.length) [asking, served] = [[], []];
       at.current = null;
       requests.scrub();
       outgoing.scrub();

@@ -88,20 +88,21 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The user did not come back in time: the dialog goes on where that leads to, and is over afterwards. True where
-    /// there was one.
-    pub(super) fn time_out(&self) -> Result<bool, Stop> {
+    /// Whether there is a dialog. A user who wrote just before it timed out may have ended it.
+    pub(super) fn in_dialog(&self) -> Result<bool, Stop> {
+        Ok(self.place()?.flow.is_some())
+    }
+
+    /// The user did not come back in time: the dialog goes on where that leads to, and is over afterwards.
+    pub(super) fn time_out(&self) -> Result<(), Stop> {
         let loaded = self.program();
-        let Some(bot) = loaded.bot(&self.job.head.bot) else { return Ok(false) };
+        let Some(bot) = loaded.bot(&self.job.head.bot) else { return Ok(()) };
         let left = self.dialogs.left.take();
         let ended = match (left, self.dialogs.processed.get()) {
             (Some(conversation), _) => self.converse(bot, *conversation)?,
             (None, Some(ended)) => ended,
             (None, None) => {
                 let place = self.place()?;
-                if place.flow.is_none() {
-                    return Ok(false);
-                }
                 let target = timeout::target(&bot.flows, &place);
                 for warning in target.warnings {
                     self.warn(bot, &place, warning);
@@ -118,7 +119,7 @@ impl Run<'_, '_> {
             self.engine(|run| run.realm.dialog.clear.call::<_, ()>(()))?;
             self.texts("end", &[("why", Why::Timeout.text())]);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A script has asked for the dialog engine, and waits for it outside of its slice.
@@ -128,6 +129,7 @@ impl Run<'_, '_> {
             host.asked.set(host.asked.get() - 1);
             let script = host.script.get();
             let budget = self.realm.realm.meter.budget();
+            self.engine(|run| run.realm.core.serve.call::<_, ()>(()))?;
             let refused = self.process()?;
             self.realm.realm.meter.set_budget(budget);
             self.turn(script, || self.realm.core.processed.call::<_, ()>((refused.unwrap_or_default(),)))?;
@@ -217,7 +219,7 @@ impl Run<'_, '_> {
                     return Ok(Ended::Failed);
                 }
                 Command::Loop(message) => {
-                    self.report_at(bot, &conversation.dialog, 0, thrown("Error", message), u32::MAX);
+                    self.report_in(bot, conversation.dialog.place(), "", thrown("Error", message), u32::MAX);
                     self.texts("end", &[("why", Why::Loop.text())]);
                     self.engine(|run| run.realm.dialog.clear.call::<_, ()>(()))?;
                     self.apologise(bot)?;

@@ -25,9 +25,8 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) const HOOK: Self = Self { name: "the hook", without: "the event goes on without it", action: false };
-    pub(super) const ACTION: Self = Self { name: "the action", without: "the dialog goes on without it", action: true };
-    pub(super) const CONTENT: Self =
-        Self { name: "what is said", without: "the dialog goes on without it", action: false };
+    pub(super) const ACTION: Self = Self { name: "the action", without: "the instruction has failed", action: true };
+    pub(super) const CONTENT: Self = Self { name: "the content", without: "the instruction has failed", action: false };
 }
 
 /// How driving ended.

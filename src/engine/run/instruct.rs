@@ -8,6 +8,7 @@ use super::dialog::{Conversation, file_of, same_node};
 use super::drive::Task;
 use super::stages::Persist;
 use super::{Run, Stop};
+use crate::engine::dialog::place::Place;
 use crate::engine::dialog::{Answer, Dialog};
 use crate::program::BotProgram;
 use crate::script::Overrun;
@@ -175,21 +176,17 @@ impl<'js> Run<'_, 'js> {
         called.ok()
     }
 
-    /// Reports what went wrong with an instruction, with its flow and node.
-    pub(super) fn report_at(
-        &self,
-        bot: &BotProgram,
-        dialog: &Dialog,
-        condition: usize,
-        mut thrown: Thrown,
-        script: u32,
-    ) {
+    /// Reports what went wrong with an instruction or a transition, with its flow and node.
+    pub(super) fn report_at(&self, bot: &BotProgram, dialog: &Dialog, condition: usize, thrown: Thrown, script: u32) {
+        self.report_in(bot, dialog.place(), &dialog.described(&bot.flows, condition), thrown, script);
+    }
+
+    /// The same for a node.
+    pub(super) fn report_in(&self, bot: &BotProgram, place: &Place, what: &str, mut thrown: Thrown, script: u32) {
         let host = &self.realm.host;
-        let place = dialog.place();
         if let (Some(flow), Some(node)) = (&place.flow, &place.node) {
-            let instruction = dialog.instruction(&bot.flows, condition);
-            let colon = if instruction.is_empty() { "" } else { ": " };
-            thrown.message = format!("{} ({flow}, node {node:?}{colon}{instruction})", thrown.message);
+            let colon = if what.is_empty() { "" } else { ": " };
+            thrown.message = format!("{} ({flow}, node {node:?}{colon}{what})", thrown.message);
         }
         let mut line = host.error_line(script, &thrown);
         line.file = line.file.or_else(|| file_of(&bot.flows, place));

@@ -92,12 +92,15 @@ impl<'js> Run<'_, 'js> {
                 Ended::Failed => return Ok(Next::Over(Persist::All)),
             },
             Stage::BeforeTimeout => {
+                if !self.in_dialog()? {
+                    return Ok(Next::Over(Persist::Nothing));
+                }
                 self.hooks(HookKind::BeforeSessionTimeout)?;
                 Stage::Timeout
             }
             Stage::Timeout => {
-                let any = self.time_out()?;
-                return Ok(Next::Over(if any { Persist::All } else { Persist::Nothing }));
+                self.time_out()?;
+                return Ok(Next::Over(Persist::All));
             }
             Stage::Skipped(persist) => return Ok(Next::Over(persist)),
             Stage::AfterProcessed(persist) => {
