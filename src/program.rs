@@ -61,6 +61,9 @@ pub enum Role {
 /// Parameters that every script's wrapper gives it after those of its kind.
 pub const MODULE_PARAMETERS: [&str; 5] = ["module", "exports", "require", "__filename", "__dirname"];
 
+/// Parameters of an action's wrapper before [`MODULE_PARAMETERS`]. `bot` and `workflow` came with 12.
+pub const ACTION_PARAMETERS: [&str; 8] = ["bp", "event", "user", "temp", "session", "args", "bot", "workflow"];
+
 /// What was read off a script by parsing it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {

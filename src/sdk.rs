@@ -52,6 +52,18 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("previousBotConfig", "BotConfig"),
 ];
 
+/// TypeScript types of what actions have in scope, by name.
+pub const ACTION_ARGUMENTS: &[(&str, &str)] = &[
+    ("bp", "Bp"),
+    ("event", "IncomingEvent"),
+    ("user", "EventState['user']"),
+    ("temp", "EventState['temp']"),
+    ("session", "EventState['session']"),
+    ("args", "{ [name: string]: any }"),
+    ("bot", "EventState['bot']"),
+    ("workflow", "object"),
+];
+
 /// All members, namespace by namespace. `bp.version`, `bp.IO`, `bp.LoggerLevel`, `bp.LogLevel` and `bp.NodeActionType` stand beside them.
 pub const MEMBERS: &[Member] = &[
     realm(
@@ -369,5 +381,11 @@ mod tests {
                 assert!(ARGUMENTS.iter().any(|(known, _)| known == name), "{}: {name}", row.folder);
             }
         }
+    }
+
+    #[test]
+    fn every_argument_of_actions_has_a_type() {
+        let names: Vec<&str> = ACTION_ARGUMENTS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, crate::program::ACTION_PARAMETERS);
     }
 }

@@ -4,7 +4,7 @@
 //
 //   {
 //     "compilerOptions": { "target": "es2022", "lib": ["es2022"], "module": "esnext", "moduleDetection": "force", "types": [] },
-//     "include": ["bp.d.ts", "hooks", "content-types", "bots/*/hooks"]
+//     "include": ["bp.d.ts", "hooks", "actions", "content-types", "bots/*/hooks", "bots/*/actions"]
 //   }
 //
 // and `// @ts-check` on the first line of a script that is to be checked.
@@ -516,10 +516,10 @@ declare namespace hooks {
   }
 }
 
-/** In every hook. */
+/** In every hook, and in actions. */
 declare const bp: Bp
 
-/** In before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end. Before outgoing middleware it is an `OutgoingEvent`. */
+/** In before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, and in actions. Before outgoing middleware it is an `OutgoingEvent`. */
 declare const event: IncomingEvent
 
 /** In after_bot_mount, after_bot_unmount. */
@@ -530,3 +530,21 @@ declare const sessionId: string
 
 /** In before_suggestions_election. */
 declare const suggestions: Suggestion[]
+
+/** In actions. */
+declare const user: EventState['user']
+
+/** In actions. */
+declare const temp: EventState['temp']
+
+/** In actions. */
+declare const session: EventState['session']
+
+/** In actions. */
+declare const args: { [name: string]: any }
+
+/** In actions. */
+declare const bot: EventState['bot']
+
+/** In actions. */
+declare const workflow: object
