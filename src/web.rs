@@ -3,6 +3,7 @@
 //! A request is checked from the outside in: path, bot, token, user, body. Only then is something stored.
 
 mod body;
+mod bots;
 mod budget;
 mod channel_web;
 mod conversations;
@@ -73,6 +74,8 @@ impl fmt::Debug for Web {
 pub fn router(web: Web) -> Router {
     let channel_web = |path: &str| format!("/api/v1/bots/{{bot}}/mod/channel-web{path}");
     let mut router = Router::new()
+        .route("/api/v1/bots/{bot}", get(bots::configuration))
+        .route("/api/v1/bots/{bot}/actions", get(bots::actions))
         .route("/api/v1/bots/{bot}/converse/{user}", post(converse::public))
         .route("/api/v1/bots/{bot}/converse/{user}/secured", post(converse::secured))
         .route(&channel_web("/botInfo"), get(channel_web::bot_info))

@@ -199,14 +199,11 @@ async fn a_broken_configuration_keeps_the_last_good_one_and_harms_no_other_bot()
     for broken in [r#"{ "name": 7 }"#, r#"{ "name": "Store", "disabled": "yes" }"#, "{", ""] {
         write(app.folder.path(), "bots/shop/bot.config.json", broken);
         // It was looked at when what was written after it is in service.
-        write(
-            app.folder.path(),
-            "bots/keeper/bot.config.json",
-            &format!("{{ \"name\": {:?} }}", broken.len().to_string()),
-        );
+        let mark = format!("after {}", broken.len());
+        write(app.folder.path(), "bots/keeper/bot.config.json", &json!({ "name": mark }).to_string());
         let keeper = "/api/v1/bots/keeper/mod/channel-web/botInfo";
         let started = Instant::now();
-        while app.client.get(keeper).await.json()["name"] != broken.len().to_string() {
+        while app.client.get(keeper).await.json()["name"] != mark {
             assert!(started.elapsed() < PATIENCE);
         }
         assert_eq!(name().await, "Shop", "{broken}");

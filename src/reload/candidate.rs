@@ -12,7 +12,7 @@ use super::assemble::{is_content_type, without};
 use super::builtin::PREFIX;
 use super::flow_check::{Flows, check_flows};
 use super::reader::last_good as in_service;
-use super::workspace::{BotInfo, Workspace};
+use super::workspace::{ActionDocs, BotInfo, Workspace};
 use crate::code_frame::code_frame;
 use crate::config::Problem;
 use crate::model::BotId;
@@ -34,12 +34,14 @@ pub struct Candidate {
     pub notices: Vec<String>,
     /// The flows, to be checked against what they use once that is known.
     pub(super) flows: Flows,
+    /// What actions say of themselves, by their files.
+    pub(super) action_docs: ActionDocs,
 }
 
 /// Makes a candidate a workspace: content types get their ids from `compiled`; a script that failed is replaced by its
 /// version in `last_good`, or left out if there is none.
 pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Workspace>) -> Workspace {
-    let Candidate { root, program, bots, mut problems, mut notices, flows } = candidate;
+    let Candidate { root, program, bots, mut problems, mut notices, flows, mut action_docs } = candidate;
     let last = last_good.map(|workspace| &*workspace.program);
     let mut program = Arc::unwrap_or_clone(program);
     let mut ids: HashMap<u32, (&str, Option<&RawValue>)> =
@@ -58,6 +60,8 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
                 problems.extend(problem.map(in_service));
                 *script = Arc::clone(earlier);
                 fell_back = true;
+                let doc = last_good.and_then(|workspace| workspace.action_docs.get(&script.path));
+                action_docs.extend(doc.map(|doc| (Arc::clone(&script.path), Arc::clone(doc))));
                 if let Some((id, index)) =
                     last.and_then(|last| id_of(last, &script.path)).map(|id| (id, failure.script))
                 {
@@ -78,7 +82,7 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
     let uncompiled = uncompiled_actions(&program, &dropped);
     let program = without(program, &|script| !dropped.contains(&script.path));
     let hints = check_flows(&program, &flows, &uncompiled, &mut problems);
-    Workspace { root, program: Arc::new(program), bots, content_types, problems, hints, notices }
+    Workspace { root, program: Arc::new(program), bots, content_types, action_docs, problems, hints, notices }
 }
 
 /// The names of actions that are left out.

@@ -14,6 +14,7 @@ use oxc_parser::{ParseOptions, Parser};
 use oxc_semantic::{Scoping, SemanticBuilder};
 use oxc_span::{GetSpan, SourceType, Span};
 
+use super::action_doc::{ActionDoc, action_doc};
 use super::depth::too_deep;
 use super::names::{is_fixed, parameters};
 use crate::config::Problem;
@@ -28,6 +29,8 @@ pub(super) struct Parsed {
     pub(super) requires: Vec<String>,
     /// What it most likely does not mean.
     pub(super) warnings: Vec<Problem>,
+    /// Of an action, what it says of itself.
+    pub(super) doc: Option<ActionDoc>,
 }
 
 /// The wrapper that the file is read in, and its name: nothing that a script would call something.
@@ -89,7 +92,24 @@ fn parse_in(path: &str, source: &str, role: Role, prefix: &str) -> Result<Parsed
         return Err(refused);
     }
     let scoping = built.semantic.into_scoping();
-    Ok(read_off(path, source, role, function, &scoping, prefix))
+    let mut read = read_off(path, source, role, function, &scoping, prefix);
+    if role == Role::Action {
+        let first = function.body.as_ref().and_then(|body| body.statements.first());
+        let first = first.map_or(u32::MAX, |statement| statement.span().start);
+        let comments: Vec<(u32, &str)> = parsed
+            .program
+            .comments
+            .iter()
+            .filter(|comment| comment.is_block())
+            .filter_map(|comment| {
+                Some((comment.span.start, comment.content_span().source_text(&text).strip_prefix('*')?))
+            })
+            .collect();
+        let leads = comments.first().is_some_and(|(start, _)| *start < first);
+        let texts = comments.iter().map(|(_, text)| *text);
+        read.doc = Some(action_doc(texts, leads));
+    }
+    Ok(read)
 }
 
 fn refused_by<'a>(errors: impl Iterator<Item = &'a OxcDiagnostic>, place: impl Fn(usize) -> usize) -> Refused {
@@ -152,7 +172,7 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         }
     }
     let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared };
-    Parsed { shape, requires: reader.requires, warnings }
+    Parsed { shape, requires: reader.requires, warnings, doc: None }
 }
 
 /// Collects what is read by walking the whole file.

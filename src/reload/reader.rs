@@ -203,6 +203,7 @@ impl Reader {
             problems,
             notices: assembled.notices,
             flows,
+            action_docs: assembled.docs,
         }
     }
 }

@@ -26,6 +26,11 @@ impl Bot {
     pub(crate) fn info(&self) -> Option<&BotInfo> {
         self.workspace.bots.get(self.id.as_str())
     }
+
+    /// The workspace in which it was found.
+    pub(crate) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
 }
 
 /// The bot of a path, asked for by somebody with a token that is good for it. Routes that need one whether or not the bot is
