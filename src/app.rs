@@ -49,6 +49,8 @@ pub struct Options {
     pub watch: bool,
     /// How to start a script worker.
     pub worker: WorkerCommand,
+    /// How long typing may hold back replies at most, in milliseconds, over what the configuration says.
+    pub typing: Option<u64>,
     /// The time.
     pub clock: Clock,
 }
@@ -63,6 +65,7 @@ impl Options {
             production: false,
             watch: true,
             worker: WorkerCommand::current().unwrap_or_else(|_| WorkerCommand::of("nudge")),
+            typing: None,
             clock: Clock::system(),
         }
     }
@@ -98,6 +101,7 @@ impl App {
         let (listener, taken_port) = listen(&settings).await?;
         let address = listener.local_addr().context("the port that was opened has no address")?;
         settings.http.port = Some(address.port());
+        settings.dispatch.typing = options.typing.unwrap_or(settings.dispatch.typing);
         let settings = Arc::new(settings);
         let rules = Rules {
             recent_conversation: settings.http.recent_conversation_lifetime,

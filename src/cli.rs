@@ -1,7 +1,9 @@
 //! The command line: one file per command, one variant each.
 
 mod bench;
+mod chat;
 mod check;
+mod http;
 mod invoke;
 mod output;
 mod poisoned;
@@ -29,6 +31,7 @@ enum Command {
     RunServer(run_server::ServerArgs),
     Check(check::CheckArgs),
     Invoke(invoke::InvokeArgs),
+    Chat(chat::ChatArgs),
     Bench(bench::BenchArgs),
     Types(types::TypesArgs),
     Token(token::TokenArgs),
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::RunServer(args) => run_server::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(&args),
         Command::Invoke(args) => invoke::run(&args),
+        Command::Chat(args) => chat::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Types(args) => types::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
@@ -67,7 +71,7 @@ mod tests {
         CommandLine::command().debug_assert();
         let help = CommandLine::command().render_long_help().to_string();
         assert!(
-            ["run-server", "check", "invoke", "bench", "types", "token", "poisoned"]
+            ["run-server", "check", "invoke", "chat", "bench", "types", "token", "poisoned"]
                 .iter()
                 .all(|name| help.contains(name))
                 && !help.contains("worker"),

@@ -88,7 +88,9 @@ pub fn router(web: Web) -> Router {
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
     if !web.settings.production {
-        router = router.route("/api/v1/traces/{event}", get(status::trace));
+        router = router
+            .route("/api/v1/traces/{event}", get(status::trace))
+            .route("/api/v1/bots/{bot}/traces/{user}", get(status::traces_of_user));
     }
     let mut router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);
     let (production, cors) = (web.settings.production, web.settings.http.cors);

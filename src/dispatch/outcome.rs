@@ -88,10 +88,8 @@ impl Core {
                 }
             }
             Work::Event(job) => {
-                if !self.shared.settings.production {
-                    let trace = trace_of(job, flight.sent, processed.errors, None, processed.trace);
-                    self.shared.traces.push(trace);
-                }
+                let traced = !self.shared.settings.production;
+                let trace = traced.then(|| trace_of(job, flight.sent, processed.errors, None, processed.trace));
                 if processed.event.is_some() {
                     self.collectors.ended(job.event.id, processed.event);
                 }
@@ -102,6 +100,8 @@ impl Core {
                     ..Finishing::of(job, self.shared.timeouts.lifetimes(&job.event.key.bot))
                 };
                 self.shared.finish(finishing, processed.state);
+                // Whoever sees the trace finds the state among what the store was given before.
+                trace.into_iter().for_each(|trace| self.shared.traces.push(trace));
             }
         }
         if settles {
