@@ -236,7 +236,9 @@ fn the_reference_of_bp_is_made_from_the_table_of_members() {
 fn links_between_the_pages_lead_somewhere() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("CONTRIBUTING.md")];
-    pages.extend(fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let entries = |folder: &str| fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    pages.extend(entries("docs").chain(entries("examples")));
+    pages.extend(entries("examples").map(|example| example.join("README.md")).filter(|page| page.exists()));
     for page in pages.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
         let text = fs::read_to_string(page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
