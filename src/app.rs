@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::config::settings::DialogSettings;
 use crate::config::{self, Overrides, Problem, Settings};
-use crate::dispatch::{Dispatcher, LockedIn, WorkerCommand, public_address};
+use crate::dispatch::{Dispatcher, LockedIn, WorkerCommand};
 use crate::model::BotId;
 use crate::program::{HookKind, Program};
 use crate::reload::{self, Compiling, Reader, Watch, Workspace};
@@ -148,7 +148,7 @@ impl App {
 
     /// Where the server is reached from outside, such as `http://localhost:3000`.
     pub fn url(&self) -> String {
-        public_address(&self.settings)
+        config::public_address(&self.settings)
     }
 
     /// The usual port, if it was taken and another was opened.

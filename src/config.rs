@@ -1,6 +1,8 @@
 //! Checked configuration: what the server and the workers go by. Files are read by [`load()`].
 
+mod address;
 pub mod environment;
+pub mod external_auth;
 pub mod jsonc;
 pub mod keys;
 pub mod layout;
@@ -12,6 +14,8 @@ pub mod schema;
 pub mod settings;
 pub mod values;
 
+pub use address::{local_address, public_address};
+pub use external_auth::ExternalAuth;
 pub use load::{ConfigError, Overrides, load};
 pub use problem::Problem;
 pub use settings::*;

@@ -49,7 +49,6 @@ use crate::services::Services;
 use crate::store::{Lifetimes, Store, StoreError, StoredMessage};
 
 pub use admission::FullQueue;
-pub use hello::public_address;
 pub use process::WorkerCommand;
 pub use stats::Stats;
 pub use traces::Traces;

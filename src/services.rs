@@ -8,6 +8,7 @@ mod bots;
 mod call;
 mod dialog;
 mod experimental;
+mod external;
 mod http;
 mod kvs;
 mod path;
@@ -30,6 +31,7 @@ use crate::store::{Store, StoreError};
 
 use args::Args;
 use call::{Call, Outcome};
+use external::External;
 
 pub use tokens::{Claims, TokenError, Tokens};
 
@@ -111,6 +113,8 @@ struct Inner {
     /// For signatures; never leaves the server.
     secret: String,
     tokens: Tokens,
+    /// Tokens of another system, where they are verified.
+    external: Option<External>,
     /// Destinations by name in lower case.
     links: Mutex<HashMap<String, String>>,
     /// How many writes of a line are not committed yet. Reads in these lines wait for their turn.
@@ -149,6 +153,8 @@ const METHODS: &[Method] = &[
     Method { name: "bots.getBotById", reads: false, run: bots::by_id },
     Method { name: "http.createShortLink", reads: false, run: http::create_short_link },
     Method { name: "http.deleteShortLink", reads: false, run: http::delete_short_link },
+    Method { name: "http.getAxiosConfigForBot", reads: false, run: http::axios_config },
+    Method { name: "http.decodeExternalToken", reads: false, run: http::decode_external_token },
     Method { name: "config.getBotpressConfig", reads: false, run: bots::configuration },
     Method { name: "config.getModuleConfig", reads: false, run: bots::module },
     Method { name: "config.getModuleConfigForBot", reads: false, run: bots::module_for_bot },
@@ -169,6 +175,7 @@ impl Services {
             None => store.app_secret()?,
         };
         let tokens = Tokens::new(&secret, store.clock().clone());
+        let external = External::new(&settings.external_auth, store.clock().clone());
         Ok(Self(Arc::new(Inner {
             store,
             bots,
@@ -176,6 +183,7 @@ impl Services {
             root: OnceLock::new(),
             secret,
             tokens,
+            external,
             links: Mutex::default(),
             unsettled: Mutex::default(),
         })))
@@ -217,6 +225,11 @@ impl Services {
     /// The tokens of the application's secret.
     pub fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    /// What the token of another system says of a user, once it is verified: `event.credentials`.
+    pub fn credentials(&self, token: &str) -> Result<Box<RawValue>, TokenError> {
+        self.0.external.as_ref().ok_or(TokenError::Disabled)?.check(token)
     }
 
     /// Whether a method's answer may be long: as long as what is stored.

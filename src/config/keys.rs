@@ -1,5 +1,7 @@
 //! The keys of the configuration files: one row each, with what it may hold and where it goes.
 
+use serde_json::Value;
+
 use super::schema::{Key, Kind};
 use super::settings::{LockIn, Settings};
 use super::values::duration_of;
@@ -12,6 +14,27 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "appSecret", kind: Kind::Text, set: |s, v, _| s.app_secret = Some(v.text()) },
     // The older name; `load` lets the newer one win whatever the order in the file.
     Key { path: "jwtSecret", kind: Kind::Text, set: |s, v, _| s.app_secret = Some(v.text()) },
+    Key { path: "pro.externalAuth.enabled", kind: Kind::Flag, set: |s, v, _| s.external_auth.enabled = v.flag() },
+    Key {
+        path: "pro.externalAuth.audience",
+        kind: Kind::Text,
+        set: |s, v, _| s.external_auth.audience = Some(v.text()).filter(|audience| !audience.is_empty()),
+    },
+    Key {
+        path: "pro.externalAuth.issuer",
+        kind: Kind::TextOrTexts,
+        set: |s, _, written| s.external_auth.issuers = texts(written),
+    },
+    Key {
+        path: "pro.externalAuth.algorithms",
+        kind: Kind::Texts,
+        set: |s, _, written| s.external_auth.algorithms = texts(written),
+    },
+    Key {
+        path: "pro.externalAuth.publicKey",
+        kind: Kind::Text,
+        set: |s, v, _| s.external_auth.public_key = Some(v.text()).filter(|key| !key.is_empty()),
+    },
     Key { path: "httpServer.host", kind: Kind::Text, set: |s, v, _| s.http.host = v.text() },
     Key { path: "httpServer.port", kind: Kind::Whole(0, 65_535), set: |s, v, _| s.http.port = Some(v.whole()) },
     Key { path: "httpServer.bodyLimit", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.http.body_limit = v.whole() },
@@ -142,6 +165,12 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.logLines", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.log_lines = v.whole() },
     Key { path: "scripts.logLine", kind: Kind::Size(256, MB), set: |s, v, _| s.scripts.log_line = v.whole() },
 ];
+
+/// A text or an array of texts as a list; an empty text is none.
+fn texts(written: &Value) -> Vec<String> {
+    let items = written.as_array().map_or(std::slice::from_ref(written), Vec::as_slice);
+    items.iter().filter_map(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned).collect()
+}
 
 /// `config/channel-web.json`.
 pub const CHANNEL_WEB: &[Key<Settings>] = &[

@@ -27,6 +27,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// An array of texts.
     Texts,
+    /// A text, or an array of texts.
+    TextOrTexts,
     /// An object of durations of at least so many milliseconds, under names that are not ours to know.
     Durations(u64),
     /// An object that scripts may fill as they like.
@@ -116,7 +118,10 @@ pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
             _ => expected(),
         },
         (Kind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(Checked::Text(text.clone())),
-        (Kind::Texts, Value::Array(items)) if items.iter().all(Value::is_string) => Ok(Checked::Other),
+        (Kind::TextOrTexts, Value::String(_)) => Ok(Checked::Other),
+        (Kind::Texts | Kind::TextOrTexts, Value::Array(items)) if items.iter().all(Value::is_string) => {
+            Ok(Checked::Other)
+        }
         (Kind::Durations(min), Value::Object(items))
             if items.values().all(|item| item.is_null() || check(Kind::Duration(min), item).is_ok()) =>
         {
@@ -143,6 +148,7 @@ pub fn expectation(kind: Kind) -> String {
         }
         Kind::Choice(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "an array of texts".into(),
+        Kind::TextOrTexts => "a text or an array of texts".into(),
         Kind::Durations(_) => "an object of durations such as { \"email\": \"60d\" }".into(),
         Kind::Object => "an object".into(),
         Kind::Any => "any value".into(),

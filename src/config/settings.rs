@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::external_auth::ExternalAuth;
+
 /// Limits of scripts: they go to the workers as they are. Times are milliseconds, sizes bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -291,6 +293,8 @@ pub struct Settings {
     pub links_outside: bool,
     /// `--production`, `BP_PRODUCTION`: no stack traces, no traces, no start page.
     pub production: bool,
+    /// `pro.externalAuth`: tokens of another system that say who a user is.
+    pub external_auth: ExternalAuth,
     /// `appSecret`, `APP_SECRET`: secret for signatures and tokens; generated and stored if none is given.
     pub app_secret: Option<String>,
     /// The configuration file as it stands, for `bp.config.getBotpressConfig()` (secrets redacted before it crosses the wall).

@@ -3,6 +3,7 @@
 use serde_json::json as value;
 
 use super::*;
+use crate::config::{ExternalAuth, HttpSettings};
 use crate::store::testing::{Fixture, block_on};
 
 struct Bench {
@@ -25,6 +26,12 @@ impl Bench {
             .as_object()
             .unwrap()
             .clone(),
+            http: HttpSettings { external_url: Some("https://bots.example.org".into()), ..HttpSettings::default() },
+            external_auth: ExternalAuth {
+                enabled: true,
+                public_key: Some(include_str!("../../tests/keys/rsa.pub").into()),
+                ..ExternalAuth::default()
+            },
             ..Settings::default()
         };
         let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();
@@ -255,6 +262,60 @@ fn a_signature_is_hmac_sha256_in_hexadecimal() {
     let expected = "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";
     assert_eq!(bench.get("security.getMessageSignature", value!([message])), format!("\"{expected}\""));
     assert_eq!(bench.services.signature(message), expected);
+}
+
+#[test]
+fn what_would_make_a_token_is_not_signed() {
+    let bench = Bench::new();
+    let token = bench.services.tokens().make(None, None, 60_000).unwrap();
+    let (head, _) = token.rsplit_once('.').unwrap();
+    assert_eq!(
+        bench.call("security.getMessageSignature", value!([head])).unwrap_err(),
+        "bp.security.getMessageSignature: the head and the claims of a token are not signed"
+    );
+    for fine in ["a.b", "hello-ref", "eyJ", &head[..head.find('.').unwrap()]] {
+        assert!(bench.call("security.getMessageSignature", value!([fine])).is_ok(), "{fine}");
+    }
+}
+
+#[test]
+fn calls_of_the_server_to_itself_have_a_token_for_five_minutes_and_one_bot() {
+    let bench = Bench::new();
+    let config = bench.get("http.getAxiosConfigForBot", value!(["My-Bot"]));
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["baseURL"], "https://bots.example.org/api/v1/bots/my-bot");
+    let header = config["headers"]["Authorization"].as_str().unwrap();
+    let token = header.strip_prefix("Bearer ").unwrap();
+    let claims = bench.services.tokens().check(token).unwrap();
+    assert_eq!(claims.bot, BotId::parse("my-bot").ok());
+    bench.fixture.clock.advance(std::time::Duration::from_secs(298));
+    assert!(bench.services.tokens().check(token).is_ok());
+    bench.fixture.clock.advance(std::time::Duration::from_secs(2));
+    assert_eq!(bench.services.tokens().check(token), Err(TokenError::Expired));
+    let local = bench.get("http.getAxiosConfigForBot", value!(["other", { "localUrl": true }]));
+    assert!(local.starts_with(r#"{"baseURL":"http://localhost:3000/api/v1/bots/other","headers""#), "{local}");
+    assert!(bench.get("http.getAxiosConfigForBot", value!(["x", { "localUrl": null }])).contains("bots.example.org"));
+    assert_eq!(
+        bench.call("http.getAxiosConfigForBot", value!(["../x"])).unwrap_err(),
+        "bp.http.getAxiosConfigForBot: \"botId\" must be the id of a bot, got \"../x\""
+    );
+}
+
+#[test]
+fn the_token_of_another_system_is_decoded_where_that_is_switched_on() {
+    const TOKEN: &str = include_str!("../../tests/keys/rsa.jwt");
+    let bench = Bench::new();
+    let claims: serde_json::Value =
+        serde_json::from_str(&bench.get("http.decodeExternalToken", value!([TOKEN]))).unwrap();
+    assert_eq!((&claims["sub"], &claims["role"]), (&"ada".into(), &"admin".into()));
+    assert!(bench.call("http.decodeExternalToken", value!([format!("Bearer {TOKEN}")])).is_ok());
+    assert_eq!(
+        bench.call("http.decodeExternalToken", value!(["abc"])).unwrap_err(),
+        "bp.http.decodeExternalToken: the token is not good: it is no JSON web token with the claims that are needed"
+    );
+    let fixture = Fixture::new();
+    let services = Services::new(fixture.store.clone(), watch::channel(Arc::default()).1, Arc::default()).unwrap();
+    assert_eq!(services.credentials(TOKEN.trim()).unwrap_err(), TokenError::Disabled);
 }
 
 #[test]

@@ -39,15 +39,18 @@ pub enum TokenError {
     /// It was signed with another key, or changed since.
     #[error("its signature is wrong: it was signed with another secret or key")]
     Signature,
-    /// It says that it is for somebody else, or of somebody else.
-    #[error("its audience or issuer is not the expected one")]
+    /// It says that it is for somebody else, or of somebody else; or does not say it where it must.
+    #[error("it is not for this bot, or not of the issuer or for the audience that is expected")]
     Audience,
     /// Its time is over.
-    #[error("it has expired; `nudge token` makes a new one")]
+    #[error("it has expired")]
     Expired,
     /// Its time has not begun.
     #[error("it is not valid yet; compare the clocks")]
     TooEarly,
+    /// It is of another system, and those are not verified here.
+    #[error("this server verifies no tokens of other systems (`pro.externalAuth.enabled`)")]
+    Disabled,
 }
 
 impl From<jsonwebtoken::errors::Error> for TokenError {
@@ -55,7 +58,9 @@ impl From<jsonwebtoken::errors::Error> for TokenError {
         match error.kind() {
             ErrorKind::InvalidAlgorithm => Self::Algorithm,
             ErrorKind::InvalidSignature => Self::Signature,
-            ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer => Self::Audience,
+            ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer | ErrorKind::MissingRequiredClaim(_) => {
+                Self::Audience
+            }
             _ => Self::Malformed,
         }
     }
@@ -103,6 +108,11 @@ impl Tokens {
         check_times(&claims, self.clock.now())?;
         serde_json::from_str(claims.get()).map_err(|_| TokenError::Malformed)
     }
+}
+
+/// Whether a signature of the message would make a token of it.
+pub(super) fn is_head_of_token(message: &str) -> bool {
+    jsonwebtoken::decode_header(format!("{message}.")).is_ok()
 }
 
 /// A token that begins to be good this much later than now, in seconds, is taken: the clocks of two machines differ.

@@ -102,7 +102,7 @@ fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) ->
         payload,
         preview: None,
         nlu: None,
-        credentials: None,
+        credentials: visitor.credentials,
         suggestions: None,
     }
 }

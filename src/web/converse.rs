@@ -67,7 +67,7 @@ async fn converse(
         payload: message.payload,
         preview: None,
         nlu: message.nlu,
-        credentials: None,
+        credentials: visitor.credentials,
         suggestions: None,
     };
     let conversed = web.dispatcher.converse(draft, !parts.is_empty()).await.map_err(refused)?;

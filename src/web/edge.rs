@@ -7,6 +7,8 @@ use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+use serde_json::value::RawValue;
+
 use crate::model::{BotId, UserId};
 use crate::reload::{BotInfo, Workspace};
 use crate::services::{Claims, TokenError};
@@ -50,6 +52,8 @@ pub(crate) struct Visitor {
     pub(crate) user: UserId,
     /// `:conversationId`, where the path has one.
     pub(crate) conversation: Option<String>,
+    /// `event.credentials`: what another system says of the user.
+    pub(crate) credentials: Option<Box<RawValue>>,
 }
 
 impl FromRequestParts<Web> for Bot {
@@ -80,7 +84,8 @@ impl FromRequestParts<Web> for Visitor {
         let bot = bot(&params, parts, web)?.id;
         let user = UserId::parse(param(&params, "user")).map_err(|_| user_id_error())?;
         let conversation = params.iter().find(|(name, _)| *name == "conversation").map(|(_, text)| text.to_owned());
-        Ok(Self { bot, user, conversation })
+        let credentials = credentials(parts, web)?;
+        Ok(Self { bot, user, conversation, credentials })
     }
 }
 
@@ -109,34 +114,47 @@ fn bot(params: &RawPathParams, parts: &Parts, web: &Web) -> Result<Bot, HttpErro
     Ok(Bot { id, workspace })
 }
 
+/// The header with the token of another system.
+const EXTERNAL: HeaderName = HeaderName::from_static("x-bp-externalauth");
+
 /// Longest piece of a header that is said back to the caller, in characters.
 const SAID_BACK: usize = 50;
 
 /// Checks the bearer token of the `Authorization` header, the only place where one is looked for: what stands in a query
 /// string ends up in logs and histories.
 fn authorize(parts: &Parts, web: &Web, bot: &BotId) -> Result<Claims, HttpError> {
-    let claims = web.services.tokens().check(&bearer(parts, &AUTHORIZATION)?).map_err(HttpError::InvalidToken)?;
+    let token = bearer(parts, &AUTHORIZATION).map_err(|why| HttpError::Unauthorized(why.into()))?;
+    let claims = web.services.tokens().check(&token).map_err(HttpError::InvalidToken)?;
     if claims.bot.as_ref().is_some_and(|only| only != bot) {
         return Err(HttpError::InvalidToken(TokenError::Audience));
     }
     Ok(claims)
 }
 
+/// Who the user is by the word of another system, if the caller brings it.
+fn credentials(parts: &Parts, web: &Web) -> Result<Option<Box<RawValue>>, HttpError> {
+    if !parts.headers.contains_key(&EXTERNAL) {
+        return Ok(None);
+    }
+    let token = bearer(parts, &EXTERNAL).map_err(|why| HttpError::ExternalToken(why.into()))?;
+    let claims = web.services.credentials(&token).map_err(|why| HttpError::ExternalToken(why.to_string().into()))?;
+    Ok(Some(claims))
+}
+
 /// The token of a header `Bearer <token>`. Two such headers are as good as none: which of them counts?
-fn bearer(parts: &Parts, name: &HeaderName) -> Result<String, HttpError> {
+fn bearer(parts: &Parts, name: &HeaderName) -> Result<String, String> {
     let mut values = parts.headers.get_all(name).iter();
-    let refused = |message: String| Err(HttpError::Unauthorized(message.into()));
     let (Some(header), None) = (values.next(), values.next()) else {
         let missing = !parts.headers.contains_key(name);
-        return refused(format!("Authorization header is {}", if missing { "missing" } else { "there twice" }));
+        return Err(if missing { "Authorization header is missing" } else { "The header is there twice" }.into());
     };
     let header = String::from_utf8_lossy(header.as_bytes());
     let (scheme, token) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return refused(format!("Unknown scheme \"{}\"", scheme.chars().take(SAID_BACK).collect::<String>()));
+        return Err(format!("Unknown scheme \"{}\"", scheme.chars().take(SAID_BACK).collect::<String>()));
     }
     match token.trim() {
-        "" => refused("Authentication token is missing".into()),
+        "" => Err("Authentication token is missing".into()),
         token => Ok(token.to_owned()),
     }
 }

@@ -50,6 +50,9 @@ pub(crate) enum HttpError {
     /// A token that is not good. 401 `BP_0041`; why, callers see in development only.
     #[error("Unauthorized: Invalid authentication token")]
     InvalidToken(TokenError),
+    /// A token of another system that is not good. 401 `BP_0401`.
+    #[error("Invalid external token: {0}")]
+    ExternalToken(Cow<'static, str>),
     /// There is no such thing. 404 `BP_0044`.
     #[error("Not Found: {0}")]
     NotFound(String),
@@ -106,7 +109,7 @@ impl HttpError {
         match self {
             Self::Plain(status, _) | Self::Unexpected { status, .. } => *status,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::InvalidToken(_) | Self::ExternalToken(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) | Self::Page(_) => StatusCode::NOT_FOUND,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -135,6 +138,7 @@ impl IntoResponse for HttpError {
                 response.extensions_mut().insert(Detail(why.to_string()));
                 response
             }
+            Self::ExternalToken(_) => json(status, "BP_0401", "InvalidExternalToken", &message),
             Self::NotFound(_) => json(status, "BP_0044", "NotFoundError", &message),
             Self::Unavailable { .. } => json(status, "BP_0053", "ServiceUnavailableError", &message),
         };

@@ -134,6 +134,12 @@ interface User {
   otherChannels: any[]
 }
 
+/** What `bp.http.getAxiosConfigForBot` gives. */
+interface AxiosConfig {
+  baseURL: string
+  headers: { Authorization: string }
+}
+
 /** A row of `bp.users.getAllUsers`. */
 interface UserRow {
   channel: string
@@ -379,6 +385,10 @@ interface BpHttp {
   createShortLink(name: string, destination: string, params?: { [name: string]: any }): Promise<void>
   /** Removes `/s/<name>`. */
   deleteShortLink(name: string): Promise<void>
+  /** What axios needs to call a bot's routes on this server, with a token for five minutes. */
+  getAxiosConfigForBot(botId: string, options?: { localUrl?: boolean }): Promise<AxiosConfig>
+  /** What a token of another system says, verified as `pro.externalAuth` asks. Rejects one that is not good. */
+  decodeExternalToken(token: string): Promise<{ [key: string]: any }>
 }
 
 interface BpSecurity {
