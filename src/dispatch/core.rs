@@ -23,7 +23,7 @@ use super::watch::Watch;
 use super::work::{Flight, Job, Work};
 use super::{AcceptError, ConverseError, DispatchError, LockedIn, Shared};
 use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, StateSnapshot};
-use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, event_work};
+use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HEADER_BYTES, HookWork, event_work};
 use crate::store::StoreError;
 
 pub(super) use super::work::HookRun;
@@ -286,6 +286,16 @@ impl Core {
                 self.flight(worker, dispatch)?.count_bytes(bytes, frame).map_err(|why| (Some(dispatch), why))?;
                 self.effect(dispatch, number, effect, loan).map_err(|why| (Some(dispatch), why))
             }
+            Message::Acting { dispatch, begins } => {
+                let frame = self.shared.settings.scripts.frame;
+                let flight = self.flight(worker, dispatch)?;
+                flight.count_bytes(HEADER_BYTES, frame).map_err(|why| (Some(dispatch), why))?;
+                if let Work::Event(Job { event, .. }) = &flight.work {
+                    let event = event.id;
+                    self.collectors.acts(event, begins);
+                }
+                Ok(())
+            }
             Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),
             Message::Log { dispatch, line } => {
                 let limit = self.shared.settings.scripts.log_lines.saturating_add(100);
@@ -401,10 +411,10 @@ impl Core {
         let kind = if job.event.timeout { DispatchKind::Timeout } else { DispatchKind::Event };
         DispatchHead::write(program.version, kind, job.event.key.bot.as_str(), &mut body);
         event_work(&text, &state, &mut body);
-        if self.collectors.wants_event(job.event.id) {
+        if let Some(members) = self.collectors.begins(job.event.id) {
             // Into the object that `event_work` has closed.
             body.truncate(body.len() - 1);
-            body.put_slice(b",\"wantEvent\":true}");
+            body.put_slice(members);
         }
         job.runs += 1;
         count(&self.shared.counters.dispatched);

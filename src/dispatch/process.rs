@@ -96,6 +96,11 @@ pub(super) enum Message {
     Compiling(u32),
     Compiled(Compiled),
     Beat(Beat),
+    /// An action of an event begins, or has ended.
+    Acting {
+        dispatch: u64,
+        begins: bool,
+    },
     Request {
         dispatch: u64,
         number: u32,
@@ -275,6 +280,7 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
         FrameKind::Effect => {
             Message::Effect { dispatch, number, effect: effect(&body)?, loan: credit.lend(body.len()) }
         }
+        FrameKind::Acting => Message::Acting { dispatch, begins: number != 0 },
         FrameKind::Log => Message::Log { dispatch, line: json(kind, &body)? },
         FrameKind::Processed => {
             let loan = credit.lend(body.len());

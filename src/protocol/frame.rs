@@ -43,10 +43,12 @@ pub enum FrameKind {
     /// The worker begins with a file of the candidate it compiles, so that it is known which one it was at if it dies:
     /// number = the script's index.
     Compiling = 40,
+    /// An action of the event begins (number 1) or has ended (number 0): said only where a caller waits for its replies.
+    Acting = 41,
 }
 
 impl FrameKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Hello,
         Self::Program,
         Self::Compile,
@@ -63,6 +65,7 @@ impl FrameKind {
         Self::Processed,
         Self::Settled,
         Self::Compiling,
+        Self::Acting,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
