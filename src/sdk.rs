@@ -61,7 +61,7 @@ pub const ACTION_ARGUMENTS: &[(&str, &str)] = &[
     ("session", "EventState['session']"),
     ("args", "{ [name: string]: any }"),
     ("bot", "EventState['bot']"),
-    ("workflow", "object"),
+    ("workflow", "any"),
 ];
 
 /// All members, namespace by namespace. `bp.version`, `bp.IO`, `bp.LoggerLevel`, `bp.LogLevel` and `bp.NodeActionType` stand beside them.

@@ -557,4 +557,4 @@ declare const args: { [name: string]: any }
 declare const bot: EventState['bot']
 
 /** In actions. */
-declare const workflow: object
+declare const workflow: any
