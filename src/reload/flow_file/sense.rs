@@ -146,12 +146,18 @@ impl<'a> Looking<'a> {
 
     fn timeout(&mut self, of: Spot<'_>) {
         let Some(spot) = of.member("timeoutNode") else { return };
-        let Some(name) = spot.text().filter(|name| !name.is_empty() && !self.flow.nodes.contains_key(*name)) else {
-            return;
+        let Some(text) = spot.text() else { return };
+        let (why, help) = match Destination::parse(text) {
+            Destination::Unconnected => return,
+            Destination::Node(name) if self.flow.nodes.contains_key(name) => return,
+            Destination::Node(name) => ("but the flow has no such node", self.near(name)),
+            Destination::Flow { flow, node } => {
+                return self.uses(spot.at(), What::Flow(flow.to_owned(), node.map(ToOwned::to_owned)));
+            }
+            Destination::End | Destination::Return { .. } => ("which is neither a node nor a flow", None),
         };
-        let message =
-            format!("{} goes to {name:?} when the session times out, but the flow has no such node", self.who);
-        self.problem(spot.at(), &message, self.near(name));
+        let message = format!("{} goes to {text:?} when the session times out, {why}", self.who);
+        self.problem(spot.at(), &message, help);
     }
 
     fn instructions(&mut self, of: Spot<'a>, key: &str) {
@@ -198,8 +204,7 @@ impl<'a> Looking<'a> {
             {
                 let offset = text.len() - text.trim_start().len() + offset;
                 let message = format!("{}: the condition is no JavaScript expression: {reason}", self.who);
-                let help = script.ends_with(';').then(|| "leave the semicolon away".to_owned());
-                self.problem(spot.within(self.text, offset), &message, help);
+                self.problem(spot.within(self.text, offset), &message, None);
             }
             match transition.member("node") {
                 None => unconnected = Some(unconnected.map_or((transition.at(), 1), |(at, count)| (at, count + 1))),

@@ -231,6 +231,7 @@ fn what_cannot_be_meant_is_named_with_node_and_place_and_the_flow_is_in_service(
       "next": [
         { "condition": "temp.x = = 1", "node": "late" },
         { "condition": " user.a.b; ", "node": "END" },
+        { "condition": " user.a, b c; ", "node": "END" },
         { "condition": "a == \"b", "node": "entyr" },
         { "condition": "lastNode=whoever", "node": "#" },
         { "condition": "temp.x <= undefined", "node": "entry" }
@@ -238,40 +239,41 @@ fn what_cannot_be_meant_is_named_with_node_and_place_and_the_flow_is_in_service(
     },
     { "name": "late" },
     { "name": "late", "type": "skill-call" },
-    { "name": "empty", "type": "skill-call", "flow": "" }
+    { "name": "empty", "type": "skill-call", "flow": "", "timeoutNode": "#" },
+    { "name": "elsewhere", "timeoutNode": "none.flow.json#x" }
   ]
 }"##;
     check_sense(
         text,
-        expect![[r#"
-        bots/b/flows/main.flow.json:3:18: error: the flow goes to "lat" when the session times out, but the flow has no such node
-        help: did you mean "late"?
-        bots/b/flows/main.flow.json:5:20: error: "catchAll": `say` needs an element or a content type, as in `say #!builtin_text-abc123` or `say #builtin_text {"text": "Hi"}`
-        bots/b/flows/main.flow.json:6:47: error: "catchAll": the condition is no JavaScript expression: it ends where more is expected
-        bots/b/flows/main.flow.json:6:58: error: "catchAll" leads to "nowhere", but the flow has no such node
-        help: add the node, or lead to the start of another flow with "nowhere.flow.json"
-        bots/b/flows/main.flow.json:11:20: error: node "entry": the instruction is empty
-        help: write an instruction, or remove the empty one
-        bots/b/flows/main.flow.json:11:23: error: node "entry": the arguments are not valid JSON: expected value
-        bots/b/flows/main.flow.json:11:58: error: node "entry": the arguments must be a JSON object, as in {"name": "value"}
-        bots/b/flows/main.flow.json:11:90: error: node "entry": the arguments are not valid JSON: key must be a string
-        bots/b/flows/main.flow.json:11:109: error: node "entry": the arguments are not valid JSON: trailing characters
-        bots/b/flows/main.flow.json:13:34: error: node "entry": the condition is no JavaScript expression: unexpected token
-        bots/b/flows/main.flow.json:14:34: error: node "entry": the condition is no JavaScript expression: unexpected token
-        help: leave the semicolon away
-        bots/b/flows/main.flow.json:15:24: error: node "entry": the condition is no JavaScript expression: unterminated string
-        bots/b/flows/main.flow.json:15:44: error: node "entry" leads to "entyr", but the flow has no such node
-        help: add the node, or lead to the start of another flow with "entyr.flow.json"
-        bots/b/flows/main.flow.json:10:39: error: node "entry" goes to "gone" when the session times out, but the flow has no such node
-        bots/b/flows/main.flow.json:21:15: error: a second node is called "late": transitions lead to the first one
-        help: give one of the two another name
-        bots/b/flows/main.flow.json:21:15: error: node "late" enters no flow: it is a skill-call without "flow"
-        help: name the flow that it enters, such as "flow": "skills/choice-1b8623.flow.json"
-        bots/b/flows/main.flow.json:22:15: error: node "empty" enters no flow: it is a skill-call without "flow"
-        help: name the flow that it enters, such as "flow": "skills/choice-1b8623.flow.json""#]],
+        expect![[r##"
+            bots/b/flows/main.flow.json:3:18: error: the flow goes to "lat" when the session times out, but the flow has no such node
+            help: did you mean "late"?
+            bots/b/flows/main.flow.json:5:20: error: "catchAll": `say` needs an element or a content type, as in `say #!builtin_text-abc123` or `say #builtin_text {"text": "Hi"}`
+            bots/b/flows/main.flow.json:6:47: error: "catchAll": the condition is no JavaScript expression: it ends where more is expected
+            bots/b/flows/main.flow.json:6:58: error: "catchAll" leads to "nowhere", but the flow has no such node
+            help: add the node, or lead to the start of another flow with "nowhere.flow.json"
+            bots/b/flows/main.flow.json:11:20: error: node "entry": the instruction is empty
+            help: write an instruction, or remove the empty one
+            bots/b/flows/main.flow.json:11:23: error: node "entry": the arguments are not valid JSON: expected value
+            bots/b/flows/main.flow.json:11:58: error: node "entry": the arguments must be a JSON object, as in {"name": "value"}
+            bots/b/flows/main.flow.json:11:90: error: node "entry": the arguments are not valid JSON: key must be a string
+            bots/b/flows/main.flow.json:11:109: error: node "entry": the arguments are not valid JSON: trailing characters
+            bots/b/flows/main.flow.json:13:34: error: node "entry": the condition is no JavaScript expression: unexpected token
+            bots/b/flows/main.flow.json:15:36: error: node "entry": the condition is no JavaScript expression: unexpected token
+            bots/b/flows/main.flow.json:16:24: error: node "entry": the condition is no JavaScript expression: unterminated string
+            bots/b/flows/main.flow.json:16:44: error: node "entry" leads to "entyr", but the flow has no such node
+            help: add the node, or lead to the start of another flow with "entyr.flow.json"
+            bots/b/flows/main.flow.json:10:39: error: node "entry" goes to "gone" when the session times out, but the flow has no such node
+            bots/b/flows/main.flow.json:22:15: error: a second node is called "late": transitions lead to the first one
+            help: give one of the two another name
+            bots/b/flows/main.flow.json:22:15: error: node "late" enters no flow: it is a skill-call without "flow"
+            help: name the flow that it enters, such as "flow": "skills/choice-1b8623.flow.json"
+            bots/b/flows/main.flow.json:23:73: error: node "empty" goes to "#" when the session times out, which is neither a node nor a flow
+            bots/b/flows/main.flow.json:23:15: error: node "empty" enters no flow: it is a skill-call without "flow"
+            help: name the flow that it enters, such as "flow": "skills/choice-1b8623.flow.json""##]],
     );
     let (file, _) = read(text);
-    assert_eq!(file.flow.nodes.len(), 3);
+    assert_eq!(file.flow.nodes.len(), 4);
     assert_eq!(file.flow.nodes["late"].skill, None, "the first of two nodes counts");
     assert_eq!(file.flow.nodes["empty"].skill.as_deref(), Some(""));
 }

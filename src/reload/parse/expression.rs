@@ -1,4 +1,5 @@
-//! Whether a text is a JavaScript expression: the conditions of transitions.
+//! Whether a text is a JavaScript expression, as conditions of transitions are. Semicolons at its end are left away, here and
+//! where it is run.
 
 use oxc_allocator::Allocator;
 use oxc_parser::Parser;
@@ -9,15 +10,16 @@ use crate::reload::depth::too_deep;
 
 /// Refuses what is no expression, with the byte offset and the reason.
 pub(in crate::reload) fn refuse_expression(source: &str) -> Result<(), (usize, String)> {
+    let source = source.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
     if let Some(offset) = too_deep(source) {
         return Err((offset, "nested too deeply to be read".to_owned()));
     }
     let allocator = Allocator::default();
     let Err(errors) = Parser::new(&allocator, source, SourceType::script()).parse_expression() else { return Ok(()) };
-    let refused = refused_by(errors.errors(), |offset| offset.min(source.trim_end().len()));
+    let refused = refused_by(errors.errors(), |offset| offset.min(source.len()));
     let (offset, message) = refused.into_iter().next().unwrap_or((0, "it cannot be read".to_owned()));
     let message = match super::in_words(&message, "its end") {
-        message if message == "unexpected token" && offset >= source.trim_end().len() => {
+        message if message == "unexpected token" && offset >= source.len() => {
             "it ends where more is expected".to_owned()
         }
         message => message,
@@ -42,11 +44,12 @@ mod tests {
             "/x/.test(event.preview) // why",
             "await",
             "x = 1",
+            "user.a;",
         ] {
             assert_eq!(refuse_expression(fine), Ok(()), "{fine}");
         }
         let bad =
-            ["a b", "a;", "if (a) b", "return a", "a ==", "(a", "a)", "'a", "a === ", "", "const a = 1", "a //\n b"];
+            ["a b", "a; b", "if (a) b", "return a", "a ==", "(a", "a)", "'a", "a === ", "", "const a = 1", "a //\n b"];
         let said: Vec<String> = bad
             .iter()
             .map(|text| {
@@ -56,7 +59,7 @@ mod tests {
             .collect();
         expect![[r#"
             "a b" 2: unexpected token
-            "a;" 1: unexpected token
+            "a; b" 1: unexpected token
             "if (a) b" 0: unexpected token
             "return a" 0: unexpected token
             "a ==" 4: it ends where more is expected
