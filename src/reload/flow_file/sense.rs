@@ -183,7 +183,8 @@ impl<'a> Looking<'a> {
         {
             // Lines and columns of its own would be taken for those of the file.
             let said = error.to_string();
-            let said = said.split(" at line ").next().unwrap_or_default();
+            let said =
+                said.split(" at line ").next().unwrap_or_default().replace("EOF while parsing", "it ends within");
             reason = format!("the arguments are not valid JSON: {said}");
             offset = if error.line() == 1 { start + error.column().saturating_sub(1) } else { start };
         }
