@@ -179,7 +179,7 @@ impl App {
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
         let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
         let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
-        web::serve(listener, web::router(web), &settings.http, stopped).await;
+        web::serve(listener, web::router(web), &settings, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();

@@ -1,6 +1,7 @@
 //! Checked configuration: what the server and the workers go by. Files are read by [`load()`].
 
 pub mod environment;
+pub mod hosts;
 pub mod jsonc;
 pub mod keys;
 pub mod layout;
@@ -12,6 +13,7 @@ pub mod schema;
 pub mod settings;
 pub mod values;
 
+pub use hosts::HostPattern;
 pub use load::{ConfigError, Overrides, load};
 pub use problem::Problem;
 pub use settings::*;

@@ -58,6 +58,7 @@ fn type_of(kind: Kind) -> String {
         Kind::Size(min, max) => format!("size, {} to {}", size(min), size(max)),
         Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "array of texts".into(),
+        Kind::Hosts => "array of hosts".into(),
         Kind::Object => "object".into(),
         Kind::Any => "anything".into(),
     }
@@ -74,6 +75,7 @@ fn other_value(kind: Kind) -> Value {
         Kind::Duration(min) => (min + 7).into(),
         Kind::Choice(words) => words[words.len() - 1].into(),
         Kind::Texts => json!(["x"]),
+        Kind::Hosts => json!(["x.example"]),
         Kind::Object => json!({}),
         Kind::Any => json!(1),
     }
@@ -107,6 +109,7 @@ fn every_key_of_the_configuration_is_documented_with_its_type_and_default() {
     let none: BTreeMap<&str, bool> = [
         ("appSecret", default.app_secret.is_none()),
         ("jwtSecret", default.app_secret.is_none()),
+        ("fetch.allow", default.fetch.allow.is_none()),
         ("httpServer.port", default.http.port.is_none()),
         ("httpServer.externalUrl", default.http.external_url.is_none()),
         ("dialog.error.contentType", default.dialog.error_content_type.is_none()),

@@ -341,11 +341,14 @@ fn of_a_flow_that_cannot_be_used_the_last_good_version_stays_and_the_other_flows
     write(root.path(), other, &of("two"));
     let candidate = reader.read(&settings);
     assert_eq!(starts(&candidate), expect("one", "two"));
-    check_problems(&candidate, expect![[r#"
+    check_problems(
+        &candidate,
+        expect![[r#"
         bots/b/flows/main.flow.json:1:16: error: not valid JSON: expected value after colon in object property
         > 1 | { "startNode":
             |                ^
-        help: the last good version stays in service until this is fixed"#]]);
+        help: the last good version stays in service until this is fixed"#]],
+    );
     write(root.path(), main, &of("two"));
     let candidate = reader.read(&settings);
     assert_eq!(starts(&candidate), expect("two", "two"));
