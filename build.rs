@@ -38,8 +38,7 @@ fn run() -> Result<()> {
     for manifest in MANIFESTS {
         println!("cargo::rerun-if-changed={manifest}");
     }
-    // A folder that does not exist would make every build run this script again.
-    for folder in BUILTIN_FOLDERS.iter().filter(|folder| root.join(folder).is_dir()) {
+    for folder in BUILTIN_FOLDERS {
         println!("cargo::rerun-if-changed={folder}");
     }
     let work = out.join("npm-work");
@@ -109,7 +108,7 @@ fn file_stem(name: &str) -> String {
 /// The text of `builtins.rs`.
 fn list_builtins(root: &Path) -> Result<String> {
     let mut files = Vec::new();
-    for folder in BUILTIN_FOLDERS.iter().filter(|folder| root.join(folder).is_dir()) {
+    for folder in BUILTIN_FOLDERS {
         walk(&root.join(folder), folder, &mut files)?;
     }
     files.sort();

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nudge::clock::Clock;
 use nudge::model::{BotId, ConversationKey, EventDraft, SessionKey, UserId};
-use nudge::store::{OutgoingMessage, Place, Store};
+use nudge::store::{Lifetimes, OutgoingMessage, Place, Store};
 use serde_json::value::RawValue;
 
 /// Events under way at a time.
@@ -72,7 +72,7 @@ fn events(world: &Arc<World>) {
             let store = world_then.store.clone();
             world_then.store.reply(event.id, 0, out, move |reply| {
                 black_box(reply.unwrap());
-                store.finish(event.id, session, None, move |finished| {
+                store.finish(event.id, session, None, Lifetimes::default(), move |finished| {
                     finished.unwrap();
                     let _ = sender.send(());
                 });

@@ -47,6 +47,7 @@ fn hello() -> Hello {
         trace: false,
         minimum_confidence: 0.3,
         repeat_window_ms: 20_000,
+        max_transitions: 100,
     }
 }
 

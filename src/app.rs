@@ -1,7 +1,7 @@
 //! The composition root: settings, store, workers, workspace and HTTP, put together in the order in which they need each
 //! other, and taken down in the opposite one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::config::settings::DialogSettings;
 use crate::config::{self, Overrides, Problem, Settings};
-use crate::dispatch::{Dispatcher, LockedIn, WorkerCommand, public_address};
+use crate::dispatch::{Dispatcher, LockedIn, WorkerCommand};
 use crate::model::BotId;
 use crate::program::{HookKind, Program};
 use crate::reload::{self, Compiling, Reader, Watch, Workspace};
 use crate::services::{BotDirectory, BotEntry, Services};
-use crate::store::{Lifetimes, Store};
+use crate::store::{Lifetimes, Rules, Store};
 use crate::web::{self, Web};
 
 /// The port when none is asked for; then the next free one.
@@ -28,6 +29,8 @@ const PORT: u16 = 3_000;
 const PORTS: u16 = 100;
 /// How long the hooks of mounting may hold up the start; after that they go on beside it.
 const MOUNTING: Duration = Duration::from_secs(2);
+/// Most problems of the files that are said at once: a bot that was moved here may have hundreds.
+const PROBLEMS: usize = 30;
 /// How long events that run may take to finish when the server stops.
 const FINISHING: Duration = Duration::from_secs(5);
 
@@ -46,6 +49,8 @@ pub struct Options {
     pub watch: bool,
     /// How to start a script worker.
     pub worker: WorkerCommand,
+    /// How long typing may hold back replies at most, in milliseconds, over what the configuration says.
+    pub typing: Option<u64>,
     /// The time.
     pub clock: Clock,
 }
@@ -60,6 +65,7 @@ impl Options {
             production: false,
             watch: true,
             worker: WorkerCommand::current().unwrap_or_else(|_| WorkerCommand::of("nudge")),
+            typing: None,
             clock: Clock::system(),
         }
     }
@@ -95,12 +101,13 @@ impl App {
         let (listener, taken_port) = listen(&settings).await?;
         let address = listener.local_addr().context("the port that was opened has no address")?;
         settings.http.port = Some(address.port());
+        settings.dispatch.typing = options.typing.unwrap_or(settings.dispatch.typing);
         let settings = Arc::new(settings);
-        let lifetimes = Lifetimes {
-            session: settings.dialog.session_timeout_interval,
+        let rules = Rules {
             recent_conversation: settings.http.recent_conversation_lifetime,
+            retention: settings.retention.policies.clone(),
         };
-        let store = Store::open_with(&root.join("data.db"), options.clock.clone(), lifetimes)?;
+        let store = Store::open_with(&root.join("data.db"), options.clock.clone(), rules)?;
         let (directory, bots) = watch::channel(Arc::default());
         let services = Services::new(store.clone(), bots, Arc::clone(&settings))?;
         services.serve_workspace(&root);
@@ -109,8 +116,13 @@ impl App {
             Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
         let locked_in = dispatcher.ready().await?;
         let (reader, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
-        let mounted =
-            Mounted { dispatcher: dispatcher.clone(), directory, bots: BTreeSet::new(), said: BTreeSet::new() };
+        let mounted = Mounted {
+            dispatcher: dispatcher.clone(),
+            dialog: settings.dialog.clone(),
+            directory,
+            bots: BTreeSet::new(),
+            said: BTreeSet::new(),
+        };
         let (mounted, mounting) = mounted.first(Arc::clone(&workspace)).await?;
         let (watch, workspace) = if options.watch {
             let watch = reload::watch(reader, Arc::clone(&settings), workspace, compiling(&dispatcher))?;
@@ -140,7 +152,7 @@ impl App {
 
     /// Where the server is reached from outside, such as `http://localhost:3000`.
     pub fn url(&self) -> String {
-        public_address(&self.settings)
+        config::public_address(&self.settings)
     }
 
     /// The usual port, if it was taken and another was opened.
@@ -177,13 +189,14 @@ impl App {
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
-        let (store, every) = (web.store.clone(), Duration::from_millis(settings.dialog.janitor_interval));
-        let forgetting = tokio::spawn(async move { store.keep_forgetting(every).await });
+        let janitors = janitors(&settings, &web.store, &dispatcher);
         web::serve(listener, web::router(web), &settings, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
-        forgetting.abort();
+        for janitor in janitors {
+            janitor.abort();
+        }
         dispatcher.stop(FINISHING).await;
         Ok(())
     }
@@ -228,6 +241,18 @@ async fn listen(settings: &Settings) -> anyhow::Result<(TcpListener, Option<u16>
         }
     }
     bail!("the ports from {first} to {last} are all taken; choose another with --port")
+}
+
+/// What is done on the clock for as long as the server runs.
+fn janitors(settings: &Settings, store: &Store, dispatcher: &Dispatcher) -> [JoinHandle<()>; 3] {
+    let every = Duration::from_millis(settings.dialog.janitor_interval);
+    let of_attributes = Duration::from_millis(settings.retention.janitor_interval);
+    let (sessions, attributes, dispatcher) = (store.clone(), store.clone(), dispatcher.clone());
+    [
+        tokio::spawn(async move { sessions.keep_forgetting(every).await }),
+        tokio::spawn(async move { attributes.keep_forgetting_attributes(of_attributes).await }),
+        tokio::spawn(async move { dispatcher.keep_timing_out(every).await }),
+    ]
 }
 
 /// Reads and compiles the workspace; the reader can look at it again.
@@ -297,6 +322,8 @@ fn report<'p>(problems: impl IntoIterator<Item = &'p Problem>) {
 #[derive(Debug)]
 struct Mounted {
     dispatcher: Dispatcher,
+    /// For bots that say nothing of their own.
+    dialog: DialogSettings,
     /// What services tell scripts of bots.
     directory: watch::Sender<Arc<BotDirectory>>,
     bots: BTreeSet<BotId>,
@@ -345,16 +372,28 @@ impl Mounted {
     fn serve(&mut self, workspace: &Arc<Workspace>) -> anyhow::Result<()> {
         // What is wrong is said once, when it is new.
         let new = |problem: &&Problem| !self.said.contains(&problem.to_string());
-        report(workspace.problems.iter().filter(new));
+        let (errors, warnings): (Vec<&Problem>, Vec<&Problem>) =
+            workspace.problems.iter().filter(new).partition(|problem| problem.fatal);
+        let more = (errors.len() + warnings.len()).saturating_sub(PROBLEMS);
+        report(errors.into_iter().chain(warnings).take(PROBLEMS));
+        if more > 0 {
+            tracing::warn!("{more} more problems in the workspace's files; `nudge check` names them all");
+        }
         for notice in workspace.notices.iter().filter(|notice| !self.said.contains(*notice)) {
             tracing::info!("{notice}");
         }
         let problems = workspace.problems.iter().map(ToString::to_string);
         self.said = problems.chain(workspace.notices.iter().cloned()).collect();
+        let lifetimes = |bot: &reload::BotInfo| Lifetimes {
+            context: bot.timeout_interval.unwrap_or(self.dialog.timeout_interval),
+            session: bot.session_timeout_interval.unwrap_or(self.dialog.session_timeout_interval),
+        };
+        let lifetimes: HashMap<BotId, Lifetimes> =
+            workspace.bots.iter().map(|(id, bot)| (id.clone(), lifetimes(bot))).collect();
         let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone() };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
-        self.dispatcher.publish(&workspace.program)?;
+        self.dispatcher.publish(&workspace.program, &lifetimes)?;
         self.bots = bots_of(workspace);
         Ok(())
     }

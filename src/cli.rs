@@ -1,11 +1,15 @@
 //! The command line: one file per command, one variant each.
 
 mod bench;
+mod chat;
 mod check;
+mod http;
 mod invoke;
 mod output;
+mod poisoned;
 mod run_server;
 mod scratch;
+mod token;
 mod types;
 mod worker;
 mod workspace;
@@ -27,8 +31,11 @@ enum Command {
     RunServer(run_server::ServerArgs),
     Check(check::CheckArgs),
     Invoke(invoke::InvokeArgs),
+    Chat(chat::ChatArgs),
     Bench(bench::BenchArgs),
     Types(types::TypesArgs),
+    Token(token::TokenArgs),
+    Poisoned(poisoned::PoisonedArgs),
     /// A script worker of a running server; not for use by hand.
     #[command(hide = true)]
     Worker,
@@ -40,8 +47,11 @@ pub fn main() -> ExitCode {
         Command::RunServer(args) => run_server::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(&args),
         Command::Invoke(args) => invoke::run(&args),
+        Command::Chat(args) => chat::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Types(args) => types::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Poisoned(args) => poisoned::run(&args),
         Command::Worker => worker::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
@@ -61,7 +71,9 @@ mod tests {
         CommandLine::command().debug_assert();
         let help = CommandLine::command().render_long_help().to_string();
         assert!(
-            ["run-server", "check", "invoke", "bench", "types"].iter().all(|name| help.contains(name))
+            ["run-server", "check", "invoke", "chat", "bench", "types", "token", "poisoned"]
+                .iter()
+                .all(|name| help.contains(name))
                 && !help.contains("worker"),
             "{help}"
         );

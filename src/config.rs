@@ -1,6 +1,8 @@
 //! Checked configuration: what the server and the workers go by. Files are read by [`load()`].
 
+mod address;
 pub mod environment;
+pub mod external_auth;
 pub mod hosts;
 pub mod jsonc;
 pub mod keys;
@@ -13,6 +15,8 @@ pub mod schema;
 pub mod settings;
 pub mod values;
 
+pub use address::{local_address, public_address};
+pub use external_auth::ExternalAuth;
 pub use hosts::HostPattern;
 pub use load::{ConfigError, Overrides, load};
 pub use problem::Problem;

@@ -24,6 +24,7 @@ mod requests;
 pub mod solo;
 mod standing;
 mod stats;
+mod timeouts;
 mod traces;
 mod turns;
 mod verdict;
@@ -31,6 +32,7 @@ mod watch;
 mod work;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -45,10 +47,9 @@ use crate::model::{BotId, ConversationKey};
 use crate::program::{HookKind, Program};
 use crate::protocol::{CompileFailure, Compiled, LogLine};
 use crate::services::Services;
-use crate::store::{Store, StoreError, StoredMessage};
+use crate::store::{Lifetimes, Store, StoreError, StoredMessage};
 
 pub use admission::FullQueue;
-pub use hello::public_address;
 pub use process::WorkerCommand;
 pub use stats::Stats;
 pub use traces::Traces;
@@ -56,6 +57,7 @@ pub use traces::Traces;
 use admission::Admission;
 use core::{Control, HookRun};
 use stats::Counters;
+use timeouts::Timeouts;
 
 /// Notices that a slow subscriber may lag behind.
 const NOTICES: usize = 4_096;
@@ -80,6 +82,7 @@ struct Shared {
     control: mpsc::UnboundedSender<Control>,
     admission: Admission,
     counters: Counters,
+    timeouts: Timeouts,
     traces: Traces,
     notices: broadcast::Sender<Notice>,
     stopping: AtomicBool,
@@ -201,6 +204,7 @@ impl Dispatcher {
         let (control, messages) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             admission: Admission::new(&settings.dispatch),
+            timeouts: Timeouts::new(&settings.dialog),
             traces: Traces::new(settings.dispatch.trace_bytes),
             settings,
             clock,
@@ -225,10 +229,12 @@ impl Dispatcher {
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
     }
 
-    /// Puts a program into service: events dispatched from now on run on it, those of its bots that waited begin.
-    pub fn publish(&self, program: &Program) -> Result<(), DispatchError> {
+    /// Puts a program into service: events dispatched from now on run on it, those of its bots that waited begin. What is
+    /// stored from now on lives as long as `lifetimes` say; of a bot that is not named there, as long as the settings do.
+    pub fn publish(&self, program: &Program, lifetimes: &HashMap<BotId, Lifetimes>) -> Result<(), DispatchError> {
         let frame = to_frame(program, self.0.settings.scripts.frame)?;
-        let bots = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
+        let bots: Vec<BotId> = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
+        self.0.timeouts.serve(&bots, lifetimes);
         let sources = standing::sources(program);
         self.0.tell(Control::Publish { version: program.version, frame, bots, sources });
         Ok(())
@@ -353,7 +359,7 @@ fn to_frame(program: &Program, limit: u64) -> Result<Bytes, DispatchError> {
     let text = serde_json::to_vec(program).map_err(|error| DispatchError::Program(error.to_string()))?;
     if text.len() as u64 > limit {
         return Err(DispatchError::Program(format!(
-            "its scripts and elements have {} bytes together, at most {limit} are allowed (`scripts.frame`); remove \
+            "its scripts, elements and flows have {} bytes together, at most {limit} are allowed (`scripts.frame`); remove \
              what is not used, or raise the limit",
             text.len()
         )));

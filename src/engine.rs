@@ -6,6 +6,7 @@
 
 pub mod bot_realm;
 pub mod compile;
+pub mod dialog;
 pub mod event_ids;
 pub mod explain;
 pub mod host;
@@ -23,6 +24,8 @@ pub use wait::{Occupancy, ToRealm};
 
 #[cfg(test)]
 mod attack_tests;
+#[cfg(test)]
+mod dialog_tests;
 #[cfg(test)]
 mod globals_tests;
 #[cfg(test)]

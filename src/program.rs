@@ -61,6 +61,9 @@ pub enum Role {
 /// Parameters that every script's wrapper gives it after those of its kind.
 pub const MODULE_PARAMETERS: [&str; 5] = ["module", "exports", "require", "__filename", "__dirname"];
 
+/// Parameters of an action's wrapper before [`MODULE_PARAMETERS`]. `bot` and `workflow` came with 12.
+pub const ACTION_PARAMETERS: [&str; 8] = ["bp", "event", "user", "temp", "session", "args", "bot", "workflow"];
+
 /// What was read off a script by parsing it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
@@ -101,6 +104,19 @@ pub struct BotProgram {
     pub error_element: Option<ErrorElement>,
 }
 
+/// Folders whose actions flows may also name without them, in the order in which they are looked through.
+pub const ACTION_FOLDERS: [&str; 4] = ["builtin", "basic-skills", "channel-web", "analytics"];
+
+impl BotProgram {
+    /// The action that a flow calls `name`, and its name in full.
+    pub fn action(&self, name: &str) -> Option<(&str, u32)> {
+        let found = self.actions.get_key_value(name).or_else(|| {
+            ACTION_FOLDERS.iter().find_map(|folder| self.actions.get_key_value(&format!("{folder}/{name}")))
+        });
+        found.map(|(name, index)| (name.as_str(), *index))
+    }
+}
+
 /// `dialog.error` of a bot's configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,4 +135,20 @@ pub struct Element {
     pub content_type: Arc<str>,
     /// `{ id, contentType, formData, createdBy, createdOn, modifiedOn }` as JSON text.
     pub json: Box<RawValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_is_found_by_its_name_and_a_built_in_one_without_its_folder() {
+        let names = ["builtin/wait", "own/wait", "mine", "basic-skills/mine"];
+        let actions = names.iter().zip(0..).map(|(name, index)| ((*name).to_owned(), index)).collect();
+        let bot = BotProgram { actions, ..BotProgram::default() };
+        assert_eq!(bot.action("own/wait"), Some(("own/wait", 1)));
+        assert_eq!(bot.action("wait"), Some(("builtin/wait", 0)));
+        assert_eq!(bot.action("mine"), Some(("mine", 2)));
+        assert_eq!(bot.action("other"), None);
+    }
 }

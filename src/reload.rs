@@ -4,6 +4,7 @@
 //! of the two, falling back per file to the last good version; [`watch()`] does this on every change and publishes the result.
 //! The server never runs a script: it only parses, here.
 
+mod action_doc;
 mod assemble;
 mod bot_file;
 mod bounds;
@@ -12,6 +13,7 @@ mod candidate;
 mod depth;
 mod ears;
 mod elements;
+mod flow_check;
 mod flow_file;
 mod load;
 mod names;
@@ -27,8 +29,9 @@ mod watch;
 mod workspace;
 
 pub use crate::config::Problem;
+pub use action_doc::{ActionDoc, ActionParam};
 pub use builtin::{BUILTINS, BuiltinFile, PREFIX as BUILTIN_PREFIX};
 pub use candidate::{Candidate, finish};
 pub use reader::{Reader, read};
 pub use watch::{Compiling, Watch, WatchError, watch};
-pub use workspace::{BotInfo, Workspace};
+pub use workspace::{Action, BotInfo, Workspace};

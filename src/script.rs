@@ -10,5 +10,5 @@ pub mod web;
 pub mod wrap;
 
 pub use error::ScriptError;
-pub use limits::{Meter, Overrun, Status};
+pub use limits::{Meter, Overrun, Status, Used};
 pub use realm::{Realm, RealmError, with_realm};

@@ -52,6 +52,18 @@ pub const ARGUMENTS: &[(&str, &str)] = &[
     ("previousBotConfig", "BotConfig"),
 ];
 
+/// TypeScript types of what actions have in scope, by name.
+pub const ACTION_ARGUMENTS: &[(&str, &str)] = &[
+    ("bp", "Bp"),
+    ("event", "IncomingEvent"),
+    ("user", "EventState['user']"),
+    ("temp", "EventState['temp']"),
+    ("session", "EventState['session']"),
+    ("args", "{ [name: string]: any }"),
+    ("bot", "EventState['bot']"),
+    ("workflow", "object"),
+];
+
 /// All members, namespace by namespace. `bp.version`, `bp.IO`, `bp.LoggerLevel`, `bp.LogLevel` and `bp.NodeActionType` stand beside them.
 pub const MEMBERS: &[Member] = &[
     realm(
@@ -107,6 +119,18 @@ pub const MEMBERS: &[Member] = &[
         "createId",
         "(destination: Destination): string",
         "The id of a session: `channel::target`, or `channel::target::threadId`. At once.",
+    ),
+    realm(
+        "dialog",
+        "jumpTo",
+        "(sessionId: string, event: IncomingEvent, flow: string, node?: string): Promise<void>",
+        "Leads the event's conversation to a flow, or to one of its nodes: there the dialog engine goes on. Inside an action that is at once.",
+    ),
+    realm(
+        "dialog",
+        "processEvent",
+        "(sessionId: string, event: IncomingEvent): Promise<IncomingEvent>",
+        "Runs the dialog engine on the event at work, from where its conversation stands; it is not interpreted a second time afterwards.",
     ),
     request(
         "dialog",
@@ -246,6 +270,18 @@ pub const MEMBERS: &[Member] = &[
     ),
     request("http", "deleteShortLink", "(name: string): Promise<void>", "Removes `/s/<name>`."),
     request(
+        "http",
+        "getAxiosConfigForBot",
+        "(botId: string, options?: { localUrl?: boolean }): Promise<AxiosConfig>",
+        "What axios needs to call a bot's routes on this server, with a token for five minutes.",
+    ),
+    request(
+        "http",
+        "decodeExternalToken",
+        "(token: string): Promise<{ [key: string]: any }>",
+        "What a token of another system says, verified as `pro.externalAuth` asks. Rejects one that is not good.",
+    ),
+    request(
         "security",
         "getMessageSignature",
         "(message: string): Promise<string>",
@@ -303,8 +339,6 @@ pub const ELSEWHERE: &[&str] = &[
     "cms.saveFile",
     "config.mergeBotConfig",
     "database",
-    "dialog.jumpTo",
-    "dialog.processEvent",
     "distributed",
     "events.findEvents",
     "events.isIncomingQueueEmpty",
@@ -315,10 +349,8 @@ pub const ELSEWHERE: &[&str] = &[
     "experimental.render",
     "ghost",
     "http.createRouterForBot",
-    "http.decodeExternalToken",
     "http.deleteRouterForBot",
     "http.extractExternalToken",
-    "http.getAxiosConfigForBot",
     "messaging",
     "notifications",
     "realtime",
@@ -359,5 +391,11 @@ mod tests {
                 assert!(ARGUMENTS.iter().any(|(known, _)| known == name), "{}: {name}", row.folder);
             }
         }
+    }
+
+    #[test]
+    fn every_argument_of_actions_has_a_type() {
+        let names: Vec<&str> = ACTION_ARGUMENTS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, crate::program::ACTION_PARAMETERS);
     }
 }

@@ -8,17 +8,22 @@ mod conversations;
 mod kvs;
 mod lock;
 mod messages;
+mod peek;
+mod poison;
 mod queue;
+mod retention;
 mod schema;
 mod secrets;
 mod sessions;
 #[cfg(test)]
 pub(crate) mod testing;
+mod timeouts;
 mod timestamp;
 mod unstored;
 mod users;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +39,11 @@ use crate::model::EventId;
 pub use conversations::{Conversation, ConversationRow};
 pub use kvs::Expiry;
 pub use messages::{OutgoingMessage, Reply, StoredMessage, Undelivered, UserMessage};
-pub use queue::{Accepted, FollowUp, Pending, Place, Poisoned};
+pub use peek::Peek;
+pub use poison::Poisoned;
+pub use queue::{Accepted, FollowUp, Pending, Place};
+pub use sessions::Lifetimes;
+pub use timeouts::{DueSession, TimedOut};
 pub use timestamp::Timestamp;
 pub use users::{Attributes, NewUser, UserRow};
 use writer::Tx;
@@ -94,18 +103,18 @@ pub enum StoreError {
     Closed,
 }
 
-/// How long things count as present, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// `dialog.sessionTimeoutInterval`: a session is forgotten that long after its last event.
-    pub session: u64,
+/// How long things that are stored count, in milliseconds, the same for all bots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
     /// `channel-web` `recentConversationLifetime`: a conversation heard that recently is gone on with.
     pub recent_conversation: u64,
+    /// `dataRetention.policies`: attributes of users that are forgotten that long after they were written.
+    pub retention: BTreeMap<String, u64>,
 }
 
-impl Default for Lifetimes {
+impl Default for Rules {
     fn default() -> Self {
-        Self { session: 30 * 60_000, recent_conversation: 6 * 3_600_000 }
+        Self { recent_conversation: 6 * 3_600_000, retention: BTreeMap::new() }
     }
 }
 
@@ -129,6 +138,7 @@ struct Inner {
     long_reads: Arc<Semaphore>,
     clock: Clock,
     unstored: unstored::Unstored,
+    rules: Rules,
     /// Last, so that it is given up when the file is closed.
     _lock: Option<lock::Lock>,
 }
@@ -136,11 +146,11 @@ struct Inner {
 impl Store {
     /// Opens the database file, makes it if there is none, and brings it to the present format.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
-        Self::open_with(path, clock, Lifetimes::default())
+        Self::open_with(path, clock, Rules::default())
     }
 
-    /// Like [`Store::open`], with configured lifetimes.
-    pub fn open_with(path: &Path, clock: Clock, lifetimes: Lifetimes) -> Result<Self, StoreError> {
+    /// Like [`Store::open`], with configured rules.
+    pub fn open_with(path: &Path, clock: Clock, rules: Rules) -> Result<Self, StoreError> {
         let refused = |why: String| StoreError::Open { path: path.to_owned(), why };
         let lock = lock::take(path)?;
         // Made beforehand, for its owner only: it holds the application's secret. SQLite gives its side files the same mode.
@@ -150,12 +160,14 @@ impl Store {
         options.open(path).map_err(|error| refused(error.to_string()))?;
         let connection = connect(path).map_err(|error| refused(error.to_string()))?;
         schema::prepare(&connection, path)?;
+        retention::prepare(&connection, &rules)?;
         let last_event = queue::last_event(&connection)?;
         let readers = Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
-        let writer = writer::Writer::start(connection, clock.clone(), lifetimes, last_event)
+        let writer = writer::Writer::start(connection, clock.clone(), rules.clone(), last_event)
             .map_err(|error| refused(error.to_string()))?;
         let long_reads = Arc::new(Semaphore::new(IDLE_READERS));
-        Ok(Self(Arc::new(Inner { writer, readers, long_reads, clock, unstored: Default::default(), _lock: lock })))
+        let unstored = unstored::Unstored::default();
+        Ok(Self(Arc::new(Inner { writer, readers, long_reads, clock, unstored, rules, _lock: lock })))
     }
 
     /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
@@ -245,8 +257,30 @@ impl Store {
         self.write_then(|_| Ok(()), |_: Result<(), StoreError>| then());
     }
 
+    /// The time by which things are stored and expire.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     fn now(&self) -> u64 {
         self.0.clock.now()
+    }
+
+    /// Does something at once and then each `every` of the clock, for as long as this is polled.
+    async fn each(
+        &self,
+        every: Duration,
+        what: &str,
+        op: impl Fn(&Self) -> Result<(), StoreError> + Copy + Send + 'static,
+    ) {
+        let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
+        loop {
+            let next = self.now().saturating_add(every);
+            if let Err(error) = self.beside(op).await {
+                tracing::warn!("{what} could not be looked for: {error}");
+            }
+            self.0.clock.sleep_until(next).await;
+        }
     }
 }
 

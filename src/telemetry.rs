@@ -10,6 +10,7 @@ mod line;
 pub mod trace;
 mod writer;
 
+use std::io::Write;
 use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
@@ -67,6 +68,19 @@ pub enum TelemetryError {
 pub fn init(format: LogFormat, filter: Option<&str>, production: bool) -> Result<LogGuard, TelemetryError> {
     let usual =
         if production { "warn,nudge=info,script=info,trace=info" } else { "warn,nudge=info,script=debug,trace=info" };
+    init_to(std::io::stderr(), format, filter, usual)
+}
+
+/// The same with another place for the entries, and another filter that is usual.
+///
+/// # Errors
+/// As of [`init`].
+pub fn init_to(
+    out: impl Write + Send + 'static,
+    format: LogFormat,
+    filter: Option<&str>,
+    usual: &str,
+) -> Result<LogGuard, TelemetryError> {
     let text = filter.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(usual);
     let filter = EnvFilter::from_str(text)
         .map_err(|error| TelemetryError::Filter { text: text.to_owned(), reason: error.to_string() })?;
@@ -78,7 +92,7 @@ pub fn init(format: LogFormat, filter: Option<&str>, production: bool) -> Result
             )
         },
     };
-    let (writer, guard) = writer::start(std::io::stderr(), note).map_err(TelemetryError::Thread)?;
+    let (writer, guard) = writer::start(out, note).map_err(TelemetryError::Thread)?;
     let layer = line::LineLayer { format, writer };
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(layer))
         .map_err(|_| TelemetryError::Twice)?;

@@ -3,6 +3,7 @@
 //! A request is checked from the outside in: path, bot, token, user, body. Only then is something stored.
 
 mod body;
+mod bots;
 mod budget;
 mod channel_web;
 mod conversations;
@@ -73,7 +74,10 @@ impl fmt::Debug for Web {
 pub fn router(web: Web) -> Router {
     let channel_web = |path: &str| format!("/api/v1/bots/{{bot}}/mod/channel-web{path}");
     let mut router = Router::new()
+        .route("/api/v1/bots/{bot}", get(bots::configuration))
+        .route("/api/v1/bots/{bot}/actions", get(bots::actions))
         .route("/api/v1/bots/{bot}/converse/{user}", post(converse::public))
+        .route("/api/v1/bots/{bot}/converse/{user}/secured", post(converse::secured))
         .route(&channel_web("/botInfo"), get(channel_web::bot_info))
         .route(&channel_web("/messages/{user}"), post(channel_web::message))
         .route(&channel_web("/events/{user}"), post(channel_web::event))
@@ -84,7 +88,9 @@ pub fn router(web: Web) -> Router {
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
     if !web.settings.production {
-        router = router.route("/api/v1/traces/{event}", get(status::trace));
+        router = router
+            .route("/api/v1/traces/{event}", get(status::trace))
+            .route("/api/v1/bots/{bot}/traces/{user}", get(status::traces_of_user));
     }
     let mut router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);
     let (production, cors) = (web.settings.production, web.settings.http.cors);

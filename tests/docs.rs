@@ -59,6 +59,8 @@ fn type_of(kind: Kind) -> String {
         Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "array of texts".into(),
         Kind::Hosts => "array of hosts".into(),
+        Kind::TextOrTexts => "text or array of texts".into(),
+        Kind::Durations(_) => "object of durations".into(),
         Kind::Object => "object".into(),
         Kind::Any => "anything".into(),
     }
@@ -74,7 +76,8 @@ fn other_value(kind: Kind) -> Value {
         Kind::Fraction(min, max) => json!((min + max) / 1.7),
         Kind::Duration(min) => (min + 7).into(),
         Kind::Choice(words) => words[words.len() - 1].into(),
-        Kind::Texts => json!(["x"]),
+        Kind::Texts | Kind::TextOrTexts => json!(["x"]),
+        Kind::Durations(min) => json!({ "x": min + 7 }),
         Kind::Hosts => json!(["x.example"]),
         Kind::Object => json!({}),
         Kind::Any => json!(1),
@@ -110,6 +113,8 @@ fn every_key_of_the_configuration_is_documented_with_its_type_and_default() {
         ("appSecret", default.app_secret.is_none()),
         ("jwtSecret", default.app_secret.is_none()),
         ("fetch.allow", default.fetch.allow.is_none()),
+        ("pro.externalAuth.publicKey", default.external_auth.public_key.is_none()),
+        ("pro.externalAuth.audience", default.external_auth.audience.is_none()),
         ("httpServer.port", default.http.port.is_none()),
         ("httpServer.externalUrl", default.http.external_url.is_none()),
         ("dialog.error.contentType", default.dialog.error_content_type.is_none()),
@@ -234,7 +239,9 @@ fn the_reference_of_bp_is_made_from_the_table_of_members() {
 fn links_between_the_pages_lead_somewhere() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("CONTRIBUTING.md")];
-    pages.extend(fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let entries = |folder: &str| fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    pages.extend(entries("docs").chain(entries("examples")));
+    pages.extend(entries("examples").map(|example| example.join("README.md")).filter(|page| page.exists()));
     for page in pages.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
         let text = fs::read_to_string(page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

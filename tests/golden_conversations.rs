@@ -127,7 +127,7 @@ impl<'h> Case<'h> {
                 self.post("messages", &body).await;
             }
             Line::Wait(time) => {
-                self.clock.advance(time);
+                golden::later(&self.app, &self.clock, time, self.hearing).await;
                 self.settle(0).await;
             }
             Line::Write { path, text } => {

@@ -89,8 +89,9 @@ impl Case {
     async fn step(&mut self, step: &Value, hearing: &Hearing) {
         let text = |key: &str| step[key].as_str().unwrap_or_default();
         if let Some(seconds) = step["wait"].as_u64() {
-            self.clock.advance(Duration::from_secs(seconds));
-            return;
+            self.said(&format!("> wait {seconds} s"));
+            self.later(Duration::from_secs(seconds), hearing).await;
+            return self.show(BTreeSet::new(), self.clock.now()).await;
         }
         if let Some(folder) = step["files"].as_str() {
             let mut names = files(&self.app.folder.path().join(folder));
@@ -148,7 +149,20 @@ impl Case {
                 sessions.insert((part("botId"), part("channel"), part("target")));
             }
         }
-        self.clock.advance(LATER);
+        self.later(LATER, hearing).await;
+        self.show(sessions, begun).await;
+    }
+
+    /// Moves the clock, and notes what comes of that.
+    async fn later(&mut self, by: Duration, hearing: &Hearing) {
+        golden::later(&self.app, &self.clock, by, hearing).await;
+        for heard in hearing.take() {
+            self.heard(&heard);
+        }
+    }
+
+    /// Shows the messages and states that have changed of those who were met.
+    async fn show(&mut self, mut sessions: BTreeSet<(String, String, String)>, begun: u64) {
         // Replies may go to others than the one who spoke.
         sessions.extend(self.met.iter().cloned());
         self.met.clone_from(&sessions);

@@ -1,6 +1,5 @@
 //! `nudge bench`: closed-loop load on a running server, each connection sending its next request when the last was answered.
 
-mod client;
 mod report;
 
 use std::rc::Rc;
@@ -10,9 +9,9 @@ use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use client::{Connection, Target};
 use report::{Counters, Report, Tally};
 
+use crate::cli::http::{Connection, Target};
 use crate::cli::output;
 use crate::model::BotId;
 

@@ -14,6 +14,13 @@ pub(super) fn complaint(text: Arguments<'_>) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Writes to stderr what a person should know and a script need not: only where stderr is a terminal.
+pub(super) fn hint(text: Arguments<'_>) {
+    if std::io::stderr().is_terminal() {
+        complaint(text);
+    }
+}
+
 /// Whether stderr may be coloured: it is a terminal and `NO_COLOR` is unset or empty.
 pub(super) fn colour_on_stderr() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

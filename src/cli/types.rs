@@ -8,9 +8,9 @@ use clap::Args;
 
 use crate::cli::output;
 use crate::program::{HOOK_KINDS, HookKind};
-use crate::sdk::{ARGUMENTS, MEMBERS, Member, TYPES};
+use crate::sdk::{ACTION_ARGUMENTS, ARGUMENTS, MEMBERS, Member, TYPES};
 
-/// Print TypeScript declarations of what scripts see: `bp`, the event, the arguments of each kind of hook.
+/// Print TypeScript declarations of what scripts see: `bp`, the event, the arguments of hooks and actions.
 #[derive(Debug, Args)]
 pub(super) struct TypesArgs {
     /// Write them to this file instead, such as `bp.d.ts` in the workspace.
@@ -38,7 +38,7 @@ const HEAD: &str = "\
 //
 //   {
 //     \"compilerOptions\": { \"target\": \"es2022\", \"lib\": [\"es2022\"], \"module\": \"esnext\", \"moduleDetection\": \"force\", \"types\": [] },
-//     \"include\": [\"bp.d.ts\", \"hooks\", \"content-types\", \"bots/*/hooks\"]
+//     \"include\": [\"bp.d.ts\", \"hooks\", \"actions\", \"content-types\", \"bots/*/hooks\", \"bots/*/actions\"]
 //   }
 //
 // and `// @ts-check` on the first line of a script that is to be checked.
@@ -87,12 +87,14 @@ fn globals(out: &mut String) {
         if with.is_empty() {
             continue;
         }
-        let scope = match with.len() {
-            all if all == called.len() => "In every hook.".to_owned(),
-            _ => format!("In {}.", with.join(", ")),
-        };
+        let hooks = if with.len() == called.len() { "every hook".to_owned() } else { with.join(", ") };
+        let actions = if ACTION_ARGUMENTS.contains(&(name, kind)) { ", and in actions" } else { "" };
+        let scope = format!("In {hooks}{actions}.");
         let note = if *name == "event" { " Before outgoing middleware it is an `OutgoingEvent`." } else { "" };
         let _ = writeln!(out, "\n/** {scope}{note} */\ndeclare const {name}: {kind}");
+    }
+    for (name, kind) in ACTION_ARGUMENTS.iter().filter(|argument| !ARGUMENTS.contains(argument)) {
+        let _ = writeln!(out, "\n/** In actions. */\ndeclare const {name}: {kind}");
     }
 }
 

@@ -1,7 +1,10 @@
 //! The keys of the configuration files: one row each, with what it may hold and where it goes.
 
+use serde_json::Value;
+
 use super::schema::{Key, Kind};
 use super::settings::{LockIn, Settings};
+use super::values::duration_of;
 
 /// Bytes of a megabyte.
 const MB: u64 = 1 << 20;
@@ -11,6 +14,27 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "appSecret", kind: Kind::Text, set: |s, v, _| s.app_secret = Some(v.text()) },
     // The older name; `load` lets the newer one win whatever the order in the file.
     Key { path: "jwtSecret", kind: Kind::Text, set: |s, v, _| s.app_secret = Some(v.text()) },
+    Key { path: "pro.externalAuth.enabled", kind: Kind::Flag, set: |s, v, _| s.external_auth.enabled = v.flag() },
+    Key {
+        path: "pro.externalAuth.audience",
+        kind: Kind::Text,
+        set: |s, v, _| s.external_auth.audience = Some(v.text()).filter(|audience| !audience.is_empty()),
+    },
+    Key {
+        path: "pro.externalAuth.issuer",
+        kind: Kind::TextOrTexts,
+        set: |s, _, written| s.external_auth.issuers = texts(written),
+    },
+    Key {
+        path: "pro.externalAuth.algorithms",
+        kind: Kind::Texts,
+        set: |s, _, written| s.external_auth.algorithms = texts(written),
+    },
+    Key {
+        path: "pro.externalAuth.publicKey",
+        kind: Kind::Text,
+        set: |s, v, _| s.external_auth.public_key = Some(v.text()).filter(|key| !key.is_empty()),
+    },
     Key { path: "httpServer.host", kind: Kind::Text, set: |s, v, _| s.http.host = v.text() },
     Key { path: "httpServer.port", kind: Kind::Whole(0, 65_535), set: |s, v, _| s.http.port = Some(v.whole()) },
     Key { path: "httpServer.bodyLimit", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.http.body_limit = v.whole() },
@@ -82,6 +106,25 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "fetch.private", kind: Kind::Flag, set: |s, v, _| s.fetch.private = v.flag() },
     Key { path: "fetch.allow", kind: Kind::Hosts, set: |s, v, _| s.fetch.allow = Some(v.hosts()) },
     Key { path: "fetch.deny", kind: Kind::Hosts, set: |s, v, _| s.fetch.deny = v.hosts() },
+    Key {
+        path: "dialog.maxTransitions",
+        kind: Kind::Whole(1, 100_000),
+        set: |s, v, _| s.dialog.max_transitions = v.whole(),
+    },
+    Key {
+        path: "dataRetention.janitorInterval",
+        kind: Kind::Duration(100),
+        set: |s, v, _| s.retention.janitor_interval = v.whole(),
+    },
+    Key {
+        path: "dataRetention.policies",
+        kind: Kind::Durations(1),
+        set: |s, _, written| {
+            let policies = written.as_object().into_iter().flatten();
+            s.retention.policies =
+                policies.filter_map(|(name, keep)| Some((name.clone(), duration_of(keep)?))).collect();
+        },
+    },
     Key { path: "queue.inFlight", kind: Kind::Whole(1, 65_536), set: |s, v, _| s.dispatch.in_flight = v.whole() },
     Key {
         path: "queue.inFlightPerBot",
@@ -121,6 +164,8 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.eventRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_running = v.whole() },
     Key { path: "scripts.slice", kind: Kind::Duration(1), set: |s, v, _| s.scripts.slice = v.whole() },
     Key { path: "scripts.hookWaiting", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_waiting = v.whole() },
+    Key { path: "scripts.actionRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.action_running = v.whole() },
+    Key { path: "scripts.actionWaiting", kind: Kind::Duration(1), set: |s, v, _| s.scripts.action_waiting = v.whole() },
     Key { path: "scripts.eventWaiting", kind: Kind::Duration(1), set: |s, v, _| s.scripts.event_waiting = v.whole() },
     Key { path: "scripts.floating", kind: Kind::Duration(0), set: |s, v, _| s.scripts.floating = v.whole() },
     Key { path: "scripts.heap", kind: Kind::Size(4 * MB, 4096 * MB), set: |s, v, _| s.scripts.heap = v.whole() },
@@ -134,6 +179,12 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.logLines", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.log_lines = v.whole() },
     Key { path: "scripts.logLine", kind: Kind::Size(256, MB), set: |s, v, _| s.scripts.log_line = v.whole() },
 ];
+
+/// A text or an array of texts as a list; an empty text is none.
+fn texts(written: &Value) -> Vec<String> {
+    let items = written.as_array().map_or(std::slice::from_ref(written), Vec::as_slice);
+    items.iter().filter_map(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned).collect()
+}
 
 /// `config/channel-web.json`.
 pub const CHANNEL_WEB: &[Key<Settings>] = &[

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::environment::{for_scripts, parse_env_file};
+use super::external_auth::KEY_FILE;
 use super::jsonc::{name_of, parse_object};
 use super::keys::{CHANNEL_WEB, MAIN};
 use super::layout::find_global;
@@ -109,11 +110,33 @@ pub fn load(
     settings.module_env = modules.map(|(name, value)| (name.clone(), value.clone())).collect();
     // An empty secret signs nothing: the store's own is better.
     settings.app_secret = settings.app_secret.take().filter(|secret| !secret.is_empty());
+    external_auth(root, &mut settings, &mut problems);
     if problems.iter().any(|problem| problem.fatal) {
         problems.sort_by_key(|problem| !problem.fatal);
         return Err(ConfigError { problems });
     }
     Ok((settings, problems))
+}
+
+/// Finds the key of external tokens and tries it. What is not switched on may be as unfinished as it likes.
+fn external_auth(root: &Path, settings: &mut Settings, problems: &mut Vec<Problem>) {
+    // It may be a secret that both sides know, and scripts have no use for it either way.
+    if let Some(Value::Object(external)) = settings.raw.get_mut("pro").and_then(|pro| pro.get_mut("externalAuth")) {
+        external.remove("publicKey");
+    }
+    if !settings.external_auth.enabled {
+        return;
+    }
+    let mut place = "botpress.config.json".to_owned();
+    if settings.external_auth.public_key.is_none()
+        && let Some((path, text)) = read_first(root, KEY_FILE, problems)
+    {
+        settings.external_auth.public_key = Some(text);
+        place = path;
+    }
+    if let Err(message) = settings.external_auth.verification() {
+        problems.push(Problem::error(place, message));
+    }
 }
 
 /// The first of a global file's places that has it; others are warned of.
@@ -206,7 +229,13 @@ fn set(
 fn value_of(kind: Kind, text: &str) -> Value {
     match kind {
         Kind::Flag => flag(text).map_or_else(|| Value::String(text.to_owned()), Value::Bool),
-        Kind::Whole(..) | Kind::Fraction(..) | Kind::Texts | Kind::Hosts | Kind::Object | Kind::Any => any_value(text),
+        Kind::Whole(..)
+        | Kind::Fraction(..)
+        | Kind::Texts
+        | Kind::Hosts
+        | Kind::Durations(_)
+        | Kind::Object
+        | Kind::Any => any_value(text),
         _ => Value::String(text.to_owned()),
     }
 }

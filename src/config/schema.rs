@@ -30,6 +30,10 @@ pub enum Kind {
     Texts,
     /// An array of hosts, each as [`HostPattern`] reads it.
     Hosts,
+    /// A text, or an array of texts.
+    TextOrTexts,
+    /// An object of durations of at least so many milliseconds, under names that are not ours to know.
+    Durations(u64),
     /// An object that scripts may fill as they like.
     Object,
     /// Anything: known, but its content is not for us to judge.
@@ -128,7 +132,15 @@ pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
             let hosts: Option<Vec<_>> = items.iter().map(|item| HostPattern::parse(item.as_str()?)).collect();
             hosts.map_or_else(expected, |hosts| Ok(Checked::Hosts(hosts)))
         }
-        (Kind::Texts, Value::Array(items)) if items.iter().all(Value::is_string) => Ok(Checked::Other),
+        (Kind::TextOrTexts, Value::String(_)) => Ok(Checked::Other),
+        (Kind::Texts | Kind::TextOrTexts, Value::Array(items)) if items.iter().all(Value::is_string) => {
+            Ok(Checked::Other)
+        }
+        (Kind::Durations(min), Value::Object(items))
+            if items.values().all(|item| item.is_null() || check(Kind::Duration(min), item).is_ok()) =>
+        {
+            Ok(Checked::Other)
+        }
         _ => expected(),
     }
 }
@@ -154,6 +166,8 @@ pub fn expectation(kind: Kind) -> String {
             "an array of hosts such as [\"api.example.org\", \"*.example.org\", \"192.168.0.7\"], without port or path"
                 .into()
         }
+        Kind::TextOrTexts => "a text or an array of texts".into(),
+        Kind::Durations(_) => "an object of durations such as { \"email\": \"60d\" }".into(),
         Kind::Object => "an object".into(),
         Kind::Any => "any value".into(),
     }
@@ -213,9 +227,18 @@ impl<'a, T> Walk<'a, T> {
             if value.is_null() {
                 return;
             }
-            match check(key.kind, value) {
-                Ok(checked) => (key.set)(target, checked, value),
-                Err(expected) => problems.push(self.wrong_type(&way_here, &expected, value, steps)),
+            match (check(key.kind, value), key.kind, value) {
+                (Ok(checked), ..) => (key.set)(target, checked, value),
+                (Err(_), Kind::Durations(min), Value::Object(items)) => {
+                    for (name, item) in items.iter().filter(|(_, item)| !item.is_null()) {
+                        steps.push(Step::Key(name));
+                        if let Err(expected) = check(Kind::Duration(min), item) {
+                            problems.push(self.wrong_type(&way(steps), &expected, item, steps));
+                        }
+                        steps.pop();
+                    }
+                }
+                (Err(expected), ..) => problems.push(self.wrong_type(&way_here, &expected, value, steps)),
             }
         } else if self.keys.iter().any(|key| key.path.starts_with(&below)) {
             match value {

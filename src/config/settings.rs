@@ -1,8 +1,11 @@
 //! Every setting with its default. The numbers are the documented limits (`docs/configuration.md`).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::HostPattern;
+use super::external_auth::ExternalAuth;
 
 /// Limits of scripts: they go to the workers as they are. Times are milliseconds, sizes bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,10 @@ pub struct ScriptLimits {
     pub slice: u64,
     /// `scripts.hookWaiting`: how long a hook may wait for its promise.
     pub hook_waiting: u64,
+    /// `scripts.actionRunning`: computing time of one action.
+    pub action_running: u64,
+    /// `scripts.actionWaiting`: how long an action may wait for its promise.
+    pub action_waiting: u64,
     /// `scripts.eventWaiting`: how long an event may live from its dispatch.
     pub event_waiting: u64,
     /// `scripts.floating`: how long work that nobody awaits holds back the user's next event.
@@ -47,6 +54,8 @@ impl Default for ScriptLimits {
             event_running: 5_000,
             slice: 1_000,
             hook_waiting: 15_000,
+            action_running: 5_000,
+            action_waiting: 30_000,
             event_waiting: 60_000,
             floating: 2_000,
             heap: 32 << 20,
@@ -276,6 +285,8 @@ pub struct DialogSettings {
     pub error_content_type: Option<String>,
     /// `dialog.error.args`: its arguments.
     pub error_args: Option<serde_json::Map<String, serde_json::Value>>,
+    /// `dialog.maxTransitions`: nodes that one event may lead through before that counts as a loop.
+    pub max_transitions: u32,
 }
 
 impl Default for DialogSettings {
@@ -286,7 +297,23 @@ impl Default for DialogSettings {
             janitor_interval: 10_000,
             error_content_type: None,
             error_args: None,
+            max_transitions: 100,
         }
+    }
+}
+
+/// What is forgotten of users, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// `dataRetention.janitorInterval`: milliseconds between two searches for attributes that are to be forgotten.
+    pub janitor_interval: u64,
+    /// `dataRetention.policies`: for how many milliseconds after it was written an attribute is kept.
+    pub policies: BTreeMap<String, u64>,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self { janitor_interval: 10 * 60_000, policies: BTreeMap::new() }
     }
 }
 
@@ -305,16 +332,20 @@ pub struct Settings {
     pub decision: DecisionSettings,
     /// How long conversations are remembered.
     pub dialog: DialogSettings,
+    /// What is forgotten of users, and when.
+    pub retention: RetentionSettings,
     /// `scripts.linksOutside`: links in the workspace may lead out of it.
     pub links_outside: bool,
     /// `--production`, `BP_PRODUCTION`: no stack traces, no traces, no start page.
     pub production: bool,
+    /// `pro.externalAuth`: tokens of another system that say who a user is.
+    pub external_auth: ExternalAuth,
     /// `appSecret`, `APP_SECRET`: secret for signatures and tokens; generated and stored if none is given.
     pub app_secret: Option<String>,
     /// The configuration file as it stands, for `bp.config.getBotpressConfig()` (secrets redacted before it crosses the wall).
     pub raw: serde_json::Map<String, serde_json::Value>,
     /// The part of the environment that scripts may see as `process.env` (with that of the `.env` file).
-    pub script_env: std::collections::BTreeMap<String, String>,
+    pub script_env: BTreeMap<String, String>,
     /// Variables that set options of modules (`BP_MODULE_…`), for [`module_config`](super::modules::module_config).
-    pub module_env: std::collections::BTreeMap<String, String>,
+    pub module_env: BTreeMap<String, String>,
 }

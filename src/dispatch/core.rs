@@ -119,6 +119,16 @@ pub(super) struct Core {
     pub(super) stop: Option<Stop>,
 }
 
+/// What an event begins with.
+enum Found {
+    /// The event as JSON, and its state.
+    Ready(Arc<str>, StateSnapshot),
+    /// It is a time-out, and the user wrote meanwhile.
+    Overtaken,
+    /// It is no longer queued.
+    Gone,
+}
+
 /// The server is stopping.
 pub(super) struct Stop {
     pub(super) until: Instant,
@@ -189,6 +199,9 @@ impl Core {
         for event in self.shared.store.pending()? {
             let bytes = event.bytes;
             self.shared.admission.enter_anyway(&event.key, bytes);
+            if event.timeout {
+                self.shared.timeouts.queued(&event.key.bot);
+            }
             self.queue(event.without_body(), bytes, Instant::now());
         }
         Ok(())
@@ -373,8 +386,14 @@ impl Core {
             return;
         };
         let (body, state) = match self.read(&job.event) {
-            Ok(Some(found)) => found,
-            Ok(None) => {
+            Ok(Found::Ready(body, state)) => (body, state),
+            Ok(Found::Overtaken) => {
+                tracing::debug!("time-out {} has nothing to do: the user wrote meanwhile", job.event.id);
+                self.turns.left(&job.event.key.bot);
+                let lifetimes = self.shared.timeouts.lifetimes(&job.event.key.bot);
+                return self.shared.finish(Finishing::of(&job, lifetimes), None);
+            }
+            Ok(Found::Gone) => {
                 tracing::error!("event {} is no longer in the queue; it does not run", job.event.id);
                 self.turns.left(&job.event.key.bot);
                 self.turns.release(&job.event.key);
@@ -394,7 +413,8 @@ impl Core {
         };
         let text = body;
         let mut body = BytesMut::with_capacity(512 + text.len() + state.session.len() + state.user.len());
-        DispatchHead::write(program.version, DispatchKind::Event, job.event.key.bot.as_str(), &mut body);
+        let kind = if job.event.timeout { DispatchKind::Timeout } else { DispatchKind::Event };
+        DispatchHead::write(program.version, kind, job.event.key.bot.as_str(), &mut body);
         event_work(&text, &state, &mut body);
         if self.collectors.wants_event(job.event.id) {
             // Into the object that `event_work` has closed.
@@ -406,16 +426,21 @@ impl Core {
         self.launch(Work::Event(job), worker, &out, body.freeze());
     }
 
-    /// The event as JSON and the state in which it begins; nothing if it is no longer queued.
-    fn read(&self, event: &QueuedEvent) -> Result<Option<(Arc<str>, StateSnapshot)>, StoreError> {
+    /// The event as JSON and the state in which it begins.
+    fn read(&self, event: &QueuedEvent) -> Result<Found, StoreError> {
         let body = match event.body.is_empty() {
             false => Arc::clone(&event.body),
             true => match self.shared.store.queued(event.id)? {
                 Some(stored) => stored.body,
-                None => return Ok(None),
+                None => return Ok(Found::Gone),
             },
         };
-        Ok(Some((body, self.shared.store.restore(&event.session())?)))
+        let (store, session) = (&self.shared.store, event.session());
+        if !event.timeout {
+            return Ok(Found::Ready(body, store.restore(&session)?));
+        }
+        let state = store.restore_timeout(event.id, &session)?;
+        Ok(state.map_or(Found::Overtaken, |state| Found::Ready(body, state)))
     }
 
     pub(super) fn dispatch_hooks(&mut self, run: HookRun, worker: u32) {

@@ -141,8 +141,7 @@ impl Core {
             self.shared.traces.push(trace_of(&job, sent, 1, Some(place.to_string()), None));
         }
         let event = job.event.id;
-        let session = job.event.session();
-        let finishing = Finishing { event, session, body: None, _loan: None, settles: true, tries: 0, runs: job.runs };
+        let finishing = Finishing::of(&job, self.shared.timeouts.lifetimes(&job.event.key.bot));
         match aside {
             None => self.shared.finish(finishing, None),
             Some(reason) => {

@@ -104,7 +104,9 @@ impl Core {
             Work::Event(job) => (job.event.id, Some(job.event.key.clone())),
             Work::Hooks(_) => (self.hook_effect(), None),
         };
-        if !self.program.as_ref().is_some_and(|program| program.bots.contains(&key.bot)) {
+        // An event that began while its bot was mounted ends as it began.
+        let own_bot = own.as_ref().is_some_and(|own| own.bot == key.bot);
+        if !own_bot && !self.program.as_ref().is_some_and(|program| program.bots.contains(&key.bot)) {
             // The bot was mounted when the script looked; it may have gone meanwhile.
             tracing::warn!(bot = %key.bot, "an event for bot {} is dropped: there is no such bot", key.bot);
         } else if effect.direction == OUTGOING {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::config::{LockIn, Settings};
+use crate::config::{LockIn, Settings, public_address};
 use crate::protocol::Hello;
 
 /// What a worker of that build in that slot is told; `suspect` where it runs what another one died on.
@@ -32,38 +32,6 @@ pub(super) fn hello(settings: &Settings, slot: u8, build: &str, suspect: bool) -
         suspect,
         minimum_confidence: settings.decision.minimum_confidence,
         repeat_window_ms: settings.decision.repeat_window,
-    }
-}
-
-/// Where the server is reached from outside, without a slash at the end.
-pub fn public_address(settings: &Settings) -> String {
-    match &settings.http.external_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => {
-            let host = match settings.http.host.as_str() {
-                "" | "0.0.0.0" | "::" => "localhost",
-                host => host,
-            };
-            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            format!("http://{host}:{}", settings.http.port.unwrap_or(3_000))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_public_address_is_one_that_can_be_opened() {
-        let mut settings = Settings::default();
-        assert_eq!(public_address(&settings), "http://localhost:3000");
-        settings.http.host = "0.0.0.0".into();
-        settings.http.port = Some(8080);
-        assert_eq!(public_address(&settings), "http://localhost:8080");
-        settings.http.host = "::1".into();
-        assert_eq!(public_address(&settings), "http://[::1]:8080");
-        settings.http.external_url = Some("https://bot.example.org/".into());
-        assert_eq!(public_address(&settings), "https://bot.example.org");
+        max_transitions: settings.dialog.max_transitions,
     }
 }

@@ -12,9 +12,9 @@ use super::credit::Loan;
 use super::stats::count;
 use super::traces::Trace;
 use super::work::{Flight, Job, Work};
-use crate::model::{EventId, QueuedEvent, SessionKey, StateChange};
-use crate::protocol::{Processed, Settled};
-use crate::store::StoreError;
+use crate::model::{BotId, EventId, QueuedEvent, SessionKey, StateChange};
+use crate::protocol::{Frame, FrameKind, Processed, Settled};
+use crate::store::{Lifetimes, StoreError};
 
 /// How often the end of an event is tried to be stored before its conversation goes on without it.
 const FINISH_TRIES: u32 = 8;
@@ -29,6 +29,10 @@ const STORE_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Finishing {
     pub(super) event: EventId,
     pub(super) session: SessionKey,
+    /// It is a time-out of that session.
+    pub(super) timeout: bool,
+    /// How long the session lives from now on.
+    pub(super) lifetimes: Lifetimes,
     /// The `Processed` frame, to take the state from again if the first try fails; none for an event that was ended.
     pub(super) body: Option<Bytes>,
     /// The bytes of that frame, until its end is stored.
@@ -38,6 +42,23 @@ pub(super) struct Finishing {
     pub(super) tries: u32,
     /// How often the event was dispatched.
     pub(super) runs: u32,
+}
+
+impl Finishing {
+    /// The end of an event that leaves nothing to store.
+    pub(super) fn of(job: &Job, lifetimes: Lifetimes) -> Self {
+        Self {
+            event: job.event.id,
+            session: job.event.session(),
+            timeout: job.event.timeout,
+            lifetimes,
+            body: None,
+            _loan: None,
+            settles: true,
+            tries: 0,
+            runs: job.runs,
+        }
+    }
 }
 
 impl Core {
@@ -57,20 +78,30 @@ impl Core {
             Work::Hooks(run) => {
                 let result = processed.event.or(processed.trace);
                 run.answer(Ok(result.unwrap_or_else(|| RawValue::NULL.to_owned())));
+                let gone = |bot: &BotId| self.program.as_ref().is_some_and(|program| !program.bots.contains(bot));
+                // The bot went while its hooks ran: what they leave behind goes as well.
+                if !settles
+                    && run.bot.as_ref().is_some_and(gone)
+                    && let Some(out) = self.pool.out(flight.worker)
+                {
+                    out.send(Frame { kind: FrameKind::Cancel, dispatch, number: 0, body: Bytes::new() });
+                }
             }
             Work::Event(job) => {
-                if !self.shared.settings.production {
-                    let trace = trace_of(job, flight.sent, processed.errors, None, processed.trace);
-                    self.shared.traces.push(trace);
-                }
-                let (event, runs) = (job.event.id, job.runs);
+                let traced = !self.shared.settings.production;
+                let trace = traced.then(|| trace_of(job, flight.sent, processed.errors, None, processed.trace));
                 if processed.event.is_some() {
-                    self.collectors.ended(event, processed.event);
+                    self.collectors.ended(job.event.id, processed.event);
                 }
-                let session = job.event.session();
-                let finishing =
-                    Finishing { event, session, body: Some(body), _loan: Some(loan), settles, tries: 0, runs };
+                let finishing = Finishing {
+                    body: Some(body),
+                    _loan: Some(loan),
+                    settles,
+                    ..Finishing::of(job, self.shared.timeouts.lifetimes(&job.event.key.bot))
+                };
                 self.shared.finish(finishing, processed.state);
+                // Whoever sees the trace finds the state among what the store was given before.
+                trace.into_iter().for_each(|trace| self.shared.traces.push(trace));
             }
         }
         if settles {
@@ -179,6 +210,9 @@ impl Core {
     /// The turn of the event's conversation is free.
     pub(super) fn over(&mut self, finishing: &Finishing) {
         self.turns.release(&finishing.session.conversation);
+        if finishing.timeout {
+            self.shared.timeouts.over(&finishing.session.conversation.bot);
+        }
         if finishing.settles {
             self.collectors.settle(finishing.event);
         }
@@ -189,7 +223,8 @@ impl Shared {
     /// Submits the end of an event.
     pub(super) fn finish(self: &Arc<Self>, finishing: Finishing, state: Option<StateChange>) {
         let shared = Arc::clone(self);
-        self.store.finish(finishing.event, finishing.session.clone(), state, move |result| {
+        let (event, session, lifetimes) = (finishing.event, finishing.session.clone(), finishing.lifetimes);
+        self.store.finish(event, session, state, lifetimes, move |result| {
             shared.tell(Control::Finished(finishing, result));
         });
     }

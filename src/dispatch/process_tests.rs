@@ -3,6 +3,7 @@
 
 mod hostile;
 mod standing;
+mod timeouts;
 mod worker;
 
 use std::collections::HashMap;
@@ -80,6 +81,7 @@ impl Server {
     fn serve_with(&self, sources: super::standing::Sources) -> &Self {
         let bots = vec![BotId::parse("bot").unwrap()];
         let frame = to_frame(&program(&[]), 1 << 20).unwrap();
+        self.dispatcher.0.timeouts.serve(&bots, &HashMap::new());
         self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots, sources });
         self
     }

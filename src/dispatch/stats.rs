@@ -33,8 +33,10 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Events stored in the queue.
+    /// Events stored in the queue: those of users, and time-outs of their dialogs.
     accepted,
+    /// Of those, time-outs.
+    timeouts,
     /// Events refused because a queue was full.
     refused,
     /// Events given to a worker; one that was run again counts twice.
@@ -72,6 +74,9 @@ counters! {
     rate,
     /// Now: the version of the program that events are dispatched on.
     program,
+    /// Now: when the janitor last began a look after which nothing was left to be timed out, in milliseconds since the
+    /// epoch; 0 before the first.
+    janitor,
 }
 
 pub(super) fn count(counter: &AtomicU64) {

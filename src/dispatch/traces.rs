@@ -98,6 +98,15 @@ impl Traces {
         self.0.lock().traces.iter().rev().find(|trace| trace.event == event).map(Trace::to_json)
     }
 
+    /// The traces of a user's events after that one, oldest first, each as [`Traces::get`] gives it.
+    pub fn of_user(&self, bot: &BotId, user: &UserId, after: EventId) -> Vec<String> {
+        let ring = self.0.lock();
+        let theirs = |trace: &&Trace| trace.event > after && trace.bot == *bot && trace.target == *user;
+        let mut found: Vec<&Trace> = ring.traces.iter().filter(theirs).collect();
+        found.sort_by_key(|trace| trace.event);
+        found.into_iter().map(Trace::to_json).collect()
+    }
+
     /// The ids of the last events, newest first.
     pub fn recent(&self, count: usize) -> Vec<EventId> {
         self.0.lock().traces.iter().rev().take(count).map(|trace| trace.event).collect()
@@ -166,6 +175,22 @@ mod tests {
                 "errors": 0, "steps": [{ "hook": "x" }], "late": [1]
             })
         );
+    }
+
+    #[test]
+    fn a_users_events_are_found_in_their_order() {
+        let traces = Traces::new(1 << 20);
+        let user = |text: &str| UserId::parse(text).unwrap();
+        for (id, target) in [(3, "u"), (2, "u"), (4, "v"), (1, "u")] {
+            traces.push(Trace { target: user(target), ..trace(id) });
+        }
+        let found = |bot: &str, after| {
+            let found = traces.of_user(&BotId::parse(bot).unwrap(), &user("u"), EventId(after));
+            let id = |json: &String| serde_json::from_str::<serde_json::Value>(json).unwrap()["eventId"].to_string();
+            found.iter().map(id).collect::<String>()
+        };
+        assert_eq!(found("a", 1), "\"2\"\"3\"");
+        assert_eq!(found("b", 0), "");
     }
 
     #[test]

@@ -41,25 +41,31 @@ impl LoadedProgram {
     }
 }
 
-macro_rules! core_functions {
-    ($($field:ident = $name:literal),+ $(,)?) => {
-        /// The functions of `js/core.js`.
+macro_rules! functions_of {
+    ($file:literal, $type:ident, $($field:ident = $name:literal),+ $(,)?) => {
+        #[doc = concat!("The functions of `", $file, "`.")]
         #[derive(Debug)]
-        #[allow(missing_docs, reason = "each is documented in js/core.js under its name")]
-        pub struct Core<'js> { $(pub $field: Function<'js>),+ }
-        impl<'js> Core<'js> {
+        #[allow(missing_docs, reason = "each is documented in its file under its name")]
+        pub struct $type<'js> { $(pub $field: Function<'js>),+ }
+        impl<'js> $type<'js> {
             fn new(object: &Object<'js>) -> rquickjs::Result<Self> {
                 Ok(Self { $($field: object.get($name)?),+ })
             }
         }
     };
 }
-core_functions! {
+functions_of! {
+    "js/core.js", Core,
     begin = "begin", begin_bare = "beginBare", run_hook = "runHook", answered = "answered", fetched = "fetched", fire = "fire",
     describe = "describe", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
-    scrub = "scrub",
+    scrub = "scrub", serve = "serve", processed = "processed",
+}
+functions_of! {
+    "js/dialog.js", DialogPart,
+    place = "place", set_place = "setPlace", test = "test", tested = "tested", run = "run", say = "say",
+    speak = "speak", apologise = "apologise", error_target = "errorTarget", clear = "clear",
 }
 
 /// A realm that can run a bot's events.
@@ -71,6 +77,8 @@ pub struct BotRealm<'js> {
     pub host: Rc<Host>,
     /// `js/core.js`.
     pub core: Core<'js>,
+    /// `js/dialog.js`.
+    pub dialog: DialogPart<'js>,
     base: Object<'js>,
     files: RefCell<HashMap<u32, Object<'js>>>,
     outgoing: RefCell<Option<Array<'js>>>,
@@ -81,6 +89,7 @@ pub struct BotRealm<'js> {
 const CORE: &str = include_str!("js/core.js");
 const ENV: &str = include_str!("js/env.js");
 const CMS: &str = include_str!("js/cms.js");
+const DIALOG: &str = include_str!("js/dialog.js");
 const DECISION: &str = include_str!("js/decision.js");
 const ELEMENTS: &str = include_str!("js/elements.js");
 const EVENT: &str = include_str!("js/event.js");
@@ -110,13 +119,26 @@ impl<'js> BotRealm<'js> {
             event.clone(),
             requests.clone(),
         ))?;
-        let mut parts = Args::new(ctx.clone(), 9);
-        parts.push_args([functions, base.clone(), cms, elements, decision, at, event, requests, outgoing])?;
+        let dialog: Object<'js> = realm.part("dialog", DIALOG)?.call((at.clone(), cms.clone(), outgoing.clone()))?;
+        let mut parts = Args::new(ctx.clone(), 10);
+        parts.push_args([
+            functions,
+            base.clone(),
+            cms,
+            elements,
+            decision,
+            at,
+            event,
+            requests,
+            outgoing,
+            dialog.clone(),
+        ])?;
+        let dialog = DialogPart::new(&dialog)?;
         let core: Object<'js> = parts.apply(&realm.part("core", CORE)?)?;
         base.get::<_, Function<'js>>("seal")?.call::<_, ()>(())?;
         let core = Core::new(&core)?;
         let globals = count_globals(&realm);
-        Ok(Self { realm, host, core, base, files: RefCell::default(), outgoing: RefCell::default(), globals })
+        Ok(Self { realm, host, core, dialog, base, files: RefCell::default(), outgoing: RefCell::default(), globals })
     }
 
     /// Removes what an event left in the realm; false where something cannot be removed.
@@ -358,6 +380,8 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     object.set("fetch", realm.function("fetch", fetch)?)?;
     let h = Rc::clone(host);
     object.set("abandon", realm.function("abandon", move |number: u32| h.abandon(number))?)?;
+    let h = Rc::clone(host);
+    object.set("askForDialog", realm.function("askForDialog", move || h.asked.set(h.asked.get() + 1))?)?;
     content_functions(realm, object, host)
 }
 

@@ -21,7 +21,7 @@ pub fn compile(realm: &BotRealm<'_>, loaded: &Arc<LoadedProgram>, begin: impl Fn
             continue;
         }
         begin(index);
-        realm.realm.meter.begin_event(std::time::Duration::ZERO);
+        realm.realm.meter.begin_event(crate::script::Used::default());
         realm.host.enter(index);
         let outcome = realm.realm.meter.slice(|| compile_script(&realm.realm.ctx, script).map(drop));
         let outcome = outcome.and_then(|()| match script.role {

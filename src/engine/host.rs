@@ -3,6 +3,8 @@
 //! The functions themselves are made in `bot_realm`. None of them panics; arguments are plain strings and numbers that our
 //! own JavaScript made.
 
+mod requests;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,7 +22,7 @@ use super::trace::Trace;
 use crate::code_frame::code_frame;
 use crate::model::{BotId, UserId};
 use crate::program::Role;
-use crate::protocol::frame::{write_frame, write_head};
+use crate::protocol::frame::write_frame;
 use crate::protocol::{Beat, FrameKind, Hello, LogLine, Outbox, Running};
 use crate::script::realm::Thrown;
 use crate::script::{Meter, ScriptError, wrap};
@@ -90,6 +92,8 @@ pub struct Host {
     failed: Cell<bool>,
     /// Number of the first effect of the event, or of the turn of a realm that lives on.
     turn_from: Cell<u32>,
+    /// How often scripts have asked for the dialog engine and not had it yet.
+    pub asked: Cell<u32>,
     /// Files that were compiled or packages that were loaded since the event began.
     pub loaded: Cell<u32>,
     /// Nothing of this realm's scripts may leave it any more.
@@ -122,6 +126,7 @@ impl Host {
             entered: Cell::new(None),
             failed: Cell::new(false),
             turn_from: Cell::new(0),
+            asked: Cell::new(0),
             loaded: Cell::new(0),
             closed: Cell::new(false),
         }
@@ -169,6 +174,7 @@ impl Host {
         self.trace.borrow_mut().take();
         self.errors.set(0);
         self.begin_turn();
+        self.asked.set(0);
         self.loaded.set(0);
         self.sequence.set(0);
         self.script.set(u32::MAX);
@@ -233,6 +239,12 @@ impl Host {
             u32::MAX => self.meter.status().script.load(Ordering::Relaxed),
             script => script,
         }
+    }
+
+    /// The path of a script.
+    pub fn path_of(&self, script: u32) -> Option<Arc<str>> {
+        let program = self.program.borrow();
+        program.as_ref()?.program.scripts.get(script as usize).map(|file| Arc::clone(&file.path))
     }
 
     fn running(&self, script: u32) -> Option<Running> {
@@ -316,7 +328,11 @@ impl Host {
 
     /// Reports what a script threw.
     pub fn report(&self, script: u32, thrown: &Thrown) -> String {
-        let line = self.error_line(script, thrown);
+        self.report_line(self.error_line(script, thrown))
+    }
+
+    /// Reports an error.
+    pub fn report_line(&self, line: LogLine) -> String {
         let message = line.message.clone();
         self.errors.set(self.errors.get() + 1);
         self.failed.set(true);
@@ -439,50 +455,5 @@ impl Host {
             }
             _ => Some(format!("there is no bot {bot:?}")),
         }
-    }
-
-    /// Sends a request; gives its number.
-    pub fn send_request(&self, method: &str, arguments: &str) -> Result<u32, String> {
-        let what = format!("bp.{method}");
-        let number = self.ask(&what, "arguments", method.len() + 1 + arguments.len(), arguments.len())?;
-        let mut body = Vec::with_capacity(1 + method.len() + arguments.len());
-        body.push(u8::try_from(method.len()).unwrap_or(0));
-        body.extend_from_slice(method.as_bytes());
-        body.extend_from_slice(arguments.as_bytes());
-        self.frame(FrameKind::Request, number, &body);
-        self.flush_if_slow();
-        Ok(number)
-    }
-
-    /// Sends a call of another server; gives its number.
-    pub fn send_fetch(&self, head: &str, body: &[u8]) -> Result<u32, String> {
-        let bytes = head.len() + body.len();
-        let number = self.ask("fetch", "request", bytes + 4, bytes)?;
-        self.frame(FrameKind::Fetch, number, &write_head(head, body));
-        self.flush_if_slow();
-        Ok(number)
-    }
-
-    /// A call of another server is not waited for any more.
-    pub fn abandon(&self, number: u32) {
-        if self.outstanding.borrow_mut().remove(&number).is_some() {
-            self.frame(FrameKind::Abandon, number, &[]);
-        }
-    }
-
-    /// Counts a request that has so many bytes in its frame and says so much; gives its number.
-    fn ask(&self, what: &str, part: &str, frame: usize, said: usize) -> Result<u32, String> {
-        let limits = &self.hello.limits;
-        if self.outstanding.borrow().len() >= limits.requests as usize {
-            return Err(format!("{what}: at most {} calls may be outstanding (scripts.requests)", limits.requests));
-        }
-        if frame as u64 > limits.frame {
-            return Err(format!("{what}: the {part} may be at most {} bytes (scripts.frame)", limits.frame));
-        }
-        self.send_bytes(said)?;
-        let number = self.request.get();
-        self.request.set(number.wrapping_add(1));
-        self.outstanding.borrow_mut().insert(number, self.blamed());
-        Ok(number)
     }
 }

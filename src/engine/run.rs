@@ -3,9 +3,13 @@
 //! After an overrun of computing time the realm is given up and the event goes on with the next hook in a fresh one, as a
 //! JSON copy ([`Outcome::Again`]). Running out of memory or of the event's whole time ends its scripts.
 
+pub mod alone;
+pub mod dialog;
 pub mod drive;
+mod instruct;
 pub mod stages;
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,12 +21,9 @@ use super::bot_realm::BotRealm;
 use super::host::Counts;
 use super::wait::{Occupancy, ToRealm};
 use crate::model::StateChange;
-use crate::program::HookKind;
-use crate::protocol::{
-    DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, HookWork, InvokeWork, LogLine, Processed, Settled,
-};
-use crate::script::Overrun;
+use crate::protocol::{DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, LogLine, Processed, Settled};
 use crate::script::realm::Thrown;
+use crate::script::{Overrun, Used};
 use drive::Driven;
 use stages::Stage;
 
@@ -48,8 +49,12 @@ pub struct Resume {
     next_hook: usize,
     copy: String,
     counts: Counts,
-    used: Duration,
+    used: Used,
     steps: Option<Box<RawValue>>,
+    /// A dialog that was interrupted.
+    conversation: Option<Box<dialog::Conversation>>,
+    /// How the dialog that a script asked for ended.
+    processed: Option<dialog::Ended>,
 }
 
 /// What became of a job.
@@ -73,6 +78,14 @@ pub enum Stop {
     Ended(Overrun),
 }
 
+impl Stop {
+    /// The limit that was hit.
+    pub fn overrun(self) -> Overrun {
+        let (Self::Interrupted(overrun) | Self::Ended(overrun)) = self;
+        overrun
+    }
+}
+
 /// A realm at work on one job.
 pub struct Run<'a, 'js> {
     /// The realm.
@@ -85,12 +98,15 @@ pub struct Run<'a, 'js> {
     pub job: Job,
     deadline: Instant,
     /// The hook to run next in the present stage, after a resume.
-    next_hook: usize,
+    next_hook: Cell<usize>,
     /// Where an interrupted stage goes on, where that is not at its own beginning.
-    resume_at: Option<Stage>,
+    resume_at: Cell<Option<Stage>>,
     /// Turns of this realm count by themselves: it belongs to a start or mount hook and lives on.
     long_lived: bool,
     kept_steps: Option<Box<RawValue>>,
+    dialogs: dialog::Dialogs,
+    /// The state has gone to the server: what is done to it from here on is dropped.
+    handed_over: bool,
 }
 
 impl std::fmt::Debug for Run<'_, '_> {
@@ -113,17 +129,32 @@ impl<'a, 'js> Run<'a, 'js> {
         host.meter.status().dispatch.store(job.dispatch, std::sync::atomic::Ordering::Relaxed);
         let deadline = job.begun + Duration::from_millis(host.hello.limits.event_waiting);
         let resume = job.resume.as_deref_mut();
-        host.meter.begin_event(resume.as_ref().map_or(Duration::ZERO, |resume| resume.used));
+        host.meter.begin_event(resume.as_ref().map(|resume| resume.used).unwrap_or_default());
         let mut kept_steps = None;
         let mut counts = Counts::default();
+        let dialogs = dialog::Dialogs::default();
         if let Some(resume) = resume {
+            dialogs.left.replace(resume.conversation.take());
+            dialogs.processed.set(resume.processed);
             counts = resume.counts;
             kept_steps = resume.steps.take();
         }
         // Work that is no event lives as long as it likes, and makes little at a time.
-        let event = job.head.kind == DispatchKind::Event;
+        let event = matches!(job.head.kind, DispatchKind::Event | DispatchKind::Timeout);
         host.begin(counts, if event { host.hello.limits.frame.saturating_mul(EVENT_FRAMES) } else { u64::MAX });
-        Self { realm, inbox, occupancy, job, deadline, next_hook: 0, resume_at: None, long_lived: false, kept_steps }
+        Self {
+            realm,
+            inbox,
+            occupancy,
+            job,
+            deadline,
+            next_hook: Cell::new(0),
+            resume_at: Cell::new(None),
+            long_lived: false,
+            kept_steps,
+            dialogs,
+            handed_over: false,
+        }
     }
 
     /// Runs the job to its end, or to where it needs a fresh realm.
@@ -136,7 +167,7 @@ impl<'a, 'js> Run<'a, 'js> {
         let host = &self.realm.host;
         host.flush();
         host.meter.status().dispatch.store(0, std::sync::atomic::Ordering::Relaxed);
-        let used = host.meter.event_used();
+        let used = host.meter.counted();
         let longest = if host.loaded.get() > 0 { LONGEST_WHEN_LOADING } else { LONGEST_FOR_REUSE };
         host.clear();
         self.realm.realm.forget_rejections();
@@ -162,7 +193,11 @@ impl<'a, 'js> Run<'a, 'js> {
             Err(stop) => return self.give_up(stop, None),
         };
         match self.stages(stage) {
-            Ok(persist) => self.finish_event(persist),
+            Ok(persist) => {
+                // What a dialog has changed is to last, however the event went on.
+                let processed = self.dialogs.processed.get().is_some();
+                self.finish_event(if processed { stages::Persist::All } else { persist })
+            }
             Err((Stop::Interrupted(_), stage)) => self.again(stage),
             Err((Stop::Ended(overrun), _)) => self.give_up(Stop::Ended(overrun), None),
         }
@@ -174,7 +209,7 @@ impl<'a, 'js> Run<'a, 'js> {
         let text = String::from_utf8_lossy(&self.job.json).into_owned();
         match self.job.resume.take() {
             Some(resume) => {
-                self.next_hook = resume.next_hook;
+                self.next_hook.set(resume.next_hook);
                 let stage = resume.stage;
                 self.engine(|run| run.realm.core.begin.call::<_, ()>((text, resume.copy, outgoing)))?;
                 Ok(stage)
@@ -182,7 +217,11 @@ impl<'a, 'js> Run<'a, 'js> {
             None => {
                 let undefined = Value::new_undefined(self.realm.realm.ctx.clone());
                 self.engine(|run| run.realm.core.begin.call::<_, ()>((text, undefined, outgoing)))?;
-                Ok(Stage::BeforeIncoming)
+                Ok(if self.job.head.kind == DispatchKind::Timeout {
+                    Stage::BeforeTimeout
+                } else {
+                    Stage::BeforeIncoming
+                })
             }
         }
     }
@@ -195,7 +234,7 @@ impl<'a, 'js> Run<'a, 'js> {
         self.report_unhandled();
         let stopped = driven.as_ref().err().copied();
         if let Some(stop) = stopped {
-            self.report_late_stop(stop);
+            self.report_unless_said(stop);
         }
         let state = self.state_change(persist);
         let idle = stopped.is_some() || matches!(driven, Ok(Driven::Idle | Driven::Settled));
@@ -224,7 +263,7 @@ impl<'a, 'js> Run<'a, 'js> {
                 });
             }
             Ok(_) => {}
-            Err(stop) => self.report_late_stop(stop),
+            Err(stop) => self.report_unless_said(stop),
         }
         let ended = matches!(driven, Err(Stop::Interrupted(overrun) | Stop::Ended(overrun)) if !matches!(overrun, Overrun::Cancelled));
         let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None, ended };
@@ -251,18 +290,21 @@ impl<'a, 'js> Run<'a, 'js> {
         let mut job = self.job.clone();
         job.resume = Some(Box::new(Resume {
             stage,
-            next_hook: self.next_hook,
+            next_hook: self.next_hook.get(),
             copy,
             counts: host.counts(),
             used: host.meter.event_used(),
             steps: self.steps(),
+            conversation: self.dialogs.left.take(),
+            processed: self.dialogs.processed.get(),
         }));
         Outcome::Again(Box::new(job))
     }
 
     /// Ends the event's scripts: it is processed without a state.
     fn give_up(&mut self, _stop: Stop, result: Option<Box<RawValue>>) -> Outcome {
-        self.send_processed(None, result.is_none());
+        let state = self.dialogs.kept.take().and_then(|persist| self.state_change(persist));
+        self.send_processed(state, result.is_none());
         if result.is_some() {
             let settled = Settled { trace: None, result, ended: false };
             self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
@@ -281,6 +323,7 @@ impl<'a, 'js> Run<'a, 'js> {
         };
         let body = serde_json::to_vec(&processed).unwrap_or_default();
         self.realm.host.frame(FrameKind::Processed, 0, &body);
+        self.handed_over = true;
         if !settled {
             self.realm.host.flush();
         }
@@ -355,100 +398,9 @@ impl<'a, 'js> Run<'a, 'js> {
         }
     }
 
-    /// Hooks of one kind without an event.
-    fn lifecycle(&mut self) -> Outcome {
-        let Ok(work) = serde_json::from_slice::<HookWork>(&self.job.json) else {
-            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
-        };
-        let Some(kind) = HookKind::from_folder(&work.hook) else {
-            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
-        };
-        let begun = self.engine(|run| {
-            let outgoing = run.realm.outgoing_hooks()?;
-            run.realm.core.begin_bare.call::<_, ()>((outgoing,))
-        });
-        if let Err(stop) = begun {
-            return self.give_up(stop, None);
-        }
-        let mut from = self.job.resume.take().map_or(0, |resume| resume.next_hook);
-        let hooks = self.realm.hooks(kind);
-        while let Some(&script) = hooks.get(from) {
-            from += 1;
-            if let Err(stop) = self.hook(kind, script, Some(&work.args)) {
-                return match stop {
-                    Stop::Interrupted(_) => {
-                        let mut job = self.job.clone();
-                        job.resume = Some(Box::new(Resume {
-                            stage: Stage::BeforeIncoming,
-                            next_hook: from,
-                            copy: String::new(),
-                            counts: self.realm.host.counts(),
-                            used: Duration::ZERO,
-                            steps: self.steps(),
-                        }));
-                        Outcome::Again(Box::new(job))
-                    }
-                    Stop::Ended(_) => self.give_up(stop, None),
-                };
-            }
-        }
-        let driven = self.drive(None, Instant::now() + Duration::from_millis(self.realm.host.hello.limits.floating));
-        self.report_unhandled();
-        match driven {
-            Ok(Driven::Idle | Driven::Settled) => {
-                self.send_processed(None, true);
-                Outcome::Done { reusable: false }
-            }
-            Ok(Driven::TimedOut) => {
-                // Timers and calls of a start or mount hook live on; its realm is its own.
-                self.send_processed(None, false);
-                self.long_lived = true;
-                loop {
-                    match self.drive(None, Instant::now() + Duration::from_secs(3_600)) {
-                        Ok(Driven::TimedOut) => {}
-                        Ok(_) => break,
-                        Err(stop) => {
-                            self.report_stop(stop);
-                            break;
-                        }
-                    }
-                    self.report_unhandled();
-                }
-                self.realm.host.frame(FrameKind::Settled, 0, b"{}");
-                Outcome::Done { reusable: false }
-            }
-            Err(stop) => {
-                self.report_stop(stop);
-                self.give_up(stop, None)
-            }
-        }
-    }
-
-    /// One hook on one event, for `nudge invoke`.
-    fn invoke(&mut self) -> Outcome {
-        let Ok(work) = serde_json::from_slice::<InvokeWork>(&self.job.json) else {
-            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
-        };
-        let Some(kind) = HookKind::from_folder(&work.hook) else {
-            return self.give_up(Stop::Ended(Overrun::Cancelled), None);
-        };
-        let begun = Instant::now();
-        let run = self.begin().and_then(|_| self.hook(kind, work.script, None));
-        let run = run.and_then(|()| self.drive(None, self.deadline).map(drop));
-        self.report_unhandled();
-        if let Err(stop @ Stop::Ended(_)) = run {
-            self.report_stop(stop);
-        }
-        let took = begun.elapsed();
-        let view = self.text_of(|run| run.realm.core.invoke_view.call(()));
-        let view = view.unwrap_or_else(|| "null".into());
-        let result = format!("{{\"ms\":{:.3},\"view\":{view}}}", took.as_secs_f64() * 1e3);
-        self.give_up(Stop::Ended(Overrun::Cancelled), RawValue::from_string(result).ok())
-    }
-
     /// Reports that scripts were stopped, naming the file that ran.
     pub(super) fn report_stop(&self, stop: Stop) {
-        let (Stop::Interrupted(overrun) | Stop::Ended(overrun)) = stop;
+        let overrun = stop.overrun();
         let name = if matches!(overrun, Overrun::Memory(_)) { "MemoryError" } else { "TimeoutError" };
         let thrown = Thrown {
             name: name.into(),
@@ -463,8 +415,11 @@ impl<'a, 'js> Run<'a, 'js> {
         self.realm.host.report(self.realm.host.blamed(), &thrown);
     }
 
-    /// The same where nobody waits for a hook; running out of memory was reported when it happened.
-    fn report_late_stop(&self, stop: Stop) {
+    /// The same, but running out of memory was reported when it happened.
+    pub(super) fn report_unless_said(&self, stop: Stop) {
+        if self.dialogs.said.take() {
+            return;
+        }
         if !matches!(stop, Stop::Ended(Overrun::Memory(_))) {
             self.report_stop(stop);
         }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::run::Run;
 use super::{BotRealm, Host, IdSource, Job, LoadedProgram, Occupancy, Outcome};
 use crate::config::ScriptLimits;
+use crate::model::StateSnapshot;
 use crate::program::{BotProgram, HookKind, Program, Role, Script, Shape};
 use crate::protocol::{DispatchHead, DispatchKind, Frame, FrameKind, FrameReader, Hello, Outbox, event_work};
 use crate::script::{Meter, with_realm};
@@ -74,6 +75,7 @@ pub(crate) fn hello(limits: ScriptLimits) -> Hello {
         suspect: false,
         minimum_confidence: 0.3,
         repeat_window_ms: 20_000,
+        max_transitions: 100,
     }
 }
 
@@ -100,7 +102,19 @@ fn run_all(
     event: &str,
     answers: Vec<crate::engine::ToRealm>,
 ) -> Vec<Frame> {
-    let loaded = Arc::new(LoadedProgram::new(program(files)));
+    let state = StateSnapshot::default();
+    run_program(Arc::new(LoadedProgram::new(program(files))), limits, DispatchKind::Event, event, &state, answers)
+}
+
+/// Runs one event of the first bot of a program.
+pub(super) fn run_program(
+    loaded: Arc<LoadedProgram>,
+    limits: ScriptLimits,
+    kind: DispatchKind,
+    event: &str,
+    state: &StateSnapshot,
+    answers: Vec<crate::engine::ToRealm>,
+) -> Vec<Frame> {
     let sink = Sink::default();
     let outbox = Arc::new(Outbox::new(sink.clone()));
     let meter = Rc::new(Meter::new(limits.clone(), Arc::default()));
@@ -111,8 +125,8 @@ fn run_all(
     }
     let occupancy = Occupancy::default();
     let mut json = BytesMut::new();
-    event_work(event, &crate::model::StateSnapshot::default(), &mut json);
-    let head = DispatchHead { version: 1, kind: DispatchKind::Event, bot: "welcome-bot".into() };
+    event_work(event, state, &mut json);
+    let head = DispatchHead { version: 1, kind, bot: "welcome-bot".into() };
     let mut job = Some(Job { dispatch: 7, head, json: Bytes::from(json), begun: Instant::now(), resume: None });
     while let Some(work) = job.take() {
         let host =
@@ -314,7 +328,7 @@ fn run_twice(first: &str, second: &str) -> (String, bool) {
         for (dispatch, preview) in [(1, "one"), (2, "two")] {
             let event = EVENT.replace("\"direction\"", &format!("\"preview\":\"{preview}\",\"direction\""));
             let mut json = BytesMut::new();
-            event_work(&event, &crate::model::StateSnapshot::default(), &mut json);
+            event_work(&event, &StateSnapshot::default(), &mut json);
             let head = DispatchHead { version: 1, kind: DispatchKind::Event, bot: "welcome-bot".into() };
             let job = Job { dispatch, head, json: Bytes::from(json), begun: Instant::now(), resume: None };
             let outcome = Run::new(&realm, &inbox, &occupancy, job).run();

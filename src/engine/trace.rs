@@ -2,7 +2,9 @@
 //!
 //! Steps: `{"s":"hook","k":kind,"f":file,"us":microseconds,"flags":[…],"err":"…"}`, `{"s":"reply","t":type}`,
 //! `{"s":"event","t":type}`, `{"s":"decision","r":reason}`, `{"s":"dialog","r":…}`, `{"s":"log","l":level}`,
-//! `{"s":"error","err":"…"}`, `{"s":"realm","r":reason}`.
+//! `{"s":"error","err":"…"}`, `{"s":"realm","r":reason}`; of a dialog `{"s":"node","flow":…,"node":…}`,
+//! `{"s":"say","i":instruction}`, `{"s":"action","n":name,"f":file,"us":…,"err":…}`, `{"s":"transition","if":…,"to":…}`,
+//! `{"s":"jump","flow":…,"node":…}`, `{"s":"return","flow":…,"node":…}`, `{"s":"wait"}`, `{"s":"end","why":…}`.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -51,6 +53,34 @@ impl Trace {
     pub fn note(&mut self, step: &str, key: &str, value: &str) {
         self.step(|text| {
             let _ = write!(text, "{{\"s\":\"{step}\",\"{key}\":{}}}", json(value));
+        });
+    }
+
+    /// Any step with some texts.
+    pub fn texts(&mut self, step: &str, texts: &[(&str, &str)]) {
+        self.step(|text| {
+            let _ = write!(text, "{{\"s\":\"{step}\"");
+            for (key, value) in texts {
+                let _ = write!(text, ",\"{key}\":{}", json(value));
+            }
+            text.push('}');
+        });
+    }
+
+    /// An action ended.
+    pub fn action(&mut self, name: &str, file: &str, took: Duration, error: Option<&str>) {
+        self.step(|text| {
+            let _ = write!(
+                text,
+                "{{\"s\":\"action\",\"n\":{},\"f\":{},\"us\":{}",
+                json(name),
+                json(file),
+                took.as_micros()
+            );
+            if let Some(error) = error {
+                let _ = write!(text, ",\"err\":{}", json(error));
+            }
+            text.push('}');
         });
     }
 

@@ -45,6 +45,8 @@ pub struct QueuedEvent {
     pub body: Arc<str>,
     /// How often a worker died while running it (see dispatch: one retry alone, then set aside).
     pub deaths: u32,
+    /// Made because its session's dialog has timed out; an event of type `timeout` that somebody sent is none of those.
+    pub timeout: bool,
 }
 
 impl QueuedEvent {
@@ -110,6 +112,14 @@ impl EventDraft {
         };
         // Serialising strings and raw JSON into memory cannot fail.
         let body = serde_json::to_string(&wire).unwrap_or_default();
-        QueuedEvent { id, key: self.key, thread: self.thread, kind: self.kind, body: body.into(), deaths: 0 }
+        QueuedEvent {
+            id,
+            key: self.key,
+            thread: self.thread,
+            kind: self.kind,
+            body: body.into(),
+            deaths: 0,
+            timeout: false,
+        }
     }
 }

@@ -73,8 +73,8 @@ pub const HOOK_KINDS: [HookKindRow; 15] = [
         "for every outgoing event, before outgoing middleware",
     ),
     row(K::AfterEventProcessed, "after_event_processed", &["bp", "event"], "the incoming event is fully processed"),
-    later(K::BeforeSessionTimeout, "before_session_timeout", &["bp", "event"], "the context of a session expired"),
-    later(K::BeforeConversationEnd, "before_conversation_end", &["bp", "event"], "the dialog is about to end"),
+    row(K::BeforeSessionTimeout, "before_session_timeout", &["bp", "event"], "the context of a session expired"),
+    row(K::BeforeConversationEnd, "before_conversation_end", &["bp", "event"], "the dialog is about to end"),
     later(
         K::OnIncidentStatusChanged,
         "on_incident_status_changed",

@@ -62,6 +62,8 @@ pub struct Hello {
     pub minimum_confidence: f64,
     /// Within how many milliseconds the same source may not repeat itself; 0 is never checked.
     pub repeat_window_ms: u64,
+    /// Nodes that one event may lead through before that counts as a loop.
+    pub max_transitions: u32,
 }
 
 /// The worker stands ready.

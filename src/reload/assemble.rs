@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::builtin::{Builtin, PREFIX, bot, bots};
 use super::load::Loaded;
 use super::scan::{Place, Scan};
-use super::workspace::BotInfo;
+use super::workspace::{ActionDocs, BotInfo};
 use crate::config::redact::redact;
 use crate::config::settings::DialogSettings;
 use crate::model::BotId;
@@ -29,6 +29,8 @@ pub(super) struct Item<'a> {
 pub(super) struct Assembled {
     pub(super) program: Program,
     pub(super) bots: IndexMap<BotId, BotInfo>,
+    /// What actions say of themselves, by their files.
+    pub(super) docs: ActionDocs,
     pub(super) notices: Vec<String>,
 }
 
@@ -60,8 +62,10 @@ pub(super) fn assemble(
 
     let mut scripts: Vec<Arc<Script>> = Vec::new();
     let mut indices: HashMap<&str, u32> = HashMap::new();
+    let mut docs = ActionDocs::new();
     for item in &all {
         if let Loaded::Script(loaded) = item.loaded {
+            docs.extend(loaded.doc.iter().map(|doc| (Arc::clone(&loaded.script.path), Arc::clone(doc))));
             indices.insert(item.path, u32::try_from(scripts.len()).unwrap_or(u32::MAX));
             scripts.push(Arc::clone(&loaded.script));
         }
@@ -93,7 +97,7 @@ pub(super) fn assemble(
         };
         mounted.insert(info.id.to_string(), program);
     }
-    Assembled { program: Program { version, scripts, global, bots: mounted }, bots, notices }
+    Assembled { program: Program { version, scripts, global, bots: mounted }, bots, docs, notices }
 }
 
 /// Whether a workspace file stands in the place of a built-in one that is for all bots; says so if the two differ.

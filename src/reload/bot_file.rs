@@ -7,6 +7,7 @@ use crate::config::Problem;
 use crate::config::jsonc::{Step, offset, parse_object};
 use crate::config::keys::BOT;
 use crate::config::schema::apply;
+use crate::config::values::duration_of;
 use crate::model::BotId;
 
 /// A bot's configuration, checked.
@@ -50,6 +51,7 @@ fn info(bot: &BotId, mut config: Map<String, Value>) -> BotInfo {
     let text =
         |key: &str| config.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
     let flag = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let dialog = |key: &str| config.get("dialog").and_then(|dialog| duration_of(dialog.get(key)?));
     let default_language = text("defaultLanguage").unwrap_or_else(|| LANGUAGE.to_owned());
     let languages = config.get("languages").and_then(Value::as_array);
     let mut languages: Vec<String> =
@@ -70,6 +72,8 @@ fn info(bot: &BotId, mut config: Map<String, Value>) -> BotInfo {
         private: flag("private"),
         default_language,
         languages,
+        timeout_interval: dialog("timeoutInterval"),
+        session_timeout_interval: dialog("sessionTimeoutInterval"),
         config,
     }
 }
@@ -97,6 +101,7 @@ mod tests {
         let info = file.info;
         assert_eq!((info.name.as_str(), info.private, info.disabled), ("The Shop", true, false));
         assert_eq!(info.languages, ["fr", "en"]);
+        assert_eq!((info.timeout_interval, info.session_timeout_interval), (Some(300_000), None));
         assert_eq!(info.details, json!({ "website": "x" }));
         assert_eq!(info.config["mine"], json!({ "a": [1] }));
     }

@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 
 use super::assemble::{is_content_type, without};
 use super::builtin::PREFIX;
+use super::flow_check::{Flows, check_flows};
 use super::reader::last_good as in_service;
-use super::workspace::{BotInfo, Workspace};
+use super::workspace::{ActionDocs, BotInfo, Workspace};
 use crate::code_frame::code_frame;
 use crate::config::Problem;
 use crate::model::BotId;
@@ -31,12 +32,16 @@ pub struct Candidate {
     pub problems: Vec<Problem>,
     /// What is good to know.
     pub notices: Vec<String>,
+    /// The flows, to be checked against what they use once that is known.
+    pub(super) flows: Flows,
+    /// What actions say of themselves, by their files.
+    pub(super) action_docs: ActionDocs,
 }
 
 /// Makes a candidate a workspace: content types get their ids from `compiled`; a script that failed is replaced by its
 /// version in `last_good`, or left out if there is none.
 pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Workspace>) -> Workspace {
-    let Candidate { root, program, bots, mut problems, mut notices } = candidate;
+    let Candidate { root, program, bots, mut problems, mut notices, flows, mut action_docs } = candidate;
     let last = last_good.map(|workspace| &*workspace.program);
     let mut program = Arc::unwrap_or_clone(program);
     let mut ids: HashMap<u32, (&str, Option<&RawValue>)> =
@@ -55,6 +60,8 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
                 problems.extend(problem.map(in_service));
                 *script = Arc::clone(earlier);
                 fell_back = true;
+                let doc = last_good.and_then(|workspace| workspace.action_docs.get(&script.path));
+                action_docs.extend(doc.map(|doc| (Arc::clone(&script.path), Arc::clone(doc))));
                 if let Some((id, index)) =
                     last.and_then(|last| id_of(last, &script.path)).map(|id| (id, failure.script))
                 {
@@ -72,8 +79,17 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
         add_modules(&mut program, last);
     }
     let content_types = name_content_types(&mut program, &ids, &mut problems, &mut notices);
+    let uncompiled = uncompiled_actions(&program, &dropped);
     let program = without(program, &|script| !dropped.contains(&script.path));
-    Workspace { root, program: Arc::new(program), bots, content_types, problems, notices }
+    let hints = check_flows(&program, &flows, &uncompiled, &mut problems);
+    Workspace { root, program: Arc::new(program), bots, content_types, action_docs, problems, hints, notices }
+}
+
+/// The names of actions that are left out.
+fn uncompiled_actions(program: &Program, dropped: &HashSet<Arc<str>>) -> HashSet<String> {
+    let left_out = |index: u32| program.scripts.get(index as usize).is_some_and(|one| dropped.contains(&one.path));
+    let actions = program.bots.values().flat_map(|bot| &bot.actions);
+    actions.filter(|(_, index)| left_out(**index)).map(|(name, _)| name.clone()).collect()
 }
 
 /// What an earlier version of a script requires may be gone from the files.

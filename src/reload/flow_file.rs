@@ -1,12 +1,18 @@
 //! A flow's file: `bots/<id>/flows/**/*.flow.json`, as the original's editors save it and as people write it.
 
+mod sense;
+
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde_json::value::to_raw_value;
 
 use crate::config::Problem;
 use crate::config::jsonc::{Document, Spot, Step, way};
-use crate::program::flow::{CatchAll, Flow, Node, NodeContent, Transition};
+use crate::program::flow::{CatchAll, Flow, Node, NodeContent, Transition, flow_name};
+
+pub(super) use sense::{MOST, Sense, Use, What};
 
 /// The node type that enters another flow.
 const SKILL_CALL: &str = "skill-call";
@@ -17,6 +23,9 @@ const SAY_SOMETHING: &str = "say_something";
 #[derive(Debug)]
 pub(super) struct FlowFile {
     pub(super) flow: Flow,
+    /// What it was read of, for the places of what is found out later.
+    pub(super) source: Arc<str>,
+    pub(super) sense: Sense,
 }
 
 /// Reads a flow. What has the wrong shape comes beside what is fine.
@@ -32,7 +41,9 @@ pub(super) fn read_flow(path: &str, text: &str) -> Result<(FlowFile, Vec<Problem
     }
     let mut reading = Reading { path, text, way: Vec::new(), problems: Vec::new() };
     let flow = reading.flow(root);
-    Ok((FlowFile { flow }, reading.problems))
+    let problems = reading.problems;
+    let sense = sense::sense(path, text, root, &flow);
+    Ok((FlowFile { flow, source: text.into(), sense }, problems))
 }
 
 /// A file being read.
@@ -86,7 +97,8 @@ impl<'d> Reading<'d> {
             on_receive: self.texts(node, "onReceive"),
             next: self.transitions(node),
             // Without a flow it is still a skill: one that cannot be entered.
-            skill: (kind == SKILL_CALL).then(|| self.text(node, "flow").unwrap_or_default()),
+            skill: (kind == SKILL_CALL)
+                .then(|| self.name(node, "flow").map_or_else(String::new, |name| flow_name(&name).into_owned())),
             content: if kind == SAY_SOMETHING { self.content(node) } else { None },
             timeout_node: self.name(node, "timeoutNode"),
         }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::action_doc::ActionDoc;
 use super::bot_file::{BotFile, read_bot};
 use super::elements::{ElementFile, read_elements};
 use super::flow_file::{FlowFile, read_flow};
@@ -31,15 +32,17 @@ pub(super) struct LoadedScript {
     /// Names that it requires literally.
     pub(super) requires: Vec<String>,
     pub(super) warnings: Vec<Problem>,
+    /// Of an action, what it says of itself.
+    pub(super) doc: Option<Arc<ActionDoc>>,
 }
 
 impl Loaded {
-    /// Warnings of the file.
-    pub(super) fn warnings(&self) -> &[Problem] {
+    /// What is wrong with the file although it can be used: warnings, and of flows what cannot be meant.
+    pub(super) fn remarks(&self) -> &[Problem] {
         match self {
             Self::Script(script) => &script.warnings,
             Self::Elements(_) => &[],
-            Self::Flow(_) => &[],
+            Self::Flow(flow) => &flow.sense.problems,
             Self::Bot(bot) => &bot.warnings,
         }
     }
@@ -99,6 +102,7 @@ fn load_script(path: &str, role: Role, source: &str) -> Result<Loaded, Refused> 
         script: Arc::new(script),
         requires: parsed.requires,
         warnings: parsed.warnings,
+        doc: parsed.doc.map(Arc::new),
     })))
 }
 
@@ -110,7 +114,12 @@ fn load_json(path: &str, source: &str) -> Result<Loaded, Refused> {
         jsonc::parse(path, source).map_err(|problem| vec![*problem])?.to_string()
     };
     let script = Script { path: path.into(), source: source.into(), role: Role::Json, shape: Shape::default() };
-    Ok(Loaded::Script(Arc::new(LoadedScript { script: Arc::new(script), requires: Vec::new(), warnings: Vec::new() })))
+    Ok(Loaded::Script(Arc::new(LoadedScript {
+        script: Arc::new(script),
+        requires: Vec::new(),
+        warnings: Vec::new(),
+        doc: None,
+    })))
 }
 
 #[cfg(test)]

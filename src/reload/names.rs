@@ -1,20 +1,15 @@
 //! Names that scripts find in scope.
 
-use crate::program::Role;
-
-/// What every wrapper gives.
-const ALWAYS: [&str; 5] = crate::program::MODULE_PARAMETERS;
-/// What an action gets besides.
-const ACTION: [&str; 8] = ["bp", "event", "user", "temp", "session", "args", "bot", "workflow"];
+use crate::program::{ACTION_PARAMETERS, MODULE_PARAMETERS, Role};
 
 /// The parameters of a role's wrapper.
 pub(super) fn parameters(role: Role) -> Vec<&'static str> {
     let own: &[&str] = match role {
         Role::Hook(kind) => kind.row().args,
-        Role::Action => &ACTION,
+        Role::Action => &ACTION_PARAMETERS,
         Role::ContentType | Role::Module | Role::Json => &[],
     };
-    ALWAYS.iter().chain(own).copied().collect()
+    MODULE_PARAMETERS.iter().chain(own).copied().collect()
 }
 
 /// Names that no wrapper can make local: assigning them does nothing, or something of its own.

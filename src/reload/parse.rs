@@ -1,5 +1,7 @@
 //! Reads what the wrapper must know off a script, with oxc: syntax errors, top-level `await`, names assigned without
-//! declaration, literal `require`s, and the mistakes worth a warning. The only file that knows oxc.
+//! declaration, literal `require`s, and the mistakes worth a warning. The only part that knows oxc.
+
+pub(super) mod expression;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
@@ -12,6 +14,7 @@ use oxc_parser::{ParseOptions, Parser};
 use oxc_semantic::{Scoping, SemanticBuilder};
 use oxc_span::{GetSpan, SourceType, Span};
 
+use super::action_doc::{ActionDoc, action_doc};
 use super::depth::too_deep;
 use super::names::{is_fixed, parameters};
 use crate::config::Problem;
@@ -26,6 +29,8 @@ pub(super) struct Parsed {
     pub(super) requires: Vec<String>,
     /// What it most likely does not mean.
     pub(super) warnings: Vec<Problem>,
+    /// Of an action, what it says of itself.
+    pub(super) doc: Option<ActionDoc>,
 }
 
 /// The wrapper that the file is read in, and its name: nothing that a script would call something.
@@ -87,7 +92,24 @@ fn parse_in(path: &str, source: &str, role: Role, prefix: &str) -> Result<Parsed
         return Err(refused);
     }
     let scoping = built.semantic.into_scoping();
-    Ok(read_off(path, source, role, function, &scoping, prefix))
+    let mut read = read_off(path, source, role, function, &scoping, prefix);
+    if role == Role::Action {
+        let first = function.body.as_ref().and_then(|body| body.statements.first());
+        let first = first.map_or(u32::MAX, |statement| statement.span().start);
+        let comments: Vec<(u32, &str)> = parsed
+            .program
+            .comments
+            .iter()
+            .filter(|comment| comment.is_block())
+            .filter_map(|comment| {
+                Some((comment.span.start, comment.content_span().source_text(&text).strip_prefix('*')?))
+            })
+            .collect();
+        let leads = comments.first().is_some_and(|(start, _)| *start < first);
+        let texts = comments.iter().map(|(_, text)| *text);
+        read.doc = Some(action_doc(texts, leads));
+    }
+    Ok(read)
 }
 
 fn refused_by<'a>(errors: impl Iterator<Item = &'a OxcDiagnostic>, place: impl Fn(usize) -> usize) -> Refused {
@@ -150,7 +172,7 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         }
     }
     let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared };
-    Parsed { shape, requires: reader.requires, warnings }
+    Parsed { shape, requires: reader.requires, warnings, doc: None }
 }
 
 /// Collects what is read by walking the whole file.
@@ -273,14 +295,17 @@ fn describe(path: &str, source: &str, refused: Refused) -> Vec<Problem> {
     chosen
         .into_iter()
         .take(ERRORS)
-        .map(|(offset, message)| {
-            let mut message = message.trim_end_matches('.').replace("`EOF`", "the end of the file");
-            if let Some(first) = message.get_mut(..1) {
-                first.make_ascii_lowercase();
-            }
-            Problem::error(path, message).at(source, offset)
-        })
+        .map(|(offset, message)| Problem::error(path, in_words(&message, "the end of the file")).at(source, offset))
         .collect()
+}
+
+/// What the parser says as the rest of a sentence; `end` is what it calls `EOF`.
+fn in_words(message: &str, end: &str) -> String {
+    let mut message = message.trim_end_matches('.').replace("`EOF`", end);
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    message
 }
 
 /// A file that is fine as an ES module or as TypeScript: then that is what is wrong.

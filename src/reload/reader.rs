@@ -13,6 +13,7 @@ use super::bounds::Bounds;
 use super::builtin::{BUILTINS, Builtin, BuiltinFile, read_builtins};
 use super::candidate::Candidate;
 use super::depth::STACK;
+use super::flow_check::Flows;
 use super::load::{Loaded, load};
 use super::resolve::required;
 use super::scan::{Place, Scan, Stamp, scan};
@@ -180,14 +181,16 @@ impl Reader {
         let mut problems = self.builtin_problems.clone();
         problems.extend(scan.problems.iter().cloned());
         let mut items = Vec::new();
+        let mut flows = Flows::of(scan);
         for path in visited {
             let Some((path, entry)) = self.entries.get_key_value(path) else { continue };
+            flows.add(&entry.place, entry.loaded.as_ref().filter(|_| !entry.earlier), entry.loaded.is_some());
             problems.extend(
                 entry.problems.iter().cloned().map(|problem| if entry.earlier { last_good(problem) } else { problem }),
             );
             if let Some(loaded) = &entry.loaded {
-                if entry.problems.is_empty() {
-                    problems.extend(loaded.warnings().iter().cloned());
+                if !entry.earlier {
+                    problems.extend(loaded.remarks().iter().cloned());
                 }
                 items.push(Item { path, place: &entry.place, loaded });
             }
@@ -199,6 +202,8 @@ impl Reader {
             bots: assembled.bots,
             problems,
             notices: assembled.notices,
+            flows,
+            action_docs: assembled.docs,
         }
     }
 }

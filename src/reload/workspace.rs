@@ -1,5 +1,6 @@
 //! A workspace in service: its program, its bots, and what is wrong with its files.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::action_doc::ActionDoc;
 use crate::config::Problem;
 use crate::model::BotId;
 use crate::program::Program;
@@ -23,10 +25,41 @@ pub struct Workspace {
     /// What the content types in service say of themselves (`{ id, title, group, description, jsonSchema, uiSchema, hidden }`),
     /// by id, in the order of their ids.
     pub content_types: IndexMap<String, Box<RawValue>>,
+    /// What the actions in service say of themselves, by their files.
+    pub(super) action_docs: ActionDocs,
     /// All that is wrong now, errors and warnings.
     pub problems: Vec<Problem>,
+    /// What may be as it is meant: said by `check`, and otherwise to nobody.
+    pub hints: Vec<Problem>,
     /// What is good to know: which built-in files were replaced, for instance.
     pub notices: Vec<String>,
+}
+
+/// What actions say of themselves, by their files.
+pub(super) type ActionDocs = HashMap<Arc<str>, Arc<ActionDoc>>;
+
+/// An action that a bot's flows may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Action<'a> {
+    /// Its name, `builtin/setVariable`.
+    pub name: &'a str,
+    /// Whether it is the bot's own.
+    pub own: bool,
+    /// What it says of itself.
+    pub doc: Option<&'a ActionDoc>,
+}
+
+impl Workspace {
+    /// The actions of a bot by name, those of all bots among them.
+    pub fn actions(&self, bot: &BotId) -> impl Iterator<Item = Action<'_>> {
+        let program = &*self.program;
+        let actions = program.bots.get(bot.as_str()).map(|bot| &bot.actions);
+        actions.into_iter().flatten().map(|(name, index)| {
+            let path = program.scripts.get(*index as usize).map(|script| &script.path);
+            let doc = path.and_then(|path| self.action_docs.get(path)).map(|doc| &**doc);
+            Action { name, own: program.global.actions.get(name) != Some(index), doc }
+        })
+    }
 }
 
 /// What is known of a bot from its configuration.
@@ -48,6 +81,10 @@ pub struct BotInfo {
     pub default_language: String,
     /// Its languages, the default one among them.
     pub languages: Vec<String>,
+    /// `dialog.timeoutInterval` in milliseconds, where it has its own.
+    pub timeout_interval: Option<u64>,
+    /// `dialog.sessionTimeoutInterval` in milliseconds, where it has its own.
+    pub session_timeout_interval: Option<u64>,
     /// The whole file, unknown keys and secrets too.
     pub config: Map<String, Value>,
 }

@@ -70,12 +70,21 @@ pub enum Overrun {
     /// `scripts.slice`, or what was left of the others when the slice began.
     #[error("computed for more than {0} ms without a pause (scripts.hookRunning, scripts.slice)")]
     Hook(u64),
+    /// `scripts.actionRunning`.
+    #[error("computed for more than {0} ms (scripts.actionRunning)")]
+    Action(u64),
+    /// `scripts.eventRunning`, for actions.
+    #[error("all actions of this event together computed for more than {0} ms (scripts.eventRunning)")]
+    Actions(u64),
     /// `scripts.eventRunning`.
     #[error("all scripts of this event together computed for more than {0} ms (scripts.eventRunning)")]
     Event(u64),
     /// `scripts.hookWaiting`.
     #[error("was still waiting for its promise after {0} ms (scripts.hookWaiting)")]
     HookWaiting(u64),
+    /// `scripts.actionWaiting`.
+    #[error("was still waiting for its promise after {0} ms (scripts.actionWaiting)")]
+    ActionWaiting(u64),
     /// `scripts.eventWaiting`.
     #[error("the event was not over after {0} ms (scripts.eventWaiting)")]
     EventWaiting(u64),
@@ -87,6 +96,22 @@ pub enum Overrun {
     Cancelled,
 }
 
+/// Computing time of an event. Its actions, which may compute for long, do not use up what its hooks have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Of actions.
+    pub actions: Duration,
+    /// Of everything else.
+    pub others: Duration,
+}
+
+/// How much a hook or an action has used of its time.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    used: Duration,
+    action: bool,
+}
+
 /// Counts computing time and decides when the interrupt handler fires.
 #[derive(Debug)]
 pub struct Meter {
@@ -96,14 +121,16 @@ pub struct Meter {
     /// Sticky: an interrupt cannot be caught, but two leaks turn it into something else (see shared facts); this cannot.
     fired: Cell<bool>,
     hook_used: Cell<Duration>,
-    event_used: Cell<Duration>,
+    /// It is an action that runs, not a hook.
+    action: Cell<bool>,
+    event_used: Cell<Used>,
     /// The present slice is bounded by what is left to the event, not by what is left to the hook.
     bounded_by_event: Cell<bool>,
     /// When the present slice began, and how long it may run.
     slice: Cell<Option<(Instant, Duration)>>,
     /// Processor time of this thread when the event began here.
     processor: Cell<Duration>,
-    /// What was counted of the event by then.
+    /// What was counted since then.
     counted: Cell<Duration>,
 }
 
@@ -128,7 +155,8 @@ impl Meter {
             deadline: Cell::new(None),
             fired: Cell::new(false),
             hook_used: Cell::new(Duration::ZERO),
-            event_used: Cell::new(Duration::ZERO),
+            action: Cell::new(false),
+            event_used: Cell::default(),
             bounded_by_event: Cell::new(false),
             slice: Cell::new(None),
             processor: Cell::new(processor_time()),
@@ -147,17 +175,35 @@ impl Meter {
     }
 
     /// A new event begins, having used that much already in an earlier realm.
-    pub fn begin_event(&self, used: Duration) {
+    pub fn begin_event(&self, used: Used) {
         self.fired.set(false);
         self.event_used.set(used);
-        self.hook_used.set(Duration::ZERO);
-        self.counted.set(used);
+        self.begin_hook();
+        self.counted.set(Duration::ZERO);
         self.processor.set(processor_time());
     }
 
     /// A new hook begins.
     pub fn begin_hook(&self) {
         self.hook_used.set(Duration::ZERO);
+        self.action.set(false);
+    }
+
+    /// A new action begins.
+    pub fn begin_action(&self) {
+        self.hook_used.set(Duration::ZERO);
+        self.action.set(true);
+    }
+
+    /// The budget of what runs.
+    pub fn budget(&self) -> Budget {
+        Budget { used: self.hook_used.get(), action: self.action.get() }
+    }
+
+    /// Goes on with a budget, after something else had its own.
+    pub fn set_budget(&self, budget: Budget) {
+        self.hook_used.set(budget.used);
+        self.action.set(budget.action);
     }
 
     /// Whether the present slice has run for so long that others should not wait for what it has said so far.
@@ -182,8 +228,13 @@ impl Meter {
     }
 
     /// Computing time of the event so far.
-    pub fn event_used(&self) -> Duration {
+    pub fn event_used(&self) -> Used {
         self.event_used.get()
+    }
+
+    /// Computing time in this realm since the event began here.
+    pub fn counted(&self) -> Duration {
+        self.counted.get()
     }
 
     /// The interrupt handler's answer: whether to end what runs.
@@ -219,8 +270,7 @@ impl Meter {
     /// the event began, less the slices before.
     fn computed(&self, wall: Duration) -> Duration {
         let since = processor_time().saturating_sub(self.processor.get());
-        let before = self.event_used.get().saturating_sub(self.counted.get());
-        wall.min(since.saturating_sub(before))
+        wall.min(since.saturating_sub(self.counted.get()))
     }
 
     /// Which limit was hit since [`Self::begin_event`] or [`Self::pardon`], if one was.
@@ -230,7 +280,13 @@ impl Meter {
         }
         let event = Duration::from_millis(self.limits.event_running);
         // On a busy machine a slice may be over before it has used up what it was given: what counts is what it was given.
-        Some(if self.bounded_by_event.get() || self.event_used.get() >= event {
+        Some(if self.action.get() {
+            if self.bounded_by_event.get() {
+                Overrun::Actions(self.limits.event_running)
+            } else {
+                Overrun::Action(self.limits.action_running)
+            }
+        } else if self.bounded_by_event.get() || self.event_used.get().others >= event {
             Overrun::Event(self.limits.event_running)
         } else {
             Overrun::Hook(self.limits.hook_running.min(self.limits.slice))
@@ -249,9 +305,14 @@ impl Meter {
     /// Runs one slice of JavaScript under what is left of the budgets.
     pub fn slice<R>(&self, run: impl FnOnce() -> R) -> R {
         let left = |limit: u64, used: Duration| Duration::from_millis(limit).saturating_sub(used);
-        let of_hook =
-            Duration::from_millis(self.limits.slice).min(left(self.limits.hook_running, self.hook_used.get()));
-        let of_event = left(self.limits.event_running, self.event_used.get());
+        // An action may use all of its time in one go.
+        let of_hook = if self.action.get() {
+            left(self.limits.action_running, self.hook_used.get())
+        } else {
+            Duration::from_millis(self.limits.slice).min(left(self.limits.hook_running, self.hook_used.get()))
+        };
+        let used = self.event_used.get();
+        let of_event = left(self.limits.event_running, if self.action.get() { used.actions } else { used.others });
         self.bounded_by_event.set(of_event < of_hook);
         self.measured(of_hook.min(of_event), run)
     }
@@ -278,7 +339,10 @@ impl Meter {
         self.deadline.set(None);
         self.status.end();
         self.hook_used.set(self.hook_used.get() + used);
-        self.event_used.set(self.event_used.get() + used);
+        self.counted.set(self.counted.get() + used);
+        let mut all = self.event_used.get();
+        *(if self.action.get() { &mut all.actions } else { &mut all.others }) += used;
+        self.event_used.set(all);
         // A native loop may run past the deadline and end before the handler is polled again.
         if used >= allowed {
             self.fired.set(true);
@@ -313,14 +377,32 @@ mod tests {
     fn an_overrun_stays_until_the_next_event_and_names_its_limit() {
         let limits = ScriptLimits { hook_running: 0, ..ScriptLimits::default() };
         let meter = Meter::new(limits, Arc::new(Status::default()));
-        meter.begin_event(Duration::ZERO);
+        meter.begin_event(Used::default());
         assert_eq!(meter.overrun(), None);
         meter.slice(|| assert!(meter.poll()));
         assert_eq!(meter.overrun(), Some(Overrun::Hook(0)));
         assert!(meter.poll());
-        meter.begin_event(Duration::from_secs(6));
+        meter.begin_event(Used { others: Duration::from_secs(6), ..Used::default() });
         meter.slice(|| assert!(meter.poll()));
         assert_eq!(meter.overrun(), Some(Overrun::Event(5_000)));
+    }
+
+    #[test]
+    fn an_action_has_its_own_time_and_leaves_the_hooks_theirs() {
+        let limits = ScriptLimits { action_running: 0, ..ScriptLimits::default() };
+        let meter = Meter::new(limits, Arc::new(Status::default()));
+        meter.begin_event(Used::default());
+        meter.begin_action();
+        meter.slice(|| assert!(meter.poll()));
+        assert_eq!(meter.overrun(), Some(Overrun::Action(0)));
+        let all = Duration::from_secs(5);
+        meter.begin_event(Used { actions: all, ..Used::default() });
+        meter.slice(|| assert!(!meter.poll(), "hooks have all of their time"));
+        let meter = Meter::new(ScriptLimits::default(), Arc::new(Status::default()));
+        meter.begin_event(Used { actions: all, ..Used::default() });
+        meter.begin_action();
+        meter.slice(|| assert!(meter.poll()));
+        assert_eq!(meter.overrun(), Some(Overrun::Actions(5_000)));
     }
 
     #[test]
@@ -328,7 +410,7 @@ mod tests {
         let status = Arc::new(Status::default());
         let limits = ScriptLimits { hook_running: 20, ..ScriptLimits::default() };
         let meter = Meter::new(limits, Arc::clone(&status));
-        meter.begin_event(Duration::ZERO);
+        meter.begin_event(Used::default());
         meter.slice(|| {
             meter.outside(|| {
                 assert_eq!(status.running(), None);
@@ -343,7 +425,7 @@ mod tests {
     fn an_overrun_is_the_events_where_the_slice_had_only_what_was_left_to_the_event() {
         let limits = ScriptLimits { event_running: 500, ..ScriptLimits::default() };
         let meter = Meter::new(limits, Arc::new(Status::default()));
-        meter.begin_event(Duration::ZERO);
+        meter.begin_event(Used::default());
         // As on a busy machine: stopped by the clock, with processor time left.
         meter.slice(|| meter.fired.set(true));
         assert_eq!(meter.overrun(), Some(Overrun::Event(500)));
@@ -353,7 +435,7 @@ mod tests {
     fn a_slice_is_visible_while_it_runs() {
         let status = Arc::new(Status::default());
         let meter = Meter::new(ScriptLimits::default(), Arc::clone(&status));
-        meter.begin_event(Duration::ZERO);
+        meter.begin_event(Used::default());
         assert_eq!(status.running(), None);
         meter.slice(|| assert_eq!(status.running().unwrap().1, 1_000));
         assert_eq!(status.running(), None);

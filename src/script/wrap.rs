@@ -4,7 +4,7 @@
 //! that line have their columns corrected; the tail begins with a newline, or a trailing `//` comment would swallow it.
 //! That a script cannot close its wrapper is checked when it is parsed (`reload`).
 
-use crate::program::{MODULE_PARAMETERS, Role, Script};
+use crate::program::{ACTION_PARAMETERS, MODULE_PARAMETERS, Role, Script};
 
 /// A wrapped script.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,8 +19,7 @@ pub struct Wrapped {
 pub fn wrap(script: &Script) -> Wrapped {
     let kind: &[&str] = match script.role {
         Role::Hook(kind) => kind.row().args,
-        // `bot` and `workflow` came with 12.
-        Role::Action => &["bp", "event", "user", "temp", "session", "args", "bot", "workflow"],
+        Role::Action => &ACTION_PARAMETERS,
         Role::ContentType | Role::Module | Role::Json => &[],
     };
     let mut head = String::from(if script.shape.is_async { "(async function(" } else { "(function(" });

@@ -123,6 +123,12 @@ interface User {
   otherChannels: any[]
 }
 
+/** What `bp.http.getAxiosConfigForBot` gives. */
+interface AxiosConfig {
+  baseURL: string
+  headers: { Authorization: string }
+}
+
 /** A row of `bp.users.getAllUsers`. */
 interface UserRow {
   channel: string

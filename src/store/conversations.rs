@@ -158,7 +158,7 @@ impl Store {
 
 /// The conversation in which the user was heard last within the lifetime, or a new one.
 pub(super) fn recent_or_new(tx: &Tx<'_>, bot: &BotId, user: &str) -> Result<i64, StoreError> {
-    let since = tx.now.saturating_sub(tx.lifetimes.recent_conversation);
+    let since = tx.now.saturating_sub(tx.rules.recent_conversation);
     let sql = "SELECT id FROM conversations WHERE bot = ? AND user_id = ? AND last_heard_on >= ? \
                ORDER BY last_heard_on DESC, id DESC LIMIT 1";
     let found = tx

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::messages::{StoredMessage, UserMessage};
-use super::{Store, StoreError, Tx, conversations, messages, sessions, users};
+use super::{Lifetimes, Store, StoreError, Tx, conversations, messages, sessions, timeouts, users};
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, SessionKey, StateChange, UserId};
 
 /// In which conversation an event takes place.
@@ -39,15 +39,6 @@ pub enum FollowUp {
     AlreadyQueued,
 }
 
-/// An event that is never run again.
-#[derive(Debug, Clone)]
-pub struct Poisoned {
-    /// The event.
-    pub event: QueuedEvent,
-    /// Why it was set aside.
-    pub reason: String,
-}
-
 /// An event that is not finished, without its body.
 #[derive(Debug, Clone)]
 pub struct Pending {
@@ -61,6 +52,8 @@ pub struct Pending {
     pub kind: Arc<str>,
     /// How often a worker died while running it.
     pub deaths: u32,
+    /// Made because its session's dialog has timed out.
+    pub timeout: bool,
     /// How many bytes its body has.
     pub bytes: usize,
 }
@@ -68,8 +61,8 @@ pub struct Pending {
 impl Pending {
     /// The event with an empty body.
     pub fn without_body(self) -> QueuedEvent {
-        let Self { id, key, thread, kind, deaths, .. } = self;
-        QueuedEvent { id, key, thread, kind, body: "".into(), deaths }
+        let Self { id, key, thread, kind, deaths, timeout, .. } = self;
+        QueuedEvent { id, key, thread, kind, body: "".into(), deaths, timeout }
     }
 }
 
@@ -101,14 +94,15 @@ impl Store {
                     return Ok(FollowUp::AlreadyQueued);
                 }
                 users::ensure(tx, &draft.key.channel, draft.key.target.as_str())?;
-                enqueue(tx, draft).map(FollowUp::Queued)
+                enqueue(tx, draft, false).map(FollowUp::Queued)
             },
             then,
         );
     }
 
     /// Ends an event, in one transaction: its state is written, if there is any to write, and it leaves the queue. For an
-    /// event that is no longer queued (finished before, or set aside) nothing happens.
+    /// event that is no longer queued (finished before, or set aside) nothing happens. The session lives from now on as
+    /// long as `lifetimes` say. After a time-out nothing is left of the dialog, unless the state says otherwise.
     ///
     /// [`StoreError::Unstored`]: it is not over, since a reply or an event that it sent could not be stored.
     pub fn finish(
@@ -116,34 +110,23 @@ impl Store {
         event: EventId,
         session: SessionKey,
         state: Option<StateChange>,
+        lifetimes: Lifetimes,
         then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) {
         let unstored = self.0.unstored.clone();
         self.write_then(
             move |tx| {
                 unstored.check(event)?;
-                if tx.run("DELETE FROM queue WHERE id = ? AND poison IS NULL", [event.0])? == 0 {
-                    return Ok(());
-                }
+                let sql = "DELETE FROM queue WHERE id = ? AND poison IS NULL RETURNING timeout";
+                let row = tx.connection.prepare_cached(sql)?.query_row([event.0], |row| row.get(0)).optional()?;
+                let Some(timeout) = row else { return Ok(()) };
                 tx.run("DELETE FROM effects WHERE event = ?", [event.0])?;
-                if let Some(state) = state {
-                    sessions::write(tx, &session, state)?;
+                match state {
+                    Some(state) => sessions::write(tx, &session, state, lifetimes, timeout),
+                    None if timeout => timeouts::clear(tx, event, Some(lifetimes)),
+                    None => Ok(()),
                 }
-                Ok(())
             },
-            then,
-        );
-    }
-
-    /// Sets an event aside for good, with the reason; it stays in the table for [`Store::poisoned`].
-    pub fn set_aside(
-        &self,
-        event: EventId,
-        reason: String,
-        then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
-    ) {
-        self.write_then(
-            move |tx| tx.run("UPDATE queue SET poison = ?2 WHERE id = ?1", params![event.0, reason]).map(drop),
             then,
         );
     }
@@ -162,33 +145,21 @@ impl Store {
 
     /// One event that is not finished.
     pub fn queued(&self, event: EventId) -> Result<Option<QueuedEvent>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths FROM queue \
+        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout FROM queue \
                    WHERE id = ? AND poison IS NULL";
         self.read(|connection| Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?))
     }
 
     /// Events that are not finished, oldest first; [`Store::queued`] reads the rest of one.
     pub fn pending(&self) -> Result<Vec<Pending>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, octet_length(body) FROM queue \
+        let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, octet_length(body) FROM queue \
                    WHERE poison IS NULL ORDER BY id";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| {
-                let QueuedEvent { id, key, thread, kind, deaths, .. } = event_of_row(row)?;
-                Ok(Pending { id, key, thread, kind, deaths, bytes: row.get(8)? })
+                let QueuedEvent { id, key, thread, kind, deaths, timeout, .. } = event_of_row(row)?;
+                Ok(Pending { id, key, thread, kind, deaths, timeout, bytes: row.get(9)? })
             })?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
-        })
-    }
-
-    /// Events that were set aside, oldest first.
-    pub fn poisoned(&self) -> Result<Vec<Poisoned>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, poison FROM queue \
-                   WHERE poison IS NOT NULL ORDER BY id";
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows =
-                statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(8)? }))?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
     }
@@ -214,7 +185,7 @@ fn accept(
     if let Some(id) = conversation {
         draft.thread = Some(id.to_string().into());
     }
-    let event = enqueue(tx, draft)?;
+    let event = enqueue(tx, draft, false)?;
     let message = match (message, author, conversation) {
         (Some(message), Some(attributes), Some(id)) => {
             conversations::heard(tx, id)?;
@@ -225,10 +196,11 @@ fn accept(
     Ok(Accepted { event, conversation, message })
 }
 
-fn enqueue(tx: &Tx<'_>, draft: EventDraft) -> Result<QueuedEvent, StoreError> {
-    let event = draft.into_queued(tx.next_event_id(), tx.now);
+/// Puts an event at the end of the queue; `timeout` says that it is the janitor's.
+pub(super) fn enqueue(tx: &Tx<'_>, draft: EventDraft, timeout: bool) -> Result<QueuedEvent, StoreError> {
+    let event = QueuedEvent { timeout, ..draft.into_queued(tx.next_event_id(), tx.now) };
     tx.run(
-        "INSERT INTO queue (id, bot, channel, target, thread, kind, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO queue (id, bot, channel, target, thread, kind, body, timeout) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             event.id.0,
             event.key.bot.as_str(),
@@ -236,7 +208,8 @@ fn enqueue(tx: &Tx<'_>, draft: EventDraft) -> Result<QueuedEvent, StoreError> {
             event.key.target.as_str(),
             event.thread,
             event.kind,
-            event.body
+            event.body,
+            event.timeout
         ],
     )?;
     Ok(event)
@@ -260,7 +233,7 @@ pub(super) fn last_event(connection: &Connection) -> Result<u64, StoreError> {
     Ok(last.unwrap_or(0))
 }
 
-fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusqlite::Error> {
+pub(super) fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusqlite::Error> {
     let text = |column: usize| row.get_ref(column)?.as_str().map(Arc::<str>::from).map_err(rusqlite::Error::from);
     Ok(QueuedEvent {
         id: EventId(row.get(0)?),
@@ -273,6 +246,7 @@ fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusqlite::Error>
         kind: text(5)?,
         body: text(6)?,
         deaths: row.get(7)?,
+        timeout: row.get(8)?,
     })
 }
 
@@ -368,18 +342,6 @@ mod tests {
         }
         let ids: Vec<_> = fixture.store.pending().unwrap().iter().map(|event| event.id).collect();
         assert_eq!(ids, order.iter().map(|entry| entry.2).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_poisoned_event_is_listed_and_never_pending_nor_finished() {
-        let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
-        wait(|then| fixture.store.set_aside(event.id, "killed two workers".into(), then)).unwrap();
-        fixture.finish(&event, None);
-        let fixture = fixture.reopen();
-        assert!(fixture.store.pending().unwrap().is_empty());
-        let poisoned = fixture.store.poisoned().unwrap();
-        assert_eq!((poisoned[0].event.id, poisoned[0].reason.as_str()), (event.id, "killed two workers"));
     }
 
     #[test]

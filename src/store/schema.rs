@@ -101,14 +101,46 @@ const STEPS: &[&str] = &[
     CREATE INDEX kvs_expiring ON kvs (expires_on) WHERE expires_on IS NOT NULL;
     CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     ",
+    // Format 2: dialogs time out, attributes of users are forgotten.
+    //
+    // sessions: `times_out_on` is there while temp or context hold anything and no time-out was queued for them; `timeout`
+    //   is the event that was. What the janitor looks for is in the partial indexes and nothing else is: bots come first in
+    //   the one of time-outs, so that those of a bot that is gone stand in nobody's way. The third one holds sessions with
+    //   nothing to time out: the others are not deleted before that was done.
+    // queue: with `timeout` the event is the janitor's own; anybody can send one of that type.
+    // retention: when attributes of users were written that are to be forgotten some day; retention_policies: which ones
+    //   those were at the last start.
+    "
+    ALTER TABLE sessions ADD COLUMN times_out_on INTEGER;
+    ALTER TABLE sessions ADD COLUMN timeout INTEGER;
+    UPDATE sessions SET times_out_on = expires_on WHERE temp <> '{}' OR context <> '{}';
+    CREATE INDEX sessions_timing_out ON sessions (bot, times_out_on) WHERE times_out_on IS NOT NULL;
+    CREATE UNIQUE INDEX sessions_timed_out ON sessions (timeout) WHERE timeout IS NOT NULL;
+    CREATE INDEX sessions_expiring ON sessions (expires_on) WHERE times_out_on IS NULL AND timeout IS NULL;
+    ALTER TABLE queue ADD COLUMN timeout INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE retention (
+        attribute TEXT NOT NULL,
+        user INTEGER NOT NULL,
+        written_on INTEGER NOT NULL,
+        PRIMARY KEY (attribute, user)
+    ) WITHOUT ROWID;
+    CREATE INDEX retention_oldest ON retention (attribute, written_on);
+    CREATE TABLE retention_policies (attribute TEXT PRIMARY KEY) WITHOUT ROWID;
+    ",
 ];
 
-/// Brings the file to the present format, each step in a transaction of its own.
-pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// The format of the file, 0 if nothing is in it. A later one than the last that is known is refused.
+pub(super) fn format_of(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > STEPS.len() {
         return Err(StoreError::Newer { path: path.to_owned(), found, known: STEPS.len() });
     }
+    Ok(found)
+}
+
+/// Brings the file to the present format, each step in a transaction of its own.
+pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = format_of(connection, path)?;
     for (format, step) in STEPS.iter().enumerate().skip(found) {
         let next = format + 1;
         connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {next}; COMMIT;"))?;
@@ -132,5 +164,22 @@ mod tests {
         connection.pragma_update(None, "user_version", 99).unwrap();
         let error = prepare(&connection, &path).unwrap_err();
         assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
+    }
+
+    #[test]
+    fn dialogs_that_an_older_build_stored_time_out_with_their_sessions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(STEPS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let rows = "INSERT INTO sessions (bot, channel, target, thread, session, temp, context, expires_on) VALUES \
+                    ('b', 'web', 'ann', x'', '{}', '{}', '{\"currentFlow\":\"main.flow.json\"}', 7), \
+                    ('b', 'web', 'bob', x'', '{}', '{\"a\":1}', '{}', 8), ('b', 'web', 'eve', x'', '{\"s\":1}', '{}', '{}', 9)";
+        connection.execute(rows, []).unwrap();
+        prepare(&connection, &path).unwrap();
+        let mut statement = connection.prepare("SELECT times_out_on FROM sessions ORDER BY id").unwrap();
+        let times: Vec<Option<u64>> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(times, [Some(7), Some(8), None]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{Store, StoreError};
 
@@ -12,10 +12,7 @@ impl Store {
     /// The secret for signatures and tokens: 64 hexadecimal digits, made when first asked for. It blocks for one commit
     /// then; ask at start, not in a request.
     pub fn app_secret(&self) -> Result<String, StoreError> {
-        let sql = "SELECT value FROM secrets WHERE name = ?";
-        let found =
-            self.read(|connection| Ok(connection.query_row(sql, [APP_SECRET], |row| row.get(0)).optional()?))?;
-        if let Some(secret) = found {
+        if let Some(secret) = self.read(stored)? {
             return Ok(secret);
         }
         let (sender, receiver) = crossbeam_channel::bounded(1);
@@ -26,13 +23,19 @@ impl Store {
             }
             tx.run("INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", [APP_SECRET, &made])?;
             // Another process may have been first.
-            Ok(tx.connection.query_row(sql, [APP_SECRET], |row| row.get(0))?)
+            stored(tx.connection)?.ok_or(StoreError::Closed)
         };
         self.write_then(op, move |secret| {
             let _ = sender.send(secret);
         });
         receiver.recv().unwrap_or(Err(StoreError::Closed))
     }
+}
+
+/// The application's secret, if it was made.
+pub(super) fn stored(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT value FROM secrets WHERE name = ?";
+    Ok(connection.query_row(sql, [APP_SECRET], |row| row.get(0)).optional()?)
 }
 
 #[cfg(test)]

@@ -5,37 +5,88 @@ use std::time::Duration;
 
 use rusqlite::params;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use serde_json::value::RawValue;
 
 use super::{Store, StoreError, Tx, users};
-use crate::model::{BotId, SessionKey, StateChange, StateSnapshot};
+use crate::model::{BotId, EventId, SessionKey, StateChange, StateSnapshot};
+
+/// How long the sessions of a bot live after they were stored, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// `dialog.timeoutInterval`: temp and context. A session with a dialog under way lives at least that long.
+    pub context: u64,
+    /// `dialog.sessionTimeoutInterval`: the rest.
+    pub session: u64,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { context: 25 * 60_000, session: 30 * 60_000 }
+    }
+}
+
+/// The state in which an event begins. One statement is one look at the database: the parts belong together. With a
+/// time-out (?6) its session counts whatever the time: it runs late where the server was down.
+const RESTORE: &str = "\
+    SELECT (SELECT attributes FROM users WHERE channel = ?2 AND user_id = ?3), s.session, s.temp, s.context, \
+    (SELECT value FROM kvs WHERE key = 'global' AND bot = ?1 AND (expires_on IS NULL OR expires_on > ?5)), s.id \
+    FROM (SELECT 1) LEFT JOIN sessions s ON s.channel = ?2 AND s.target = ?3 AND s.thread = ?4 AND s.bot = ?1 \
+    AND CASE WHEN ?6 IS NULL THEN s.expires_on > ?5 ELSE s.timeout = ?6 END";
+
+/// The latest time that the database holds.
+const LATEST: u64 = i64::MAX as u64;
+
+/// Sessions to delete. Those with a dialog are in line for its time-out.
+const EXPIRED: &str =
+    "SELECT id FROM sessions WHERE expires_on <= ? AND times_out_on IS NULL AND timeout IS NULL LIMIT 10000";
+
+const WRITE: &str = "\
+    INSERT INTO sessions (bot, channel, target, thread, session, temp, context, expires_on, times_out_on) \
+    VALUES (?1, ?2, ?3, ?4, ifnull(?5, '{}'), ifnull(?6, '{}'), ifnull(?7, '{}'), \
+        iif(ifnull(?7, '{}') = '{}', ?9, ?10), \
+        iif(ifnull(?7, '{}') <> '{}', ?11, iif(ifnull(?6, '{}') <> '{}', ?12, NULL))) \
+    ON CONFLICT DO UPDATE SET \
+        session = ifnull(?5, iif(expires_on > ?8, session, '{}')), \
+        temp = ifnull(?6, iif(expires_on > ?8, temp, '{}')), \
+        context = ifnull(?7, iif(expires_on > ?8, context, '{}')), \
+        expires_on = iif(ifnull(?7, iif(expires_on > ?8, context, '{}')) = '{}', ?9, ?10), \
+        times_out_on = iif(ifnull(?7, iif(expires_on > ?8, context, '{}')) <> '{}', ?11, \
+            iif(ifnull(?6, iif(expires_on > ?8, temp, '{}')) <> '{}', ?12, NULL)), \
+        timeout = NULL";
 
 impl Store {
-    /// The state in which an event of that session begins. What has expired counts as absent.
+    /// The state in which an event of that session begins. A session that has expired counts as absent; temp and context
+    /// that have are given until their time-out has run.
     pub fn restore(&self, session: &SessionKey) -> Result<StateSnapshot, StoreError> {
-        // One statement is one look at the database: the parts belong together.
-        let sql = "SELECT \
-                   (SELECT attributes FROM users WHERE channel = ?2 AND user_id = ?3), \
-                   s.session, s.temp, s.context, \
-                   (SELECT value FROM kvs WHERE key = 'global' AND bot = ?1 AND (expires_on IS NULL OR expires_on > ?5)) \
-                   FROM (SELECT 1) LEFT JOIN sessions s \
-                   ON s.channel = ?2 AND s.target = ?3 AND s.thread = ?4 AND s.bot = ?1 AND s.expires_on > ?5";
-        let key = &session.conversation;
+        self.restored(session, None).map(|(snapshot, _)| snapshot)
+    }
+
+    /// The state in which that time-out begins; nothing where the session was stored or deleted since the time-out was
+    /// queued: then it has nothing to do.
+    pub fn restore_timeout(&self, event: EventId, session: &SessionKey) -> Result<Option<StateSnapshot>, StoreError> {
+        self.restored(session, Some(event)).map(|(snapshot, found)| found.then_some(snapshot))
+    }
+
+    /// The state, and whether there was a session.
+    fn restored(&self, session: &SessionKey, timeout: Option<EventId>) -> Result<(StateSnapshot, bool), StoreError> {
+        let SessionKey { conversation: key, thread } = session;
         let now = self.now();
+        let timeout = timeout.map(|event| event.0);
         self.read(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let params = params![key.bot.as_str(), key.channel, key.target.as_str(), thread_key(&session.thread), now];
-            let snapshot = statement.query_row(params, |row| {
+            let mut statement = connection.prepare_cached(RESTORE)?;
+            let params = params![key.bot.as_str(), key.channel, key.target.as_str(), thread_key(thread), now, timeout];
+            Ok(statement.query_row(params, |row| {
                 let or_empty =
                     |column| row.get(column).map(|text: Option<String>| text.unwrap_or_else(|| "{}".to_owned()));
-                Ok(StateSnapshot {
+                let snapshot = StateSnapshot {
                     user: or_empty(0)?,
                     session: or_empty(1)?,
                     temp: or_empty(2)?,
                     context: or_empty(3)?,
                     bot: or_empty(4)?,
-                })
-            })?;
-            Ok(snapshot)
+                };
+                Ok((snapshot, row.get::<_, Option<i64>>(5)?.is_some()))
+            })?)
         })
     }
 
@@ -60,12 +111,11 @@ impl Store {
     }
 
     /// Removes sessions and stored values whose time is over; to be called now and then, from a thread that may block. It
-    /// looks through the sessions beside the writer and gives that only the few that are to go.
+    /// looks for the sessions beside the writer and gives that only those that are to go.
     pub fn forget_expired(&self) -> Result<(), StoreError> {
         let now = self.now();
         let expired: Vec<i64> = self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT id FROM sessions WHERE expires_on <= ? LIMIT 10000")?;
+            let mut statement = connection.prepare_cached(EXPIRED)?;
             let rows = statement.query_map([now], |row| row.get(0))?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })?;
@@ -78,7 +128,8 @@ impl Store {
             let some = some.to_vec();
             let op = move |tx: &Tx<'_>| {
                 for id in &some {
-                    tx.run("DELETE FROM sessions WHERE id = ? AND expires_on <= ?", params![id, now])?;
+                    let sql = "DELETE FROM sessions WHERE id = ? AND expires_on <= ? AND times_out_on IS NULL AND timeout IS NULL";
+                    tx.run(sql, params![id, now])?;
                 }
                 Ok(some.len())
             };
@@ -89,43 +140,48 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what has expired once each `every`, for as long as this is polled.
+    /// Removes what has expired, at once and then each `every` of the clock, for as long as this is polled.
     pub async fn keep_forgetting(&self, every: Duration) {
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let store = self.clone();
-            let outcome = tokio::task::spawn_blocking(move || store.forget_expired()).await;
-            if let Ok(Err(error)) = outcome {
-                tracing::warn!("expired rows could not be looked for: {error}");
-            }
-        }
+        self.each(every, "expired rows", Self::forget_expired).await;
     }
 }
 
-/// Writes what an event leaves. A part that is absent stays as it is; the session's time begins anew.
-pub(super) fn write(tx: &Tx<'_>, session: &SessionKey, state: StateChange) -> Result<(), StoreError> {
+/// Writes what an event leaves. A part that is absent stays as it is, but for what a time-out leaves of a dialog; the
+/// session's time begins anew.
+pub(super) fn write(
+    tx: &Tx<'_>,
+    session: &SessionKey,
+    state: StateChange,
+    lifetimes: Lifetimes,
+    timeout: bool,
+) -> Result<(), StoreError> {
     let key = &session.conversation;
-    if state.session.is_some() || state.temp.is_some() || state.context.is_some() {
-        let sql = "INSERT INTO sessions (bot, channel, target, thread, session, temp, context, expires_on) \
-                   VALUES (?1, ?2, ?3, ?4, ifnull(?5, '{}'), ifnull(?6, '{}'), ifnull(?7, '{}'), ?9) \
-                   ON CONFLICT DO UPDATE SET \
-                   session = ifnull(?5, iif(expires_on > ?8, session, '{}')), \
-                   temp = ifnull(?6, iif(expires_on > ?8, temp, '{}')), \
-                   context = ifnull(?7, iif(expires_on > ?8, context, '{}')), expires_on = ?9";
+    let [stored, mut temp, mut context] =
+        [&state.session, &state.temp, &state.context].map(|part| part.as_deref().map(RawValue::get));
+    // What a time-out found counts, however late it runs.
+    let mut alive = tx.now;
+    if timeout {
+        alive = 0;
+        temp = temp.or(Some("{}"));
+        context = context.or(Some("{}"));
+    }
+    if stored.is_some() || temp.is_some() || context.is_some() {
+        let after = |lifetime: u64| tx.now.saturating_add(lifetime).min(LATEST);
         tx.run(
-            sql,
+            WRITE,
             params![
                 key.bot.as_str(),
                 key.channel,
                 key.target.as_str(),
                 thread_key(&session.thread),
-                state.session.as_ref().map(|json| json.get()),
-                state.temp.as_ref().map(|json| json.get()),
-                state.context.as_ref().map(|json| json.get()),
-                tx.now,
-                tx.now.saturating_add(tx.lifetimes.session),
+                stored,
+                temp,
+                context,
+                alive,
+                after(lifetimes.session),
+                after(lifetimes.session.max(lifetimes.context)),
+                after(lifetimes.context),
+                after(lifetimes.session.min(lifetimes.context)),
             ],
         )?;
     }
@@ -220,6 +276,65 @@ mod tests {
     }
 
     #[test]
+    fn temp_and_context_that_have_expired_are_given_until_their_time_out_has_run() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        fixture.finish(&event, Some(change(r#"{"temp":{"t":1},"context":{"c":1}}"#)));
+        fixture.clock.advance(Duration::from_secs(26 * 60));
+        let state = fixture.store.restore(&event.session()).unwrap();
+        assert_eq!((state.temp.as_str(), state.context.as_str()), (r#"{"t":1}"#, r#"{"c":1}"#));
+    }
+
+    #[test]
+    fn a_bots_own_lifetimes_count_for_what_its_events_leave() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        let lifetimes = Lifetimes { context: 5_000, session: 9_000 };
+        fixture.finish_with(&event, Some(change(r#"{"session":{"s":1}}"#)), lifetimes);
+        fixture.clock.advance(Duration::from_millis(8_999));
+        assert_eq!(fixture.store.restore(&event.session()).unwrap().session, r#"{"s":1}"#);
+        fixture.clock.advance(Duration::from_millis(1));
+        assert_eq!(fixture.store.restore(&event.session()).unwrap().session, "{}");
+    }
+
+    #[test]
+    fn a_session_lives_as_long_as_its_dialog_even_if_its_own_time_is_shorter() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Nowhere).event;
+        let lifetimes = Lifetimes { context: 90_000, session: 10_000 };
+        fixture.finish_with(&event, Some(change(r#"{"session":{"s":1},"context":{"c":1}}"#)), lifetimes);
+        fixture.clock.advance(Duration::from_secs(60));
+        fixture.store.forget_expired().unwrap();
+        assert_eq!(fixture.store.restore(&event.session()).unwrap().session, r#"{"s":1}"#);
+        // Past both, it is new to its user, and waits in the table for its time-out.
+        fixture.clock.advance(Duration::from_secs(30));
+        fixture.store.forget_expired().unwrap();
+        assert_eq!(fixture.store.restore(&event.session()).unwrap().session, "{}");
+        assert_eq!(fixture.store.due(10).unwrap().len(), 1);
+        // A dialog that has ended keeps nothing.
+        let again = fixture.accept("ann", Place::Nowhere).event;
+        fixture.finish_with(&again, Some(change(r#"{"session":{"s":2},"context":{}}"#)), lifetimes);
+        fixture.clock.advance(Duration::from_secs(10));
+        fixture.store.forget_expired().unwrap();
+        wait(|then| fixture.store.barrier(move || then(())));
+        assert_eq!(fixture.sessions(), 0);
+    }
+
+    #[test]
+    fn what_has_expired_is_found_by_an_index_and_a_state_by_its_key() {
+        let fixture = Fixture::new();
+        fixture.plan(EXPIRED, &["SEARCH sessions USING INDEX sessions_expiring (expires_on<?)"]);
+        fixture.plan(
+            RESTORE,
+            &[
+                "SEARCH s USING INDEX sqlite_autoindex_sessions_1 (channel=? AND target=? AND thread=? AND bot=?) LEFT-JOIN",
+                "SEARCH users USING INDEX sqlite_autoindex_users_1 (channel=? AND user_id=?)",
+                "SEARCH kvs USING INDEX sqlite_autoindex_kvs_1 (key=? AND bot=?)",
+            ],
+        );
+    }
+
+    #[test]
     fn forgetting_removes_what_has_expired_and_nothing_else() {
         let fixture = Fixture::new();
         let old = fixture.accept("old", Place::Nowhere).event;
@@ -245,12 +360,15 @@ mod tests {
         let old = fixture.accept("old", Place::Nowhere).event;
         fixture.finish(&old, Some(change(r#"{"session":{"s":1}}"#)));
         fixture.clock.advance(Duration::from_secs(31 * 60));
-        let sql = "SELECT count(*) FROM sessions";
-        let left =
-            || fixture.store.read(|connection| Ok(connection.query_row(sql, [], |row| row.get::<_, u64>(0))?)).unwrap();
-        assert_eq!(left(), 1);
         let gone = async {
-            while left() > 0 {
+            while fixture.sessions() > 0 {
+                tokio::task::yield_now().await;
+            }
+            let next = fixture.accept("next", Place::Nowhere).event;
+            fixture.finish(&next, Some(change(r#"{"session":{"s":1}}"#)));
+            // Nothing but the clock is moved, and it goes.
+            fixture.clock.advance(Duration::from_secs(3_600));
+            while fixture.sessions() > 0 {
                 tokio::task::yield_now().await;
             }
         };
@@ -258,6 +376,7 @@ mod tests {
             () = fixture.store.keep_forgetting(Duration::from_secs(3_600)) => {}
             () = gone => {}
         }
+        assert_eq!(fixture.sessions(), 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
-use super::{Accepted, OutgoingMessage, Place, Store, UserMessage};
+use super::{Accepted, Lifetimes, OutgoingMessage, Place, Rules, Store, UserMessage};
 use crate::clock::Clock;
 use crate::model::{BotId, ConversationKey, EventDraft, QueuedEvent, StateChange, UserId};
 
@@ -32,6 +32,33 @@ impl Fixture {
         Self { store, clock, folder }
     }
 
+    pub(crate) fn with_rules(rules: Rules) -> Self {
+        Self::new().reopen_with_rules(rules)
+    }
+
+    /// Closes the store and opens the same file again, by other rules.
+    pub(crate) fn reopen_with_rules(self, rules: Rules) -> Self {
+        let Self { store, folder, clock } = self;
+        drop(store);
+        let store = Store::open_with(&folder.path().join("data.db"), clock.clone(), rules).unwrap();
+        Self { store, clock, folder }
+    }
+
+    /// Asserts how SQLite goes about a query: each step as `EXPLAIN QUERY PLAN` has it, but for those that touch no table.
+    pub(crate) fn plan(&self, sql: &str, steps: &[&str]) {
+        let found = self.store.read(|connection| {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+            let count = statement.parameter_count();
+            let rows =
+                statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get::<_, String>(3))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        });
+        let mut found = found.unwrap();
+        let no_table = ["CO-ROUTINE", "SCALAR SUBQUERY", "SCAN CONSTANT ROW", "SCAN (subquery"];
+        found.retain(|step| !no_table.iter().any(|start| step.starts_with(start)));
+        assert_eq!(found, steps, "{sql}");
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("data.db")
     }
@@ -54,7 +81,17 @@ impl Fixture {
     }
 
     pub(crate) fn finish(&self, event: &QueuedEvent, state: Option<StateChange>) {
-        wait(|then| self.store.finish(event.id, event.session(), state, then)).unwrap();
+        self.finish_with(event, state, Lifetimes::default());
+    }
+
+    pub(crate) fn finish_with(&self, event: &QueuedEvent, state: Option<StateChange>, lifetimes: Lifetimes) {
+        wait(|then| self.store.finish(event.id, event.session(), state, lifetimes, then)).unwrap();
+    }
+
+    /// How many sessions are stored.
+    pub(crate) fn sessions(&self) -> u64 {
+        let sql = "SELECT count(*) FROM sessions";
+        self.store.read(|connection| Ok(connection.query_row(sql, [], |row| row.get(0))?)).unwrap()
     }
 }
 

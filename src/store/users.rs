@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::queue::unreadable;
-use super::{Order, Store, StoreError, Timestamp, Tx};
+use super::{Order, Store, StoreError, Timestamp, Tx, retention};
 
 /// Attributes by name, each as JSON; their order is kept.
 pub type Attributes = IndexMap<String, Box<RawValue>>;
@@ -84,6 +84,12 @@ impl Store {
             move |tx| {
                 ensure(tx, &channel, &user)?;
                 fits(&attributes)?;
+                for name in tx.rules.retention.keys() {
+                    match attributes.contains_key(name) {
+                        true => retention::written(tx, &channel, &user, name)?,
+                        false => retention::removed(tx, &channel, &user, name)?,
+                    }
+                }
                 write(tx, &channel, &user, &attributes)
             },
             then,
@@ -101,6 +107,9 @@ impl Store {
         self.write_then(
             move |tx| {
                 let mut present = parse(&ensure_and_read(tx, &channel, &user)?)?;
+                for name in changed.keys() {
+                    retention::written(tx, &channel, &user, name)?;
+                }
                 present.extend(changed);
                 fits(&present)?;
                 write(tx, &channel, &user, &present)
@@ -166,12 +175,28 @@ pub(super) fn merge(tx: &Tx<'_>, channel: &str, user: &str, changed: Attributes)
     let mut present = parse(&ensure_and_read(tx, channel, user)?)?;
     for (name, value) in changed {
         if value.get() == "null" {
+            retention::removed(tx, channel, user, &name)?;
             present.shift_remove(&name);
         } else {
+            retention::written(tx, channel, user, &name)?;
             present.insert(name, value);
         }
     }
     write(tx, channel, user, &present)
+}
+
+/// Removes an attribute of the user with that row.
+pub(super) fn forget(tx: &Tx<'_>, user: i64, attribute: &str) -> Result<(), StoreError> {
+    let sql = "SELECT channel, user_id, attributes FROM users WHERE id = ?";
+    let row = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
+    let Some((channel, user, text)) = tx.connection.prepare_cached(sql)?.query_row([user], row).optional()? else {
+        return Ok(());
+    };
+    let mut present = parse(&text)?;
+    match present.shift_remove(attribute) {
+        Some(_) => write(tx, &channel, &user, &present),
+        None => Ok(()),
+    }
 }
 
 /// Name and picture of a user as the conversation shows them.

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
 
-use super::{Lifetimes, StoreError};
+use super::{Rules, StoreError};
 use crate::clock::Clock;
 use crate::model::EventId;
 
@@ -31,7 +31,7 @@ pub(super) struct Tx<'w> {
     pub(super) connection: &'w Connection,
     /// Milliseconds since the epoch; the same for the whole transaction, never less than in the one before.
     pub(super) now: u64,
-    pub(super) lifetimes: Lifetimes,
+    pub(super) rules: &'w Rules,
     last_event: &'w Cell<u64>,
 }
 
@@ -107,15 +107,10 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. `last_event` is the largest event id ever stored.
-    pub(super) fn start(
-        connection: Connection,
-        clock: Clock,
-        lifetimes: Lifetimes,
-        last_event: u64,
-    ) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, clock: Clock, rules: Rules, last_event: u64) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
-            let mut state = State { connection, clock, lifetimes, now: 0, last_event: Cell::new(last_event) };
+            let mut state = State { connection, clock, rules, now: 0, last_event: Cell::new(last_event) };
             state.work(&receiver);
         };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(work)?;
@@ -154,7 +149,7 @@ impl Drop for Writer {
 struct State {
     connection: Connection,
     clock: Clock,
-    lifetimes: Lifetimes,
+    rules: Rules,
     now: u64,
     last_event: Cell<u64>,
 }
@@ -188,8 +183,7 @@ impl State {
             fail_all(jobs, error);
             return jobs.len();
         }
-        let tx =
-            Tx { connection: &self.connection, now: self.now, lifetimes: self.lifetimes, last_event: &self.last_event };
+        let tx = Tx { connection: &self.connection, now: self.now, rules: &self.rules, last_event: &self.last_event };
         for at in 0..jobs.len() {
             self.run(&tx, jobs[at].as_mut());
             if self.connection.is_autocommit() {

@@ -21,8 +21,14 @@ pub fn render_trace(trace: &Value) -> String {
     }
     let (mut replies, mut logs) = (0, 0);
     let steps = || [&trace["steps"], &trace["late"]].into_iter().filter_map(Value::as_array).flatten();
-    // An error of a hook is a step of its own and stands with the hook.
-    let told = |error: &Value| steps().any(|step| step["s"] == "hook" && step["err"] == *error);
+    // An error of a hook or an action is a step of its own and stands with it; that of an action goes on with its place.
+    let told = |error: &Value| {
+        steps().any(|step| match (step["s"].as_str(), step["err"].as_str(), error.as_str()) {
+            (Some("hook"), Some(own), Some(error)) => own == error,
+            (Some("action"), Some(own), Some(error)) => error.starts_with(own),
+            _ => false,
+        })
+    };
     for step in steps() {
         match step["s"].as_str() {
             Some("reply") => replies += 1,
@@ -34,6 +40,12 @@ pub fn render_trace(trace: &Value) -> String {
             Some("decision") if step["r"].as_str().is_some_and(|reason| reason.starts_with("no suggestion")) => {}
             Some("decision") => reason("decision", step, &mut line),
             Some("dialog") => reason("dialog", step, &mut line),
+            Some("node") => place("", step, &mut line),
+            Some("jump") => place("jump to ", step, &mut line),
+            Some("return") => place("back to ", step, &mut line),
+            Some("end") => {
+                let _ = write!(line, "  end: {}", safe(step["why"].as_str().unwrap_or("?")));
+            }
             Some("realm") => reason("realm", step, &mut line),
             Some("event") => named("sent", &step["t"], step, &mut line),
             Some("error") if told(&step["err"]) => {}
@@ -88,6 +100,13 @@ fn named(what: &str, name: &Value, step: &Value, line: &mut String) {
     if let Some(error) = step["err"].as_str() {
         let _ = write!(line, " ✗ {}", safe(first_line(error)));
     }
+}
+
+/// `main#entry`
+fn place(what: &str, step: &Value, line: &mut String) {
+    let flow = step["flow"].as_str().unwrap_or("?");
+    let flow = flow.strip_suffix(".flow.json").unwrap_or(flow);
+    let _ = write!(line, "  {what}{}#{}", safe(flow), safe(step["node"].as_str().unwrap_or("?")));
 }
 
 fn reason(what: &str, step: &Value, line: &mut String) {
@@ -175,6 +194,30 @@ mod tests {
             }),
             expect![[
                 r#"event 1 text api/u → b  1.2 s  after_incoming_middleware/x.js 31 ms ✗ TypeError: no  middleware analytics 0.1 ms  decision: elected "qna"  dialog: no flow  realm: fresh: the last one hit a limit  sent follow-up  ✗ out of memory  ✗ killed → 1 reply"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn a_dialog_is_told_by_its_nodes_and_actions() {
+        check(
+            &json!({
+                "eventId": "1", "type": "text", "channel": "api", "target": "u", "botId": "b", "tookMs": 2,
+                "steps": [
+                    { "s": "transition", "if": "true", "to": "skills/x.flow.json" },
+                    { "s": "node", "flow": "skills/x.flow.json", "node": "entry" },
+                    { "s": "say", "i": "say #!x" },
+                    { "s": "reply", "t": "text" },
+                    { "s": "return", "flow": "main.flow.json", "node": "two" },
+                    { "s": "jump", "flow": "main.flow.json", "node": "three" },
+                    { "s": "action", "n": "builtin/wait", "f": "builtin:actions/builtin/wait.js", "us": 100, "err": "Error: no" },
+                    { "s": "error", "err": "Error: no (main.flow.json, node \"three\": builtin/wait)" },
+                    { "s": "wait" },
+                    { "s": "end", "why": "timeout" },
+                ],
+            }),
+            expect![[
+                r#"event 1 text api/u → b  2.0 ms  skills/x#entry  back to main#two  jump to main#three  action builtin/wait 0.1 ms ✗ Error: no  end: timeout → 1 reply"#
             ]],
         );
     }

@@ -91,7 +91,7 @@ pub(crate) async fn event(
 }
 
 /// Longest `event.type`, in bytes: it is written to logs and kept by the queue.
-const LONGEST_TYPE: usize = 200;
+pub(super) const LONGEST_TYPE: usize = 200;
 
 fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) -> EventDraft {
     EventDraft {
@@ -102,7 +102,7 @@ fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) ->
         payload,
         preview: None,
         nlu: None,
-        credentials: None,
+        credentials: visitor.credentials,
         suggestions: None,
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Res
 
 /// `GET /conversations/:userId/:conversationId`: one with its last messages, oldest first. `null` is the first one.
 pub(crate) async fn one(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
-    let Visitor { bot, user, conversation } = visitor;
+    let Visitor { bot, user, conversation, .. } = visitor;
     let asked = conversation.unwrap_or_default();
     let id = match asked.as_str() {
         "null" => None,

@@ -8,12 +8,16 @@ use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
 use serde_json::value::RawValue;
 
-use crate::dispatch::ConverseError;
+use crate::dispatch::{ConverseError, Conversed};
 use crate::model::{ConversationKey, EventDraft};
 
-use super::edge::Visitor;
+use super::channel_web::LONGEST_TYPE;
+use super::edge::{Authorized, Visitor};
 use super::error::{HttpError, JSON, answer};
 use super::{Web, body, members};
+
+/// What `/secured` can add to the replies, in the order in which it does.
+const PARTS: [&str; 5] = ["nlu", "suggestions", "state", "decision", "credentials"];
 
 /// `POST /api/v1/bots/:botId/converse/:userId`.
 pub(crate) async fn public(
@@ -27,21 +31,52 @@ pub(crate) async fn public(
             "Unauthenticated converse API can only return 'responses'".into(),
         ));
     }
+    converse(&web, visitor, request, Message::check, &[]).await
+}
+
+/// `POST …/converse/:userId/secured?include=`: events of any type, and what became of them. What is asked for and is not
+/// there is left out, and so is a part that is not known.
+pub(crate) async fn secured(
+    State(web): State<Web>,
+    authorized: Authorized,
+    visitor: Visitor,
+    request: Request<Body>,
+) -> Result<Response<Body>, HttpError> {
+    tracing::debug!(bot = %authorized.bot.id, "a call of /secured with a token of {:?}", authorized.claims.user);
+    let asked: Vec<String> = included(request.uri().query()).collect();
+    let parts: Vec<&'static str> = PARTS.into_iter().filter(|part| asked.iter().any(|asked| asked == part)).collect();
+    converse(&web, visitor, request, Message::check_any, &parts).await
+}
+
+/// One event in, its replies out, and these parts of it as it ended.
+async fn converse(
+    web: &Web,
+    visitor: Visitor,
+    request: Request<Body>,
+    check: fn(Box<RawValue>, usize) -> Result<Message, HttpError>,
+    parts: &[&str],
+) -> Result<Response<Body>, HttpError> {
     let http = &web.settings.http;
     let body::Taken { json, held: _held } =
-        body::read(&web, request, http.body_limit.min(http.converse_body_limit)).await?;
-    let message = Message::check(json, http.max_message_length)?;
+        body::read(web, request, http.body_limit.min(http.converse_body_limit)).await?;
+    let message = check(json, http.max_message_length)?;
     let draft = EventDraft {
         key: ConversationKey { bot: visitor.bot, channel: Arc::from("api"), target: visitor.user },
         thread: None,
-        kind: Arc::from("text"),
+        kind: message.kind,
         payload: message.payload,
         preview: None,
         nlu: message.nlu,
-        credentials: None,
+        credentials: visitor.credentials,
         suggestions: None,
     };
-    let conversed = web.dispatcher.converse(draft, false).await.map_err(refused)?;
+    let conversed = web.dispatcher.converse(draft, !parts.is_empty()).await.map_err(refused)?;
+    let text = answer_text(&conversed, parts)?;
+    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text.into_bytes())?))
+}
+
+/// `{"responses":[…]}` and the parts that are asked for.
+fn answer_text(conversed: &Conversed, parts: &[&str]) -> Result<String, HttpError> {
     let mut text = String::from("{\"responses\":[");
     for (index, response) in conversed.responses.iter().enumerate() {
         if index > 0 {
@@ -49,8 +84,25 @@ pub(crate) async fn public(
         }
         text.push_str(response.get());
     }
-    text.push_str("]}");
-    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text.into_bytes())?))
+    text.push(']');
+    // There is no event where its scripts were ended: then there is nothing to tell but the replies.
+    if let Some(event) = conversed.event.as_deref().filter(|_| !parts.is_empty()) {
+        let mut found = vec![None; parts.len()];
+        members::each(event, |name, _, value| {
+            if let Some(at) = parts.iter().position(|part| *part == name) {
+                found[at] = Some(value);
+            }
+        })?;
+        for (name, value) in parts.iter().zip(found) {
+            if let Some(value) = value {
+                for part in [",\"", name, "\":", value.get()] {
+                    text.push_str(part);
+                }
+            }
+        }
+    }
+    text.push('}');
+    Ok(text)
 }
 
 /// The parts of `?include=`.
@@ -71,6 +123,8 @@ fn refused(error: ConverseError) -> HttpError {
 /// A checked body.
 #[derive(Debug)]
 struct Message {
+    /// `event.type`.
+    kind: Arc<str>,
     /// What becomes `event.payload`.
     payload: Box<RawValue>,
     /// What becomes `event.nlu`.
@@ -130,10 +184,46 @@ impl Message {
         if let Some(unknown) = unknown {
             return Err(HttpError::plain(format!("\"{unknown}\" is not allowed")));
         }
-        let payload = if nlu.is_none() && kind.is_some() { None } else { Some(payload(&body, kind.is_some())?) };
-        Ok(Self { payload: payload.unwrap_or(body), nlu })
+        let typed = kind.is_some();
+        Self::new(TEXT.into(), body, typed, nlu)
+    }
+
+    /// Checks what comes with a token: any type and any members. Only a text must be one.
+    fn check_any(body: Box<RawValue>, longest: usize) -> Result<Self, HttpError> {
+        let (mut kind, mut said, mut listed) = (None, None, None);
+        members::each(&body, |name, _, value| match &*name {
+            "type" => kind = Some(value),
+            "text" => said = Some(value),
+            "includedContexts" => listed = Some(value),
+            _ => {}
+        })?;
+        let typed = kind.is_some();
+        let kind: Arc<str> = match kind.map(members::exact_text) {
+            None => TEXT.into(),
+            Some(Some(kind)) if !kind.is_empty() && kind.len() <= LONGEST_TYPE => (&*kind).into(),
+            Some(_) => {
+                return Err(child("type", Fault::Must("a string of 1 to 200 bytes")));
+            }
+        };
+        if *kind == *TEXT {
+            let text = said.and_then(members::text);
+            if text.is_none_or(|text| text.is_empty() || text.encode_utf16().count() > longest) {
+                return Err(HttpError::plain(too_long(longest)));
+            }
+        }
+        let nlu = listed.map(nlu).transpose()?;
+        Self::new(kind, body, typed, nlu)
+    }
+
+    /// The payload is the body as it was written, but that it has a type and no contexts.
+    fn new(kind: Arc<str>, body: Box<RawValue>, typed: bool, nlu: Option<Box<RawValue>>) -> Result<Self, HttpError> {
+        let payload = if typed && nlu.is_none() { body } else { payload(&body, typed)? };
+        Ok(Self { kind, payload, nlu })
     }
 }
+
+/// The type of a message without one.
+const TEXT: &str = "text";
 
 /// What a body may hold.
 const FIELDS: [&str; 4] = ["type", "text", "includedContexts", "metadata"];
@@ -238,6 +328,43 @@ mod tests {
         let message = check(r#"{"text":"a","includedContexts":["x"],"metadata":{"k":1}}"#).unwrap();
         assert_eq!(message.payload.get(), r#"{"text":"a","metadata":{"k":1},"type":"text"}"#);
         assert_eq!(message.nlu.unwrap().get(), r#"{"includedContexts":["x"]}"#);
+    }
+
+    #[test]
+    fn with_a_token_any_type_is_taken_and_only_a_text_must_be_one() {
+        let check = |body: &str| {
+            let raw = RawValue::from_string(body.to_owned()).unwrap();
+            let message = Message::check_any(raw, 360).map_err(|error| error.to_string())?;
+            Ok((message.kind.to_string(), message.payload.get().to_owned()))
+        };
+        let fine = |kind: &str, payload: &str| Ok::<_, String>((kind.to_owned(), payload.to_owned()));
+        let custom = r#"{"type":"custom_x","any":{"thing":1},"text":7}"#;
+        assert_eq!(check(custom), fine("custom_x", custom));
+        assert_eq!(check(r#"{"text":"a","x":1}"#), fine("text", r#"{"text":"a","x":1,"type":"text"}"#));
+        let long = format!(r#"{{"type":"text","text":"{}"}}"#, "a".repeat(361));
+        for bad in ["{}", r#"{"type":"text"}"#, r#"{"text":""}"#, r#"{"type":"text","text":1}"#, &long] {
+            assert_eq!(check(bad).unwrap_err(), "Text must be a valid string of less than 360 chars", "{bad}");
+        }
+        let long = format!(r#"{{"type":"{}"}}"#, "a".repeat(201));
+        for bad in [r#"{"type":1}"#, r#"{"type":""}"#, r#"{"type":null,"text":"a"}"#, &long] {
+            assert!(check(bad).unwrap_err().contains("\"type\" must be a string"), "{bad}");
+        }
+        assert!(check(r#"{"type":"x","includedContexts":"a"}"#).unwrap_err().contains("must be an array"));
+        assert_eq!(check(r#"{"type":"x","includedContexts":["a"]}"#), fine("x", r#"{"type":"x"}"#));
+    }
+
+    #[test]
+    fn what_is_asked_for_and_is_there_is_added_in_the_order_of_the_reference() {
+        let event = r#"{"nlu":{"a":1},"decision":{"b":2},"state":{},"credentials":null,"more":1}"#;
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let conversed = Conversed { responses: vec![raw("1"), raw("2")], event: Some(raw(event)) };
+        assert_eq!(answer_text(&conversed, &[]).unwrap(), r#"{"responses":[1,2]}"#);
+        assert_eq!(
+            answer_text(&conversed, &PARTS).unwrap(),
+            r#"{"responses":[1,2],"nlu":{"a":1},"state":{},"decision":{"b":2},"credentials":null}"#
+        );
+        let without = Conversed { event: None, ..conversed };
+        assert_eq!(answer_text(&without, &PARTS).unwrap(), r#"{"responses":[1,2]}"#);
     }
 
     #[test]

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::HeaderName;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+use serde_json::value::RawValue;
+
 use crate::model::{BotId, UserId};
 use crate::reload::{BotInfo, Workspace};
+use crate::services::{Claims, TokenError};
 
 use super::Web;
 use super::error::HttpError;
@@ -24,6 +28,20 @@ impl Bot {
     pub(crate) fn info(&self) -> Option<&BotInfo> {
         self.workspace.bots.get(self.id.as_str())
     }
+
+    /// The workspace in which it was found.
+    pub(crate) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+}
+
+/// The bot of a path, asked for by somebody with a token that is good for it. Routes that need one whether or not the bot is
+/// private take this.
+pub(crate) struct Authorized {
+    /// The bot.
+    pub(crate) bot: Bot,
+    /// What the token says.
+    pub(crate) claims: Claims,
 }
 
 /// A bot and one of its users.
@@ -34,6 +52,8 @@ pub(crate) struct Visitor {
     pub(crate) user: UserId,
     /// `:conversationId`, where the path has one.
     pub(crate) conversation: Option<String>,
+    /// `event.credentials`: what another system says of the user.
+    pub(crate) credentials: Option<Box<RawValue>>,
 }
 
 impl FromRequestParts<Web> for Bot {
@@ -45,6 +65,17 @@ impl FromRequestParts<Web> for Bot {
     }
 }
 
+impl FromRequestParts<Web> for Authorized {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, HttpError> {
+        let params = path(parts, web).await?;
+        let bot = bot(&params, parts, web)?;
+        let claims = authorize(parts, web, &bot.id)?;
+        Ok(Self { bot, claims })
+    }
+}
+
 impl FromRequestParts<Web> for Visitor {
     type Rejection = HttpError;
 
@@ -53,7 +84,8 @@ impl FromRequestParts<Web> for Visitor {
         let bot = bot(&params, parts, web)?.id;
         let user = UserId::parse(param(&params, "user")).map_err(|_| user_id_error())?;
         let conversation = params.iter().find(|(name, _)| *name == "conversation").map(|(_, text)| text.to_owned());
-        Ok(Self { bot, user, conversation })
+        let credentials = credentials(parts, web)?;
+        Ok(Self { bot, user, conversation, credentials })
     }
 }
 
@@ -77,20 +109,52 @@ fn bot(params: &RawPathParams, parts: &Parts, web: &Web) -> Result<Bot, HttpErro
     let workspace = web.workspace.borrow().clone();
     let info = workspace.bots.get(id.as_str()).filter(|info| !info.disabled).ok_or_else(unknown)?;
     if info.private {
-        authorize(parts)?;
+        authorize(parts, web, &id)?;
     }
     Ok(Bot { id, workspace })
 }
 
-/// Checks the bearer token. No token is known yet that a server of ours would accept.
-fn authorize(parts: &Parts) -> Result<(), HttpError> {
-    let Some(header) = parts.headers.get(AUTHORIZATION) else {
-        return Err(HttpError::Unauthorized("Authorization header is missing".into()));
+/// The header with the token of another system.
+const EXTERNAL: HeaderName = HeaderName::from_static("x-bp-externalauth");
+
+/// Longest piece of a header that is said back to the caller, in characters.
+const SAID_BACK: usize = 50;
+
+/// Checks the bearer token of the `Authorization` header, the only place where one is looked for: what stands in a query
+/// string ends up in logs and histories.
+fn authorize(parts: &Parts, web: &Web, bot: &BotId) -> Result<Claims, HttpError> {
+    let token = bearer(parts, &AUTHORIZATION).map_err(|why| HttpError::Unauthorized(why.into()))?;
+    let claims = web.services.tokens().check(&token).map_err(HttpError::InvalidToken)?;
+    if claims.bot.as_ref().is_some_and(|only| only != bot) {
+        return Err(HttpError::InvalidToken(TokenError::Audience));
+    }
+    Ok(claims)
+}
+
+/// Who the user is by the word of another system, if the caller brings it.
+fn credentials(parts: &Parts, web: &Web) -> Result<Option<Box<RawValue>>, HttpError> {
+    if !parts.headers.contains_key(&EXTERNAL) {
+        return Ok(None);
+    }
+    let token = bearer(parts, &EXTERNAL).map_err(|why| HttpError::ExternalToken(why.into()))?;
+    let claims = web.services.credentials(&token).map_err(|why| HttpError::ExternalToken(why.to_string().into()))?;
+    Ok(Some(claims))
+}
+
+/// The token of a header `Bearer <token>`. Two such headers are as good as none: which of them counts?
+fn bearer(parts: &Parts, name: &HeaderName) -> Result<String, String> {
+    let mut values = parts.headers.get_all(name).iter();
+    let (Some(header), None) = (values.next(), values.next()) else {
+        let missing = !parts.headers.contains_key(name);
+        return Err(if missing { "Authorization header is missing" } else { "The header is there twice" }.into());
     };
     let header = String::from_utf8_lossy(header.as_bytes());
-    let scheme = header.split(' ').next().unwrap_or_default();
+    let (scheme, token) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(HttpError::Unauthorized(format!("Unknown scheme \"{scheme}\"").into()));
+        return Err(format!("Unknown scheme \"{}\"", scheme.chars().take(SAID_BACK).collect::<String>()));
     }
-    Err(HttpError::Unauthorized("Invalid authentication token".into()))
+    match token.trim() {
+        "" => Err("Authentication token is missing".into()),
+        token => Ok(token.to_owned()),
+    }
 }

@@ -12,6 +12,8 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
+use crate::services::TokenError;
+
 /// Where errors are explained; clients print it. The project has no public address yet: a name under `.example` can never
 /// become somebody else's.
 pub(crate) const DOCS: &str = "https://nudge.example/docs/http-errors";
@@ -45,6 +47,12 @@ pub(crate) enum HttpError {
     /// No token or a wrong one. 401 `BP_0041`.
     #[error("Unauthorized: {0}")]
     Unauthorized(Cow<'static, str>),
+    /// A token that is not good. 401 `BP_0041`; why, callers see in development only.
+    #[error("Unauthorized: Invalid authentication token")]
+    InvalidToken(TokenError),
+    /// A token of another system that is not good. 401 `BP_0401`.
+    #[error("Invalid external token: {0}")]
+    ExternalToken(Cow<'static, str>),
     /// There is no such thing. 404 `BP_0044`.
     #[error("Not Found: {0}")]
     NotFound(String),
@@ -101,7 +109,7 @@ impl HttpError {
         match self {
             Self::Plain(status, _) | Self::Unexpected { status, .. } => *status,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::InvalidToken(_) | Self::ExternalToken(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) | Self::Page(_) => StatusCode::NOT_FOUND,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -125,6 +133,12 @@ impl IntoResponse for HttpError {
             }
             Self::BadRequest(_) => json(status, "BP_0040", "BadRequestError", &message),
             Self::Unauthorized(_) => json(status, "BP_0041", "UnauthorizedError", &message),
+            Self::InvalidToken(why) => {
+                let mut response = json(status, "BP_0041", "UnauthorizedError", &message);
+                response.extensions_mut().insert(Detail(why.to_string()));
+                response
+            }
+            Self::ExternalToken(_) => json(status, "BP_0401", "InvalidExternalToken", &message),
             Self::NotFound(_) => json(status, "BP_0044", "NotFoundError", &message),
             Self::Unavailable { .. } => json(status, "BP_0053", "ServiceUnavailableError", &message),
         };

@@ -4,20 +4,22 @@ use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::dispatch::Stats;
 use crate::model::EventId;
 
-use super::Web;
+use super::edge::Visitor;
 use super::error::{HttpError, JSON, answer};
+use super::{Web, stored};
 
 /// The content type that Prometheus asks for.
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Counters that may fall: everything else only rises.
-const GAUGES: [&str; 6] = ["waiting", "in_flight", "workers", "resident_bytes", "rate", "program"];
+const GAUGES: [&str; 7] = ["waiting", "in_flight", "workers", "resident_bytes", "rate", "program", "janitor"];
 
 /// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters.
 pub(crate) async fn status(State(web): State<Web>) -> Response<Body> {
@@ -64,6 +66,32 @@ pub(crate) async fn trace(State(web): State<Web>, Path(event): Path<String>) -> 
     let found = web.dispatcher.traces().get(id);
     let text = found.ok_or_else(|| HttpError::NotFound(format!("Event \"{id}\" has no trace, or no longer")))?;
     Ok(answer(StatusCode::OK, JSON, text))
+}
+
+/// `GET /api/v1/bots/:botId/traces/:userId?after=`, in development: the steps of a user's events after that one, oldest
+/// first, and for how many milliseconds typing holds back messages to the user. With both it is known when an answer is
+/// complete.
+pub(crate) async fn traces_of_user(
+    State(web): State<Web>,
+    visitor: Visitor,
+    uri: Uri,
+) -> Result<Response<Body>, HttpError> {
+    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let after = match query.find(|(name, _)| name == "after") {
+        Some((_, id)) => id.parse().map_err(|error| HttpError::BadRequest(format!("{error}")))?,
+        None => EventId(0),
+    };
+    let traces = web.dispatcher.traces().of_user(&visitor.bot, &visitor.user, after);
+    // What an event with a trace has done was given to the store before.
+    let (committed, commit) = oneshot::channel::<()>();
+    web.store.barrier(|| drop(committed));
+    let _ = commit.await;
+    let now = web.clock.now();
+    let held = web.store.beside(move |store| store.undelivered(now)).await.map_err(stored)?;
+    let theirs = held.iter().filter(|held| held.bot == visitor.bot.as_str() && held.user == visitor.user.as_str());
+    let typing = theirs.map(|held| held.deliver_at.saturating_sub(now)).max().unwrap_or(0);
+    let text = format!("{{\"traces\":[{}],\"typing\":{typing}}}", traces.join(","));
+    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text.into_bytes())?))
 }
 
 #[cfg(test)]

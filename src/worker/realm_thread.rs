@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::pool::{Loaded, Pool, Seat};
 use crate::engine::run::Run;
@@ -137,7 +136,7 @@ pub(super) fn compile(pool: &Arc<Pool>, dispatch: u64, program: Program) {
         Rc::new(Host::new(Rc::clone(&meter), Arc::clone(&pool.hello), Arc::clone(&pool.ids), Arc::clone(&pool.outbox)));
     let compiled = with_realm(&meter, |realm| {
         let realm = meter.own(|| BotRealm::new(realm, host)).ok()?;
-        meter.begin_event(Duration::ZERO);
+        meter.begin_event(crate::script::Used::default());
         let begin = |script| pool.outbox.send(FrameKind::Compiling, dispatch, script, &());
         Some(crate::engine::compile(&realm, &loaded, begin))
     });

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nudge::app::{App, Options};
@@ -87,6 +88,15 @@ impl TestApp {
             }
             assert!(started.elapsed() < PATIENCE, "events are not processed: {queue}");
         }
+    }
+
+    /// What `nudge token` prints for this workspace.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub(crate) fn token(&self, args: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nudge"));
+        let output = command.args(["token", "--dir"]).arg(self.folder.path()).args(args).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
     /// Stops the server and waits until it has.

@@ -13,6 +13,8 @@ use crate::app::{TestApp, copy, fixture};
 use crate::client::Client;
 use crate::hearing::{Heard, Hearing};
 
+/// `dialog.janitorInterval`, where a case does not say otherwise.
+const JANITOR: Duration = Duration::from_secs(10);
 /// How long anything may take that is waited for. Only a broken server takes that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether it is there.
@@ -69,11 +71,14 @@ pub(crate) fn workspace(case: &Path, ours: &[&str]) -> TempDir {
         // A new case has no `out.txt` yet.
         let _ = fs::remove_file(folder.path().join(ours));
     }
-    complete(
-        folder.path(),
-        "botpress.config.json",
-        r#"{ "scripts": { "workers": 1, "grace": "10s", "silence": "20s" } }"#,
-    );
+    // A data folder of the original may have its own, and of two the one at the root would count.
+    if !folder.path().join("data/global/botpress.config.json").exists() {
+        complete(
+            folder.path(),
+            "botpress.config.json",
+            r#"{ "scripts": { "workers": 1, "grace": "10s", "silence": "20s" } }"#,
+        );
+    }
     if !["bots", "data/bots"].iter().any(|bots| has_bot(&folder.path().join(bots))) {
         complete(folder.path(), "bots/bot/bot.config.json", r#"{ "name": "Bot", "defaultLanguage": "en" }"#);
     }
@@ -126,6 +131,25 @@ pub(crate) async fn settled(app: &TestApp, hearing: &Hearing, traces: usize) {
         assert!(started.elapsed() < PATIENCE, "events are not over: {queue}");
         tokio::time::sleep(GLANCE).await;
     }
+}
+
+/// Moves the clock, and waits for all that comes of that: time-outs are due events too.
+pub(crate) async fn later(app: &TestApp, clock: &Clock, by: Duration, hearing: &Hearing) {
+    let before = accepted(&app.client).await;
+    clock.advance(by);
+    let interval = u64::try_from(JANITOR.as_millis()).unwrap();
+    let started = Instant::now();
+    loop {
+        let queue = app.client.get("/status").await.json()["queue"].take();
+        // The janitor looks again when its time has come.
+        if by < JANITOR || queue["janitor"].as_u64().unwrap() + interval > clock.now() {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "the janitor does not look: {queue}");
+        tokio::time::sleep(GLANCE).await;
+    }
+    let timeouts = accepted(&app.client).await - before;
+    settled(app, hearing, usize::try_from(timeouts).unwrap()).await;
 }
 
 /// A log entry as transcripts show it.

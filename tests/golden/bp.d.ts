@@ -4,7 +4,7 @@
 //
 //   {
 //     "compilerOptions": { "target": "es2022", "lib": ["es2022"], "module": "esnext", "moduleDetection": "force", "types": [] },
-//     "include": ["bp.d.ts", "hooks", "content-types", "bots/*/hooks"]
+//     "include": ["bp.d.ts", "hooks", "actions", "content-types", "bots/*/hooks", "bots/*/actions"]
 //   }
 //
 // and `// @ts-check` on the first line of a script that is to be checked.
@@ -132,6 +132,12 @@ interface User {
   createdOn: string
   updatedOn: string
   otherChannels: any[]
+}
+
+/** What `bp.http.getAxiosConfigForBot` gives. */
+interface AxiosConfig {
+  baseURL: string
+  headers: { Authorization: string }
 }
 
 /** A row of `bp.users.getAllUsers`. */
@@ -460,6 +466,10 @@ interface BpCms {
 interface BpDialog {
   /** The id of a session: `channel::target`, or `channel::target::threadId`. At once. */
   createId(destination: Destination): string
+  /** Leads the event's conversation to a flow, or to one of its nodes: there the dialog engine goes on. Inside an action that is at once. */
+  jumpTo(sessionId: string, event: IncomingEvent, flow: string, node?: string): Promise<void>
+  /** Runs the dialog engine on the event at work, from where its conversation stands; it is not interpreted a second time afterwards. */
+  processEvent(sessionId: string, event: IncomingEvent): Promise<IncomingEvent>
   /** Forgets a session. Without a bot it is the event's; outside an event it is every bot's. */
   deleteSession(sessionId: string, botId?: string): Promise<void>
 }
@@ -529,6 +539,10 @@ interface BpHttp {
   createShortLink(name: string, destination: string, params?: { [name: string]: any }): Promise<void>
   /** Removes `/s/<name>`. */
   deleteShortLink(name: string): Promise<void>
+  /** What axios needs to call a bot's routes on this server, with a token for five minutes. */
+  getAxiosConfigForBot(botId: string, options?: { localUrl?: boolean }): Promise<AxiosConfig>
+  /** What a token of another system says, verified as `pro.externalAuth` asks. Rejects one that is not good. */
+  decodeExternalToken(token: string): Promise<{ [key: string]: any }>
 }
 
 interface BpSecurity {
@@ -620,12 +634,12 @@ declare namespace hooks {
     bp: Bp
     event: IncomingEvent
   }
-  /** the context of a session expired. Not called by this version yet. */
+  /** the context of a session expired. */
   interface before_session_timeout {
     bp: Bp
     event: IncomingEvent
   }
-  /** the dialog is about to end. Not called by this version yet. */
+  /** the dialog is about to end. */
   interface before_conversation_end {
     bp: Bp
     event: IncomingEvent
@@ -666,10 +680,10 @@ declare namespace hooks {
   }
 }
 
-/** In every hook. */
+/** In every hook, and in actions. */
 declare const bp: Bp
 
-/** In before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed. Before outgoing middleware it is an `OutgoingEvent`. */
+/** In before_incoming_middleware, after_incoming_middleware, before_suggestions_election, before_outgoing_middleware, after_event_processed, before_session_timeout, before_conversation_end, and in actions. Before outgoing middleware it is an `OutgoingEvent`. */
 declare const event: IncomingEvent
 
 /** In after_bot_mount, after_bot_unmount. */
@@ -680,3 +694,21 @@ declare const sessionId: string
 
 /** In before_suggestions_election. */
 declare const suggestions: Suggestion[]
+
+/** In actions. */
+declare const user: EventState['user']
+
+/** In actions. */
+declare const temp: EventState['temp']
+
+/** In actions. */
+declare const session: EventState['session']
+
+/** In actions. */
+declare const args: { [name: string]: any }
+
+/** In actions. */
+declare const bot: EventState['bot']
+
+/** In actions. */
+declare const workflow: object

@@ -52,7 +52,32 @@ const decision = () => engine('decision.js')()
 /** Runs a hook as the engine does: its text is the body of a sloppy function. */
 const hook = (file, scope) => new Function(...Object.keys(scope), `${read(`hooks/${file}`)}\n`)(...Object.values(scope))
 
+/** The parameters of an action, as src/script/wrap.rs has them. */
+const ACTION = ['bp', 'event', 'user', 'temp', 'session', 'args', 'bot', 'workflow', 'require']
+const AsyncFunction = (async () => {}).constructor
+
+/** Runs an action as the engine does, on an event with its state; gives the state. `globals` stand in for the realm's own. */
+const action = async (name, { bp = {}, event, args = {}, require: given, globals = {} }) => {
+  const { user, temp, session, bot } = event.state
+  const run = new AsyncFunction(...ACTION, ...Object.keys(globals), `${read(`actions/${name}.js`)}\n`)
+  await run(bp, event, user, temp, session, args, bot, {}, given, ...Object.values(globals))
+  return event.state
+}
+
+/** The names of all built-in actions. */
+const actionNames = () => {
+  const folders = fs.readdirSync(path.join(root, 'actions'))
+  const files = folder => fs.readdirSync(path.join(root, 'actions', folder)).map(file => `${folder}/${file.slice(0, -3)}`)
+  return folders.flatMap(files).sort()
+}
+
+/** The text of an action. */
+const actionText = name => read(`actions/${name}.js`)
+
+/** A page of the documentation. */
+const docs = page => read(`docs/${page}`)
+
 /** What comes of JSON: payloads are compared as they are sent. */
 const json = value => JSON.parse(JSON.stringify(value))
 
-module.exports = { cms, contentTypes, decision, environment, hook, json, mustache }
+module.exports = { action, actionNames, actionText, cms, contentTypes, decision, docs, environment, hook, json, mustache }

@@ -94,13 +94,13 @@ fn a_key_that_nothing_uses_is_named_once_with_its_place() {
     let (_, problems) = load_with(
         &[(
             "botpress.config.json",
-            "{\n  \"pro\": { \"enabled\": true, \"x\": 1 },\n  \"httpServer\": { \"prt\": 1 }\n}",
+            "{\n  \"ndu\": { \"enabled\": true, \"x\": 1 },\n  \"httpServer\": { \"prt\": 1 }\n}",
         )],
         &[],
     )
     .unwrap();
     expect![[r#"
-        botpress.config.json:2:3: warning: the key "pro" is not used
+        botpress.config.json:2:3: warning: the key "ndu" is not used
         botpress.config.json:3:19: warning: the key "httpServer.prt" is not used
         help: did you mean "httpServer.port"?"#]]
     .assert_eq(&warnings(&problems));
@@ -231,5 +231,92 @@ fn a_second_configuration_file_is_warned_of() {
     assert_eq!(
         warnings(&problems),
         "data/global/botpress.config.json: warning: not read: botpress.config.json is there too, and comes first"
+    );
+}
+
+#[test]
+fn policies_of_retention_are_durations_under_any_name_and_each_wrong_one_is_named() {
+    let file = r#"{ "dataRetention": {
+        "janitorInterval": "2m",
+        "policies": { "email": "60d", "a.b": 5000, "kept": null }
+    } }"#;
+    let (settings, problems) = load_with(&[("botpress.config.json", file)], &[]).unwrap();
+    assert_eq!(warnings(&problems), "");
+    assert_eq!(settings.retention.janitor_interval, 120_000);
+    let policies: Vec<_> = settings.retention.policies.iter().map(|(name, keep)| (name.as_str(), *keep)).collect();
+    assert_eq!(policies, [("a.b", 5_000), ("email", 60 * 86_400_000)]);
+    let variable = [("BP_CONFIG_DATARETENTION_POLICIES", r#"{ "mood": "1d" }"#)];
+    let (settings, _) = load_with(&[("botpress.config.json", file)], &variable).unwrap();
+    assert_eq!(settings.retention.policies.into_iter().collect::<Vec<_>>(), [("mood".to_owned(), 86_400_000)]);
+    check_error(
+        &[(
+            "botpress.config.json",
+            "{ \"dataRetention\": { \"policies\": {\n  \"email\": \"60 fortnights\",\n  \"mood\": \"1d\",\n  \"name\": 0\n} } }",
+        )],
+        &[],
+        expect![[r#"
+            botpress.config.json:2:12: error: "dataRetention.policies.email" must be a duration such as "10s", "2m", or a number of milliseconds, at least 1 ms, got the text "60 fortnights"
+              1 | { "dataRetention": { "policies": {
+            > 2 |   "email": "60 fortnights",
+                |            ^
+              3 |   "mood": "1d",
+              4 |   "name": 0
+
+            botpress.config.json:4:11: error: "dataRetention.policies.name" must be a duration such as "10s", "2m", or a number of milliseconds, at least 1 ms, got the number 0
+              2 |   "email": "60 fortnights",
+              3 |   "mood": "1d",
+            > 4 |   "name": 0
+                |           ^
+              5 | } } }"#]],
+    );
+    check_error(
+        &[("botpress.config.json", r#"{ "dataRetention": { "policies": ["email"] } }"#)],
+        &[],
+        expect![[r#"
+            botpress.config.json:1:34: error: "dataRetention.policies" must be an object of durations such as { "email": "60d" }, got an array
+            > 1 | { "dataRetention": { "policies": ["email"] } }
+                |                                  ^"#]],
+    );
+}
+
+#[test]
+fn the_key_of_external_tokens_is_configured_or_lies_in_its_file_and_scripts_do_not_see_it() {
+    let key = include_str!("../../../tests/keys/rsa.pub");
+    let on = r#"{ "pro": { "externalAuth": { "enabled": true, "issuer": "me", "audience": "" } } }"#;
+    for path in ["end_users_auth.pub", "data/global/end_users_auth.pub"] {
+        let (settings, problems) = load_with(&[("botpress.config.json", on), (path, key)], &[]).unwrap();
+        assert_eq!(warnings(&problems), "");
+        assert_eq!(settings.external_auth.public_key.as_deref(), Some(key));
+        assert_eq!((settings.external_auth.issuers, settings.external_auth.audience), (vec!["me".into()], None));
+    }
+    let written = on.replace("\"me\"", &format!("[\"a\", \"b\"], \"publicKey\": {}", serde_json::json!(key)));
+    let (settings, _) = load_with(&[("botpress.config.json", &written)], &[]).unwrap();
+    assert_eq!(settings.external_auth.issuers, ["a", "b"]);
+    assert_eq!(settings.external_auth.public_key.as_deref(), Some(key));
+    assert!(!serde_json::to_string(&settings.raw).unwrap().contains("BEGIN"), "{:?}", settings.raw);
+    let from_outside = load_with(&[("botpress.config.json", on)], &[("BP_CONFIG_PRO_EXTERNALAUTH_PUBLICKEY", key)]);
+    assert!(!serde_json::to_string(&from_outside.unwrap().0.raw).unwrap().contains("BEGIN"));
+}
+
+#[test]
+fn a_key_that_cannot_verify_is_an_error_once_it_is_switched_on() {
+    let off = r#"{ "pro": { "externalAuth": { "enabled": false, "algorithms": ["HS256"], "publicKey": "" } } }"#;
+    assert!(load_with(&[("botpress.config.json", off)], &[]).is_ok());
+    check_error(
+        &[("botpress.config.json", &off.replace("false", "true"))],
+        &[],
+        expect![[
+            r#"botpress.config.json: error: "pro.externalAuth" needs a key: put it into "pro.externalAuth.publicKey", or into the file end_users_auth.pub"#
+        ]],
+    );
+    check_error(
+        &[
+            ("botpress.config.json", &off.replace("false", "true")),
+            ("end_users_auth.pub", include_str!("../../../tests/keys/rsa.pub")),
+        ],
+        &[],
+        expect![[
+            r#"end_users_auth.pub: error: "pro.externalAuth.algorithms" has HS256, which the public key is not for; it can verify RS256, RS384, RS512, PS256, PS384, PS512"#
+        ]],
     );
 }

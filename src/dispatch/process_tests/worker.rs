@@ -44,6 +44,9 @@ fn a_worker_process() {
         };
         let processed = |settled: bool| {
             let mut body = json!({ "settled": settled, "state": { "session": { "last": event["payload"]["text"] } } });
+            if event["payload"]["state"].is_object() {
+                body["state"] = event["payload"]["state"].clone();
+            }
             if want_event {
                 body["event"] = json!({ "state": state });
             }
@@ -54,6 +57,16 @@ fn a_worker_process() {
                 reply(0, "typing", json!({ "type": "typing", "value": 2000 }));
                 reply(1, "text", json!({ "type": "text", "text": event["payload"]["text"] }));
                 processed(true);
+            }
+            "bye" => {
+                let text = format!("{} after {}", event["type"], state["session"]["last"]);
+                reply(0, "text", json!({ "type": "text", "text": text }));
+                send(
+                    FrameKind::Processed,
+                    dispatch,
+                    0,
+                    json!({ "settled": true, "state": { "temp": {}, "context": {} } }),
+                );
             }
             "late" => {
                 reply(0, "text", json!({ "type": "text", "text": "early" }));
@@ -193,7 +206,11 @@ fn a_worker_process() {
                     }
                     FrameKind::Dispatch => {
                         let (head, body) = DispatchHead::read(frame.body).unwrap();
-                        let work: Value = serde_json::from_slice(&body).unwrap();
+                        let mut work: Value = serde_json::from_slice(&body).unwrap();
+                        if head.kind == crate::protocol::DispatchKind::Timeout {
+                            // The dialog says what is to be done.
+                            work["event"]["payload"] = work["state"]["context"]["then"].take();
+                        }
                         if head.kind == crate::protocol::DispatchKind::Hooks {
                             if let Some(id) = work["args"]["sayAs"].as_str() {
                                 let effect = json!({

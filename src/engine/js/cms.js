@@ -373,7 +373,26 @@
     return inBot('renderElement', botId, () => render(contentId, args, channel))
   }
 
-  function render(contentId, args, channel) {
+  // What a flow says. The arguments are templates, once: what comes out of them is not rendered again.
+  function say(contentId, args, scope, destination) {
+    const given = renderAll(args, { ...args, ...scope }, ` given to "${shown(contentId)}"`, 0)
+    return render(contentId, { ...given, ...scope }, channelOf(destination), true)
+  }
+
+  // What a node of a flow holds itself, with its languages as an element has them.
+  function speak(contentType, formData, scope, destination) {
+    const id = contentType.replace(/^[#@]/, '')
+    const type = env.contentType(id)
+    if (!type) {
+      throw unknownType(id, '')
+    }
+    const inLanguage = formDataOf({ formData }, type, userLanguage(scope), [`a node's content`])
+    pickVariation(inLanguage)
+    const data = { BOT_URL: env.botUrl, ...scope, ...renderAll(inLanguage, scope, ` of a node's content`, 0) }
+    return payloadsOf(id, type, data, channelOf(destination))
+  }
+
+  function render(contentId, args, channel, rendered) {
     const first = contentId[0]
     let id = first === '#' || first === '@' ? contentId.slice(1) : contentId
     let data = { BOT_URL: env.botUrl, ...args }
@@ -395,10 +414,14 @@
       if (!type) {
         throw unknownType(id, '')
       }
-      if (typeof data.text === 'string' && hasTag(data.text)) {
+      if (!rendered && typeof data.text === 'string' && hasTag(data.text)) {
         data.text = renderText(data.text, args, ` given to "${id}"`)
       }
     }
+    return payloadsOf(id, type, data, channel)
+  }
+
+  function payloadsOf(id, type, data, channel) {
     if (typeof type.renderElement !== 'function') {
       throw new Error(`the content type "${id}" has no function renderElement(data, channel): it must export one`)
     }
@@ -452,6 +475,9 @@
     renderElement,
     renderTemplate,
     absolutePayload,
+    // For dialog.js.
+    say,
+    speak,
     // For elements.js.
     tools: { badArgument, formDataOf, inBot, isMissing, isObject, isOwn, put }
   }

@@ -1,7 +1,7 @@
 // `bp` and the life of one event in a realm: everything a hook touches, in the realm itself, so that nothing is serialised
 // between two steps of an event. Evaluated once per realm; one event at a time lives here (`at.current`).
 // `host` holds the functions of engine/bot_realm.rs, `base` is script/js/base.js, the others are the files of this folder.
-(function (host, base, cms, elements, decision, at, event, requests, outgoing) {
+(function (host, base, cms, elements, decision, at, event, requests, outgoing, dialog) {
   'use strict';
   const { freeze, assign } = Object;
   const { parse, stringify } = JSON;
@@ -44,6 +44,7 @@
     };
   }
 
+  const isRecord = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
   /** An argument that must be a string. */
   function given(member, name, value) {
     if (typeof value !== 'string') throw new TypeError(`bp.${member}: "${name}" must be a string, got ${kindOf(value)}`);
@@ -65,6 +66,22 @@
         const target = to.target.includes('::') ? segment(to.target) : to.target;
         return to.threadId ? `${to.channel}::${target}::${to.threadId}` : `${to.channel}::${target}`;
       },
+      async jumpTo(sessionId, event, flow, node) {
+        given('dialog.jumpTo', 'sessionId', sessionId);
+        if (!isRecord(event) || !isRecord(event.state)) {
+          throw new TypeError(`bp.dialog.jumpTo: "event" must be an incoming event, got ${kindOf(event)}`);
+        }
+        if (node !== undefined && node !== null) given('dialog.jumpTo', 'node', node);
+        dialog.jump(event, given('dialog.jumpTo', 'flow', flow), node);
+      },
+      async processEvent(sessionId, event) {
+        given('dialog.processEvent', 'sessionId', sessionId);
+        if (!at.current.event || event !== at.current.event) {
+          throw new TypeError('bp.dialog.processEvent: "event" must be the incoming event at work; send another one with bp.events.sendEvent');
+        }
+        await new Promise((resolve, reject) => { asking.push({ resolve, reject, at: new Error() }); host.askForDialog(); });
+        return event;
+      },
     },
     kvs: {
       getConversationStorageKey: (sessionId, name) =>
@@ -78,6 +95,9 @@
     users: {},
     logger: logger(undefined, undefined),
   };
+  /** Scripts that have asked for the dialog engine, in the order in which they get it, and those that have it, one within
+      an action of the other. */
+  let asking = [], served = [];
   const namespaces = {};
   for (const [namespace, member, where] of host.members) {
     const target = namespaces[namespace] || (namespaces[namespace] = {});
@@ -113,7 +133,6 @@
   )({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType }, namespaces);
 
   // ---- one event ----------------------------------------------------------------------------------------------------
-  const isRecord = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
   function stateOf(state) {
     // `bot` is whatever scripts keep under `global`; the others are objects, or hooks would fail for ever after.
     for (const part of ['user', 'session', 'temp', 'context', 'bot']) if (!isRecord(state[part])) state[part] = {};
@@ -197,6 +216,7 @@
       if (!elected) return undefined;
       const { payloads, redirect } = elected;
       decision.sent(event);
+      if (redirect && !event.hasFlag(SKIP_DIALOG)) dialog.jump(event, redirect.flow, redirect.node);
       const sending = send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
       return [Promise.resolve(sending), redirect ? stringify(redirect) : undefined];
     },
@@ -254,7 +274,19 @@
       const view = { flags, state: event.state, event };
       return wellFormed(stringify(view));
     },
+    /** The script that asked first gets the dialog engine. */
+    serve() {
+      served.push(asking.shift());
+    },
+    /** The dialog engine has run for it; or it has not, and why. */
+    processed(refused) {
+      const { resolve, reject, at } = served.pop();
+      at.message = `bp.dialog.processEvent: ${refused}`;
+      if (refused === '') resolve();
+      else reject(at);
+    },
     scrub(added) {
+      if (asking.length || served.length) [asking, served] = [[], []];
       at.current = null;
       requests.scrub();
       outgoing.scrub();

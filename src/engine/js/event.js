@@ -12,7 +12,7 @@
   });
 
   const defaultNlu = () => ({
-    language: 'n/a', entities: [], slots: {}, intent: { name: 'none', confidence: 1, context: 'global' }, intents: [],
+    entities: [], language: 'n/a', slots: {}, intent: { name: 'none', confidence: 1, context: 'global' }, intents: [],
     errored: false, includedContexts: ['global'],
   });
 

@@ -13,6 +13,23 @@ use crate::protocol::frame::split_head;
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 
+/// What is called: how it is spoken of, and whose budget it has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Task {
+    /// As errors name it.
+    name: &'static str,
+    /// What becomes of the event where it fails to end.
+    without: &'static str,
+    /// It has an action's budget.
+    action: bool,
+}
+
+impl Task {
+    pub(super) const HOOK: Self = Self { name: "the hook", without: "the event goes on without it", action: false };
+    pub(super) const ACTION: Self = Self { name: "the action", without: "the instruction has failed", action: true };
+    pub(super) const CONTENT: Self = Self { name: "the content", without: "the instruction has failed", action: false };
+}
+
 /// How driving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driven {
@@ -60,79 +77,82 @@ impl<'js> Run<'_, 'js> {
     /// What an overrun means for the event: its own time over ends it, a hook's time over only that hook.
     fn interrupted(&self) -> Option<Stop> {
         self.realm.realm.meter.overrun().map(|overrun| match overrun {
-            Overrun::Hook(_) => Stop::Interrupted(overrun),
+            Overrun::Hook(_) | Overrun::Action(_) | Overrun::Actions(_) => Stop::Interrupted(overrun),
             _ => Stop::Ended(overrun),
         })
     }
 
     /// Runs one hook to the end of its promise. `Ok` also where it threw: that is reported, and the event goes on.
     pub(super) fn hook(
-        &mut self,
+        &self,
         kind: HookKind,
         script: u32,
         named: Option<&serde_json::Map<String, serde_json::Value>>,
     ) -> Result<(), Stop> {
         let host = &self.realm.host;
-        let meter = &self.realm.realm.meter;
         let before = host.enter(script);
-        meter.begin_hook();
+        self.realm.realm.meter.begin_hook();
         let begun = Instant::now();
-        let mut error = None;
-        let called = meter.slice(|| -> rquickjs::Result<Value<'js>> {
-            let file = self.realm.file(script)?;
+        let called = self.call(Task::HOOK, |run| {
+            let file = run.realm.file(script)?;
             let named = match named {
-                Some(named) => self.named_arguments(kind, named)?,
-                None => Value::new_undefined(self.realm.realm.ctx.clone()),
+                Some(named) => run.named_arguments(kind, named)?,
+                None => Value::new_undefined(run.realm.realm.ctx.clone()),
             };
-            let value = self.realm.core.run_hook.call((file, kind.folder(), named))?;
-            self.realm.realm.drain_jobs();
-            Ok(value)
+            run.realm.core.run_hook.call((file, kind.folder(), named))
         });
-        let stop = match called {
-            _ if self.interrupted().is_some() => {
-                if called.is_err() {
-                    self.realm.realm.drop_exception();
-                }
-                self.interrupted()
+        let error = match &called {
+            Ok(None) => None,
+            Ok(Some(thrown)) => Some(host.report(script, thrown)),
+            Err(stop) => {
+                self.report_unless_said(*stop);
+                Some(stop.overrun().to_string())
             }
-            Ok(value) => match value.into_promise() {
-                Some(promise) => self.await_hook(script, &promise, begun, &mut error).err(),
-                None => None,
-            },
-            Err(_) => match self.realm.realm.caught(&self.realm.core.describe) {
-                Some(thrown) => self.threw(script, &thrown, &mut error).err(),
-                None => self.interrupted(),
-            },
         };
-        if let Some(stop) = stop {
-            let message = match stop {
-                Stop::Interrupted(overrun) | Stop::Ended(overrun) => overrun.to_string(),
-            };
-            if !matches!(stop, Stop::Ended(Overrun::Memory(_))) {
-                self.report_stop(stop);
-            }
-            error = Some(message);
+        if host.hello.trace
+            && let Some(path) = host.path_of(script)
+        {
+            host.trace.borrow_mut().hook(script, kind.folder(), &path, begun.elapsed(), error.as_deref());
         }
-        if self.realm.host.hello.trace {
-            let program = self.realm.host.program.borrow();
-            let path = program.as_ref().and_then(|loaded| loaded.program.scripts.get(script as usize));
-            if let Some(file) = path {
-                self.realm.host.trace.borrow_mut().hook(
-                    script,
-                    kind.folder(),
-                    &file.path,
-                    begun.elapsed(),
-                    error.as_deref(),
-                );
+        // A stopped script stays named: what it left floating may be stopped next.
+        called?;
+        host.script.set(before);
+        Ok(())
+    }
+
+    /// Calls a script and waits for its promise; gives what it threw, if it did. Nothing is reported but the end of memory.
+    pub(super) fn call(
+        &self,
+        task: Task,
+        call: impl FnOnce(&Self) -> rquickjs::Result<Value<'js>>,
+    ) -> Result<Option<Thrown>, Stop> {
+        let begun = Instant::now();
+        let called = self.realm.realm.meter.slice(|| {
+            let value = call(self)?;
+            self.realm.realm.drain_jobs();
+            Ok::<_, rquickjs::Error>(value)
+        });
+        if let Some(stop) = self.interrupted() {
+            if called.is_err() {
+                self.realm.realm.drop_exception();
             }
+            return Err(stop);
         }
-        match stop {
-            // A stopped script stays named: what it left floating may be stopped next.
-            Some(stop) => Err(stop),
-            None => {
-                self.realm.host.script.set(before);
-                Ok(())
-            }
+        let thrown = match called {
+            Ok(_) => None,
+            Err(_) => self.realm.realm.caught(&self.realm.core.describe),
+        };
+        // What it has asked for without waiting for it belongs to it all the same.
+        self.asked_for()?;
+        match called {
+            Ok(value) => match value.into_promise() {
+                Some(promise) => self.await_promise(task, &promise, begun),
+                None => Ok(None),
+            },
+            Err(_) => match thrown {
+                Some(thrown) => self.thrown(thrown),
+                None => self.interrupted().map_or(Ok(None), Err),
+            },
         }
     }
 
@@ -146,23 +166,18 @@ impl<'js> Run<'_, 'js> {
         self.realm.realm.ctx.json_parse(serde_json::to_string(&values).unwrap_or_default())
     }
 
-    fn threw(&self, script: u32, thrown: &Thrown, error: &mut Option<String>) -> Result<(), Stop> {
+    fn thrown(&self, thrown: Thrown) -> Result<Option<Thrown>, Stop> {
         if thrown.is_out_of_memory() {
-            return Err(self.out_of_memory(thrown));
+            return Err(self.out_of_memory(&thrown));
         }
-        *error = Some(self.realm.host.report(script, thrown));
-        Ok(())
+        Ok(Some(thrown))
     }
 
-    fn await_hook(
-        &self,
-        script: u32,
-        promise: &Promise<'js>,
-        begun: Instant,
-        error: &mut Option<String>,
-    ) -> Result<(), Stop> {
-        let waiting = self.realm.host.hello.limits.hook_waiting;
+    fn await_promise(&self, task: Task, promise: &Promise<'js>, begun: Instant) -> Result<Option<Thrown>, Stop> {
+        let limits = &self.realm.host.hello.limits;
+        let waiting = if task.action { limits.action_waiting } else { limits.hook_waiting };
         let until = (begun + Duration::from_millis(waiting)).min(self.deadline);
+        let Task { name, without, .. } = task;
         match self.drive(Some(promise), until)? {
             Driven::Settled => {
                 if promise.state() == PromiseState::Rejected {
@@ -170,35 +185,26 @@ impl<'js> Run<'_, 'js> {
                     // The rejection's reason becomes the pending exception.
                     let _ = promise.result::<Value<'js>>();
                     if let Some(thrown) = self.realm.realm.caught(&self.realm.core.describe) {
-                        return self.threw(script, &thrown, error);
+                        return self.thrown(thrown);
                     }
                 }
-                Ok(())
+                Ok(None)
             }
-            Driven::Idle => {
-                let thrown = Thrown {
-                    name: "Error".into(),
-                    message: "the hook returned a promise that can never settle: it waits for no call and no timer; \
-                              the event goes on without it"
-                        .into(),
-                    stack: String::new(),
-                };
-                *error = Some(self.realm.host.report(script, &thrown));
-                Ok(())
-            }
+            Driven::Idle => Ok(Some(Thrown {
+                name: "Error".into(),
+                message: format!(
+                    "{name} returned a promise that can never settle: it waits for no call and no timer; {without}"
+                ),
+                stack: String::new(),
+            })),
+            Driven::TimedOut if until == self.deadline => Err(Stop::Ended(Overrun::EventWaiting(limits.event_waiting))),
             Driven::TimedOut => {
-                let overrun = if until == self.deadline {
-                    Overrun::EventWaiting(self.realm.host.hello.limits.event_waiting)
-                } else {
-                    Overrun::HookWaiting(waiting)
-                };
-                let thrown = Thrown {
+                let overrun = if task.action { Overrun::ActionWaiting(waiting) } else { Overrun::HookWaiting(waiting) };
+                Ok(Some(Thrown {
                     name: "TimeoutError".into(),
-                    message: format!("the hook {overrun}; the event goes on without it"),
+                    message: format!("{name} {overrun}; {without}"),
                     stack: String::new(),
-                };
-                *error = Some(self.realm.host.report(script, &thrown));
-                if until == self.deadline { Err(Stop::Ended(overrun)) } else { Ok(()) }
+                }))
             }
         }
     }
@@ -209,12 +215,13 @@ impl<'js> Run<'_, 'js> {
         let meter = &self.realm.realm.meter;
         loop {
             if self.long_lived {
-                meter.begin_event(Duration::ZERO);
+                meter.begin_event(crate::script::Used::default());
                 host.begin_turn();
             } else if promise.is_none() {
                 // Nobody's hook: each turn has a hook's time.
                 meter.begin_hook();
             }
+            self.asked_for()?;
             if promise.is_some_and(|promise| promise.state() != PromiseState::Pending) {
                 return Ok(Driven::Settled);
             }
@@ -284,7 +291,7 @@ impl<'js> Run<'_, 'js> {
     }
 
     /// One turn of the event loop: a callback of a script and the jobs that follow from it.
-    fn turn(&self, script: u32, call: impl FnOnce() -> rquickjs::Result<()>) -> Result<(), Stop> {
+    pub(super) fn turn(&self, script: u32, call: impl FnOnce() -> rquickjs::Result<()>) -> Result<(), Stop> {
         let before = self.realm.host.turn_of(script);
         let result = self.realm.realm.meter.slice(|| {
             let result = call();

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rquickjs::{Array, Promise, Value};
 
+use super::dialog::Ended;
 use super::{Run, Stop};
 use crate::program::HookKind;
 
@@ -28,6 +29,10 @@ pub enum Stage {
     AfterProcessed(Persist),
     /// The dialog was skipped: nothing follows.
     Skipped(Persist),
+    /// Hooks before a time-out leads anywhere.
+    BeforeTimeout,
+    /// Where the time-out leads.
+    Timeout,
 }
 
 /// What of the state goes into the store.
@@ -47,8 +52,8 @@ impl<'js> Run<'_, 'js> {
         loop {
             let at = stage;
             let next = self.stage(stage).map_err(|stop| (stop, self.resume_at.take().unwrap_or(at)))?;
-            self.resume_at = None;
-            self.next_hook = 0;
+            self.resume_at.set(None);
+            self.next_hook.set(0);
             match next {
                 Next::Stage(next) => stage = next,
                 Next::Over(persist) => return Ok(persist),
@@ -82,10 +87,20 @@ impl<'js> Run<'_, 'js> {
                 Stage::Election
             }
             Stage::Election => self.election()?,
-            // Bots have no flows yet: an event that nobody handled has been interpreted by nobody.
-            Stage::Dialog => {
-                self.note("dialog", "no flows");
-                Stage::AfterProcessed(Persist::All)
+            Stage::Dialog => match self.dialog()? {
+                Ended::Waits | Ended::Over => Stage::AfterProcessed(Persist::All),
+                Ended::Failed => return Ok(Next::Over(Persist::All)),
+            },
+            Stage::BeforeTimeout => {
+                if !self.in_dialog()? {
+                    return Ok(Next::Over(Persist::Nothing));
+                }
+                self.hooks(HookKind::BeforeSessionTimeout)?;
+                Stage::Timeout
+            }
+            Stage::Timeout => {
+                self.time_out()?;
+                return Ok(Next::Over(Persist::All));
             }
             Stage::Skipped(persist) => return Ok(Next::Over(persist)),
             Stage::AfterProcessed(persist) => {
@@ -115,7 +130,8 @@ impl<'js> Run<'_, 'js> {
         let redirect: Value<'js> = self.engine(|_| Array::get(&elected, 1))?;
         let redirects = redirect.is_string();
         // It is on its way: what is stopped from here on must not send it again.
-        self.resume_at = Some(self.after_election(redirects)?);
+        let next = self.after_election(redirects)?;
+        self.resume_at.set(Some(next));
         let until = Instant::now() + std::time::Duration::from_millis(self.realm.host.hello.limits.hook_waiting);
         self.drive(Some(&sending), until.min(self.deadline))?;
         if sending.state() == rquickjs::promise::PromiseState::Rejected {
@@ -154,10 +170,10 @@ impl<'js> Run<'_, 'js> {
     }
 
     /// The hooks of a kind, one after the other, from where an earlier realm left off.
-    fn hooks(&mut self, kind: HookKind) -> Result<(), Stop> {
+    pub(super) fn hooks(&self, kind: HookKind) -> Result<(), Stop> {
         let hooks = self.realm.hooks(kind);
-        while let Some(&script) = hooks.get(self.next_hook) {
-            self.next_hook += 1;
+        while let Some(&script) = hooks.get(self.next_hook.get()) {
+            self.next_hook.set(self.next_hook.get() + 1);
             self.hook(kind, script, None)?;
         }
         Ok(())

@@ -183,3 +183,132 @@ fn a_text_that_is_no_flow_is_refused() {
         expect!["bots/b/flows/main.flow.json:1:513: error: not valid JSON: maximum nesting depth exceeded"],
     );
 }
+
+/// What is wrong with the sense of a flow.
+fn check_sense(text: &str, expected: Expect) {
+    let (file, problems) = read(text);
+    assert!(problems.is_empty(), "{}", problems[0]);
+    expected.assert_eq(&shown(&file.sense.problems));
+}
+
+#[test]
+fn a_flow_begins_with_one_of_its_nodes() {
+    check_sense("{}", expect!["bots/b/flows/main.flow.json:1:1: error: the flow has no nodes"]);
+    check_sense(
+        r#"{ "nodes": [{ "name": "entry" }] }"#,
+        expect![[r#"
+        bots/b/flows/main.flow.json:1:1: error: the flow has no "startNode"
+        help: name the node to begin with, such as "startNode": "entry""#]],
+    );
+    check_sense(
+        r#"{ "startNode": "entri", "nodes": [{ "name": "entry" }] }"#,
+        expect![[r#"
+        bots/b/flows/main.flow.json:1:16: error: there is no node "entri" to start with
+        help: did you mean "entry"?"#]],
+    );
+    let six = r#"{ "name": "a" }, { "name": "b" }, { "name": "c" }, { "name": "d" }, { "name": "e" }, { "name": "f" }"#;
+    check_sense(
+        &format!(r#"{{ "startNode": "z", "nodes": [{six}] }}"#),
+        expect![[r#"
+        bots/b/flows/main.flow.json:1:16: error: there is no node "z" to start with
+        help: the nodes are "a", "b", "c", "d", "e", …"#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_meant_is_named_with_node_and_place_and_the_flow_is_in_service() {
+    let text = r##"{
+  "startNode": "entry",
+  "timeoutNode": "lat",
+  "catchAll": {
+    "onReceive": ["say"],
+    "next": [{ "condition": "event.preview ===", "node": "nowhere" }]
+  },
+  "nodes": [
+    {
+      "name": "entry", "timeoutNode": "gone",
+      "onEnter": ["", "say #builtin_text {\"text\": }", "builtin/setVariable [1]", "own {a: 1}", " own   { }}"],
+      "next": [
+        { "condition": "temp.x = = 1", "node": "late" },
+        { "condition": " user.a.b; ", "node": "END" },
+        { "condition": " user.a, b c; ", "node": "END" },
+        { "condition": "a == \"b", "node": "entyr" },
+        { "condition": "lastNode=whoever", "node": "#" },
+        { "condition": "temp.x <= undefined", "node": "entry" }
+      ]
+    },
+    { "name": "late" },
+    { "name": "late", "type": "skill-call" },
+    { "name": "empty", "type": "skill-call", "flow": "", "timeoutNode": "#" },
+    { "name": "elsewhere", "timeoutNode": "none.flow.json#x" }
+  ]
+}"##;
+    check_sense(
+        text,
+        expect![[r##"
+            bots/b/flows/main.flow.json:3:18: error: the flow goes to "lat" when the session times out, but the flow has no such node
+            help: did you mean "late"?
+            bots/b/flows/main.flow.json:5:20: error: "catchAll": `say` needs an element or a content type, as in `say #!builtin_text-abc123` or `say #builtin_text {"text": "Hi"}`
+            bots/b/flows/main.flow.json:6:47: error: "catchAll": the condition is no JavaScript expression: it ends where more is expected
+            bots/b/flows/main.flow.json:6:58: error: "catchAll" leads to "nowhere", but the flow has no such node
+            help: add the node, or lead to the start of another flow with "nowhere.flow.json"
+            bots/b/flows/main.flow.json:11:20: error: node "entry": the instruction is empty
+            help: write an instruction, or remove the empty one
+            bots/b/flows/main.flow.json:11:23: error: node "entry": the arguments are not valid JSON: expected value
+            bots/b/flows/main.flow.json:11:58: error: node "entry": the arguments must be a JSON object, as in {"name": "value"}
+            bots/b/flows/main.flow.json:11:90: error: node "entry": the arguments are not valid JSON: key must be a string
+            bots/b/flows/main.flow.json:11:109: error: node "entry": the arguments are not valid JSON: trailing characters
+            bots/b/flows/main.flow.json:13:34: error: node "entry": the condition is no JavaScript expression: unexpected token
+            bots/b/flows/main.flow.json:15:36: error: node "entry": the condition is no JavaScript expression: unexpected token
+            bots/b/flows/main.flow.json:16:24: error: node "entry": the condition is no JavaScript expression: unterminated string
+            bots/b/flows/main.flow.json:16:44: error: node "entry" leads to "entyr", but the flow has no such node
+            help: add the node, or lead to the start of another flow with "entyr.flow.json"
+            bots/b/flows/main.flow.json:10:39: error: node "entry" goes to "gone" when the session times out, but the flow has no such node
+            bots/b/flows/main.flow.json:22:15: error: a second node is called "late": transitions lead to the first one
+            help: give one of the two another name
+            bots/b/flows/main.flow.json:22:15: error: node "late" enters no flow: it is a skill-call without "flow"
+            help: name the flow that it enters, such as "flow": "skills/choice-1b8623.flow.json"
+            bots/b/flows/main.flow.json:23:73: error: node "empty" goes to "#" when the session times out, which is neither a node nor a flow
+            bots/b/flows/main.flow.json:23:15: error: node "empty" enters no flow: it is a skill-call without "flow"
+            help: name the flow that it enters, such as "flow": "skills/choice-1b8623.flow.json""##]],
+    );
+    let (file, _) = read(text);
+    assert_eq!(file.flow.nodes.len(), 4);
+    assert_eq!(file.flow.nodes["late"].skill, None, "the first of two nodes counts");
+    assert_eq!(file.flow.nodes["empty"].skill.as_deref(), Some(""));
+}
+
+#[test]
+fn places_within_a_text_are_exact_where_it_is_written_without_escapes() {
+    let text = r##"{ "startNode": "a", "nodes": [
+  { "name": "a", "onEnter": ["own {a: 1}"],
+    "next": [{ "condition": "user.a ===", "node": "a" }, { "condition": "user.a === \"x", "node": "a" }] }
+] }"##;
+    let problems = read(text).0.sense.problems;
+    expect![[r#"
+        bots/b/flows/main.flow.json:2:36: error: node "a": the arguments are not valid JSON: key must be a string
+          1 | { "startNode": "a", "nodes": [
+        > 2 |   { "name": "a", "onEnter": ["own {a: 1}"],
+            |                                    ^
+          3 |     "next": [{ "condition": "user.a ===", "node": "a" }, { "condition": "user.a === \"x", "node": "a" }] }
+          4 | ] }
+        bots/b/flows/main.flow.json:3:40: error: node "a": the condition is no JavaScript expression: it ends where more is expected
+          1 | { "startNode": "a", "nodes": [
+          2 |   { "name": "a", "onEnter": ["own {a: 1}"],
+        > 3 |     "next": [{ "condition": "user.a ===", "node": "a" }, { "condition": "user.a === \"x", "node": "a" }] }
+            |                                        ^
+          4 | ] }
+        bots/b/flows/main.flow.json:3:73: error: node "a": the condition is no JavaScript expression: unterminated string
+          1 | { "startNode": "a", "nodes": [
+          2 |   { "name": "a", "onEnter": ["own {a: 1}"],
+        > 3 |     "next": [{ "condition": "user.a ===", "node": "a" }, { "condition": "user.a === \"x", "node": "a" }] }
+            |                                                                         ^
+          4 | ] }"#]].assert_eq(&problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn a_node_of_the_wrong_shape_does_not_hide_what_is_wrong_with_the_sense() {
+    let (file, problems) =
+        read(r#"{ "startNode": "x", "nodes": [{ "name": "a", "onEnter": 1, "next": [{ "node": "b" }] }] }"#);
+    assert_eq!((problems.len(), file.sense.problems.len()), (1, 2));
+}

@@ -2,6 +2,10 @@
 const { SKIP_DIALOG_ENGINE } = bp.IO.WellKnownFlags
 
 const say = async () => {
+  event.state.session.lastMessages.push({
+    eventId: event.id, incomingPreview: event.preview, replyConfidence: 1, replySource: 'dialogManager',
+    replyDate: new Date(), replyPreview: '#!builtin_text-hello0',
+  })
   const args = { text: 'Hello there!', typing: false }
   const payloads = await bp.cms.renderElement('builtin_text', args, event)
   await bp.events.replyToEvent(event, payloads)
@@ -9,5 +13,6 @@ const say = async () => {
 
 if (!event.hasFlag(SKIP_DIALOG_ENGINE)) {
   event.setFlag(SKIP_DIALOG_ENGINE, true)
+  event.setFlag(bp.IO.WellKnownFlags.FORCE_PERSIST_STATE, true)
   return say()
 }

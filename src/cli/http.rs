@@ -1,4 +1,5 @@
-//! A minimal HTTP/1.1 client over one kept-alive connection: enough to measure with, light enough not to be measured.
+//! A minimal HTTP/1.1 client over one kept-alive connection: enough to talk to a server and to measure it, light enough not
+//! to be measured.
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,7 +23,7 @@ impl Target {
     /// Reads `http://host[:port][/base]`.
     pub(super) fn parse(url: &str) -> anyhow::Result<Self> {
         let Some(rest) = url.strip_prefix("http://") else {
-            bail!("--url must begin with http:// (got {url:?}); the load generator does not speak TLS");
+            bail!("--url must begin with http:// (got {url:?}): this command does not speak TLS");
         };
         let (host, base) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         ensure!(!host.is_empty() && !host.contains('@'), "--url names no host: {url:?}");

@@ -1,0 +1,28 @@
+const axios = require('axios')
+
+/**
+ * Asks this server how it is, and puts its answer into `temp.server`. Without an answer there is no `temp.server`.
+ * @title Ask the server
+ * @category Welcome bot
+ * @author nudge
+ */
+const askServer = async () => {
+  delete temp.server
+  try {
+    const { data } = await axios.get(`${process.EXTERNAL_URL}/status`, { timeout: 2000 })
+    temp.server = { uptime: duration(data.uptime), events: data.queue.accepted }
+  } catch (error) {
+    bp.logger.warn(`The server did not answer: ${error.message}`)
+  }
+}
+
+// The units are written alike in both languages of this bot.
+const duration = seconds => {
+  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60]
+  if (days || hours) {
+    return days ? `${days} d ${hours} h` : `${hours} h ${minutes} min`
+  }
+  return minutes ? `${minutes} min` : `${seconds} s`
+}
+
+return askServer()

@@ -1,0 +1,243 @@
+//! What flows use of other files and what there is: actions, elements, content types, other flows. Looked at when all of it
+//! is known, that is, when a worker has compiled it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::flow_file::{FlowFile, MOST, Use, What};
+use super::load::Loaded;
+use super::scan::{Place, Scan};
+use crate::config::Problem;
+use crate::config::schema::nearest;
+use crate::model::BotId;
+use crate::program::flow::{Flow, MAIN_FLOW, flow_name};
+use crate::program::{BotProgram, Program};
+
+/// The flows of all bots as their files stand, and what could not be read besides.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Flows {
+    files: Vec<(BotId, Arc<FlowFile>)>,
+    /// Of what could not be read at all something else is said already.
+    refused: Vec<Place>,
+    /// The folders of the bots.
+    folders: BTreeMap<BotId, String>,
+}
+
+impl Flows {
+    pub(super) fn of(scan: &Scan) -> Self {
+        Self { folders: scan.bots.clone(), ..Self::default() }
+    }
+
+    /// Takes note of a file: what it says now, and whether any version of it is in service.
+    pub(super) fn add(&mut self, place: &Place, now: Option<&Loaded>, in_service: bool) {
+        if !in_service {
+            self.refused.push(place.clone());
+        }
+        if let (Place::Flow { bot, .. }, Some(Loaded::Flow(file))) = (place, now) {
+            self.files.push((bot.clone(), Arc::clone(file)));
+        }
+    }
+
+    fn is_refused(&self, which: impl Fn(&Place) -> bool) -> bool {
+        self.refused.iter().any(which)
+    }
+}
+
+/// Looks at the flows of mounted bots. `uncompiled` are actions that a worker refused, which is said already. Returns what
+/// may be as it is meant.
+pub(super) fn check_flows(
+    program: &Program,
+    flows: &Flows,
+    uncompiled: &HashSet<String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Problem> {
+    let mut hints = Vec::new();
+    let checks: HashMap<&str, Check<'_>> = program
+        .bots
+        .iter()
+        .filter_map(|(id, bot)| {
+            let (id, folder) = flows.folders.get_key_value(id.as_str())?;
+            Some((id.as_str(), Check { program, bot, id, folder, flows, uncompiled }))
+        })
+        .collect();
+    for (id, folder) in &flows.folders {
+        if let Some(check) = checks.get(id.as_str()) {
+            problems.extend(check.main(folder));
+            problems.extend(check.error_element());
+        }
+    }
+    for (bot, file) in &flows.files {
+        let Some(check) = checks.get(bot.as_str()) else { continue };
+        problems.extend(check.file(file));
+        hints.extend(file.sense.hints.iter().cloned());
+    }
+    hints
+}
+
+/// A bot that is looked at.
+struct Check<'a> {
+    program: &'a Program,
+    bot: &'a BotProgram,
+    id: &'a BotId,
+    /// Its folder.
+    folder: &'a str,
+    flows: &'a Flows,
+    uncompiled: &'a HashSet<String>,
+}
+
+/// What is wrong, and what to do.
+type Wrong = (String, Option<String>);
+
+impl Check<'_> {
+    fn main(&self, folder: &str) -> Option<Problem> {
+        let lacks = !self.bot.flows.is_empty() && !self.bot.flows.contains_key(MAIN_FLOW) && !self.refused(MAIN_FLOW);
+        lacks.then(|| {
+            let message = format!("there is no {MAIN_FLOW}, where conversations start");
+            let help = match nearest(MAIN_FLOW, self.bot.flows.keys().map(String::as_str)) {
+                Some(near) => format!("rename {near}, if that is the one"),
+                None => format!("write one to {folder}/flows/{MAIN_FLOW}"),
+            };
+            Problem::error(format!("{folder}/flows"), message).help(help)
+        })
+    }
+
+    /// `dialog.error` of the bot, or of all bots.
+    fn error_element(&self) -> Option<Problem> {
+        let content = self.bot.error_element.as_ref()?.content_type.trim_start_matches(['#', '@']);
+        let known = match content.strip_prefix('!') {
+            Some(id) => self.element(id),
+            None => self.content_type(content),
+        };
+        let (what, help) = known?;
+        let message = format!("\"dialog.error.contentType\" names {what}");
+        let problem = Problem::error(format!("{}/bot.config.json", self.folder), message);
+        Some(Problem { help, ..problem })
+    }
+
+    fn file(&self, file: &FlowFile) -> Vec<Problem> {
+        let mut wrong = file.sense.uses.iter().filter_map(|one| Some((one, self.wrong(one)?)));
+        let path = &*file.flow.path;
+        let mut problems: Vec<Problem> = wrong
+            .by_ref()
+            .take(MOST)
+            .map(|(one, (message, help))| {
+                let problem = Problem::error(path, format!("{} {message}", one.who)).at(&file.source, one.at);
+                Problem { help, ..problem }
+            })
+            .collect();
+        let more = wrong.count();
+        if more > 0 {
+            problems.push(Problem::error(path, format!("{more} more problems of this flow are not named")));
+        }
+        problems
+    }
+
+    /// What is wrong with something that a flow uses.
+    fn wrong(&self, one: &Use) -> Option<Wrong> {
+        let verb = |verb: &'static str| move |(what, help): Wrong| (format!("{verb} {what}"), help);
+        match &one.what {
+            What::Action(name) => self.action(name).map(verb("runs")),
+            What::Element(id) => self.element(id).map(verb("says")),
+            What::ContentType(id) => self.content_type(id).map(verb("says")),
+            What::Skill(name) => self.flow(&flow_name(name)).err().flatten().map(verb("enters")),
+            What::Flow(name, node) => match (self.flow(name), node) {
+                (Err(wrong), _) => wrong.map(verb("leads to")),
+                (Ok(flow), Some(node)) if !flow.nodes.contains_key(node) => {
+                    let near = nearest(node, flow.nodes.keys().map(String::as_str));
+                    let message = format!("leads to {node:?} of {name}, but that flow has no such node");
+                    Some((message, near.map(|near| format!("did you mean \"{name}#{near}\"?"))))
+                }
+                _ => None,
+            },
+            What::Caller(node) => {
+                let known = self.bot.flows.values().any(|flow| flow.nodes.contains_key(node));
+                (!known).then(|| (format!("returns to {node:?}, but no flow of this bot has such a node"), None))
+            }
+        }
+    }
+
+    fn action(&self, name: &str) -> Option<Wrong> {
+        if self.bot.action(name).is_some() || self.uncompiled.contains(name) {
+            return None;
+        }
+        let refused = |place: &Place| match place {
+            Place::Action { name: other, bot } => other == name && bot.as_ref().is_none_or(|bot| bot == self.id),
+            _ => false,
+        };
+        if self.flows.is_refused(refused) {
+            return None;
+        }
+        let names = self.bot.actions.keys().map(String::as_str);
+        let help = match nearest(name, names).or_else(|| self.elsewhere(name)) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("write it to {}/actions/{name}.js", self.folder),
+        };
+        Some((format!("the action {name:?}, but there is no such action"), Some(help)))
+    }
+
+    /// An action of that name in another folder.
+    fn elsewhere(&self, name: &str) -> Option<&str> {
+        let last = |name: &str| name.rsplit('/').next().map(ToOwned::to_owned);
+        self.bot.actions.keys().map(String::as_str).find(|other| last(other) == last(name))
+    }
+
+    fn element(&self, id: &str) -> Option<Wrong> {
+        if let Some(element) = self.bot.elements.get(id) {
+            let (_, help) = self.content_type(&element.content_type)?;
+            return Some((
+                format!("the element {id:?}, but there is no content type {:?}", element.content_type),
+                help,
+            ));
+        }
+        let refused = |place: &Place| match place {
+            Place::Elements { bot, content_type } => bot == self.id && id.starts_with(content_type.as_str()),
+            _ => false,
+        };
+        if self.flows.is_refused(refused) {
+            return None;
+        }
+        let near = nearest(id, self.bot.elements.keys().map(String::as_str));
+        let help = near.map_or_else(
+            || format!("the elements of the bot lie in {}/content-elements/", self.folder),
+            |near| format!("did you mean \"#!{near}\"?"),
+        );
+        Some((format!("the element {id:?}, but this bot has no such element"), Some(help)))
+    }
+
+    fn content_type(&self, id: &str) -> Option<Wrong> {
+        let types = &self.program.global.content_types;
+        if types.contains_key(id) {
+            return None;
+        }
+        let help = match nearest(id, types.keys().map(String::as_str)) {
+            _ if self.bot.elements.contains_key(id) => Some(format!("to say the element of that id, write \"#!{id}\"")),
+            near => near.map(|near| format!("did you mean \"#{near}\"?")),
+        };
+        Some((format!("the content type {id:?}, but there is no such content type"), help))
+    }
+
+    /// A flow of the bot; `Err` with nothing if its file is wrong, which is said already.
+    fn flow(&self, name: &str) -> Result<&Flow, Option<Wrong>> {
+        if let Some(flow) = self.bot.flows.get(name) {
+            return Ok(flow);
+        }
+        if self.refused(name) {
+            return Err(None);
+        }
+        let last = |name: &str| name.rsplit('/').next().map(ToOwned::to_owned);
+        let names = || self.bot.flows.keys().map(String::as_str);
+        let near = nearest(name, names()).or_else(|| names().find(|other| last(other) == last(name)));
+        let help = match near {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("write it to {}/flows/{name}, or lead elsewhere", self.folder),
+        };
+        Err(Some((format!("the flow {name:?}, but this bot has no such flow"), Some(help))))
+    }
+
+    fn refused(&self, flow: &str) -> bool {
+        self.flows.is_refused(|place| matches!(place, Place::Flow { bot, name } if bot == self.id && name == flow))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The examples: each passes `check`, and what its README says to type gives what the README says.
+//!
+//! A README is read as a person reads it: the commands of its `sh` blocks one after the other, and a `text` block is what the
+//! last one printed.
+
+#[path = "common/app.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
+mod app;
+#[path = "common/client.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
+mod client;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use app::TestApp;
+use nudge::clock::Clock;
+
+/// Longer than any typing indicator: what it held back is there after it.
+const A_BREATH: Duration = Duration::from_secs(5);
+
+const SERVER: &str = "localhost:3000";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folders below `examples/`.
+fn examples() -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.is_dir());
+    found.sort();
+    assert!(found.len() >= 3, "{found:?}");
+    found
+}
+
+/// A command of a README, and what the README says that it prints.
+#[derive(Debug)]
+struct Typed {
+    line: String,
+    prints: Option<String>,
+}
+
+fn commands(readme: &str) -> Vec<Typed> {
+    let mut found: Vec<Typed> = Vec::new();
+    let mut block = None;
+    let mut printed = String::new();
+    for line in readme.lines() {
+        match (line.strip_prefix("```"), block) {
+            (Some(""), Some(kind)) => {
+                if kind == "text" {
+                    let last = found.last_mut().expect("a command comes before what it prints");
+                    assert!(last.prints.replace(std::mem::take(&mut printed)).is_none(), "{last:?} prints twice");
+                }
+                block = None;
+            }
+            (Some(kind), None) => block = Some(kind),
+            (None, Some("sh")) => found.push(Typed { line: line.to_owned(), prints: None }),
+            (None, Some("text")) => printed += &format!("{line}\n"),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The words of a command line as a shell takes them, as far as the READMEs go: spaces and single quotes.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, part) in line.split('\'').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+/// Does what `curl -s <url> [-H <header>]… [-d <body>] [| grep -o <pattern>]` does; what it prints.
+async fn curl(app: &TestApp, clock: &Clock, words: &[String]) -> String {
+    let end = words.iter().position(|word| word == "|").unwrap_or(words.len());
+    let (mut url, mut headers, mut body) = (None, Vec::new(), None);
+    let mut rest = words[..end].iter();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "-s" => {}
+            "-H" => headers.push(rest.next().unwrap().split_once(": ").expect("a header")),
+            "-d" => body = Some(rest.next().unwrap()),
+            word => url = Some(word.strip_prefix(SERVER).unwrap_or_else(|| panic!("{word:?} is not understood"))),
+        }
+    }
+    let (method, body) = body.map_or(("GET", ""), |body| ("POST", body));
+    let answer = app.client.send(method, url.expect("a URL"), &headers, body.as_bytes().to_vec()).await;
+    assert_eq!(answer.status, 200, "{words:?}: {}", answer.body);
+    app.processed().await;
+    clock.advance(A_BREATH);
+    match &words[end..] {
+        [] => answer.body + "\n",
+        [_, grep, only, pattern] if [grep, only] == ["grep", "-o"] => matches(&answer.body, pattern),
+        other => panic!("{other:?} is not understood"),
+    }
+}
+
+/// What `grep -o` prints for a pattern `before[^"]*after`.
+fn matches(text: &str, pattern: &str) -> String {
+    let (before, after) = pattern.split_once("[^\"]*").unwrap_or_else(|| panic!("{pattern:?} is not understood"));
+    let found = text.split(before).skip(1).filter_map(|rest| rest.split_once('"').map(|(inside, _)| inside));
+    found.map(|inside| format!("{before}{inside}{after}\n")).collect()
+}
+
+#[test]
+fn every_example_passes_check_without_a_warning() {
+    for example in examples() {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_nudge"));
+        let output = check.arg("check").arg("--dir").arg(&example).env("NO_COLOR", "1").output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && out.contains("no problems"), "{}: {out}", example.display());
+    }
+}
+
+#[test]
+fn every_example_has_a_page_that_sends_an_event_to_its_bot() {
+    for example in examples() {
+        let page = fs::read_to_string(example.join("page.html")).unwrap();
+        let init = page.split_once("botId: '").unwrap_or_else(|| panic!("{}: no botId", example.display()));
+        let (bot, _) = init.1.split_once('\'').unwrap();
+        assert!(example.join("bots").join(bot).is_dir(), "{}: there is no bot {bot:?}", example.display());
+        assert!(page.contains("window.botpressWebChat.sendEvent({"), "{}", example.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_readmes_say_to_type_gives_what_they_say() {
+    for example in examples() {
+        let name = example.strip_prefix(root()).unwrap().to_str().unwrap();
+        let typed = commands(&fs::read_to_string(example.join("README.md")).unwrap());
+        assert!(typed.iter().filter(|typed| typed.prints.is_some()).count() >= 2, "{name}: {typed:?}");
+        let folder = tempfile::tempdir().unwrap();
+        app::copy(&example, folder.path());
+        // Whoever tried the example left what was said there.
+        for left in ["data.db", "data.db-wal", "data.db-shm"] {
+            let _ = fs::remove_file(folder.path().join(left));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let clock = Clock::manual(u64::try_from(now).unwrap());
+        let app = TestApp::serve(folder, |options| options.clock = clock.clone()).await;
+        for typed in typed {
+            let words = words(&typed.line);
+            let parts: Vec<&str> = words.iter().map(String::as_str).collect();
+            match parts[..] {
+                ["nudge", "run-server" | "chat" | "check", "--dir", folder] => {
+                    assert_eq!(folder, name, "{}", typed.line);
+                    assert_eq!(typed.prints, None, "{}", typed.line);
+                }
+                ["curl", ..] => {
+                    let printed = curl(&app, &clock, &words[1..]).await;
+                    if let Some(expected) = typed.prints {
+                        assert_eq!(printed, expected, "{name}: {}", typed.line);
+                    }
+                }
+                _ => panic!("{name}: {:?} is not understood", typed.line),
+            }
+        }
+        app.stop().await;
+    }
+}

@@ -1,1 +1,0 @@
-bp.dialog.jumpTo('x', event, 'flow')
