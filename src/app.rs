@@ -190,7 +190,7 @@ impl App {
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
         let janitors = janitors(&settings, &web.store, &dispatcher);
-        web::serve(listener, web::router(web), &settings.http, stopped).await;
+        web::serve(listener, web::router(web), &settings, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();

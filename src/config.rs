@@ -3,6 +3,7 @@
 mod address;
 pub mod environment;
 pub mod external_auth;
+pub mod hosts;
 pub mod jsonc;
 pub mod keys;
 pub mod layout;
@@ -16,6 +17,7 @@ pub mod values;
 
 pub use address::{local_address, public_address};
 pub use external_auth::ExternalAuth;
+pub use hosts::HostPattern;
 pub use load::{ConfigError, Overrides, load};
 pub use problem::Problem;
 pub use settings::*;

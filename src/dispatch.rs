@@ -11,6 +11,7 @@ mod core;
 mod credit;
 mod deaths;
 mod effects;
+mod fetches;
 mod hello;
 mod hold;
 mod memory;

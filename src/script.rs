@@ -6,6 +6,7 @@ pub mod error;
 pub mod limits;
 pub mod modules;
 pub mod realm;
+pub mod web;
 pub mod wrap;
 
 pub use error::ScriptError;

@@ -9,6 +9,7 @@ mod call;
 mod dialog;
 mod experimental;
 mod external;
+mod fetch;
 mod http;
 mod kvs;
 mod path;
@@ -20,7 +21,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -32,7 +32,10 @@ use crate::store::{Store, StoreError};
 use args::Args;
 use call::{Call, Outcome};
 use external::External;
+use fetch::Fetch;
 
+pub use bots::{BotDirectory, BotEntry};
+pub use fetch::{FetchFailed, Fetched};
 pub use tokens::{Claims, TokenError, Tokens};
 
 /// Who asks.
@@ -89,17 +92,6 @@ pub enum ServiceError {
     },
 }
 
-/// The bots as scripts may see them.
-#[derive(Debug, Default)]
-pub struct BotDirectory(pub IndexMap<BotId, BotEntry>);
-
-/// One bot.
-#[derive(Debug, Clone, Default)]
-pub struct BotEntry {
-    /// `bot.config.json` with every key.
-    pub config: serde_json::Map<String, serde_json::Value>,
-}
-
 /// A cheap handle to the services.
 #[derive(Clone)]
 pub struct Services(Arc<Inner>);
@@ -108,6 +100,7 @@ struct Inner {
     store: Store,
     bots: watch::Receiver<Arc<BotDirectory>>,
     settings: Arc<Settings>,
+    fetch: Fetch,
     /// The workspace's folder, where there is one.
     root: OnceLock<PathBuf>,
     /// For signatures; never leaves the server.
@@ -179,6 +172,7 @@ impl Services {
         Ok(Self(Arc::new(Inner {
             store,
             bots,
+            fetch: Fetch::new(&settings),
             settings,
             root: OnceLock::new(),
             secret,

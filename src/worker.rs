@@ -77,6 +77,7 @@ pub fn run() -> Result<(), WorkerError> {
                 pool.submit(dispatch, head, json);
             }
             FrameKind::Result => pool.answer(&frame),
+            FrameKind::Fetched => pool.fetched(frame),
             FrameKind::Cancel => pool.cancel(frame.dispatch),
             FrameKind::Drain => pool.drain(),
             kind => return Err(WorkerError::Message(format!("{kind:?} is not for workers"))),

@@ -58,6 +58,7 @@ fn type_of(kind: Kind) -> String {
         Kind::Size(min, max) => format!("size, {} to {}", size(min), size(max)),
         Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "array of texts".into(),
+        Kind::Hosts => "array of hosts".into(),
         Kind::TextOrTexts => "text or array of texts".into(),
         Kind::Durations(_) => "object of durations".into(),
         Kind::Object => "object".into(),
@@ -77,6 +78,7 @@ fn other_value(kind: Kind) -> Value {
         Kind::Choice(words) => words[words.len() - 1].into(),
         Kind::Texts | Kind::TextOrTexts => json!(["x"]),
         Kind::Durations(min) => json!({ "x": min + 7 }),
+        Kind::Hosts => json!(["x.example"]),
         Kind::Object => json!({}),
         Kind::Any => json!(1),
     }
@@ -110,6 +112,7 @@ fn every_key_of_the_configuration_is_documented_with_its_type_and_default() {
     let none: BTreeMap<&str, bool> = [
         ("appSecret", default.app_secret.is_none()),
         ("jwtSecret", default.app_secret.is_none()),
+        ("fetch.allow", default.fetch.allow.is_none()),
         ("pro.externalAuth.publicKey", default.external_auth.public_key.is_none()),
         ("pro.externalAuth.audience", default.external_auth.audience.is_none()),
         ("httpServer.port", default.http.port.is_none()),

@@ -20,7 +20,7 @@ const tries = {
   require: ['fs', 'net', 'http', 'child_process', 'os', 'worker_threads', 'std', 'qjs:os', '/etc/passwd', '../../../../../etc/passwd'].map((name) => {
     try { require(name); return name } catch (error) { return error.code }
   }),
-  globals: ['os', 'std', 'bjson', 'Worker', 'fetch', 'XMLHttpRequest', 'WebAssembly', 'Deno', 'Bun', 'scriptArgs', 'load', 'print', 'SharedArrayBuffer', 'Atomics']
+  globals: ['os', 'std', 'bjson', 'Worker', 'XMLHttpRequest', 'WebAssembly', 'Deno', 'Bun', 'scriptArgs', 'load', 'print', 'SharedArrayBuffer', 'Atomics']
     .filter((name) => typeof globalThis[name] !== 'undefined'),
   process: names(process),
   env: names(process.env),

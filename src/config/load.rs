@@ -229,9 +229,13 @@ fn set(
 fn value_of(kind: Kind, text: &str) -> Value {
     match kind {
         Kind::Flag => flag(text).map_or_else(|| Value::String(text.to_owned()), Value::Bool),
-        Kind::Whole(..) | Kind::Fraction(..) | Kind::Texts | Kind::Durations(_) | Kind::Object | Kind::Any => {
-            any_value(text)
-        }
+        Kind::Whole(..)
+        | Kind::Fraction(..)
+        | Kind::Texts
+        | Kind::Hosts
+        | Kind::Durations(_)
+        | Kind::Object
+        | Kind::Any => any_value(text),
         _ => Value::String(text.to_owned()),
     }
 }

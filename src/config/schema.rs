@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::hosts::HostPattern;
 use super::jsonc::{Step, key_offset, name_of, offset, way};
 use super::problem::Problem;
 use super::values::{duration_of, size_of};
@@ -27,6 +28,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// An array of texts.
     Texts,
+    /// An array of hosts, each as [`HostPattern`] reads it.
+    Hosts,
     /// A text, or an array of texts.
     TextOrTexts,
     /// An object of durations of at least so many milliseconds, under names that are not ours to know.
@@ -48,6 +51,8 @@ pub enum Checked {
     Whole(u64),
     /// Of `Fraction`.
     Fraction(f64),
+    /// Of `Hosts`.
+    Hosts(Vec<HostPattern>),
     /// Of the kinds that are only checked.
     Other,
 }
@@ -66,6 +71,11 @@ impl Checked {
     /// The number; 0 if it is none. The table's bounds keep it within the target's type.
     pub fn whole<T: TryFrom<u64> + Default>(&self) -> T {
         if let Self::Whole(number) = self { T::try_from(*number).unwrap_or_default() } else { T::default() }
+    }
+
+    /// The hosts; none if it is something else.
+    pub fn hosts(self) -> Vec<HostPattern> {
+        if let Self::Hosts(hosts) = self { hosts } else { Vec::new() }
     }
 
     /// The number; 0 if it is none.
@@ -118,6 +128,10 @@ pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
             _ => expected(),
         },
         (Kind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(Checked::Text(text.clone())),
+        (Kind::Hosts, Value::Array(items)) => {
+            let hosts: Option<Vec<_>> = items.iter().map(|item| HostPattern::parse(item.as_str()?)).collect();
+            hosts.map_or_else(expected, |hosts| Ok(Checked::Hosts(hosts)))
+        }
         (Kind::TextOrTexts, Value::String(_)) => Ok(Checked::Other),
         (Kind::Texts | Kind::TextOrTexts, Value::Array(items)) if items.iter().all(Value::is_string) => {
             Ok(Checked::Other)
@@ -148,6 +162,10 @@ pub fn expectation(kind: Kind) -> String {
         }
         Kind::Choice(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "an array of texts".into(),
+        Kind::Hosts => {
+            "an array of hosts such as [\"api.example.org\", \"*.example.org\", \"192.168.0.7\"], without port or path"
+                .into()
+        }
         Kind::TextOrTexts => "a text or an array of texts".into(),
         Kind::Durations(_) => "an object of durations such as { \"email\": \"60d\" }".into(),
         Kind::Object => "an object".into(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::HostPattern;
 use super::external_auth::ExternalAuth;
 
 /// Limits of scripts: they go to the workers as they are. Times are milliseconds, sizes bytes.
@@ -214,6 +215,48 @@ impl Default for HttpSettings {
     }
 }
 
+/// What `fetch` of scripts may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchSettings {
+    /// `fetch.timeout`: milliseconds from the call to the whole answer, redirects and waiting for a place among it.
+    pub timeout: u64,
+    /// `fetch.maxResponse`: bytes of an answer's body as the script gets it, unpacked.
+    pub max_response: usize,
+    /// `fetch.maxRequest`: bytes of a request, address, headers and body.
+    pub max_request: usize,
+    /// `fetch.redirects`: how many are followed.
+    pub redirects: u32,
+    /// `fetch.concurrent`: calls of one bot that are under way at once; more wait.
+    pub concurrent: usize,
+    /// `fetch.connections`: calls of all bots that are under way at once; more wait.
+    pub connections: usize,
+    /// `fetch.buffered`: bytes of answers that are held at once until their scripts get them; more are not read meanwhile.
+    pub buffered: u32,
+    /// `fetch.private`: this machine and addresses of local networks may be called.
+    pub private: bool,
+    /// `fetch.allow`: only these hosts may be called; `None` is all.
+    pub allow: Option<Vec<HostPattern>>,
+    /// `fetch.deny`: these hosts may not be called.
+    pub deny: Vec<HostPattern>,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            timeout: 14_000,
+            max_response: 5 << 20,
+            max_request: 1 << 20,
+            redirects: 5,
+            concurrent: 32,
+            connections: 512,
+            buffered: 128 << 20,
+            private: true,
+            allow: None,
+            deny: Vec::new(),
+        }
+    }
+}
+
 /// Which suggestion is elected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecisionSettings {
@@ -283,6 +326,8 @@ pub struct Settings {
     pub dispatch: DispatchSettings,
     /// Limits of scripts.
     pub scripts: ScriptLimits,
+    /// `fetch`.
+    pub fetch: FetchSettings,
     /// Suggestions.
     pub decision: DecisionSettings,
     /// How long conversations are remembered.

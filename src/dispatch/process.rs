@@ -20,6 +20,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::credit::{Credit, Loan};
+use crate::protocol::frame::split_head;
 use crate::protocol::{Beat, Compiled, Effect, Frame, FrameKind, FrameReader, LogLine, Processed, Ready, Settled};
 use crate::protocol::{build_id_of, own_executable};
 use crate::telemetry::escape::one_line;
@@ -107,6 +108,17 @@ pub(super) enum Message {
         method: String,
         args: Box<RawValue>,
         loan: Loan,
+    },
+    Fetch {
+        dispatch: u64,
+        number: u32,
+        head: Box<RawValue>,
+        body: Bytes,
+        loan: Loan,
+    },
+    Abandon {
+        dispatch: u64,
+        number: u32,
     },
     /// What a script did; or why it cannot be done, though it is JSON.
     Effect {
@@ -277,6 +289,14 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
         FrameKind::Compiled => Message::Compiled(json(kind, &body)?),
         FrameKind::Beat => Message::Beat(json(kind, &body)?),
         FrameKind::Request => request(dispatch, number, body, credit)?,
+        FrameKind::Fetch => {
+            let loan = credit.lend(body.len());
+            let (head, body) = split_head(body).ok_or("bad Fetch frame: no head")?;
+            // What it was read into is larger, and would be held as long as the call.
+            let body = Bytes::copy_from_slice(&body);
+            Message::Fetch { dispatch, number, head: json(kind, &head)?, body, loan }
+        }
+        FrameKind::Abandon => Message::Abandon { dispatch, number },
         FrameKind::Effect => {
             Message::Effect { dispatch, number, effect: effect(&body)?, loan: credit.lend(body.len()) }
         }
@@ -293,7 +313,8 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
         | FrameKind::Dispatch
         | FrameKind::Result
         | FrameKind::Cancel
-        | FrameKind::Drain => return Err(format!("a worker must not send a {kind:?} frame")),
+        | FrameKind::Drain
+        | FrameKind::Fetched => return Err(format!("a worker must not send a {kind:?} frame")),
     })
 }
 
@@ -398,6 +419,8 @@ mod tests {
             (FrameKind::Request, b"\xffkvs.get[]"),
             (FrameKind::Request, b"\x02\xff\xff[]"),
             (FrameKind::Request, b"\x07kvs.get["),
+            (FrameKind::Fetch, b"\x02\0\0\0{"),
+            (FrameKind::Fetch, b"\x01\0\0\0{body"),
             (FrameKind::Effect, b"\xff"),
             (FrameKind::Processed, b"[1"),
             (FrameKind::Beat, b"null"),

@@ -23,11 +23,7 @@ const REALMS: u32 = 8;
 
 /// Hands a request to its dispatch's task. Fails when too many are outstanding.
 pub(super) fn ask(shared: &Arc<Shared>, dispatch: u64, flight: &mut Flight, out: &Out, ask: Ask) -> Result<(), String> {
-    // The worker counts what is outstanding in one realm, and an event that overruns goes through several.
-    let limit = shared.settings.scripts.requests.saturating_mul(REALMS);
-    if flight.live.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
-        return Err(format!("more than {limit} requests outstanding"));
-    }
+    reserve(shared, flight)?;
     if flight.asks.is_none() {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let answering = Answering {
@@ -54,7 +50,17 @@ pub(super) fn ask(shared: &Arc<Shared>, dispatch: u64, flight: &mut Flight, out:
     Ok(())
 }
 
-fn caller(dispatch: u64, flight: &Flight) -> Caller {
+/// Counts a request as outstanding. Fails when there are too many.
+pub(super) fn reserve(shared: &Shared, flight: &Flight) -> Result<(), String> {
+    // The worker counts what is outstanding in one realm, and an event that overruns goes through several.
+    let limit = shared.settings.scripts.requests.saturating_mul(REALMS);
+    if flight.live.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
+        return Err(format!("more than {limit} requests outstanding"));
+    }
+    Ok(())
+}
+
+pub(super) fn caller(dispatch: u64, flight: &Flight) -> Caller {
     let line = match &flight.work {
         Work::Event(job) => Line::Event(job.event.id),
         Work::Hooks(_) => Line::Hooks(dispatch),

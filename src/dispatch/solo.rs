@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
+use super::fetches::{Fetches, answer};
 use super::process::{Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
 use super::requests::result_body;
 use super::{Attempt, DispatchError, hello, to_frame};
@@ -182,6 +183,7 @@ impl Solo {
 
     /// Answers requests one after the other, in the order of the calls, as the server does.
     fn answer_in_order(&self, caller: Caller, services: Services) -> Asks {
+        let (kept, with) = (caller.clone(), services.clone());
         let (sender, mut asked) = mpsc::unbounded_channel::<(u32, String, Box<RawValue>)>();
         let (end, mut ended) = oneshot::channel::<()>();
         let (out, limit) = (self.process.out.clone(), self.settings.scripts.frame);
@@ -196,7 +198,17 @@ impl Solo {
                 out.send(dispatch_frame(FrameKind::Result, number, body));
             }
         });
-        Asks { sender, _end: end }
+        Asks { sender, _end: end, caller: kept, services: with, fetches: Fetches::default() }
+    }
+
+    /// Calls another server for the script, beside whatever else it asks for.
+    fn fetch(&self, asks: &Asks, number: u32, head: &RawValue, body: Bytes) {
+        let call = asks.services.fetch(&asks.caller, head, body);
+        let out = self.process.out.clone();
+        asks.fetches.begin(number, async move {
+            let (kind, body) = answer(call.await);
+            out.send(dispatch_frame(kind, number, body));
+        });
     }
 
     /// Follows the worker until the work has settled, and kills it when it overruns.
@@ -227,6 +239,12 @@ impl Solo {
                     Message::Request { dispatch: DISPATCH, number, method, args, .. } => {
                         // The task lives as long as `asks`.
                         let _ = asks.sender.send((number, method, args));
+                    }
+                    Message::Fetch { dispatch: DISPATCH, number, head, body, .. } => {
+                        self.fetch(asks, number, &head, body);
+                    }
+                    Message::Abandon { dispatch: DISPATCH, number } => {
+                        asks.fetches.end(number);
                     }
                     Message::Beat(beat) => overrun(&beat, grace)?,
                     Message::Settled { dispatch: DISPATCH, settled: Settled { result, .. } } => {
@@ -267,10 +285,13 @@ impl Solo {
     }
 }
 
-/// The way to the task that answers requests; it ends when this is dropped.
+/// The way to the task that answers requests, and the calls of other servers; all end when this is dropped.
 struct Asks {
     sender: mpsc::UnboundedSender<(u32, String, Box<RawValue>)>,
     _end: oneshot::Sender<()>,
+    caller: Caller,
+    services: Services,
+    fetches: Fetches,
 }
 
 fn dispatch_frame(kind: FrameKind, number: u32, body: Bytes) -> Frame {

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::DispatchError;
 use super::credit::Loan;
+use super::fetches::Fetches;
 use super::standing::Post;
 use crate::model::{BotId, QueuedEvent};
 use crate::program::HookKind;
@@ -85,6 +86,8 @@ pub(super) struct Flight {
     pub(super) live: Arc<Live>,
     /// Its requests, in order, once it made one.
     pub(super) asks: Option<Asks>,
+    /// The calls of other servers that it has under way.
+    pub(super) fetches: Fetches,
 }
 
 /// What the task that answers a dispatch's requests shares with the dispatcher.
@@ -128,6 +131,7 @@ impl Flight {
             refused: false,
             live: Arc::new(live),
             asks: None,
+            fetches: Fetches::default(),
         }
     }
 

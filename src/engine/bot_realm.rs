@@ -13,7 +13,7 @@ use super::host::Host;
 use crate::program::{BotProgram, HookKind, Program, Role, Script};
 use crate::script::modules::{BUNDLED, ModuleIndex, Resolution};
 use crate::script::realm::{Realm, evaluate};
-use crate::script::wrap;
+use crate::script::{web, wrap};
 
 /// A program as a worker keeps it: shared by all its realms.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ macro_rules! functions_of {
 }
 functions_of! {
     "js/core.js", Core,
-    begin = "begin", begin_bare = "beginBare", run_hook = "runHook", answered = "answered", fire = "fire",
+    begin = "begin", begin_bare = "beginBare", run_hook = "runHook", answered = "answered", fetched = "fetched", fire = "fire",
     describe = "describe", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
@@ -255,6 +255,8 @@ fn script_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         ctx.json_parse(serde_json::to_string(&process).unwrap_or_default())
     };
     object.set("process", realm.function("process", process)?)?;
+    let h = Rc::clone(host);
+    web::install(realm, object, move || h.loaded.set(h.loaded.get() + 1))?;
     module_functions(realm, object, host)
 }
 
@@ -369,6 +371,15 @@ fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
         h.send_request(&method, &arguments).map_err(|message| Exception::throw_range(&ctx, &message))
     };
     object.set("request", realm.function("request", request)?)?;
+    let h = Rc::clone(host);
+    let fetch = move |ctx: Ctx<'js>, head: String, body: Opt<String>, binary: Opt<bool>| {
+        let body = body.0.unwrap_or_default();
+        let body = if binary.0 == Some(true) { web::from_base64(&body) } else { body.into_bytes() };
+        h.send_fetch(&head, &body).map_err(|message| Exception::throw_range(&ctx, &message))
+    };
+    object.set("fetch", realm.function("fetch", fetch)?)?;
+    let h = Rc::clone(host);
+    object.set("abandon", realm.function("abandon", move |number: u32| h.abandon(number))?)?;
     let h = Rc::clone(host);
     object.set("askForDialog", realm.function("askForDialog", move || h.asked.set(h.asked.get() + 1))?)?;
     content_functions(realm, object, host)

@@ -33,3 +33,47 @@ fn a_realm_loads_lodash_once_and_only_when_a_script_touches_it() {
         assert!(realm.scrub(), "it is no leftover of an event");
     });
 }
+
+#[test]
+fn a_realm_loads_of_fetch_and_its_kin_what_a_script_touches() {
+    with_fresh_realm(|realm| {
+        let loads = |text: &str| {
+            let before = realm.host.loaded.get();
+            evaluate::<bool>(&realm.realm.ctx, "x.js", text).unwrap();
+            realm.host.loaded.get() - before
+        };
+        assert_eq!(loads("['fetch', 'URL', 'FormData', 'AbortSignal'].every((name) => name in globalThis)"), 0);
+        assert_eq!(loads("new URL('http://a').host === 'a'"), 1);
+        assert_eq!(loads("fetch !== Request"), 2, "with text");
+        assert_eq!(loads("new TextEncoder() && new URLSearchParams() && true"), 0);
+        assert_eq!(loads("new AbortController().signal.aborted"), 1);
+        assert_eq!(loads("new FormData().has('x')"), 1);
+        assert!(realm.scrub(), "they are no leftovers of an event");
+    });
+}
+
+#[test]
+fn a_call_that_is_given_up_is_neither_outstanding_nor_answered() {
+    with_fresh_realm(|realm| {
+        let call =
+            "globalThis.stop = new AbortController(); fetch('http://a', { signal: stop.signal }).catch(() => {}); true";
+        evaluate::<bool>(&realm.realm.ctx, "x.js", call).unwrap();
+        assert!(realm.host.awaits_something());
+        evaluate::<bool>(&realm.realm.ctx, "x.js", "stop.abort(); true").unwrap();
+        assert!(!realm.host.awaits_something());
+        realm.core.fetched.call::<_, ()>((0, "{}", "late")).unwrap();
+    });
+}
+
+#[test]
+fn a_signal_that_nobody_waits_for_keeps_no_timer() {
+    with_fresh_realm(|realm| {
+        let text = "globalThis.late = AbortSignal.timeout(1e6); globalThis.both = AbortSignal.any([late]); true";
+        evaluate::<bool>(&realm.realm.ctx, "x.js", text).unwrap();
+        assert!(!realm.host.awaits_something());
+        evaluate::<bool>(&realm.realm.ctx, "x.js", "both.onabort = () => {}; true").unwrap();
+        assert!(realm.host.awaits_something());
+        evaluate::<bool>(&realm.realm.ctx, "x.js", "both.onabort = null; true").unwrap();
+        assert!(!realm.host.awaits_something());
+    });
+}

@@ -3,6 +3,8 @@
 //! The functions themselves are made in `bot_realm`. None of them panics; arguments are plain strings and numbers that our
 //! own JavaScript made.
 
+mod requests;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -453,30 +455,5 @@ impl Host {
             }
             _ => Some(format!("there is no bot {bot:?}")),
         }
-    }
-
-    /// Sends a request; gives its number.
-    pub fn send_request(&self, method: &str, arguments: &str) -> Result<u32, String> {
-        let limits = &self.hello.limits;
-        if self.outstanding.borrow().len() >= limits.requests as usize {
-            return Err(format!(
-                "bp.{method}: at most {} calls may be outstanding (scripts.requests)",
-                limits.requests
-            ));
-        }
-        if (arguments.len() + method.len() + 1) as u64 > limits.frame {
-            return Err(format!("bp.{method}: the arguments may be at most {} bytes (scripts.frame)", limits.frame));
-        }
-        self.send_bytes(arguments.len())?;
-        let number = self.request.get();
-        self.request.set(number.wrapping_add(1));
-        self.outstanding.borrow_mut().insert(number, self.blamed());
-        let mut body = Vec::with_capacity(1 + method.len() + arguments.len());
-        body.push(u8::try_from(method.len()).unwrap_or(0));
-        body.extend_from_slice(method.as_bytes());
-        body.extend_from_slice(arguments.as_bytes());
-        self.frame(FrameKind::Request, number, &body);
-        self.flush_if_slow();
-        Ok(number)
     }
 }

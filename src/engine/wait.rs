@@ -19,6 +19,15 @@ pub enum ToRealm {
         /// JSON.
         body: Bytes,
     },
+    /// What another server answered: see [`crate::protocol::FrameKind::Fetched`].
+    Fetched {
+        /// The dispatch.
+        dispatch: u64,
+        /// The request.
+        number: u32,
+        /// JSON, and bytes.
+        body: Bytes,
+    },
     /// Stop.
     Cancel {
         /// The dispatch.

@@ -23,6 +23,9 @@ pub enum FrameKind {
     Cancel = 6,
     /// Finish what runs, then exit; empty body.
     Drain = 7,
+    /// The answer to a `Fetch`: number = request number; a [`split_head`] of what the answer says of itself as JSON, and its
+    /// body. One that failed is a `Result` that rejects, with `{ message, code }`.
+    Fetched = 8,
 
     /// The worker is locked in and ready: [`super::Ready`] as JSON.
     Ready = 32,
@@ -45,10 +48,14 @@ pub enum FrameKind {
     Compiling = 40,
     /// An action of the event begins (number 1) or has ended (number 0): said only where a caller waits for its replies.
     Acting = 41,
+    /// A script calls another server: number = request number; a [`split_head`] of what it asks for as JSON, and a body.
+    Fetch = 42,
+    /// A script does not wait for its `Fetch` any more: number = request number; empty body.
+    Abandon = 43,
 }
 
 impl FrameKind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 20] = [
         Self::Hello,
         Self::Program,
         Self::Compile,
@@ -56,6 +63,7 @@ impl FrameKind {
         Self::Result,
         Self::Cancel,
         Self::Drain,
+        Self::Fetched,
         Self::Ready,
         Self::Compiled,
         Self::Beat,
@@ -66,6 +74,8 @@ impl FrameKind {
         Self::Settled,
         Self::Compiling,
         Self::Acting,
+        Self::Fetch,
+        Self::Abandon,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -107,6 +117,28 @@ pub fn write_frame(out: &mut BytesMut, kind: FrameKind, dispatch: u64, number: u
     out.put_u64_le(dispatch);
     out.put_u32_le(number);
     out.put_slice(body);
+}
+
+/// A body of two parts, `length of head u32 | head | rest`: JSON, and bytes that need none.
+pub fn write_head(head: &str, rest: &[u8]) -> BytesMut {
+    let mut body = BytesMut::with_capacity(4 + head.len() + rest.len());
+    // Bodies are capped far below 4 GiB.
+    body.put_u32_le(u32::try_from(head.len()).unwrap_or(u32::MAX));
+    body.put_slice(head.as_bytes());
+    body.put_slice(rest);
+    body
+}
+
+/// The two parts of such a body; `None` where it has not two.
+pub fn split_head(mut body: Bytes) -> Option<(Bytes, Bytes)> {
+    if body.len() < 4 {
+        return None;
+    }
+    let length = body.get_u32_le() as usize;
+    (length <= body.len()).then(|| {
+        let head = body.split_to(length);
+        (head, body)
+    })
 }
 
 /// Why bytes are no frame. The other end is broken or hostile; the connection ends.
@@ -190,6 +222,15 @@ mod tests {
                 }
             }
             assert_eq!(seen, [(0, 0), (1, 3), (2, 6), (3, 9), (4, 12)]);
+        }
+    }
+
+    #[test]
+    fn a_body_with_a_head_is_split_where_it_was_joined() {
+        let body = write_head("{}", b"\0rest").freeze();
+        assert_eq!(split_head(body), Some((Bytes::from_static(b"{}"), Bytes::from_static(b"\0rest"))));
+        for bad in [&b""[..], b"\x01\0\0", b"\x02\0\0\0{", b"\xff\xff\xff\xff{}"] {
+            assert_eq!(split_head(Bytes::from_static(bad)), None);
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
-use crate::config::HttpSettings;
+use crate::config::Settings;
 
 /// How long requests in flight may take once the server is asked to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
@@ -29,12 +29,15 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 const RESERVED: u64 = 200;
 
 /// Serves `router` on `listener` until `shutdown` completes, then lets requests in flight finish (10 s at most).
-pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSettings, shutdown: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, shutdown: impl Future<Output = ()>) {
+    // A call of another server has one connection, and may look up a name meanwhile.
+    let reserved = RESERVED + 2 * settings.fetch.connections as u64;
+    let settings = &settings.http;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(settings.header_timeout));
     // The buffer's limit alone is noticed one read too late.
     builder.max_buf_size(settings.head_limit).max_header_size(settings.head_limit);
-    let most = settings.connections.min(descriptors());
+    let most = settings.connections.min(descriptors(reserved));
     if most < settings.connections {
         tracing::warn!("{most} connections at once, not {}: the system grants no more files", settings.connections);
     }
@@ -103,15 +106,15 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSetting
     }
 }
 
-/// How many descriptors connections may have. Raises this process's own limit as far as it may.
-fn descriptors() -> usize {
+/// How many descriptors connections may have, where so many are left to other uses. Raises this process's own limit as far as it may.
+fn descriptors(reserved: u64) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: before.maximum, maximum: before.maximum };
     let granted = if setrlimit(Resource::Nofile, raised).is_ok() { before.maximum } else { before.current };
     // None is no limit. Half, where there are fewer than are reserved.
     let granted = granted.unwrap_or(u64::MAX);
-    usize::try_from(granted.saturating_sub(RESERVED).max(granted / 2)).unwrap_or(usize::MAX).max(1)
+    usize::try_from(granted.saturating_sub(reserved).max(granted / 2)).unwrap_or(usize::MAX).max(1)
 }
 
 fn of_one_connection(error: &io::Error) -> bool {

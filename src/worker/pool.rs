@@ -264,6 +264,12 @@ impl Pool {
         self.route(frame.dispatch, ToRealm::Result { dispatch: frame.dispatch, number: frame.number, fine, body });
     }
 
+    /// What another server answered.
+    pub(super) fn fetched(&self, frame: Frame) {
+        let Frame { dispatch, number, body, .. } = frame;
+        self.route(dispatch, ToRealm::Fetched { dispatch, number, body });
+    }
+
     /// A dispatch is to stop.
     pub(super) fn cancel(&self, dispatch: u64) {
         self.route(dispatch, ToRealm::Cancel { dispatch });

@@ -282,6 +282,160 @@ declare const process: {
   readonly ROOT_PATH: string
 }
 declare const global: any
+
+// As in browsers and Node; bodies are whole, there are no streams.
+
+interface AbortSignal {
+  readonly aborted: boolean
+  readonly reason: any
+  onabort: ((event: any) => any) | null
+  throwIfAborted(): void
+  addEventListener(type: 'abort', listener: (event: any) => any): void
+  removeEventListener(type: 'abort', listener: (event: any) => any): void
+}
+declare const AbortSignal: {
+  abort(reason?: any): AbortSignal
+  /** Aborts after so many milliseconds. */
+  timeout(milliseconds: number): AbortSignal
+  any(signals: Iterable<AbortSignal>): AbortSignal
+}
+declare class AbortController {
+  readonly signal: AbortSignal
+  abort(reason?: any): void
+}
+declare class Headers {
+  constructor(init?: Headers | Iterable<[string, string]> | { [name: string]: string })
+  append(name: string, value: string): void
+  set(name: string, value: string): void
+  delete(name: string): void
+  get(name: string): string | null
+  has(name: string): boolean
+  getSetCookie(): string[]
+  forEach(callback: (value: string, name: string, headers: Headers) => void): void
+  keys(): IterableIterator<string>
+  values(): IterableIterator<string>
+  entries(): IterableIterator<[string, string]>
+  [Symbol.iterator](): IterableIterator<[string, string]>
+}
+declare class Blob {
+  constructor(parts?: Iterable<string | ArrayBuffer | ArrayBufferView | Blob>, options?: { type?: string })
+  readonly size: number
+  readonly type: string
+  text(): Promise<string>
+  arrayBuffer(): Promise<ArrayBuffer>
+  bytes(): Promise<Uint8Array>
+  slice(start?: number, end?: number, type?: string): Blob
+}
+declare class File extends Blob {
+  constructor(parts: Iterable<string | ArrayBuffer | ArrayBufferView | Blob>, name: string, options?: { type?: string, lastModified?: number })
+  readonly name: string
+  readonly lastModified: number
+}
+declare class FormData {
+  append(name: string, value: any, filename?: string): void
+  set(name: string, value: any, filename?: string): void
+  delete(name: string): void
+  get(name: string): string | File | null
+  getAll(name: string): (string | File)[]
+  has(name: string): boolean
+  forEach(callback: (value: string | File, name: string, form: FormData) => void): void
+  keys(): IterableIterator<string>
+  values(): IterableIterator<string | File>
+  entries(): IterableIterator<[string, string | File]>
+  [Symbol.iterator](): IterableIterator<[string, string | File]>
+}
+type BodyInit = string | ArrayBuffer | ArrayBufferView | URLSearchParams | FormData | Blob
+interface HttpBody {
+  readonly body: null
+  readonly bodyUsed: boolean
+  text(): Promise<string>
+  json(): Promise<any>
+  arrayBuffer(): Promise<ArrayBuffer>
+  bytes(): Promise<Uint8Array>
+  blob(): Promise<Blob>
+  formData(): Promise<FormData>
+}
+interface RequestInit {
+  method?: string
+  headers?: Headers | Iterable<[string, string]> | { [name: string]: string }
+  body?: BodyInit | null
+  redirect?: 'follow' | 'error' | 'manual'
+  signal?: AbortSignal | null
+}
+interface Request extends HttpBody {
+  readonly url: string
+  readonly method: string
+  readonly headers: Headers
+  readonly redirect: string
+  readonly signal: AbortSignal
+  clone(): Request
+}
+declare const Request: { new (input: string | URL | Request, init?: RequestInit): Request, readonly prototype: Request }
+interface Response extends HttpBody {
+  readonly status: number
+  readonly ok: boolean
+  readonly statusText: string
+  readonly headers: Headers
+  readonly url: string
+  readonly redirected: boolean
+  readonly type: string
+  clone(): Response
+}
+declare const Response: {
+  new (body?: BodyInit | null, init?: { status?: number, statusText?: string, headers?: RequestInit['headers'] }): Response
+  readonly prototype: Response
+  json(data: any, init?: { status?: number, statusText?: string, headers?: RequestInit['headers'] }): Response
+}
+/** Calls another server; rejects where no answer comes. Calls are at least once. */
+declare function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>
+declare class URLSearchParams {
+  constructor(init?: string | URLSearchParams | Iterable<[string, string]> | { [name: string]: any })
+  readonly size: number
+  append(name: string, value: any): void
+  set(name: string, value: any): void
+  delete(name: string, value?: any): void
+  get(name: string): string | null
+  getAll(name: string): string[]
+  has(name: string, value?: any): boolean
+  sort(): void
+  forEach(callback: (value: string, name: string, params: URLSearchParams) => void): void
+  keys(): IterableIterator<string>
+  values(): IterableIterator<string>
+  entries(): IterableIterator<[string, string]>
+  [Symbol.iterator](): IterableIterator<[string, string]>
+  toString(): string
+}
+declare class URL {
+  constructor(url: string | URL, base?: string | URL)
+  static canParse(url: string, base?: string | URL): boolean
+  static parse(url: string, base?: string | URL): URL | null
+  href: string
+  readonly origin: string
+  protocol: string
+  username: string
+  password: string
+  host: string
+  hostname: string
+  port: string
+  pathname: string
+  search: string
+  hash: string
+  readonly searchParams: URLSearchParams
+  toJSON(): string
+}
+declare class TextEncoder {
+  readonly encoding: 'utf-8'
+  encode(text?: string): Uint8Array
+  encodeInto(text: string, target: Uint8Array): { read: number, written: number }
+}
+declare class TextDecoder {
+  constructor(label?: string, options?: { fatal?: boolean, ignoreBOM?: boolean })
+  readonly encoding: string
+  readonly fatal: boolean
+  readonly ignoreBOM: boolean
+  decode(input?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string
+}
+
 /** lodash, as `require('lodash')` gives it. */
 declare const _: any
 

@@ -7,7 +7,8 @@
   const { parse, stringify } = JSON;
   const symbolFor = Symbol.for, symbolKey = Symbol.keyFor;
   const { Event, WellKnownFlags, fill, kindOf } = event;
-  const { request, answered, wellFormed } = requests;
+  const { request, answered, fetched, wellFormed } = requests;
+  base.connect(requests);
   const { events, send, makeOutgoing, destinationOf, PERSON, call, settle } = outgoing;
   const SKIP_DIALOG = WellKnownFlags.SKIP_DIALOG_ENGINE, FORCE_PERSIST = WellKnownFlags.FORCE_PERSIST_STATE;
 
@@ -195,6 +196,7 @@
     },
     runHook,
     answered,
+    fetched,
     fire(id) {
       if (!outgoing.fire(id)) base.fire(id);
     },

@@ -35,10 +35,34 @@
     const value = text === '' ? undefined : parse(text);
     if (fine) {
       waiting.resolve(value);
-    } else {
-      waiting.at.message = String(value);
-      waiting.reject(waiting.at);
+      return;
     }
+    const { at } = waiting;
+    if (typeof value === 'string') {
+      at.message = value;
+    } else {
+      // As in Node, where the cause has the code; and where scripts of older libraries look for it.
+      at.message = value.message;
+      at.code = value.code;
+      at.cause = { code: value.code, message: value.message };
+    }
+    waiting.reject(at);
+  }
+
+  /** A call of another server, with a text or with bytes as base64; gives its number. A rejection is `at`, with what went wrong. */
+  function fetch(head, body, binary, at, resolve, reject) {
+    const number = body === undefined ? host.fetch(head) : host.fetch(head, body, binary);
+    pending.set(number, { resolve, reject, at });
+    return number;
+  }
+  function fetched(number, head, body) {
+    const waiting = pending.get(number);
+    if (!waiting) return;
+    pending.delete(number);
+    waiting.resolve(parse(head), body);
+  }
+  function abandon(number) {
+    if (pending.delete(number)) host.abandon(number);
   }
 
   /** JSON text that holds no lone surrogate: the server keeps text as UTF-8. */
@@ -54,5 +78,5 @@
     return clean;
   }
 
-  return { request, answered, wellFormed, scrub: () => { if (pending.size) pending = new Map(); } };
+  return { request, answered, fetch, fetched, abandon, wellFormed, scrub: () => { if (pending.size) pending = new Map(); } };
 })

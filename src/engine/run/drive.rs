@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
 use rquickjs::promise::PromiseState;
-use rquickjs::{Promise, Value};
+use rquickjs::{ArrayBuffer, IntoJs, Promise, Value};
 
 use super::{Run, Stop};
 use crate::engine::wait::ToRealm;
 use crate::program::HookKind;
+use crate::protocol::frame::split_head;
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 
@@ -268,8 +269,24 @@ impl<'js> Run<'_, 'js> {
                 }
                 Ok(())
             }
+            ToRealm::Fetched { dispatch, number, body } if dispatch == self.job.dispatch => {
+                let asked = self.realm.host.outstanding.borrow_mut().remove(&number);
+                if let (Some(script), Some((head, body))) = (asked, split_head(body)) {
+                    let head = String::from_utf8_lossy(&head).into_owned();
+                    self.turn(script, || {
+                        let ctx = &self.realm.realm.ctx;
+                        // Most answers are text, and are asked for as text.
+                        let body = match std::str::from_utf8(&body) {
+                            Ok(text) => text.into_js(ctx)?,
+                            Err(_) => ArrayBuffer::new_copy(ctx.clone(), &*body)?.into_value(),
+                        };
+                        self.realm.core.fetched.call::<_, ()>((number, head, body))
+                    })?;
+                }
+                Ok(())
+            }
             ToRealm::Cancel { dispatch } if dispatch == self.job.dispatch => Err(Stop::Ended(Overrun::Cancelled)),
-            ToRealm::Result { .. } | ToRealm::Cancel { .. } => Ok(()),
+            ToRealm::Result { .. } | ToRealm::Fetched { .. } | ToRealm::Cancel { .. } => Ok(()),
         }
     }
 

@@ -270,13 +270,46 @@
   for (const name of ownKeys(tidy)) {
     defineProperty(global, name, { value: tidy[name], writable: true, enumerable: false, configurable: true });
   }
-  // Content types use `_` without requiring it. Made when a script first touches it: a realm that does not pays nothing.
+  // Content types use `_` without requiring it.
   lazily('_', () => bundled('lodash'));
+  for (const [name, of] of host.webGlobals) lazily(name, () => part(of)[name]);
+
+  // No shared memory and no waiting in native code; a finalizer would run in somebody else's event.
+  for (const name of ['SharedArrayBuffer', 'Atomics', 'FinalizationRegistry']) deleteProperty(global, name);
+
+  // ---- globals that are made when a script first touches them -------------------------------------------------------
+  // A realm that does not pays next to nothing for them.
   function lazily(name, make) {
     defineProperty(global, name, { get: freeze(make), enumerable: false, configurable: false });
   }
-  // No shared memory and no waiting in native code; a finalizer would run in somebody else's event.
-  for (const name of ['SharedArrayBuffer', 'Atomics', 'FinalizationRegistry']) deleteProperty(global, name);
+  const parts = new Map();
+  /** What the files in `web/` use: other parts, one if it was made already, timers; and the way to the server. */
+  const web = {
+    part, made: (name) => parts.get(name),
+    setTimer: (callback, delay) => addTimer(callback, delay, [], false), clearTimer,
+    wire: undefined,
+  };
+  function part(name) {
+    let made = parts.get(name);
+    if (!made) {
+      made = host.webPart(name)(host, web);
+      for (const key of ownKeys(made)) harden(made[key]);
+      parts.set(name, freeze(made));
+    }
+    return made;
+  }
+  /** Freezes a class of ours, or a function, with all that a script could reach of it. */
+  function harden(value) {
+    const { prototype } = value;
+    if (typeof prototype === 'object' && prototype !== null) repair(prototype, ['toString', 'constructor']);
+    for (const container of prototype ? [value, prototype] : [value]) {
+      for (const key of ownKeys(container)) {
+        const property = getOwnPropertyDescriptor(container, key);
+        for (const method of [property.value, property.get, property.set]) if (typeof method === 'function') freeze(method);
+      }
+      freeze(container);
+    }
+  }
 
   // ---- frozen intrinsics --------------------------------------------------------------------------------------------
   // What an event changes must not be there for the next one. Plain gets of containers and methods; a full walk over
@@ -369,6 +402,8 @@
       host.bundled(name).call(module.exports, module, module.exports, undefined);
       return module.exports;
     },
+    /** Says by what `fetch` reaches the server: `{ fetch, abandon }`. */
+    connect(wire) { web.wire = wire; },
     inspect: (value) => inspect(value, 0, []),
     format,
     dirname,
