@@ -18,7 +18,7 @@ use super::reader::{Hints, Look, Reader, Watching};
 use super::scan::{Stamp, roots};
 use super::workspace::Workspace;
 use crate::config::Settings;
-use crate::program::{BotProgram, Program};
+use crate::program::{BotProgram, Flow, Program};
 use crate::protocol::messages::Compiled;
 
 /// How often to look whether a folder that was not there has been made.
@@ -248,7 +248,10 @@ fn mended<'a>(last: &'a Workspace, next: &'a Workspace) -> impl Iterator<Item = 
         let text = |program: &'a Program| {
             program.scripts.iter().find(|script| &*script.path == path).map(|script| &script.source)
         };
-        text(&last.program) == text(&next.program)
+        fn flow<'p>(program: &'p Program, path: &str) -> Option<&'p Flow> {
+            program.bots.values().flat_map(|bot| bot.flows.values()).find(|flow| &*flow.path == path)
+        }
+        text(&last.program) == text(&next.program) && flow(&last.program, path) == flow(&next.program, path)
     };
     let wrong: BTreeSet<&str> = last.problems.iter().filter(|one| one.fatal).map(|one| one.path.as_str()).collect();
     wrong.into_iter().filter(move |path| !next.problems.iter().any(|one| one.path == *path) && same(path))
