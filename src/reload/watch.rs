@@ -232,7 +232,9 @@ fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
 /// there is nothing else to say.
 fn report(last: &Workspace, next: &Workspace, took: Duration) {
     let mut changed = changes(&last.program, &next.program);
-    changed.extend(mended(last, next).map(|path| format!("{path} (fixed)")));
+    // A file that was fixed by a change is named once.
+    let mended: Vec<&str> = mended(last, next).filter(|path| changed.iter().all(|name| name != path)).collect();
+    changed.extend(mended.into_iter().map(|path| format!("{path} (fixed)")));
     if changed.len() > 5 {
         let more = changed.split_off(4).len();
         changed.push(format!("and {more} more"));
