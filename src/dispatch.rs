@@ -16,6 +16,7 @@ mod hello;
 mod hold;
 mod memory;
 mod outcome;
+mod patience;
 mod pool;
 mod process;
 #[cfg(test)]

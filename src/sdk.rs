@@ -61,7 +61,7 @@ pub const ACTION_ARGUMENTS: &[(&str, &str)] = &[
     ("session", "EventState['session']"),
     ("args", "{ [name: string]: any }"),
     ("bot", "EventState['bot']"),
-    ("workflow", "object"),
+    ("workflow", "any"),
 ];
 
 /// All members, namespace by namespace. `bp.version`, `bp.IO`, `bp.LoggerLevel`, `bp.LogLevel` and `bp.NodeActionType` stand beside them.
@@ -141,13 +141,13 @@ pub const MEMBERS: &[Member] = &[
     request(
         "kvs",
         "get",
-        "(botId: string, key: string, path?: string): Promise<any>",
+        "(botId: string, key: string, path?: string | string[]): Promise<any>",
         "A stored value, or the part of it at a path such as `a.b[0]`; `undefined` if it is not there.",
     ),
     request(
         "kvs",
         "set",
-        "(botId: string, key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>",
+        "(botId: string, key: string, value: any, path?: string | string[] | null, expiry?: string | number): Promise<void>",
         "Stores a value, or a part of one. `botId` is any text: it keeps keys apart.",
     ),
     request(

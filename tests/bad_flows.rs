@@ -78,7 +78,7 @@ fn cases() -> Vec<Case> {
             flow("", "a b", "END"),
             &["Hi"],
             "is no JavaScript expression",
-            "(main.flow.json, node \"entry\": a b)",
+            "(main.flow.json, node \"entry\": a b",
         ),
         case(
             "no-start",

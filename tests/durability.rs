@@ -2,20 +2,19 @@
 //! HTTP, killed at any moment.
 #![expect(clippy::print_stdout, reason = "figures, for who runs them with --nocapture")]
 
+#[path = "common/load.rs"]
+mod load;
 #[path = "common/server.rs"]
 mod server;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use load::{Acknowledged, Load, check, numbered, send};
 use rustix::process::{Signal, kill_process};
-use server::{Caller, Gone, Server, count, log_of, replies, workspace};
+use server::{Caller, Server, count, log_of, replies, workspace};
 use tempfile::TempDir;
-use tokio::sync::watch;
 
 /// Answers each event with its number, and with how many of this user it has seen: the count is in the state.
 const NUMBERED: &str = "if (event.type === 'numbered') {
@@ -29,88 +28,8 @@ const NUMBERED: &str = "if (event.type === 'numbered') {
 
 const HOOK: &str = "hooks/before_incoming_middleware/numbered.js";
 
-/// Users with the numbers of their events, in the order in which they were answered with 2xx.
-type Acknowledged = BTreeMap<String, Vec<u64>>;
-
 fn numbered_workspace() -> TempDir {
     workspace(&[(HOOK, NUMBERED)])
-}
-
-async fn send(caller: &mut Caller, user: &str, body: String) -> Result<u16, Gone> {
-    let path = format!("/api/v1/bots/welcome-bot/mod/channel-web/events/{user}");
-    caller.post(&path, body).await.map(|(status, _)| status)
-}
-
-fn numbered(number: u64) -> String {
-    format!(r#"{{"type":"numbered","number":{number}}}"#)
-}
-
-/// Users who each send one event after the other until there are no more, or the server is gone.
-struct Load {
-    users: Vec<tokio::task::JoinHandle<(String, Vec<u64>)>>,
-    acknowledged: watch::Receiver<u64>,
-}
-
-impl Load {
-    /// `users` users send `each` events. Numbers are never given twice.
-    fn start(address: SocketAddr, users: usize, each: u64, numbers: &Arc<AtomicU64>) -> Self {
-        let (tell, acknowledged) = watch::channel(0);
-        let tell = Arc::new(tell);
-        let users = (0..users).map(|user| {
-            let (numbers, tell, user) = (Arc::clone(numbers), Arc::clone(&tell), format!("user-{user}"));
-            tokio::spawn(async move {
-                let mut caller = Caller::to(address);
-                let mut acknowledged = Vec::new();
-                for _ in 0..each {
-                    let number = numbers.fetch_add(1, Ordering::Relaxed);
-                    match send(&mut caller, &user, numbered(number)).await {
-                        Ok(200) => {
-                            acknowledged.push(number);
-                            tell.send_modify(|count| *count += 1);
-                        }
-                        Ok(503) => {}
-                        Ok(status) => panic!("status {status}"),
-                        Err(Gone) => break,
-                    }
-                }
-                (user, acknowledged)
-            })
-        });
-        Self { users: users.collect(), acknowledged }
-    }
-
-    /// Waits until so many events of this load are answered; false if it ended before.
-    async fn reaches(&mut self, count: u64) -> bool {
-        self.acknowledged.wait_for(|answered| *answered >= count).await.is_ok()
-    }
-
-    /// Waits until all have sent what they have.
-    async fn end(self, all: &mut Acknowledged) {
-        for user in self.users {
-            let (user, numbers) = user.await.unwrap();
-            all.entry(user).or_default().extend(numbers);
-        }
-    }
-}
-
-/// Everything acknowledged has exactly one reply, nothing has two, replies are in the order in which the user sent, and
-/// the state has counted each event once. An event whose answer was never seen may be there or not.
-fn check(folder: &Path, acknowledged: &Acknowledged) {
-    let mut seen: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
-    for (user, text) in replies(folder) {
-        let (number, count) = text.split_once(' ').unwrap();
-        seen.entry(user).or_default().push((number.parse().unwrap(), count.parse().unwrap()));
-    }
-    for (user, numbers) in acknowledged {
-        let replies = seen.remove(user).unwrap_or_default();
-        assert!(replies.windows(2).all(|pair| pair[0].0 < pair[1].0), "{user}: out of order, or twice: {replies:?}");
-        let counts: Vec<u64> = replies.iter().map(|(_, count)| *count).collect();
-        assert_eq!(counts, (1..=replies.len() as u64).collect::<Vec<_>>(), "{user}: the state has counted otherwise");
-        for number in numbers {
-            assert!(replies.iter().any(|(found, _)| found == number), "{user}: {number} is lost");
-        }
-    }
-    assert!(seen.is_empty(), "replies to users who sent nothing: {seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

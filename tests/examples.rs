@@ -11,12 +11,14 @@ mod app;
 mod client;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use app::TestApp;
 use nudge::clock::Clock;
+use tempfile::TempDir;
 
 /// Longer than any typing indicator: what it held back is there after it.
 const A_BREATH: Duration = Duration::from_secs(5);
@@ -103,6 +105,32 @@ async fn curl(app: &TestApp, clock: &Clock, words: &[String]) -> String {
     }
 }
 
+/// Does what `printf '<lines>' | nudge chat --dir <folder>` does; what it prints.
+fn chat(folder: &Path, lines: &str) -> String {
+    let mut chat = Command::new(env!("CARGO_BIN_EXE_nudge"))
+        .args(["chat", "--dir"])
+        .arg(folder)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    chat.stdin.take().unwrap().write_all(lines.replace("\\n", "\n").as_bytes()).unwrap();
+    let output = chat.wait_with_output().unwrap();
+    assert!(output.status.success(), "{lines}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A copy of an example, without what whoever tried it has left there.
+fn copy(example: &Path) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    app::copy(example, folder.path());
+    for left in ["data.db", "data.db-wal", "data.db-shm"] {
+        let _ = fs::remove_file(folder.path().join(left));
+    }
+    folder
+}
+
 /// What `grep -o` prints for a pattern `before[^"]*after`.
 fn matches(text: &str, pattern: &str) -> String {
     let (before, after) = pattern.split_once("[^\"]*").unwrap_or_else(|| panic!("{pattern:?} is not understood"));
@@ -137,22 +165,21 @@ async fn what_the_readmes_say_to_type_gives_what_they_say() {
         let name = example.strip_prefix(root()).unwrap().to_str().unwrap();
         let typed = commands(&fs::read_to_string(example.join("README.md")).unwrap());
         assert!(typed.iter().filter(|typed| typed.prints.is_some()).count() >= 2, "{name}: {typed:?}");
-        let folder = tempfile::tempdir().unwrap();
-        app::copy(&example, folder.path());
-        // Whoever tried the example left what was said there.
-        for left in ["data.db", "data.db-wal", "data.db-shm"] {
-            let _ = fs::remove_file(folder.path().join(left));
-        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let clock = Clock::manual(u64::try_from(now).unwrap());
-        let app = TestApp::serve(folder, |options| options.clock = clock.clone()).await;
+        let app = TestApp::serve(copy(&example), |options| options.clock = clock.clone()).await;
         for typed in typed {
             let words = words(&typed.line);
             let parts: Vec<&str> = words.iter().map(String::as_str).collect();
             match parts[..] {
-                ["nudge", "run-server" | "chat" | "check", "--dir", folder] => {
+                ["nudge", "run-server", "--dir", folder] => {
+                    assert_eq!((folder, &typed.prints), (name, &None), "{}", typed.line);
+                }
+                ["sleep", _] => {}
+                ["printf", lines, "|", "nudge", "chat", "--dir", folder] => {
                     assert_eq!(folder, name, "{}", typed.line);
-                    assert_eq!(typed.prints, None, "{}", typed.line);
+                    let printed = chat(copy(&example).path(), lines);
+                    assert_eq!(Some(printed), typed.prints, "{}", typed.line);
                 }
                 ["curl", ..] => {
                     let printed = curl(&app, &clock, &words[1..]).await;

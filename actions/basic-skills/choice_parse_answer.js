@@ -61,7 +61,7 @@ async function byNumber() {
   const language = user.language || (await bp.bots.getBotById(event.botId)).defaultLanguage || 'en'
   const element = await bp.cms.getContentElement(event.botId, args.contentId, language)
   const { choices, options } = (element && element.formData) || {}
-  const choice = (choices || options || [])[number[1] - 1]
+  const choice = (choices || options || [])[Number(number[1]) - 1]
   return choice && choice.value
 }
 

@@ -14,9 +14,10 @@ if (feedback !== 1 && feedback !== -1) {
 
 const answered = (session.lastMessages || []).filter(turn => turn.eventId !== event.id).pop()
 const eventId = args.eventId || (answered && answered.eventId)
-if (!eventId) {
-  throw new Error('sendFeedback: the bot has said nothing yet; name the event with "eventId"')
+if (eventId) {
+  const { channel, target, threadId, createdOn } = event
+  await bp.kvs.set(event.botId, `feedback/${eventId}`, { feedback, type: args.type, channel, target, threadId, on: createdOn })
+} else {
+  // A user who is pleased with nothing is no reason to stop the dialog.
+  console.warn('sendFeedback: nothing was kept, the bot has said nothing yet; name the event with "eventId"')
 }
-
-const { channel, target, threadId } = event
-await bp.kvs.set(event.botId, `feedback/${eventId}`, { feedback, type: args.type, channel, target, threadId, on: event.createdOn })

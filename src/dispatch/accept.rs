@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::admission::FullQueue;
 use super::collect::Collector;
 use super::core::Control;
+use super::patience::Patience;
 use super::stats::count;
 use super::{AcceptError, ConverseError, Conversed, Dispatcher, Notice, Shared};
 use crate::model::{ConversationKey, EventDraft};
@@ -28,21 +29,23 @@ impl Dispatcher {
             .map_err(AcceptError::Store)
     }
 
-    /// Stores an event and waits until it has settled: its replies, in order. With `want_event` also the event as it
+    /// Stores an event and waits until it has settled, for `converse.timeout` besides the time that actions take: its
+    /// replies, in order. With `want_event` also the event as it
     /// ended.
     pub async fn converse(&self, draft: EventDraft, want_event: bool) -> Result<Conversed, ConverseError> {
-        let limit = self.0.settings.http.converse_timeout;
+        let settings = &self.0.settings;
+        let (limit, event) = (settings.http.converse_timeout, settings.scripts.event_waiting);
+        // No event lives longer than `event`, so no actions take longer together.
+        let patience = Patience::new(Instant::now(), Duration::from_millis(limit), Duration::from_millis(event));
         let (answer, receiver) = oneshot::channel();
-        let collector = Collector::new(answer, want_event);
+        let (acting, told) = watch::channel(false);
+        let collector = Collector::new(answer, want_event, acting);
         let stored = self.store_event(draft, Place::Nowhere, None, Some(collector))?;
         let wait = async {
             stored.await.unwrap_or(Err(StoreError::Closed)).map_err(AcceptError::Store)?;
             receiver.await.unwrap_or(Err(ConverseError::Accept(AcceptError::Stopping)))
         };
-        match tokio::time::timeout(Duration::from_millis(limit), wait).await {
-            Ok(result) => result,
-            Err(_) => Err(ConverseError::TimedOut(limit)),
-        }
+        patience.wait(wait, told).await.unwrap_or(Err(ConverseError::TimedOut(limit)))
     }
 
     fn store_event(

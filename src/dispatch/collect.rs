@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{ConverseError, Conversed};
 use crate::model::EventId;
@@ -20,11 +20,18 @@ pub(super) struct Collector {
     answer: oneshot::Sender<Result<Conversed, ConverseError>>,
     so_far: Conversed,
     want_event: bool,
+    /// Whether an action of the event runs: the caller's time does not.
+    acting: watch::Sender<bool>,
 }
 
 impl Collector {
-    pub(super) fn new(answer: oneshot::Sender<Result<Conversed, ConverseError>>, want_event: bool) -> Self {
-        Self { answer, so_far: Conversed::default(), want_event }
+    /// A caller who is answered there, and told there when an action begins and ends.
+    pub(super) fn new(
+        answer: oneshot::Sender<Result<Conversed, ConverseError>>,
+        want_event: bool,
+        acting: watch::Sender<bool>,
+    ) -> Self {
+        Self { answer, so_far: Conversed::default(), want_event, acting }
     }
 }
 
@@ -46,9 +53,19 @@ impl Collectors {
         }
     }
 
-    /// Whether the caller wants the event as it ended.
-    pub(super) fn wants_event(&self, event: EventId) -> bool {
-        self.by_event.get(&event).is_some_and(|collector| collector.want_event)
+    /// The event is dispatched: what its work says of the caller, as the last members of its object. No action of it runs
+    /// yet, though one may have run when another worker had it.
+    pub(super) fn begins(&mut self, event: EventId) -> Option<&'static [u8]> {
+        self.acts(event, false);
+        let collector = self.by_event.get(&event)?;
+        Some(if collector.want_event { b",\"waited\":true,\"wantEvent\":true}" } else { b",\"waited\":true}" })
+    }
+
+    /// An action of the event begins or has ended.
+    pub(super) fn acts(&mut self, event: EventId, acting: bool) {
+        if let Some(collector) = self.by_event.get(&event) {
+            collector.acting.send_if_modified(|was| std::mem::replace(was, acting) != acting);
+        }
     }
 
     /// A reply is committed.
@@ -97,7 +114,7 @@ mod tests {
 
     fn collector(collectors: &mut Collectors, id: u64) -> oneshot::Receiver<Result<Conversed, ConverseError>> {
         let (answer, receiver) = oneshot::channel();
-        collectors.insert(EventId(id), Collector::new(answer, false));
+        collectors.insert(EventId(id), Collector::new(answer, false, watch::channel(false).0));
         receiver
     }
 
@@ -118,6 +135,20 @@ mod tests {
         };
         assert_eq!(texts(&mut first), ["\"a1\""]);
         assert_eq!(texts(&mut second), ["\"b1\"", "\"b2\""]);
+    }
+
+    #[test]
+    fn a_caller_is_told_when_an_action_begins_and_ends_and_that_it_has_ended_when_the_event_runs_again() {
+        let mut collectors = Collectors::default();
+        let (acting, told) = watch::channel(false);
+        collectors.insert(EventId(1), Collector::new(oneshot::channel().0, true, acting));
+        assert_eq!(collectors.begins(EventId(1)), Some(&b",\"waited\":true,\"wantEvent\":true}"[..]));
+        assert!(!told.has_changed().unwrap());
+        collectors.acts(EventId(1), true);
+        assert!(*told.borrow());
+        collectors.begins(EventId(1));
+        assert!(!*told.borrow());
+        assert_eq!(collectors.begins(EventId(2)), None);
     }
 
     #[test]

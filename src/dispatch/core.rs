@@ -23,7 +23,7 @@ use super::watch::Watch;
 use super::work::{Flight, Job, Work};
 use super::{AcceptError, ConverseError, DispatchError, LockedIn, Shared};
 use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, StateSnapshot};
-use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HookWork, event_work};
+use crate::protocol::{Compiled, DispatchHead, DispatchKind, Frame, FrameKind, HEADER_BYTES, HookWork, event_work};
 use crate::store::StoreError;
 
 pub(super) use super::work::HookRun;
@@ -280,26 +280,23 @@ impl Core {
                 let ask = super::work::Ask { number, method, args, loan };
                 super::requests::ask(&shared, dispatch, flight, &out, ask).map_err(|why| (Some(dispatch), why))
             }
-            Message::Fetch { dispatch, number, head, body, loan } => {
-                let Some(out) = self.pool.out(worker) else { return Ok(()) };
-                let shared = Arc::clone(&self.shared);
-                let bytes = head.get().len() + body.len();
-                let flight = self.flight(worker, dispatch)?;
-                flight.count_bytes(bytes, shared.settings.scripts.frame).map_err(|why| (Some(dispatch), why))?;
-                let begun = super::fetches::fetch(&shared, dispatch, flight, &out, number, (head, body));
-                // Calls that take long must not keep the worker waiting: their bytes have limits of their own.
-                drop(loan);
-                begun.map_err(|why| (Some(dispatch), why))
-            }
-            Message::Abandon { dispatch, number } => {
-                super::fetches::abandon(self.flight(worker, dispatch)?, number);
-                Ok(())
-            }
+            Message::Fetch(asked) => self.fetch(worker, asked),
+            Message::Abandon { dispatch, number } => self.abandon(worker, dispatch, number),
             Message::Effect { dispatch, number, effect, loan } => {
                 let frame = self.shared.settings.scripts.frame;
                 let bytes = effect.as_ref().map_or(0, |effect| effect.payload.get().len());
                 self.flight(worker, dispatch)?.count_bytes(bytes, frame).map_err(|why| (Some(dispatch), why))?;
                 self.effect(dispatch, number, effect, loan).map_err(|why| (Some(dispatch), why))
+            }
+            Message::Acting { dispatch, begins } => {
+                let frame = self.shared.settings.scripts.frame;
+                let flight = self.flight(worker, dispatch)?;
+                flight.count_bytes(HEADER_BYTES, frame).map_err(|why| (Some(dispatch), why))?;
+                if let Work::Event(Job { event, .. }) = &flight.work {
+                    let event = event.id;
+                    self.collectors.acts(event, begins);
+                }
+                Ok(())
             }
             Message::Log { dispatch: 0, line } => self.log_of_worker(worker, *line).map_err(|why| (None, why)),
             Message::Log { dispatch, line } => {
@@ -323,7 +320,7 @@ impl Core {
         }
     }
 
-    fn flight(&mut self, worker: u32, dispatch: u64) -> Result<&mut Flight, (Option<u64>, String)> {
+    pub(super) fn flight(&mut self, worker: u32, dispatch: u64) -> Result<&mut Flight, (Option<u64>, String)> {
         match self.flights.get_mut(&dispatch) {
             Some(flight) if flight.worker == worker => Ok(flight),
             _ => Err((None, format!("it spoke for dispatch {dispatch}, which it does not run"))),
@@ -416,10 +413,10 @@ impl Core {
         let kind = if job.event.timeout { DispatchKind::Timeout } else { DispatchKind::Event };
         DispatchHead::write(program.version, kind, job.event.key.bot.as_str(), &mut body);
         event_work(&text, &state, &mut body);
-        if self.collectors.wants_event(job.event.id) {
+        if let Some(members) = self.collectors.begins(job.event.id) {
             // Into the object that `event_work` has closed.
             body.truncate(body.len() - 1);
-            body.put_slice(b",\"wantEvent\":true}");
+            body.put_slice(members);
         }
         job.runs += 1;
         count(&self.shared.counters.dispatched);

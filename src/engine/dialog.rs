@@ -134,16 +134,15 @@ impl Dialog {
     }
 
     fn begin<'f>(&mut self, flows: &'f Flows) -> Option<Command<'f>> {
-        let place = std::mem::take(&mut self.place);
         // A place without a flow is that of somebody who is not in a dialog.
-        let Some(flow) = place.flow.clone() else {
+        let Some(flow) = self.place.flow.clone() else {
             return self.reach(flows, MAIN_FLOW, None, By::Transition);
         };
-        let point = match resolve(flows, &flow_name(&flow), place.node.as_deref()) {
+        let point = match resolve(flows, &flow_name(&flow), self.place.node.as_deref()) {
             Ok(point) => point,
-            // The place stays empty: the next message begins anew.
-            Err(missing) => return Some(Command::Missing(missing)),
+            Err(missing) => return Some(Command::Lost(missing)),
         };
+        let place = std::mem::take(&mut self.place);
         let queue = place.queue.clone().filter(|queue| !place.has_jumped && queue.at == point.to_string());
         let by = if place.has_jumped { By::Jump } else { By::Transition };
         self.place = Place { has_jumped: false, queue: None, ..place };
@@ -169,10 +168,7 @@ impl Dialog {
                 self.place = Place { has_jumped: false, queue: None, ..place };
                 self.arrive(point, by)
             }
-            Err(missing) => {
-                self.place = Place::default();
-                Some(Command::Missing(missing))
-            }
+            Err(missing) => Some(Command::Lost(missing)),
         }
     }
 

@@ -103,6 +103,10 @@ pub struct Run<'a, 'js> {
     resume_at: Cell<Option<Stage>>,
     /// Turns of this realm count by themselves: it belongs to a start or mount hook and lives on.
     long_lived: bool,
+    /// A caller waits for the event's replies, and is to know when an action runs.
+    waited: bool,
+    /// An action runs.
+    acting: Cell<bool>,
     kept_steps: Option<Box<RawValue>>,
     dialogs: dialog::Dialogs,
     /// The state has gone to the server: what is done to it from here on is dropped.
@@ -151,6 +155,8 @@ impl<'a, 'js> Run<'a, 'js> {
             next_hook: Cell::new(0),
             resume_at: Cell::new(None),
             long_lived: false,
+            waited: false,
+            acting: Cell::new(false),
             kept_steps,
             dialogs,
             handed_over: false,
@@ -211,12 +217,12 @@ impl<'a, 'js> Run<'a, 'js> {
             Some(resume) => {
                 self.next_hook.set(resume.next_hook);
                 let stage = resume.stage;
-                self.engine(|run| run.realm.core.begin.call::<_, ()>((text, resume.copy, outgoing)))?;
+                self.waited = self.engine(|run| run.realm.core.begin.call((text, resume.copy, outgoing)))?;
                 Ok(stage)
             }
             None => {
                 let undefined = Value::new_undefined(self.realm.realm.ctx.clone());
-                self.engine(|run| run.realm.core.begin.call::<_, ()>((text, undefined, outgoing)))?;
+                self.waited = self.engine(|run| run.realm.core.begin.call((text, undefined, outgoing)))?;
                 Ok(if self.job.head.kind == DispatchKind::Timeout {
                     Stage::BeforeTimeout
                 } else {

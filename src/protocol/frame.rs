@@ -46,14 +46,16 @@ pub enum FrameKind {
     /// The worker begins with a file of the candidate it compiles, so that it is known which one it was at if it dies:
     /// number = the script's index.
     Compiling = 40,
+    /// An action of the event begins (number 1) or has ended (number 0): said only where a caller waits for its replies.
+    Acting = 41,
     /// A script calls another server: number = request number; a [`split_head`] of what it asks for as JSON, and a body.
-    Fetch = 41,
+    Fetch = 42,
     /// A script does not wait for its `Fetch` any more: number = request number; empty body.
-    Abandon = 42,
+    Abandon = 43,
 }
 
 impl FrameKind {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Hello,
         Self::Program,
         Self::Compile,
@@ -71,6 +73,7 @@ impl FrameKind {
         Self::Processed,
         Self::Settled,
         Self::Compiling,
+        Self::Acting,
         Self::Fetch,
         Self::Abandon,
     ];

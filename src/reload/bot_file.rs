@@ -114,6 +114,21 @@ mod tests {
     }
 
     #[test]
+    fn every_documented_key_is_checked_and_null_is_as_good_as_nothing() {
+        for key in BOT.iter().filter(|key| key.kind != crate::config::schema::Kind::Any) {
+            let of = |value: &str| {
+                let (open, close): (String, String) =
+                    key.path.split('.').map(|name| (format!("{{{name:?}:"), "}")).unzip();
+                read_bot("x", &bot(), &format!("{open}{value}{close}"))
+            };
+            // No key may hold an array of numbers.
+            let problems = of("[7]").unwrap_err();
+            assert!(problems[0].message.starts_with(&format!("{:?} must be ", key.path)), "{}", problems[0]);
+            assert!(of("null").is_ok(), "{}", key.path);
+        }
+    }
+
+    #[test]
     fn wrong_types_and_another_id_are_named_with_their_place() {
         let problems = read_bot(
             "bots/Shop/bot.config.json",

@@ -188,8 +188,8 @@ interface BotConfig {
 
 /** The members of `bp.kvs` for one bot: the same, without the first argument. */
 interface ScopedKvs {
-  get(key: string, path?: string): Promise<any>
-  set(key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
+  get(key: string, path?: string | string[]): Promise<any>
+  set(key: string, value: any, path?: string | string[] | null, expiry?: string | number): Promise<void>
   delete(key: string, path?: string | string[]): Promise<void>
   increment(key: string, by?: number, path?: string | string[]): Promise<number>
   exists(key: string): Promise<boolean>

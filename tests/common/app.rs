@@ -93,10 +93,7 @@ impl TestApp {
     /// What `nudge token` prints for this workspace.
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) fn token(&self, args: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nudge"));
-        let output = command.args(["token", "--dir"]).arg(self.folder.path()).args(args).output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+        token_of(self.folder.path(), args)
     }
 
     /// Stops the server and waits until it has.
@@ -106,7 +103,16 @@ impl TestApp {
     }
 }
 
-fn written(files: &[(&str, &str)]) -> TempDir {
+/// What `nudge token` prints for the workspace in that folder.
+pub(crate) fn token_of(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nudge"));
+    let output = command.args(["token", "--dir"]).arg(folder).args(args).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// A folder of its own with these files: path and text.
+pub(crate) fn written(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = folder.path().join(path);

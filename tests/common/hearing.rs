@@ -10,7 +10,9 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 /// One log entry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heard {
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) level: String,
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) target: String,
     pub(crate) message: String,
     pub(crate) file: Option<String>,
@@ -45,6 +47,7 @@ impl Hearing {
     }
 
     /// How many traces were heard and not taken yet.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) fn traces(&self) -> usize {
         self.0.lock().unwrap().iter().filter(|heard| heard.trace.is_some()).count()
     }

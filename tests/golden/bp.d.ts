@@ -199,8 +199,8 @@ interface BotConfig {
 
 /** The members of `bp.kvs` for one bot: the same, without the first argument. */
 interface ScopedKvs {
-  get(key: string, path?: string): Promise<any>
-  set(key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
+  get(key: string, path?: string | string[]): Promise<any>
+  set(key: string, value: any, path?: string | string[] | null, expiry?: string | number): Promise<void>
   delete(key: string, path?: string | string[]): Promise<void>
   increment(key: string, by?: number, path?: string | string[]): Promise<number>
   exists(key: string): Promise<boolean>
@@ -476,9 +476,9 @@ interface BpDialog {
 
 interface BpKvs {
   /** A stored value, or the part of it at a path such as `a.b[0]`; `undefined` if it is not there. */
-  get(botId: string, key: string, path?: string): Promise<any>
+  get(botId: string, key: string, path?: string | string[]): Promise<any>
   /** Stores a value, or a part of one. `botId` is any text: it keeps keys apart. */
-  set(botId: string, key: string, value: any, path?: string | null, expiry?: string | number): Promise<void>
+  set(botId: string, key: string, value: any, path?: string | string[] | null, expiry?: string | number): Promise<void>
   /** Removes a value, or the part of it at a path. */
   delete(botId: string, key: string, path?: string | string[]): Promise<void>
   /** Adds 1, or another number, to a stored number, or to the part of a value at a path, and gives the sum. One step: no count is lost. (Ours: Botpress has no such member.) */
@@ -711,4 +711,4 @@ declare const args: { [name: string]: any }
 declare const bot: EventState['bot']
 
 /** In actions. */
-declare const workflow: object
+declare const workflow: any

@@ -162,7 +162,10 @@ test('feedback is kept for the event that was answered', async () => {
   assert.deepEqual(calls, [['set', 'shop', 'feedback/6', kept]])
   const named = await run('builtin/sendFeedback', { feedback: -1, eventId: '3', type: 'qna' })
   assert.deepEqual([named.calls[0][2], named.calls[0][3].type], ['feedback/3', 'qna'])
-  await assert.rejects(run('builtin/sendFeedback', { feedback: 1 }), /the bot has said nothing yet/)
+  const warned = []
+  const early = await run('builtin/sendFeedback', { feedback: 1 }, {}, {}, { console: { warn: text => warned.push(text) } })
+  assert.deepEqual(early.calls, [])
+  assert.match(warned.join(), /the bot has said nothing yet/)
   await assert.rejects(run('builtin/sendFeedback', { feedback: 2 }, { state }), /"feedback" must be 1 or -1, got 2/)
 })
 
@@ -183,7 +186,17 @@ test('storeFileLocally stores what the address of the event leads to', async () 
   assert.deepEqual(saved, [['shop', 'my cat.png', 'meow']])
   assert.equal(it.event.payload.url, '/media/shop/x-my cat.png')
   assert.equal(it.event.state.temp.storedFile, it.event.payload.url)
-  await assert.rejects(run('builtin/storeFileLocally', {}, {}, bp), /the event has no file/)
+
+  const said = []
+  const console = { warn: text => said.push(text), error: text => said.push(text) }
+  const without = await run('builtin/storeFileLocally', { output: 'x' }, { state: { temp: { x: 'old', y: 1 } } }, bp, { console })
+  assert.deepEqual(without.temp, { y: 1 })
+  const lost = setting({ payload: { url: 'https://h/x' } }, bp)
+  const fails = () => Promise.reject(new Error('no such host'))
+  await action('builtin/storeFileLocally', { ...lost, args: {}, require: () => fails, globals: { console } })
+  assert.deepEqual([lost.event.state.temp, lost.event.payload.url], [{}, 'https://h/x'])
+  assert.match(said[0], /nothing was stored/)
+  assert.equal(said[1], 'storeFileLocally: https://h/x was not stored: no such host')
   const cannot = run('builtin/storeFileLocally', {}, { payload: { url: 'https://h/' } }, { cms: {} })
   await assert.rejects(cannot, /cannot store media yet \(bp\.cms\.saveFile\)/)
 })

@@ -36,6 +36,8 @@ pub enum Command<'f> {
     Over(Why),
     /// Report that a flow or a node is missing and apologise; the place is to be kept. Over.
     Missing(String),
+    /// Report that the place itself is not there and apologise; the dialog has ended. Over.
+    Lost(String),
     /// Report a loop and apologise; the dialog has ended. Over.
     Loop(String),
 }
@@ -76,7 +78,7 @@ pub enum Why {
     Timeout,
     /// A script has emptied the context.
     Cleared,
-    /// The node that the user stood at is gone.
+    /// The place that the conversation was at, or was led to, is not there.
     Gone,
 }
 
@@ -91,7 +93,7 @@ impl Why {
             Self::Loop => "loop",
             Self::Timeout => "timeout",
             Self::Cleared => "cleared by a script",
-            Self::Gone => "the node is gone",
+            Self::Gone => "the place is not there",
         }
     }
 }

@@ -89,6 +89,10 @@ impl Talk {
                     self.line(&format!("missing: {text}"));
                     break self.place = dialog.place().clone();
                 }
+                Command::Lost(text) => {
+                    self.line(&format!("lost: {text}"));
+                    break self.place = Place::default();
+                }
                 Command::Loop(text) => {
                     self.line(&format!("loop: {text}"));
                     break self.place = Place::default();

@@ -164,7 +164,8 @@
   const decisionOptions = freeze({ minimumConfidence: host.minimumConfidence, repeatWindow: host.repeatWindow });
 
   return {
-    /** Starts an event from its work JSON; `copy` is what `snapshot` made where an earlier realm was given up. */
+    /** Starts an event from its work JSON; `copy` is what `snapshot` made where an earlier realm was given up. Gives whether a
+     *  caller waits for the replies. */
     begin(text, copy, outgoingHooks) {
       const work = parse(text);
       const attributes = attributesOf(work.state.user);
@@ -187,6 +188,7 @@
       at.current = {
         event, bp: makeBp(), attributes, outgoingHooks, address: undefined, wantEvent: work.wantEvent === true,
       };
+      return work.waited === true;
     },
     /** Starts work that is no event: `bp` and nothing else. */
     beginBare(outgoingHooks) {

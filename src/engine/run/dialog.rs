@@ -218,12 +218,11 @@ impl Run<'_, '_> {
                     self.apologise(bot)?;
                     return Ok(Ended::Failed);
                 }
+                Command::Lost(message) => {
+                    return self.gives_up(bot, conversation.dialog.place(), message, Why::Gone);
+                }
                 Command::Loop(message) => {
-                    self.report_in(bot, conversation.dialog.place(), "", thrown("Error", message), u32::MAX);
-                    self.texts("end", &[("why", Why::Loop.text())]);
-                    self.engine(|run| run.realm.dialog.clear.call::<_, ()>(()))?;
-                    self.apologise(bot)?;
-                    return Ok(Ended::Failed);
+                    return self.gives_up(bot, conversation.dialog.place(), message, Why::Loop);
                 }
                 Command::End(why) => self.before_end(&mut conversation, why),
                 Command::Fail(message) => {
@@ -251,6 +250,15 @@ impl Run<'_, '_> {
             }
             conversation.answer = answer?;
         }
+    }
+
+    /// A dialog that cannot go on ends with an apology.
+    fn gives_up(&self, bot: &BotProgram, place: &Place, message: String, why: Why) -> Result<Ended, Stop> {
+        self.report_in(bot, place, "", thrown("Error", message), u32::MAX);
+        self.texts("end", &[("why", why.text())]);
+        self.engine(|run| run.realm.dialog.clear.call::<_, ()>(()))?;
+        self.apologise(bot)?;
+        Ok(Ended::Failed)
     }
 
     /// The hooks before the end, from where an earlier realm left off.

@@ -11,6 +11,7 @@ use super::{Run, Stop};
 use crate::engine::dialog::place::Place;
 use crate::engine::dialog::{Answer, Dialog};
 use crate::program::BotProgram;
+use crate::protocol::FrameKind;
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 
@@ -83,7 +84,18 @@ impl<'js> Run<'_, 'js> {
         let before = host.enter(script);
         self.realm.realm.meter.begin_action();
         let begun = Instant::now();
+        // An action may run others, by `processEvent`: the outermost one counts.
+        let tells = self.waited && !self.acting.replace(true);
+        if tells {
+            // At once: it may wait for long, or compute.
+            host.frame(FrameKind::Acting, 1, &[]);
+            host.flush();
+        }
         let called = self.call(Task::ACTION, |run| run.realm.dialog.run.call((run.realm.file(script)?, args)));
+        if tells {
+            self.acting.set(false);
+            host.frame(FrameKind::Acting, 0, &[]);
+        }
         self.realm.realm.meter.begin_hook();
         if host.hello.trace {
             let error = match &called {

@@ -249,11 +249,11 @@ fn a_jump_to_what_is_not_there_ends_in_no_dialog() {
     let place = json!({ "currentFlow": "nowhere", "hasJumped": true });
     Talk::at(&files, &place).message(&[]).message(&[("a", "jump main#gone")]).message(&[]).check(&expect![[r#"
         >
-        missing: there is no flow "nowhere.flow.json"
+        lost: there is no flow "nowhere.flow.json"
         >
         node main.flow.json#entry
           a
-        missing: the flow "main.flow.json" has no node "gone"
+        lost: the flow "main.flow.json" has no node "gone"
         >
         node main.flow.json#entry
           a

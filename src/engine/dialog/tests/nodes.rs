@@ -246,7 +246,7 @@ fn a_node_that_is_gone_is_said_to_be_missing_and_the_next_message_begins_anew() 
         node main.flow.json#entry
         wait
         >
-        missing: the flow "main.flow.json" has no node "entry"
+        lost: the flow "main.flow.json" has no node "entry"
         >
         node main.flow.json#other
           say #!other

@@ -1,0 +1,1 @@
+console.log(JSON.stringify(await bp.kvs.get(event.botId, 'global')), JSON.stringify(bot))

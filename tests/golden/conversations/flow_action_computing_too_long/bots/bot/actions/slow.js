@@ -1,0 +1,2 @@
+temp.tried = true
+if (event.preview === 'hi') for (;;);

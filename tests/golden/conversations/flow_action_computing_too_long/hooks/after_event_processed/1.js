@@ -1,0 +1,1 @@
+console.log('after', event.state.temp.tried)

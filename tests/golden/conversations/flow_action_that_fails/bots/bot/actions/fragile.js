@@ -1,0 +1,2 @@
+const broken = null
+broken.thing(args.a)

@@ -1,0 +1,1 @@
+temp.messages = (temp.messages || 0) + 1

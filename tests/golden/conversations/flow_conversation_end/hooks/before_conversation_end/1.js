@@ -1,0 +1,1 @@
+console.log('about to end at', event.state.context.currentFlow)

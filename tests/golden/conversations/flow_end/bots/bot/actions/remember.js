@@ -1,0 +1,1 @@
+temp.x = session.x = user.x = event.preview

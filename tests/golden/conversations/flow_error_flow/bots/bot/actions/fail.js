@@ -1,0 +1,2 @@
+if (event.preview === 'sorry') temp.onErrorFlowTo = 'sorry'
+throw new Error('no luck')

@@ -1,0 +1,1 @@
+if (event.preview === 'stay') return bp.dialog.jumpTo('id', event, 'main', 'more')

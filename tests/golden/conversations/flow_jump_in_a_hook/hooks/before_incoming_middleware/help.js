@@ -1,0 +1,1 @@
+if (event.preview.endsWith('help')) bp.dialog.jumpTo(bp.dialog.createId(event), event, 'help')

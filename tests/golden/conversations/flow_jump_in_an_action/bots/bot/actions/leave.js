@@ -1,0 +1,1 @@
+await bp.dialog.jumpTo(bp.dialog.createId(event), event, 'main.flow.json', 'there')

@@ -1,0 +1,1 @@
+temp.age = Number(args.age)

@@ -1,0 +1,1 @@
+temp.count = (temp.count || 0) + 1

@@ -1,0 +1,1 @@
+temp.note = event.preview

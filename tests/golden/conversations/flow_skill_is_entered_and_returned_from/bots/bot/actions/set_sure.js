@@ -1,0 +1,1 @@
+if (event.preview === 'yes' || event.preview === 'no') temp.sure = event.preview === 'yes'

@@ -1,0 +1,1 @@
+if (event.preview === 'question') event.suggestions.push({ confidence: 0.9, source: 'qna', sourceDetails: 'q1', payloads: [{ type: 'text', text: 'The answer.' }, { type: 'redirect', flow: 'qna.flow.json', node: 'more' }] })

@@ -1,0 +1,1 @@
+console.log(event.type, 'at', event.state.context.currentNode)

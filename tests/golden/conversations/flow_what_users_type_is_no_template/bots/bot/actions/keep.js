@@ -1,0 +1,1 @@
+temp.text = args.text

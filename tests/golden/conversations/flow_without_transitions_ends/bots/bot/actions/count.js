@@ -1,0 +1,2 @@
+temp.visits = (temp.visits || 0) + 1
+session.visits = (session.visits || 0) + 1

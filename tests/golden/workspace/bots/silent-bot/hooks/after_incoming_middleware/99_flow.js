@@ -1,2 +1,0 @@
-// This bot's flow said nothing when the exchanges were recorded.
-event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
