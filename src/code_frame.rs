@@ -8,6 +8,8 @@
 //! ```
 //! Both sides of the wall use it; it knows nothing but text.
 
+use crate::telemetry::escape::{is_unsafe, push_escaped};
+
 /// Lines shown before and after the line in question.
 const AROUND: usize = 2;
 /// Longest piece of a line that is shown, in terminal cells.
@@ -160,15 +162,9 @@ fn cut(line: &str, from: usize) -> String {
 fn show(c: char, out: &mut String) {
     match c {
         '\t' => out.extend(std::iter::repeat_n(' ', TAB)),
-        c if hidden(c) => out.extend(c.escape_unicode()),
+        c if is_unsafe(c) => push_escaped(c, out),
         c => out.push(c),
     }
-}
-
-/// Characters that would act on a terminal, or hide what the text says (bidirectional overrides).
-fn hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// Cells a character takes as [`show`] writes it.
@@ -176,8 +172,17 @@ fn width(c: char) -> usize {
     match c {
         '\t' => TAB,
         ' '..='~' => 1,
-        c if hidden(c) => c.escape_unicode().count(),
-        '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        c if is_unsafe(c) => {
+            let mut escape = String::new();
+            push_escaped(c, &mut escape);
+            escape.len()
+        }
+        '\u{200c}'
+        | '\u{200d}'
+        | '\u{300}'..='\u{36f}'
+        | '\u{1ab0}'..='\u{1aff}'
+        | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe00}'..='\u{fe0f}' => 0,
         '\u{1100}'..='\u{115f}'
         | '\u{2e80}'..='\u{303e}'
         | '\u{3041}'..='\u{a4cf}'
@@ -265,8 +270,8 @@ mod tests {
             1,
             7,
             expect![[r#"
-            > 1 | a\u{1b}[31mb\u{202e}
-                |            ^"#]],
+            > 1 | a\x1b[31mb\u{202e}
+                |          ^"#]],
         );
     }
 

@@ -205,7 +205,7 @@ impl Dispatcher {
         let (control, messages) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             admission: Admission::new(&settings.dispatch),
-            timeouts: Timeouts::new(&settings.dialog),
+            timeouts: Timeouts::new(&settings),
             traces: Traces::new(settings.dispatch.trace_bytes),
             settings,
             clock,

@@ -147,6 +147,17 @@ async fn a_flow_that_breaks_while_the_server_runs_stays_as_it_was_and_is_said_on
     assert_eq!(said[..2], ["Hi", "again"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_bot_with_very_many_errors_some_are_said_and_the_others_counted() {
+    let enter: Vec<String> = (0..40).map(|number| format!("gone/{number}")).collect();
+    let main = serde_json::json!({ "startNode": "a", "nodes": [{ "name": "a", "onEnter": enter }] }).to_string();
+    let folder = workspace(&[("bots/many/bot.config.json", "{}"), ("bots/many/flows/main.flow.json", &main)]);
+    let _server = Server::start(folder.path(), &[]);
+    let log = log_of(folder.path());
+    assert_eq!(log.matches("runs the action").count(), 30, "{log}");
+    assert!(log.contains("10 more problems in the workspace's files; `nudge check` names them all"), "{log}");
+}
+
 async fn says(caller: &mut Caller, bot: &str) -> Vec<String> {
     let path = format!("/api/v1/bots/{bot}/converse/someone");
     let (status, body) = caller.post(&path, r#"{ "type": "text", "text": "hello" }"#.to_owned()).await.unwrap();

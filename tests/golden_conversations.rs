@@ -228,10 +228,12 @@ impl<'h> Case<'h> {
             let now = self.state(bot, user);
             let whose = self.whose(bot, user);
             for (name, value) in &now {
-                let empty = ["{}", ""].contains(&value.as_str());
-                if before.get(name).map_or(!empty, |before| before != value) {
-                    self.say(&format!("  {whose}{name} {value}"));
+                let before = before.get(name).map_or("", String::as_str);
+                if before == value || (before.is_empty() && ["{}", "[]"].contains(&value.as_str())) {
+                    continue;
                 }
+                let value = if *name == "said" { transcript::new_turns(before, value) } else { value.clone() };
+                self.say(&format!("  {whose}{name} {value}"));
             }
             *before = now;
         }
@@ -248,9 +250,8 @@ impl<'h> Case<'h> {
         };
         let state = self.app.store.restore(&SessionKey { conversation, thread }).unwrap();
         let mut session: Value = serde_json::from_str(&state.session).unwrap();
-        let said = transcript::last_messages(&session);
         let members = session.as_object_mut().unwrap();
-        members.shift_remove("lastMessages");
+        let said = members.shift_remove("lastMessages").map_or_else(|| "[]".to_owned(), |turns| turns.to_string());
         if members.get("extractedSlots").and_then(Value::as_object).is_some_and(Map::is_empty) {
             members.shift_remove("extractedSlots");
         }

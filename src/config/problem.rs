@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::code_frame::{code_frame, place};
+use crate::telemetry::escape::{lines, one_line};
 
 /// An error or a warning in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Problem {
 
     /// `hooks/x/y.js:3:7`, as far as it is known; control characters in the name are escaped.
     pub fn place(&self) -> String {
-        let mut out = escape_controls(&self.path);
+        let mut out = one_line(&self.path);
         for number in [self.line, self.column].into_iter().map_while(|number| number) {
             out.push(':');
             out.push_str(&number.to_string());
@@ -73,32 +74,19 @@ impl Problem {
     }
 }
 
-/// What a terminal shows.
+/// What a terminal shows. Names and messages may hold a script's text: nothing in them acts on the terminal.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.fatal { "error" } else { "warning" };
-        write!(f, "{}: {kind}: {}", self.place(), escape_controls(&self.message))?;
+        write!(f, "{}: {kind}: {}", self.place(), lines(&self.message))?;
         if let Some(frame) = &self.frame {
             write!(f, "\n{frame}")?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\nhelp: {}", escape_controls(help))?;
+            write!(f, "\nhelp: {}", lines(help))?;
         }
         Ok(())
     }
-}
-
-/// Names and messages may hold a script's text: nothing in them may act on a terminal. Line feeds stay.
-fn escape_controls(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\n' {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -123,6 +111,6 @@ mod tests {
     #[test]
     fn names_and_messages_cannot_act_on_the_terminal() {
         let problem = Problem::warning("hooks/\u{1b}[2J.js", "says \u{7}");
-        assert_eq!(problem.to_string(), "hooks/\\u{1b}[2J.js: warning: says \\u{7}");
+        assert_eq!(problem.to_string(), "hooks/\\x1b[2J.js: warning: says \\x07");
     }
 }

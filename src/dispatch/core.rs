@@ -54,8 +54,6 @@ pub(super) enum Control {
     },
     /// An event's end is committed, or could not be.
     Finished(Finishing, Result<(), StoreError>),
-    /// An event is set aside, or could not be: either way it does not run again.
-    SetAside(Finishing, Result<(), StoreError>),
     /// Everything that a settled event did is committed.
     Answer(EventId),
     /// An event whose state could not be read is tried again.
@@ -224,7 +222,6 @@ impl Core {
             }
             Control::Replied { event, payload } => self.collectors.reply(event, payload),
             Control::Finished(finishing, result) => self.finished(finishing, result),
-            Control::SetAside(finishing, result) => self.set_aside(&finishing, result),
             Control::Answer(event) => self.collectors.settle(event),
             Control::Retry(job) => self.again.push_back(job),
             Control::Publish { version, frame, bots, sources } => self.publish(version, frame, bots, sources),

@@ -1,10 +1,9 @@
 //! A worker is gone: what becomes of its events. [`verdict`](super::verdict) decides, this carries it out.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::DispatchError;
-use super::core::{Control, Core};
+use super::core::Core;
 use super::outcome::{Finishing, trace_of};
 use super::pool::Worker;
 use super::stats::count;
@@ -140,17 +139,8 @@ impl Core {
         if !self.shared.settings.production {
             self.shared.traces.push(trace_of(&job, sent, 1, Some(place.to_string()), None));
         }
-        let event = job.event.id;
         let finishing = Finishing::of(&job, self.shared.timeouts.lifetimes(&job.event.key.bot));
-        match aside {
-            None => self.shared.finish(finishing, None),
-            Some(reason) => {
-                let shared = Arc::clone(&self.shared);
-                self.shared.store.set_aside(event, reason, move |result| {
-                    shared.tell(Control::SetAside(finishing, result));
-                });
-            }
-        }
+        self.shared.finish(Finishing { aside, ..finishing }, None);
     }
 
     fn hooks_after_death(&mut self, mut run: HookRun, sent: Instant, processed: bool, verdict: Verdict, place: Place) {

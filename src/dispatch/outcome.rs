@@ -29,6 +29,8 @@ const STORE_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Finishing {
     pub(super) event: EventId,
     pub(super) session: SessionKey,
+    /// Why it is set aside, if it is.
+    pub(super) aside: Option<String>,
     /// It is a time-out of that session.
     pub(super) timeout: bool,
     /// How long the session lives from now on.
@@ -50,6 +52,7 @@ impl Finishing {
         Self {
             event: job.event.id,
             session: job.event.session(),
+            aside: None,
             timeout: job.event.timeout,
             lifetimes,
             body: None,
@@ -196,17 +199,6 @@ impl Core {
         });
     }
 
-    pub(super) fn set_aside(&mut self, finishing: &Finishing, result: Result<(), StoreError>) {
-        match result {
-            Ok(()) => count(&self.shared.counters.processed),
-            Err(error) => tracing::error!(
-                "event {} could not be set aside; it runs once more, alone, after the next start: {error}",
-                finishing.event
-            ),
-        }
-        self.over(finishing);
-    }
-
     /// The turn of the event's conversation is free.
     pub(super) fn over(&mut self, finishing: &Finishing) {
         self.turns.release(&finishing.session.conversation);
@@ -220,13 +212,16 @@ impl Core {
 }
 
 impl Shared {
-    /// Submits the end of an event.
+    /// Submits the end of an event: its row goes, or is set aside for a reason.
     pub(super) fn finish(self: &Arc<Self>, finishing: Finishing, state: Option<StateChange>) {
         let shared = Arc::clone(self);
         let (event, session, lifetimes) = (finishing.event, finishing.session.clone(), finishing.lifetimes);
-        self.store.finish(event, session, state, lifetimes, move |result| {
-            shared.tell(Control::Finished(finishing, result));
-        });
+        let aside = finishing.aside.clone();
+        let then = move |result| shared.tell(Control::Finished(finishing, result));
+        match aside {
+            None => self.store.finish(event, session, state, lifetimes, then),
+            Some(reason) => self.store.set_aside(event, reason, then),
+        }
     }
 }
 

@@ -15,15 +15,12 @@ use tokio::sync::{oneshot, watch};
 use super::core::Control;
 use super::stats::count;
 use super::{Dispatcher, Shared};
-use crate::config::settings::DialogSettings;
+use crate::config::Settings;
 use crate::model::{BotId, QueuedEvent};
 use crate::store::{DueSession, Lifetimes, StoreError, TimedOut};
 
 /// Sessions of one bot that are looked at, and written in one transaction.
 const BATCH: usize = 200;
-/// Time-outs in the queue at a time, shared by the bots that have any; at least one each. Fewer than the events of one bot
-/// that may run at once (`queue.inFlightPerBot`), so that slow ones leave room.
-const AT_ONCE: usize = 50;
 
 /// Bots in service, how long what they store lives, and their time-outs on the way.
 #[derive(Debug)]
@@ -32,6 +29,9 @@ pub(super) struct Timeouts {
     /// Touched whenever one is over, or the bots change.
     changed: watch::Sender<()>,
     default: Lifetimes,
+    /// As many may be in the queue at a time, of all bots that have any, but at least one of each: half of the events of a
+    /// bot that may run at once, so that slow ones leave room.
+    at_once: usize,
 }
 
 #[derive(Debug, Default)]
@@ -54,9 +54,16 @@ enum Look {
 }
 
 impl Timeouts {
-    pub(super) fn new(settings: &DialogSettings) -> Self {
-        let default = Lifetimes { context: settings.timeout_interval, session: settings.session_timeout_interval };
-        Self { state: Mutex::default(), changed: watch::channel(()).0, default }
+    pub(super) fn new(settings: &Settings) -> Self {
+        let Settings { dialog, dispatch, .. } = settings;
+        let default = Lifetimes { context: dialog.timeout_interval, session: dialog.session_timeout_interval };
+        let at_once = dispatch.in_flight_per_bot / 2;
+        Self { state: Mutex::default(), changed: watch::channel(()).0, default, at_once }
+    }
+
+    /// How many each of so many bots may have in the queue.
+    fn share(&self, bots: usize) -> usize {
+        (self.at_once / bots.max(1)).max(1)
     }
 
     /// These bots are in service from now on.
@@ -111,11 +118,6 @@ impl Timeouts {
     }
 }
 
-/// How many time-outs each of so many bots may have in the queue.
-fn share(bots: usize) -> usize {
-    (AT_ONCE / bots.max(1)).max(1)
-}
-
 impl Dispatcher {
     /// Looks for dialogs to time out, at once and then each `every` of the clock, for as long as this is polled.
     pub async fn keep_timing_out(&self, every: Duration) {
@@ -153,7 +155,7 @@ impl Dispatcher {
             // Nothing can run for a bot that is not in service. It may come back: until their own end its sessions stay.
             more |= store.delete_unserved(sessions).await? == BATCH;
         }
-        let share = share(served.len());
+        let share = timeouts.share(served.len());
         let mut waiting = Vec::new();
         for (bot, sessions) in served {
             let full = sessions.len() == BATCH;

@@ -376,14 +376,15 @@ impl Dialog {
     /// The nodes that it went through over and over.
     fn describe_loop(&self) -> String {
         let last = self.trail.len().saturating_sub(1);
-        let begin = self.trail[..last].iter().rposition(|point| *point == self.trail[last]).unwrap_or(0);
+        let begin = self.trail[..last].iter().rposition(|point| *point == self.trail[last]);
+        let what = if begin.is_some() { "it went in circles" } else { "it came by" };
+        let begin = begin.unwrap_or(0);
         let mut names: Vec<String> = self.trail[begin..].iter().map(ToString::to_string).collect();
         if names.len() > NAMED {
             names.splice(NAMED / 2..names.len() - NAMED / 2, ["…".to_owned()]);
         }
         format!(
-            "the dialog was ended after {} transitions without waiting for the user (dialog.maxTransitions); it went in \
-             circles: {}",
+            "the dialog was ended after {} transitions without waiting for the user (dialog.maxTransitions); {what}: {}",
             self.most,
             names.join(" → ")
         )

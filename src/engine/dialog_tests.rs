@@ -92,7 +92,12 @@ impl Bot {
         let loaded = Arc::new(LoadedProgram::new(self.program.clone()));
         let frames = run_program(loaded, self.limits.clone(), kind, &event.to_string(), &self.state, Vec::new());
         writeln!(self.out, "> {name} {}", payload["text"].as_str().unwrap_or_default()).unwrap();
+        let mut effects = 0..;
         for frame in frames {
+            // Their numbers tell the server which of them it has already, when an event runs again.
+            if frame.kind == FrameKind::Effect {
+                assert_eq!(Some(frame.number), effects.next());
+            }
             let value: Value = serde_json::from_slice(&frame.body).unwrap_or_default();
             match frame.kind {
                 FrameKind::Effect => writeln!(self.out, "{}", told(&value["payload"])).unwrap(),
@@ -134,7 +139,9 @@ impl Bot {
         self.state.user = user.to_string();
         let steps = value["trace"].as_array().map(Vec::as_slice).unwrap_or_default();
         let steps: Vec<String> = steps.iter().map(step).filter(|step| !step.is_empty()).collect();
-        writeln!(self.out, "  {}", steps.join(" · ")).unwrap();
+        if !steps.is_empty() {
+            writeln!(self.out, "  {}", steps.join(" · ")).unwrap();
+        }
     }
 
     /// The stored place and `temp`.

@@ -18,7 +18,7 @@ use super::reader::{Hints, Look, Reader, Watching};
 use super::scan::{Stamp, roots};
 use super::workspace::Workspace;
 use crate::config::Settings;
-use crate::program::{BotProgram, Program};
+use crate::program::{BotProgram, Flow, Program};
 use crate::protocol::messages::Compiled;
 
 /// How often to look whether a folder that was not there has been made.
@@ -232,7 +232,9 @@ fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
 /// there is nothing else to say.
 fn report(last: &Workspace, next: &Workspace, took: Duration) {
     let mut changed = changes(&last.program, &next.program);
-    changed.extend(mended(last, next).map(|path| format!("{path} (fixed)")));
+    // A file that was fixed by a change is named once.
+    let mended: Vec<&str> = mended(last, next).filter(|path| changed.iter().all(|name| name != path)).collect();
+    changed.extend(mended.into_iter().map(|path| format!("{path} (fixed)")));
     if changed.len() > 5 {
         let more = changed.split_off(4).len();
         changed.push(format!("and {more} more"));
@@ -248,7 +250,10 @@ fn mended<'a>(last: &'a Workspace, next: &'a Workspace) -> impl Iterator<Item = 
         let text = |program: &'a Program| {
             program.scripts.iter().find(|script| &*script.path == path).map(|script| &script.source)
         };
-        text(&last.program) == text(&next.program)
+        fn flow<'p>(program: &'p Program, path: &str) -> Option<&'p Flow> {
+            program.bots.values().flat_map(|bot| bot.flows.values()).find(|flow| &*flow.path == path)
+        }
+        text(&last.program) == text(&next.program) && flow(&last.program, path) == flow(&next.program, path)
     };
     let wrong: BTreeSet<&str> = last.problems.iter().filter(|one| one.fatal).map(|one| one.path.as_str()).collect();
     wrong.into_iter().filter(move |path| !next.problems.iter().any(|one| one.path == *path) && same(path))

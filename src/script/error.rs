@@ -3,10 +3,11 @@
 //! A frame's line is `    at name (file:line:column)`, that of a syntax error `    at file:line:column`. Names and files are
 //! the script's own and may hold anything, so lines are read from the right.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::telemetry::escape::{one_line, shortened};
 
 /// Longest message, in characters.
 const MESSAGE_CHARS: usize = 2_000;
@@ -57,9 +58,9 @@ impl ScriptError {
         let place = frames.first();
         let name = if name.trim().is_empty() { "Error" } else { name };
         Self {
-            name: printable(name, NAME_CHARS).into_owned(),
-            message: printable(message, MESSAGE_CHARS).into_owned(),
-            file: place.map_or_else(|| printable(fallback_file, NAME_CHARS).into_owned(), |frame| frame.file.clone()),
+            name: printable(name, NAME_CHARS),
+            message: printable(message, MESSAGE_CHARS),
+            file: place.map_or_else(|| printable(fallback_file, NAME_CHARS), |frame| frame.file.clone()),
             line: place.map(|frame| frame.line),
             column: place.map(|frame| frame.column),
             frames,
@@ -113,9 +114,9 @@ impl StackFrame {
         }
         let function = match function {
             "" | "<anonymous>" | "<eval>" => None,
-            name => Some(printable(name, NAME_CHARS).into_owned()),
+            name => Some(printable(name, NAME_CHARS)),
         };
-        Some(Self { function, file: printable(file, NAME_CHARS).into_owned(), line, column })
+        Some(Self { function, file: printable(file, NAME_CHARS), line, column })
     }
 }
 
@@ -140,31 +141,9 @@ fn number_at_end(text: &str) -> Option<(&str, u32)> {
     Some((rest, number))
 }
 
-/// Text of a script made fit for a terminal and a log: control characters, line ends and marks that turn the direction of
-/// writing are escaped, and what is over `chars` characters is cut off.
-pub fn printable(text: &str, chars: usize) -> Cow<'_, str> {
-    let unfit = |c: char| {
-        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let (kept, cut) = match text.char_indices().nth(chars) {
-        Some((end, _)) => (&text[..end], true),
-        None => (text, false),
-    };
-    if !cut && !kept.contains(unfit) {
-        return Cow::Borrowed(kept);
-    }
-    let mut out = String::with_capacity(kept.len() + 8);
-    for c in kept.chars() {
-        if unfit(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    if cut {
-        out.push('…');
-    }
-    Cow::Owned(out)
+/// Text of a script on one line, fit for a terminal and a log, and cut off after so many characters.
+fn printable(text: &str, chars: usize) -> String {
+    one_line(&shortened(text, chars))
 }
 
 #[cfg(test)]
@@ -262,7 +241,7 @@ mod tests {
     #[test]
     fn what_a_script_says_cannot_reach_the_terminal_raw() {
         let error = ScriptError::new("\u{1b}[31mE", "a\nb\u{202e}c\t\u{9b}d é", "", "hooks/a.js");
-        assert_eq!(error.to_string(), r"hooks/a.js: \u{1b}[31mE: a\nb\u{202e}c\t\u{9b}d é");
+        assert_eq!(error.to_string(), r"hooks/a.js: \x1b[31mE: a\nb\u{202e}c\t\x9bd é");
         let long = ScriptError::new("", &"é".repeat(5_000), "", "hooks/a.js");
         assert_eq!(long.name, "Error");
         assert_eq!(long.message.chars().count(), 2_001);

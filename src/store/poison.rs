@@ -9,7 +9,7 @@ use crate::model::{EventId, QueuedEvent};
 /// An event that does not run again by itself.
 #[derive(Debug, Clone)]
 pub struct Poisoned {
-    /// The event, without its body.
+    /// The event, without its body and without a word of whether it is a time-out.
     pub event: QueuedEvent,
     /// Why it was set aside.
     pub reason: String,
@@ -58,7 +58,8 @@ impl Store {
 }
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<Poisoned>, StoreError> {
-    let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, poison FROM queue \
+    // Only columns of the first format: whoever looks from outside leaves a database as it is.
+    let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, 0, poison FROM queue \
                WHERE poison IS NOT NULL ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(9)? }))?;

@@ -167,6 +167,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_first_format_can_be_looked_at_before_a_server_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(STEPS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let row = "INSERT INTO queue (bot, channel, target, kind, body, poison) VALUES ('b', 'web', 'ann', 'text', '{}', 'why')";
+        connection.execute(row, []).unwrap();
+        let peek = crate::store::Peek::open(&path).unwrap().unwrap();
+        assert_eq!(peek.poisoned().unwrap()[0].reason, "why");
+        assert_eq!(peek.app_secret().unwrap(), None);
+        assert_eq!(format_of(&connection, &path).unwrap(), 1);
+    }
+
+    #[test]
     fn dialogs_that_an_older_build_stored_time_out_with_their_sessions() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.db");

@@ -1,14 +1,17 @@
-//! Making text of scripts and strangers harmless for a terminal and for a log of lines.
+//! Making text of scripts and strangers harmless for a terminal and for a log of lines. All that is printed comes this way:
+//! log entries, errors of scripts, problems of files and the lines of source around them.
 
 use std::fmt::Write as _;
 
-/// Whether a character could move the cursor, recolour, reorder or break a line.
-fn is_unsafe(c: char) -> bool {
+/// Whether a character could move the cursor, recolour, reorder, hide or break a line. The joiners of scripts and of emoji
+/// (U+200C, U+200D) are none of these.
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-fn push_escaped(c: char, out: &mut String) {
+/// Writes the escape of a character.
+pub fn push_escaped(c: char, out: &mut String) {
     match c {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),

@@ -1,7 +1,6 @@
 //! What an event did, as lines in the order in which it happened: its steps, its replies and what was logged.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +9,9 @@ use serde_json::Value;
 
 use crate::golden;
 use crate::hearing::Heard;
+
+/// Of what an event did, so many lines are shown.
+const MOST_LINES: usize = 60;
 
 /// A message of a bot.
 #[derive(Debug)]
@@ -94,6 +96,11 @@ pub(crate) fn event(
     lines.extend(trace["ended"].as_str().map(|why| format!("  ended: {why}")));
     lines.extend(replies.iter().map(&mut reply));
     lines.extend(logs.iter().map(golden::entry));
+    if lines.len() > MOST_LINES {
+        // What goes on and on does not get better in the middle.
+        let cut = lines.len() - MOST_LINES;
+        lines.splice(MOST_LINES / 2..MOST_LINES / 2 + cut, [format!("  … {cut} lines …")]);
+    }
     lines
 }
 
@@ -141,14 +148,14 @@ pub(crate) fn payload(payload: &Value) -> String {
     }
 }
 
-/// The turns that a session remembers, on one line.
-pub(crate) fn last_messages(session: &Value) -> String {
-    let mut line = String::new();
-    for turn in session["lastMessages"].as_array().into_iter().flatten() {
-        let text = |key: &str| turn[key].as_str().unwrap_or_default();
-        let separator = if line.is_empty() { "" } else { " | " };
-        write!(line, "{separator}{:?} → {}: {}", text("incomingPreview"), text("replySource"), text("replyPreview"))
-            .unwrap();
-    }
-    line
+/// The turns that a session remembers now (a JSON array) and did not before, on one line.
+pub(crate) fn new_turns(before: &str, now: &str) -> String {
+    let turns = |json: &str| serde_json::from_str::<Vec<Value>>(json).unwrap_or_default();
+    let before = turns(before);
+    let new = turns(now).into_iter().filter(|turn| !before.contains(turn));
+    let line = new.map(|turn| {
+        let text = |key: &str| turn[key].as_str().unwrap_or_default().to_owned();
+        format!("{:?} → {}: {}", text("incomingPreview"), text("replySource"), text("replyPreview"))
+    });
+    line.collect::<Vec<_>>().join(" | ")
 }

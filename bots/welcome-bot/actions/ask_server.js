@@ -9,7 +9,8 @@ const axios = require('axios')
 const askServer = async () => {
   delete temp.server
   try {
-    const { data } = await axios.get(`${process.EXTERNAL_URL}/status`, { timeout: 2000 })
+    const { baseURL } = await bp.http.getAxiosConfigForBot(event.botId, { localUrl: true })
+    const { data } = await axios.get(new URL('/status', baseURL).href, { timeout: 2000 })
     temp.server = { uptime: duration(data.uptime), events: data.queue.accepted }
   } catch (error) {
     bp.logger.warn(`The server did not answer: ${error.message}`)

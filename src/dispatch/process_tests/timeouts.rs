@@ -142,7 +142,9 @@ async fn a_time_out_that_was_queued_runs_after_the_next_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn few_of_many_time_outs_are_in_the_queue_at_a_time_and_a_user_who_is_there_is_answered_between_them() {
-    let server = server(settings()).await;
+    let mut settings = settings();
+    settings.dispatch.in_flight_per_bot = 24;
+    let server = server(settings).await;
     server.serve();
     let users = 500;
     for user in 0..users {
@@ -159,13 +161,13 @@ async fn few_of_many_time_outs_are_in_the_queue_at_a_time_and_a_user_who_is_ther
     });
     server.clock.advance(TIMEOUT);
     let janitor = server.janitor();
-    while server.dispatcher.stats().timeouts < 50 {
+    while server.dispatcher.stats().timeouts < 12 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let live = server.dispatcher.accept(draft("web", "live", json!({ "do": "late" })), Place::Nowhere, None).await;
     let live = live.unwrap().event;
     let before = server.store.pending().unwrap().into_iter().filter(|event| event.id < live.id).count();
-    assert_eq!(before, 50);
+    assert_eq!(before, 12, "half of those of a bot that may run at once");
     server.serve();
     server.over(2 * users + 1).await;
     server.looked().await;
@@ -225,5 +227,35 @@ async fn a_bots_own_intervals_count_from_the_moment_they_are_published() {
     server.looked().await;
     server.over(4).await;
     assert_eq!(server.state("bob").2, "{}");
+    janitor.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_outs_of_one_bot_that_hang_do_not_hold_up_those_of_another() {
+    let mut settings = settings();
+    settings.dispatch.in_flight_per_bot = 8;
+    let server = server(settings).await;
+    let bots = ["bot", "other"].map(|name| BotId::parse(name).unwrap());
+    server.dispatcher.0.timeouts.serve(&bots, &HashMap::new());
+    server.dispatcher.0.tell(Control::Publish {
+        version: 1,
+        frame: to_frame(&program(&[]), 1 << 20).unwrap(),
+        bots: bots.to_vec(),
+        sources: super::super::standing::Sources::new(),
+    });
+    for (bot, then) in bots.iter().zip(["hang", "bye"]) {
+        for user in 0..20 {
+            let mut draft = draft("web", &format!("user-{user}"), dialog("hello", json!({ "do": then })));
+            draft.key.bot = bot.clone();
+            server.dispatcher.accept(draft, Place::Nowhere, None).await.unwrap();
+        }
+    }
+    server.over(40).await;
+    server.clock.advance(TIMEOUT);
+    let janitor = server.janitor();
+    server.over(60).await;
+    let hanging = server.store.pending().unwrap();
+    assert!(hanging.iter().all(|event| event.key.bot == bots[0]), "{hanging:?}");
+    assert!((1..=4).contains(&hanging.len()), "{hanging:?}");
     janitor.abort();
 }

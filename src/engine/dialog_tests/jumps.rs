@@ -276,7 +276,6 @@ fn a_time_out_leads_to_its_node_and_the_dialog_is_over() {
           hook before_session_timeout · jump main#timeout · say #builtin_text {"text":"late {{temp.x}} {{user.name}}"} · run act · wait · end: timeout
         > timeout 
         not stored
-  
     "#]].assert_eq(&bot.out);
 }
 

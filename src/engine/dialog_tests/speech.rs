@@ -201,5 +201,5 @@ fn a_loop_apologises_and_the_next_message_begins_anew() {
 fn a_bot_without_flows_says_nothing_of_itself() {
     let mut bot = Bot::new(&json!({}));
     bot.message("x");
-    assert_eq!(bot.out, "> text x\n  \n");
+    assert_eq!(bot.out, "> text x\n");
 }

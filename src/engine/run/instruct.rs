@@ -128,6 +128,10 @@ impl<'js> Run<'_, 'js> {
         answer: Answer,
         script: u32,
     ) -> Result<Answer, Stop> {
+        if !matches!(called, Ok(None)) {
+            // It may have led the conversation elsewhere before it failed: that does not count, and is written over.
+            conversation.written = Place::default();
+        }
         let stop = match called {
             Ok(None) => return Ok(Answer::Done),
             Ok(Some(thrown)) => {

@@ -163,6 +163,14 @@ impl<'a> Looking<'a> {
     fn instructions(&mut self, of: Spot<'a>, key: &str) {
         for spot in items(of, key) {
             let Some(text) = spot.text() else { continue };
+            if text.trim().is_empty() {
+                // The editor leaves such lines, and nothing is done for them.
+                let hint = Problem::warning(self.path, format!("{}: the instruction is empty", self.who));
+                self.sense
+                    .hints
+                    .push(hint.at(self.text, spot.at()).help("write an instruction, or remove the empty one"));
+                continue;
+            }
             let start = arguments(text);
             if let Err(error) = Instruction::parse(text) {
                 self.instruction(spot, text, start, &error);
@@ -188,11 +196,7 @@ impl<'a> Looking<'a> {
             reason = format!("the arguments are not valid JSON: {said}");
             offset = if error.line() == 1 { start + error.column().saturating_sub(1) } else { start };
         }
-        let help = match error {
-            InstructionError::Empty => Some("write an instruction, or remove the empty one".to_owned()),
-            _ => None,
-        };
-        self.problem(spot.within(self.text, offset), &format!("{}: {reason}", self.who), help);
+        self.problem(spot.within(self.text, offset), &format!("{}: {reason}", self.who), None);
     }
 
     fn transitions(&mut self, of: Spot<'a>) {

@@ -252,8 +252,6 @@ fn what_cannot_be_meant_is_named_with_node_and_place_and_the_flow_is_in_service(
             bots/b/flows/main.flow.json:6:47: error: "catchAll": the condition is no JavaScript expression: it ends where more is expected
             bots/b/flows/main.flow.json:6:58: error: "catchAll" leads to "nowhere", but the flow has no such node
             help: add the node, or lead to the start of another flow with "nowhere.flow.json"
-            bots/b/flows/main.flow.json:11:20: error: node "entry": the instruction is empty
-            help: write an instruction, or remove the empty one
             bots/b/flows/main.flow.json:11:23: error: node "entry": the arguments are not valid JSON: expected value
             bots/b/flows/main.flow.json:11:58: error: node "entry": the arguments must be a JSON object, as in {"name": "value"}
             bots/b/flows/main.flow.json:11:90: error: node "entry": the arguments are not valid JSON: key must be a string
@@ -311,4 +309,17 @@ fn a_node_of_the_wrong_shape_does_not_hide_what_is_wrong_with_the_sense() {
     let (file, problems) =
         read(r#"{ "startNode": "x", "nodes": [{ "name": "a", "onEnter": 1, "next": [{ "node": "b" }] }] }"#);
     assert_eq!((problems.len(), file.sense.problems.len()), (1, 2));
+}
+
+#[test]
+fn an_empty_instruction_as_the_editor_leaves_it_is_a_hint_and_no_error() {
+    let text = r#"{ "startNode": "a", "nodes": [{ "name": "a", "onEnter": ["", " "], "next": [] }] }"#;
+    let (file, problems) = read(text);
+    assert!(problems.is_empty() && file.sense.problems.is_empty());
+    expect![[r#"
+        bots/b/flows/main.flow.json:1:58: warning: node "a": the instruction is empty
+        help: write an instruction, or remove the empty one
+        bots/b/flows/main.flow.json:1:62: warning: node "a": the instruction is empty
+        help: write an instruction, or remove the empty one"#]]
+    .assert_eq(&shown(&file.sense.hints));
 }

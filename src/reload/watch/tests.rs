@@ -259,6 +259,20 @@ async fn what_changed_is_named_whatever_kind_of_file_it_is() {
     bench.write(HOOK, "two()");
     let fixed = bench.until(|w| w.problems.is_empty()).await;
     assert_eq!(mended(&broken, &fixed).collect::<Vec<_>>(), [HOOK]);
+    let flow = "bots/b/flows/main.flow.json";
+    bench.write(flow, r#"{ "startNode": "a", "nodes": [{ "name": "a", "onEnter": ["act"] }] }"#);
+    let wrong = bench.until(|w| !w.problems.is_empty()).await;
+    assert_eq!(changes(&fixed.program, &wrong.program), [format!("{flow} (new)")]);
+    // What another file mends.
+    bench.write("actions/act.js", "act()");
+    let mends = bench.until(|w| w.problems.is_empty()).await;
+    assert_eq!(mended(&wrong, &mends).collect::<Vec<_>>(), [flow]);
+    bench.write(flow, r#"{ "startNode": "b", "nodes": [{ "name": "a" }] }"#);
+    let wrong = bench.until(|w| !w.problems.is_empty()).await;
+    bench.write(flow, r#"{ "startNode": "a", "nodes": [{ "name": "a" }] }"#);
+    let right = bench.until(|w| w.problems.is_empty()).await;
+    assert_eq!(changes(&wrong.program, &right.program), [flow]);
+    assert_eq!(mended(&wrong, &right).count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

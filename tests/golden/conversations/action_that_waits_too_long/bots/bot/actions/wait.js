@@ -1,0 +1,1 @@
+if (event.preview !== 'quick') return new Promise(resolve => setTimeout(resolve, 700))

@@ -1,0 +1,1 @@
+console.log('never: the bot has its own')

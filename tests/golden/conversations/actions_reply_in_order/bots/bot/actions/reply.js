@@ -1,0 +1,1 @@
+return bp.events.replyToEvent(event, [{ type: 'text', text: args.text }])

@@ -1,0 +1,1 @@
+event.state.user.name = 'Ann'

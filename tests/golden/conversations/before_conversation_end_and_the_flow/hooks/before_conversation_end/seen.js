@@ -1,0 +1,1 @@
+console.log('ends at', event.state.context.currentFlow)

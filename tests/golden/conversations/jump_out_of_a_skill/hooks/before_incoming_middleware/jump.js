@@ -1,0 +1,1 @@
+if (event.preview === 'jump') return bp.dialog.jumpTo(bp.dialog.createId(event), event, 'other.flow.json')

@@ -1,0 +1,1 @@
+console.log('timed out at', event.state.context.currentNode, event.state.temp, event.type, event.preview)

@@ -1,0 +1,1 @@
+for (const memory of [session, user]) memory.n = (memory.n || 0) + 1

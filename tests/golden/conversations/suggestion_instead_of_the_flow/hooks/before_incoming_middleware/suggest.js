@@ -1,0 +1,6 @@
+const [what, confidence] = event.preview.split(' ')
+const suggestion = payloads => event.suggestions.push({ confidence: Number(confidence), source: 'qna', sourceDetails: what, payloads, decision: { status: 'none', reason: '' } })
+if (what === 'answer') suggestion([{ type: 'text', text: 'An answer' }])
+if (what === 'silent') suggestion([{ type: 'redirect', flow: 'other', node: 'there' }])
+if (what === 'redirect') suggestion([{ type: 'text', text: 'Come along' }, { type: 'redirect', flow: 'other.flow.json', node: 'there' }])
+if (what === 'nowhere') suggestion([{ type: 'redirect', flow: 'nowhere.flow.json', node: 'x' }])
