@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
-/// Packages that scripts may `require`, at their real implementations. To add one: `npm install --package-lock-only
+/// Packages that scripts may `require`, at their real implementations, and which of their builds is taken: one for Node
+/// may use Node's own modules, one for browsers only what browsers have. To add one: `npm install --package-lock-only
 /// --save-exact <name>`, and its name here.
-const BUNDLED: &[&str] = &["lodash", "mustache"];
+const BUNDLED: &[(&str, &str)] = &[("axios", "browser"), ("lodash", "node"), ("mustache", "node")];
 
 /// Folders of the repository that are embedded as built-ins.
 const BUILTIN_FOLDERS: &[&str] = &["actions", "bots/welcome-bot", "content-types", "hooks"];
@@ -77,7 +78,7 @@ fn install(root: &Path, work: &Path) -> Result<()> {
 fn bundle_all(work: &Path, to: &Path) -> Result<String> {
     fs::create_dir_all(to)?;
     let mut table = String::from("&[\n");
-    for name in BUNDLED {
+    for (name, platform) in BUNDLED {
         // An entry that requires the package gives scripts what `require(name)` gives in Node.
         let entry = work.join(format!("{}.entry.js", file_stem(name)));
         write_if_new(&entry, &format!("module.exports = require({name:?})\n"))?;
@@ -86,8 +87,9 @@ fn bundle_all(work: &Path, to: &Path) -> Result<String> {
         esbuild
             .arg(work.join("node_modules/esbuild/bin/esbuild"))
             .arg(&entry)
-            // Node's own modules stay `require`s: the realm has them.
-            .args(["--bundle", "--format=cjs", "--platform=node", "--target=es2020", "--charset=utf8"])
+            // For Node, its own modules stay `require`s: the realm has them.
+            .arg(format!("--platform={platform}"))
+            .args(["--bundle", "--format=cjs", "--target=es2020", "--charset=utf8"])
             // The engine keeps the text of each function, also within another one: less of it loads faster and takes less
             // of a realm's memory. Names stay as they are.
             .args(["--legal-comments=inline", "--minify-whitespace", "--log-level=warning"])

@@ -277,21 +277,8 @@ impl Core {
                 let ask = super::work::Ask { number, method, args, loan };
                 super::requests::ask(&shared, dispatch, flight, &out, ask).map_err(|why| (Some(dispatch), why))
             }
-            Message::Fetch { dispatch, number, head, body, loan } => {
-                let Some(out) = self.pool.out(worker) else { return Ok(()) };
-                let shared = Arc::clone(&self.shared);
-                let bytes = head.get().len() + body.len();
-                let flight = self.flight(worker, dispatch)?;
-                flight.count_bytes(bytes, shared.settings.scripts.frame).map_err(|why| (Some(dispatch), why))?;
-                let begun = super::fetches::fetch(&shared, dispatch, flight, &out, number, (head, body));
-                // Calls that take long must not keep the worker waiting: their bytes have limits of their own.
-                drop(loan);
-                begun.map_err(|why| (Some(dispatch), why))
-            }
-            Message::Abandon { dispatch, number } => {
-                super::fetches::abandon(self.flight(worker, dispatch)?, number);
-                Ok(())
-            }
+            Message::Fetch(asked) => self.fetch(worker, asked),
+            Message::Abandon { dispatch, number } => self.abandon(worker, dispatch, number),
             Message::Effect { dispatch, number, effect, loan } => {
                 let frame = self.shared.settings.scripts.frame;
                 let bytes = effect.as_ref().map_or(0, |effect| effect.payload.get().len());
@@ -330,7 +317,7 @@ impl Core {
         }
     }
 
-    fn flight(&mut self, worker: u32, dispatch: u64) -> Result<&mut Flight, (Option<u64>, String)> {
+    pub(super) fn flight(&mut self, worker: u32, dispatch: u64) -> Result<&mut Flight, (Option<u64>, String)> {
         match self.flights.get_mut(&dispatch) {
             Some(flight) if flight.worker == worker => Ok(flight),
             _ => Err((None, format!("it spoke for dispatch {dispatch}, which it does not run"))),

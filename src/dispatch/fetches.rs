@@ -7,14 +7,12 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 use tokio::task::AbortHandle;
 
-use super::Shared;
-use super::process::Out;
+use super::core::Core;
+use super::process::Fetch;
 use super::requests::{caller, reserve};
 use super::stats::count;
-use super::work::Flight;
 use crate::protocol::frame::write_head;
 use crate::protocol::{Frame, FrameKind};
 use crate::services::{FetchFailed, Fetched};
@@ -54,38 +52,43 @@ impl Fetches {
     }
 }
 
-/// Begins a call of a script. Fails when too many requests are outstanding.
-pub(super) fn fetch(
-    shared: &Arc<Shared>,
-    dispatch: u64,
-    flight: &Flight,
-    out: &Out,
-    number: u32,
-    (head, body): (Box<RawValue>, Bytes),
-) -> Result<(), String> {
-    reserve(shared, flight)?;
-    let call = shared.services.fetch(&caller(dispatch, flight), &head, body);
-    let (shared, live, out) = (Arc::clone(shared), Arc::clone(&flight.live), out.clone());
-    flight.fetches.begin(number, async move {
-        let mut result = call.await;
-        // An answer that the worker does not take in waits here, and keeps its place among those that are held.
-        out.unwritten.room().await;
-        count(&shared.counters.requests);
-        live.wake(shared.started);
-        live.outstanding.fetch_sub(1, Ordering::Relaxed);
-        let held = result.as_mut().ok().and_then(|fetched| fetched.held.take());
-        let (kind, body) = answer(result);
-        out.send(Frame { kind, dispatch, number, body });
-        drop(held);
-    });
-    Ok(())
-}
+impl Core {
+    /// Begins a call of a script. An error is a breach of the protocol, as for every message.
+    pub(super) fn fetch(&mut self, worker: u32, asked: Fetch) -> Result<(), (Option<u64>, String)> {
+        let Fetch { dispatch, number, head, body, loan } = asked;
+        let Some(out) = self.pool.out(worker) else { return Ok(()) };
+        let shared = Arc::clone(&self.shared);
+        let flight = self.flight(worker, dispatch)?;
+        let breach = |why| (Some(dispatch), why);
+        flight.count_bytes(head.get().len() + body.len(), shared.settings.scripts.frame).map_err(breach)?;
+        reserve(&shared, flight).map_err(breach)?;
+        let call = shared.services.fetch(&caller(dispatch, flight), &head, body);
+        // Calls that take long must not keep the worker waiting: their bytes have limits of their own.
+        drop(loan);
+        let live = Arc::clone(&flight.live);
+        flight.fetches.begin(number, async move {
+            let mut result = call.await;
+            // An answer that the worker does not take in waits here, and keeps its place among those that are held.
+            out.unwritten.room().await;
+            count(&shared.counters.requests);
+            live.wake(shared.started);
+            live.outstanding.fetch_sub(1, Ordering::Relaxed);
+            let held = result.as_mut().ok().and_then(|fetched| fetched.held.take());
+            let (kind, body) = answer(result);
+            out.send(Frame { kind, dispatch, number, body });
+            drop(held);
+        });
+        Ok(())
+    }
 
-/// A script does not wait for that call any more.
-pub(super) fn abandon(flight: &Flight, number: u32) {
-    // One that is over has been answered, and counted then.
-    if flight.fetches.end(number) {
-        flight.live.outstanding.fetch_sub(1, Ordering::Relaxed);
+    /// A script does not wait for that call any more.
+    pub(super) fn abandon(&mut self, worker: u32, dispatch: u64, number: u32) -> Result<(), (Option<u64>, String)> {
+        let flight = self.flight(worker, dispatch)?;
+        // One that is over has been answered, and counted then.
+        if flight.fetches.end(number) {
+            flight.live.outstanding.fetch_sub(1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 

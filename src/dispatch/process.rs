@@ -90,6 +90,17 @@ impl Out {
     }
 }
 
+/// A call of another server that a script makes.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    pub(super) dispatch: u64,
+    pub(super) number: u32,
+    pub(super) head: Box<RawValue>,
+    pub(super) body: Bytes,
+    /// Their bytes, until the call has begun: its own limits count them from then on.
+    pub(super) loan: Loan,
+}
+
 /// What a worker says, parsed.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -109,13 +120,7 @@ pub(super) enum Message {
         args: Box<RawValue>,
         loan: Loan,
     },
-    Fetch {
-        dispatch: u64,
-        number: u32,
-        head: Box<RawValue>,
-        body: Bytes,
-        loan: Loan,
-    },
+    Fetch(Fetch),
     Abandon {
         dispatch: u64,
         number: u32,
@@ -294,7 +299,7 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
             let (head, body) = split_head(body).ok_or("bad Fetch frame: no head")?;
             // What it was read into is larger, and would be held as long as the call.
             let body = Bytes::copy_from_slice(&body);
-            Message::Fetch { dispatch, number, head: json(kind, &head)?, body, loan }
+            Message::Fetch(Fetch { dispatch, number, head: json(kind, &head)?, body, loan })
         }
         FrameKind::Abandon => Message::Abandon { dispatch, number },
         FrameKind::Effect => {

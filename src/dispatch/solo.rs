@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fetches::{Fetches, answer};
-use super::process::{Broken, FromWorker, Message, Process, WorkerCommand, millis, spawn};
+use super::process::{Broken, Fetch, FromWorker, Message, Process, WorkerCommand, millis, spawn};
 use super::requests::result_body;
 use super::{Attempt, DispatchError, hello, to_frame};
 use crate::config::Settings;
@@ -240,7 +240,7 @@ impl Solo {
                         // The task lives as long as `asks`.
                         let _ = asks.sender.send((number, method, args));
                     }
-                    Message::Fetch { dispatch: DISPATCH, number, head, body, .. } => {
+                    Message::Fetch(Fetch { dispatch: DISPATCH, number, head, body, .. }) => {
                         self.fetch(asks, number, &head, body);
                     }
                     Message::Abandon { dispatch: DISPATCH, number } => {

@@ -308,16 +308,18 @@ fn module_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Hos
     };
     object.set("modulePath", realm.function("modulePath", path)?)?;
     let h = Rc::clone(host);
-    let bundled = move |ctx: Ctx<'js>, name: String| -> rquickjs::Result<Function<'js>> {
+    let bundled = move |ctx: Ctx<'js>, name: String| -> rquickjs::Result<Array<'js>> {
         h.loaded.set(h.loaded.get() + 1);
-        match BUNDLED.iter().find(|module| module.name == name) {
-            Some(module) => evaluate(
-                &ctx,
-                &format!("nudge:npm/{name}"),
-                &format!("(function(module,exports,require){{{}\n}})", module.source),
-            ),
-            None => Err(Exception::throw_message(&ctx, &format!("Cannot find module '{name}'"))),
+        let Some(module) = BUNDLED.iter().find(|module| module.name == name) else {
+            return Err(Exception::throw_message(&ctx, &format!("Cannot find module '{name}'")));
+        };
+        let text = format!("(function(module,exports,require){{{}\n}})", module.source);
+        let parts = Array::new(ctx.clone())?;
+        parts.set(0, evaluate::<Function<'js>>(&ctx, &format!("nudge:npm/{name}"), &text)?)?;
+        if let Some(fit) = module.fit() {
+            parts.set(1, evaluate::<Function<'js>>(&ctx, &format!("nudge:fit/{name}"), fit.trim_end())?)?;
         }
+        Ok(parts)
     };
     object.set("bundled", realm.function("bundled", bundled)?)
 }

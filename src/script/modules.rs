@@ -37,6 +37,16 @@ pub struct BundledModule {
     pub source: &'static str,
 }
 
+impl BundledModule {
+    /// What is done with it once it is loaded, so that it fits into a realm: an expression whose value is a function.
+    pub fn fit(&self) -> Option<&'static str> {
+        FIT.iter().find(|(name, _)| *name == self.name).map(|(_, source)| *source)
+    }
+}
+
+/// Packages that need something from us.
+const FIT: &[(&str, &str)] = &[("axios", include_str!("js/fit/axios.js"))];
+
 /// All of them.
 pub const BUNDLED: &[BundledModule] = include!(concat!(env!("OUT_DIR"), "/npm.rs"));
 
@@ -46,7 +56,6 @@ const BY_FUNCTION: &[&str] = &["lodash"];
 
 /// Packages that people know from npm: their absence is worth a hint.
 const KNOWN: &[&str] = &[
-    "axios",
     "moment",
     "nanoid",
     "uuid",
@@ -259,7 +268,7 @@ mod tests {
         assert!(message("../../botpress.config.json").contains("configuration is kept from scripts"));
         assert!(message("child_process").contains("not offered"));
         assert!(message("node:crypto").ends_with("it is a module of Node, and this version does not offer it"));
-        assert!(message("axios").contains("npm install axios"));
+        assert!(message("moment").contains("npm install moment"));
         assert!(message("./nope").contains("hooks/a/nope.js"));
     }
 }

@@ -221,8 +221,11 @@
     let module = bundles.get(name);
     if (!module) {
       module = { exports: {} };
+      const [run, fit] = host.bundled(name);
+      run.call(module.exports, module, module.exports, (inner) => bundled(inner));
+      if (fit) fit(module.exports);
+      // Not before: a script that is stopped here gets it whole the next time.
       bundles.set(name, module);
-      host.bundled(name).call(module.exports, module, module.exports, (inner) => bundled(inner));
     }
     return module.exports;
   }
@@ -399,7 +402,7 @@
     /** A package for the engine's own use: another instance than that which scripts get by `require`. */
     own(name) {
       const module = { exports: {} };
-      host.bundled(name).call(module.exports, module, module.exports, undefined);
+      host.bundled(name)[0].call(module.exports, module, module.exports, undefined);
       return module.exports;
     },
     /** Says by what `fetch` reaches the server: `{ fetch, abandon }`. */

@@ -37,6 +37,9 @@ const SECRET: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::
 const OF_BODY: [HeaderName; 4] =
     [header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_LOCATION, header::CONTENT_TYPE];
 
+/// Bytes of an answer that are counted at once.
+const BLOCK: usize = 64 << 10;
+
 /// A request that can be sent, and sent again elsewhere.
 #[derive(Debug, Clone)]
 pub(super) struct Outgoing {
@@ -229,20 +232,24 @@ pub(super) async fn read(
     if body.size_hint().lower() > limit as u64 {
         return Err(FetchError::ResponseTooLarge(limit));
     }
-    let mut bytes = BytesMut::new();
+    let (mut bytes, mut held) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| FetchError::Broken(innermost(&*error)))?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limit {
             return Err(FetchError::ResponseTooLarge(limit));
         }
-        // It is never closed.
-        let more = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        if let Ok(more) = Arc::clone(buffered).acquire_many_owned(more).await {
-            match &mut answer.held {
-                Some(held) => held.merge(more),
-                None => answer.held = Some(more),
+        if bytes.len() + data.len() > held {
+            // Many at once: a server may send its answer byte by byte.
+            let more = data.len().max(BLOCK);
+            // It is never closed.
+            if let Ok(more) = Arc::clone(buffered).acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX)).await {
+                match &mut answer.held {
+                    Some(held) => held.merge(more),
+                    None => answer.held = Some(more),
+                }
             }
+            held += more;
         }
         bytes.extend_from_slice(&data);
     }

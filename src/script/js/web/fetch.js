@@ -141,9 +141,9 @@
   let signalOf;
   class Request extends Body {
     #url; #method; #headers; #redirect; #signal;
-    constructor(input, init = {}) {
-      const from = input instanceof Request ? input : undefined;
-      if (init === null || typeof init !== 'object') throw new TypeError(`fetch: the second argument must be an object, got ${init === null ? 'null' : typeof init}`);
+    constructor(input, options) {
+      const from = input instanceof Request ? input : undefined, init = options === undefined || options === null ? {} : options;
+      if (typeof init !== 'object') throw new TypeError(`fetch: the second argument must be an object, got ${typeof init}`);
       const given = init.body === undefined || init.body === null ? undefined : extract(init.body);
       const body = given || (from && copyOf(from));
       const headers = new Headers(init.headers === undefined ? from && from.headers : init.headers);
