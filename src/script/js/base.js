@@ -222,10 +222,16 @@
     if (!module) {
       module = { exports: {} };
       const [run, fit] = host.bundled(name);
-      run.call(module.exports, module, module.exports, (inner) => bundled(inner));
-      if (fit) fit(module.exports);
-      // Not before: a script that is stopped here gets it whole the next time.
+      // lodash asks for the global `_` while it is loaded, which is lodash.
       bundles.set(name, module);
+      try {
+        run.call(module.exports, module, module.exports, (inner) => bundled(inner));
+        if (fit) fit(module.exports);
+      } catch (error) {
+        // A stack that was too deep, for instance: who asks again gets it whole.
+        bundles.delete(name);
+        throw error;
+      }
     }
     return module.exports;
   }
