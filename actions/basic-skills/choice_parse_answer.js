@@ -15,13 +15,17 @@ const config = args.config || {}
 const keywords = typeof args.keywords === 'string' ? JSON.parse(args.keywords || '{}') : args.keywords || {}
 const values = Object.keys(keywords)
 const listOf = value => [].concat(keywords[value]).filter(word => typeof word === 'string' && word.trim() !== '')
-const wordsOf = value => listOf(value).filter(word => !word.startsWith('intent:'))
-
 const plain = text => (typeof text === 'string' || typeof text === 'number' ? String(text).trim().toLowerCase() : '')
 const payload = event.payload || {}
-const texts = [payload.payload, event.preview, payload.text].map(plain).filter(Boolean)
+const texts = [...new Set([payload.payload, event.preview, payload.text].map(plain).filter(Boolean))]
+const choices = values.map(value => ({
+  value,
+  name: plain(value),
+  words: listOf(value).filter(word => !word.startsWith('intent:')).map(plain)
+}))
+const number = texts.map(text => /^#?(\d{1,3})[.)]?$/.exec(text)).find(Boolean)
 
-const chosen = exactly() || (await byNumber()) || byIntent() || within()
+const chosen = exactly() || (number && (await byNumber(number[1]))) || byIntent() || within()
 
 const ids = [args.randomId, config.variableName].filter(Boolean)
 for (const suffix of ids.length ? ids.map(id => `-${id}`) : ['']) {
@@ -41,19 +45,15 @@ for (const suffix of ids.length ? ids.map(id => `-${id}`) : ['']) {
 /** What was clicked comes as the value itself; an answer that is all of a keyword means no other choice. */
 function exactly() {
   for (const text of texts) {
-    const value = values.find(value => plain(value) === text || wordsOf(value).some(word => plain(word) === text))
-    if (value !== undefined) {
-      return value
+    const choice = choices.find(({ name, words }) => name === text || words.includes(text))
+    if (choice) {
+      return choice.value
     }
   }
 }
 
 /** `2`, `2.` and `#2` are the second choice of the list. */
-async function byNumber() {
-  const number = texts.map(text => /^#?(\d{1,3})[.)]?$/.exec(text)).find(Boolean)
-  if (!number) {
-    return undefined
-  }
+async function byNumber(digits) {
   const { matchNumbers } = await bp.config.getModuleConfigForBot('basic-skills', event.botId)
   if (matchNumbers === false) {
     return undefined
@@ -73,8 +73,8 @@ function byIntent() {
 /** Of several choices whose keywords are within the text the one with the longest: "not sure" says more than "no". */
 function within() {
   let found, longest = 0
-  for (const value of values) {
-    for (const word of wordsOf(value).map(plain)) {
+  for (const { value, words } of choices) {
+    for (const word of words) {
       if (word.length > longest && texts.some(text => text.includes(word))) {
         found = value
         longest = word.length

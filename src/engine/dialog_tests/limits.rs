@@ -194,13 +194,15 @@ fn content_that_computes_without_end_is_next_in_line() {
 fn out_of_memory_in_an_action_ends_the_scripts_and_the_conversation_stays_where_it_was() {
     let mut bot = bot("const a = []; for (;;) a.push(new Array(1000).fill(1))");
     bot.message("hi");
+    // Whether there is a line is chance: making the stack takes memory as well.
+    let said = bot.out.replace("act.js:null", "act.js:1");
     expect![[r#"
         > text hi
         < one
         error actions/act.js:1 MemoryError: the script used more than 32 MB of memory (scripts.heap); the event's scripts end here
         not stored
           hook before_incoming_middleware · node main#entry · say #builtin_text {"text":"one"} · run act ✗
-    "#]].assert_eq(&bot.out);
+    "#]].assert_eq(&said);
     assert_eq!(bot.stored(), "{} {}");
 }
 

@@ -324,6 +324,31 @@
     return formDataOf(element, typeOfElement(element), language, [...path, id])
   }
 
+  // What an element says in a language is the same for as long as the realm lives. It is kept as text: each event has a
+  // copy of its own, and the engine reads JSON faster than any code of ours copies objects.
+  const preparedElements = new Map()
+
+  function prepared(id, language) {
+    const key = `${env.botId}\n${language}\n${id}`
+    let found = preparedElements.get(key)
+    if (!found) {
+      const element = env.element(id)
+      if (!element) {
+        throw unknownElement(id, '')
+      }
+      const type = typeOfElement(element)
+      const formData = JSON.stringify(formDataOf(element, type, language, [id]))
+      found = { type, contentType: element.contentType, formData, hasTag: formData.includes('{{') }
+      if (preparedElements.size >= MAX_TEMPLATES) {
+        preparedElements.clear()
+      }
+      if (formData.length <= MAX_KEPT) {
+        preparedElements.set(key, found)
+      }
+    }
+    return found
+  }
+
   function userLanguage(args) {
     const { event } = args
     const language = event && event.state && event.state.user && event.state.user.language
@@ -400,14 +425,12 @@
 
     if (id[0] === '!') {
       id = id.slice(1)
-      const element = env.element(id)
-      if (!element) {
-        throw unknownElement(id, '')
-      }
-      type = typeOfElement(element)
-      const formData = formDataOf(element, type, userLanguage(data), [id])
+      const element = prepared(id, userLanguage(data))
+      const formData = JSON.parse(element.formData)
       pickVariation(formData)
-      data = { ...data, ...renderAll(formData, isMissing(args) ? {} : args, ` of element "${id}"`, 0) }
+      const view = isMissing(args) ? {} : args
+      data = { ...data, ...(element.hasTag ? renderAll(formData, view, ` of element "${id}"`, 0) : formData) }
+      type = element.type
       id = element.contentType
     } else {
       type = env.contentType(id)
