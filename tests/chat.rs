@@ -150,7 +150,7 @@ fn a_conversation_goes_through_its_flow_and_its_steps_can_be_looked_at() {
     let asked = "Which colour?\n  1) Blue\n  2) Red\n";
     let (said, trace) = out.split_once("event ").unwrap();
     assert_eq!(said, format!("{asked}{asked}Red it is.\n"), "{log}");
-    let steps: Vec<&str> = trace.lines().skip(1).collect();
+    let steps: Vec<&str> = trace.lines().skip(1).map(str::trim_start).collect();
     expect![[r#"
           decision: no suggestion matched
           if event.payload.payload === 'RED' → red

@@ -74,11 +74,13 @@ fn in_realm(script: &str) {
     }
     let cms = std::fs::read_to_string(root().join("src/engine/js/cms.js")).unwrap();
     let elements = std::fs::read_to_string(root().join("src/engine/js/elements.js")).unwrap();
+    let payloads = std::fs::read_to_string(root().join("src/engine/js/payloads.js")).unwrap();
     let decision = std::fs::read_to_string(root().join("src/engine/js/decision.js")).unwrap();
     Context::full(&Runtime::new().unwrap()).unwrap().with(|ctx| {
         ctx.globals().set("SOURCES", serde_json::to_string(&sources).unwrap()).unwrap();
         ctx.globals().set("CMS", cms).unwrap();
         ctx.globals().set("ELEMENTS", elements).unwrap();
+        ctx.globals().set("PAYLOADS", payloads).unwrap();
         ctx.globals().set("DECISION", decision).unwrap();
         let result = ctx.eval::<(), _>(format!("{REALM}\n{script}")).catch(&ctx);
         assert!(result.is_ok(), "{}", result.unwrap_err());
@@ -95,7 +97,7 @@ fn content_renders_in_a_frozen_quickjs_and_a_plain_text_loads_no_mustache() {
         const rendered = cms.renderElement('#!e', { typed: '{{secret}}', secret: 's' }, { channel: 'api' })
         check(rendered, '[{"type":"text","markdown":true,"text":"Hi {{secret}}"}]')
         check(cms.renderTemplate({ toString: '{{a}}', ['__proto__']: '{{#l}}{{.}}{{/l}}' }, { a: '<', l: [1, 2] }), '{"toString":"&lt;","__proto__":"12"}')
-        check(cms.absolutePayload({ hasOwnProperty: 'BOT_URL/x' }), '{"hasOwnProperty":"http://localhost:3000/x"}')
+        check((0, eval)(PAYLOADS)(env, cms).absolutePayload({ hasOwnProperty: 'BOT_URL/x' }), '{"hasOwnProperty":"http://localhost:3000/x"}')
         check((0, eval)(ELEMENTS)(env, cms).listContentElements('b').length, '1')
         "#,
     );

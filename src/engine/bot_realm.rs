@@ -94,6 +94,7 @@ const DECISION: &str = include_str!("js/decision.js");
 const ELEMENTS: &str = include_str!("js/elements.js");
 const EVENT: &str = include_str!("js/event.js");
 const OUTGOING: &str = include_str!("js/outgoing.js");
+const PAYLOADS: &str = include_str!("js/payloads.js");
 const REQUESTS: &str = include_str!("js/requests.js");
 
 impl<'js> BotRealm<'js> {
@@ -106,6 +107,7 @@ impl<'js> BotRealm<'js> {
         engine_functions(&realm, &functions, &host)?;
         let env: Object<'js> = realm.part("env", ENV)?.call((functions.clone(), base.clone()))?;
         let cms: Object<'js> = realm.part("cms", CMS)?.call((env.clone(),))?;
+        let payloads: Object<'js> = realm.part("payloads", PAYLOADS)?.call((env.clone(), cms.clone()))?;
         let elements: Object<'js> = realm.part("elements", ELEMENTS)?.call((env, cms.clone()))?;
         let decision: Object<'js> = realm.part("decision", DECISION)?.call(())?;
         let at = Object::new(ctx.clone())?;
@@ -114,7 +116,7 @@ impl<'js> BotRealm<'js> {
         let outgoing: Object<'js> = realm.part("outgoing", OUTGOING)?.call((
             functions.clone(),
             base.clone(),
-            cms.clone(),
+            payloads,
             at.clone(),
             event.clone(),
             requests.clone(),

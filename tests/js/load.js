@@ -45,7 +45,7 @@ const environment = ({ elements = {}, types = {}, ...given } = {}) => {
 const cms = given => {
   const env = environment(given)
   const rendering = engine('cms.js')(env)
-  return { ...rendering, ...engine('elements.js')(env, rendering) }
+  return { ...rendering, ...engine('elements.js')(env, rendering), ...engine('payloads.js')(env, rendering) }
 }
 const decision = () => engine('decision.js')()
 

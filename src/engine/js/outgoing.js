@@ -1,6 +1,6 @@
 // The way out: every reply passes the outgoing hooks and the channel's sender, one after the other. `at.current` is the event
 // at work.
-(function (host, base, cms, at, event, requests) {
+(function (host, base, payloads, at, event, requests) {
   'use strict';
   const { assign } = Object;
   const { stringify } = JSON;
@@ -110,7 +110,7 @@
     let text = stringify(payload);
     // Almost no payload has a relative path in it, and its text tells.
     if (text !== undefined && (text.includes('"/') || text.includes('BOT_URL'))) {
-      payload = cms.absolutePayload(payload);
+      payload = payloads.absolutePayload(payload);
       text = stringify(payload);
     }
     text = text === undefined ? 'null' : wellFormed(text);
