@@ -222,10 +222,15 @@
     if (!module) {
       module = { exports: {} };
       const [run, fit] = host.bundled(name);
-      run.call(module.exports, module, module.exports, (inner) => bundled(inner));
-      if (fit) fit(module.exports);
-      // Not before: a script that is stopped here gets it whole the next time.
+      // Before it runs: lodash looks for another `_` while it loads.
       bundles.set(name, module);
+      try {
+        run.call(module.exports, module, module.exports, (inner) => bundled(inner));
+        if (fit) fit(module.exports);
+      } catch (error) {
+        bundles.delete(name);
+        throw error;
+      }
     }
     return module.exports;
   }
