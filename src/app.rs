@@ -175,6 +175,14 @@ impl App {
         self.web.store.clone()
     }
 
+    /// A token for all bots, good for so many milliseconds, with a name for people.
+    ///
+    /// # Errors
+    /// None that is known: see `services::Tokens::make`.
+    pub fn token(&self, user: &str, lifetime: u64) -> anyhow::Result<String> {
+        Ok(self.web.services.tokens().make(Some(user), None, lifetime)?)
+    }
+
     /// The workspace in service.
     pub fn workspace(&self) -> Arc<Workspace> {
         self.workspace.borrow().clone()

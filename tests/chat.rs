@@ -132,6 +132,35 @@ fn memory_steps_and_errors_can_be_looked_at() {
     assert!(log.contains("talk.js:15:35") && log.contains("> 15 |"), "{log}");
 }
 
+#[test]
+fn a_conversation_goes_through_its_flow_and_its_steps_can_be_looked_at() {
+    let flow = r##"{ "version": "0.0.1", "startNode": "ask", "catchAll": {}, "nodes": [
+        { "id": "a", "name": "ask", "onEnter": ["say #!builtin_single-choice-q"], "onReceive": [], "next": [
+            { "condition": "event.payload.payload === 'RED'", "node": "red" }, { "condition": "true", "node": "ask" }] },
+        { "id": "b", "name": "red", "onEnter": ["say #builtin_text {\"text\":\"Red it is.\"}"], "onReceive": null, "next": [] }] }"##;
+    let question = r#"[{ "id": "builtin_single-choice-q", "formData": { "text$en": "Which colour?", "typing$en": true,
+        "choices$en": [{ "title": "Blue", "value": "blue" }, { "title": "Red", "value": "red" }] } }]"#;
+    let folder = workspace(&[
+        ("bots/b/bot.config.json", r#"{ "name": "B", "defaultLanguage": "en" }"#),
+        ("bots/b/flows/main.flow.json", flow),
+        ("bots/b/content-elements/builtin_single-choice.json", question),
+    ]);
+    let (code, out, log) = talk(folder.path(), &[], "hello\n1\n2\n/trace\n");
+    assert_eq!(code, Some(0), "{out}{log}");
+    let asked = "Which colour?\n  1) Blue\n  2) Red\n";
+    let (said, trace) = out.split_once("event ").unwrap();
+    assert_eq!(said, format!("{asked}{asked}Red it is.\n"), "{log}");
+    let steps: Vec<&str> = trace.lines().skip(1).collect();
+    expect![[r#"
+          decision: no suggestion matched
+          if event.payload.payload === 'RED' → red
+          node main.flow.json#red
+          say #builtin_text {"text":"Red it is."}
+          reply text
+          ends: nothing left"#]]
+    .assert_eq(&steps.join("\n"));
+}
+
 /// A chat that goes on.
 struct Chat {
     child: Child,
@@ -184,6 +213,33 @@ async fn a_workspace_that_is_served_already_is_talked_to_by_its_address() {
     assert_eq!(code, Some(0), "{out}{log}");
     assert!(out.contains("5) Later\nYou chose LATER\n✗ /state needs the memory at hand"), "{out}");
     assert!(server.terminate().success());
+}
+
+#[tokio::test]
+async fn a_private_bot_is_talked_to_as_well() {
+    let folder = workspace(&[(HOOK_PATH, HOOK), ("bots/a/bot.config.json", "{ \"private\": true }")]);
+    let (code, out, log) = talk(folder.path(), &[], "hello\n2\n");
+    assert_eq!(code, Some(0), "{out}{log}");
+    assert!(out.ends_with("You chose NO\n"), "{out}");
+
+    let server = Server::start(folder.path(), &["--no-watch"]);
+    let url = format!("http://{}", server.address);
+    let (code, _, log) = talk(folder.path(), &["--url", &url], "hello\n");
+    assert!(code == Some(1) && log.contains("Authorization header is missing"), "{log}");
+    let made = Command::new(env!("CARGO_BIN_EXE_nudge")).arg("token").current_dir(folder.path()).output().unwrap();
+    let token = String::from_utf8(made.stdout).unwrap();
+    let (code, out, log) = talk(folder.path(), &["--url", &url, "--token", token.trim()], "hello\n2\n");
+    assert!(code == Some(0) && out.ends_with("You chose NO\n"), "{out}{log}");
+    assert!(server.terminate().success());
+}
+
+#[tokio::test]
+async fn a_server_in_production_says_too_little_to_chat_with() {
+    let folder = workspace(&[(HOOK_PATH, HOOK)]);
+    let server = Server::start(folder.path(), &["--no-watch", "--production"]);
+    let (code, _, log) = talk(folder.path(), &["--url", &format!("http://{}", server.address)], "hello\n");
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("--production"), "{log}");
 }
 
 #[test]

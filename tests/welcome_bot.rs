@@ -128,6 +128,25 @@ async fn it_speaks_french_to_who_speaks_french_and_switches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_asks_its_own_server_by_http_and_says_so_when_there_is_no_answer() {
+    let app = start(&clock()).await;
+    say(&app, "ada", "Hello").await;
+    let answer = say(&app, "ada", "how are you").await;
+    assert!(answer[0].starts_with("Very well, thank you!"), "{answer:?}");
+    assert!(answer[0].ends_with("this is event number 2."), "{answer:?}");
+    assert_eq!(answer[1], MENU);
+    app.stop().await;
+
+    let private = r#"{ "fetch": { "private": false } }"#;
+    let app = TestApp::start_with(&[("botpress.config.json", private)]).await;
+    say(&app, "ada", "Hello").await;
+    let answer = say(&app, "ada", "how are you").await;
+    assert!(answer[0].starts_with("I wanted to ask my server over HTTP, but it did not answer."), "{answer:?}");
+    assert_eq!(answer[1], MENU);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_speaks_first_in_a_new_session_and_never_in_the_middle_of_a_talk() {
     let clock = clock();
     let app = start(&clock).await;

@@ -33,6 +33,8 @@ const POLL: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_millis(300);
 /// How long an answer is waited for; it is shown all the same when it comes later.
 const PATIENCE: Duration = Duration::from_secs(65);
+/// How long the token of a talk is good, in milliseconds: a year.
+const LONGEST_TALK: u64 = 365 * 86_400_000;
 /// What is logged if `NUDGE_LOG` says nothing else: what is wrong, what was reloaded, and what scripts say.
 const USUAL_LOG: &str = "warn,nudge=warn,nudge::reload=info,script=debug,trace=off";
 
@@ -51,6 +53,15 @@ pub(super) struct ChatArgs {
     /// A server that runs, such as http://localhost:3000, instead of one of its own.
     #[arg(long)]
     url: Option<String>,
+    /// With --url: a token for a private bot of that server; `nudge token` makes one.
+    #[arg(long, env = "NUDGE_TOKEN", hide_env_values = true, value_parser = token)]
+    token: Option<String>,
+}
+
+/// A token goes into a header as it is.
+fn token(text: &str) -> Result<String, String> {
+    let fine = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    if fine { Ok(text.to_owned()) } else { Err("it holds characters that no token has".to_owned()) }
 }
 
 /// Talks until the end of the input.
@@ -71,7 +82,7 @@ pub(super) fn run(args: &ChatArgs) -> anyhow::Result<()> {
 async fn talk(args: &ChatArgs, terminal: Terminal) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen().context("cannot listen for signals")?;
     let (target, own) = match &args.url {
-        Some(url) => (Target::parse(url)?, None),
+        Some(url) => (Target { token: args.token.clone(), ..Target::parse(url)? }, None),
         None => {
             let own = tokio::select! {
                 own = Own::start(&args.dir, terminal.interactive) => own?,
@@ -121,7 +132,8 @@ impl Own {
             }
             built => built?,
         };
-        let target = Target::parse(&format!("http://127.0.0.1:{}", app.port()))?;
+        let token = Some(app.token("chat", LONGEST_TALK)?);
+        let target = Target { token, ..Target::parse(&format!("http://127.0.0.1:{}", app.port()))? };
         let store = app.store();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(app.run_until_stopped(async move {

@@ -17,6 +17,8 @@ pub(super) struct Target {
     pub(super) host: String,
     /// Path before `/api`, without a final `/`.
     pub(super) base: String,
+    /// Sent along as a bearer token.
+    pub(super) token: Option<String>,
 }
 
 impl Target {
@@ -29,7 +31,7 @@ impl Target {
         ensure!(!host.is_empty() && !host.contains('@'), "--url names no host: {url:?}");
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let address = if has_port { host.to_owned() } else { format!("{host}:80") };
-        Ok(Self { address, host: host.to_owned(), base: base.trim_end_matches('/').to_owned() })
+        Ok(Self { address, host: host.to_owned(), base: base.trim_end_matches('/').to_owned(), token: None })
     }
 }
 
@@ -65,11 +67,12 @@ impl Connection {
     /// Sends a request and reads the whole response. Without a `body` it is a GET.
     pub(super) async fn send(&mut self, target: &Target, path: &str, body: Option<&[u8]>) -> anyhow::Result<Response> {
         let Target { host, base, .. } = target;
+        let token = target.token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
         self.request.clear();
         let head = match body {
-            None => format!("GET {base}{path} HTTP/1.1\r\nhost: {host}\r\n\r\n"),
+            None => format!("GET {base}{path} HTTP/1.1\r\nhost: {host}\r\n{token}\r\n"),
             Some(body) => format!(
-                "POST {base}{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                "POST {base}{path} HTTP/1.1\r\nhost: {host}\r\n{token}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
                 body.len()
             ),
         };
@@ -173,7 +176,12 @@ mod tests {
         let target = Target::parse("http://localhost:3000/").unwrap();
         assert_eq!(
             target,
-            Target { address: "localhost:3000".into(), host: "localhost:3000".into(), base: String::new() }
+            Target {
+                address: "localhost:3000".into(),
+                host: "localhost:3000".into(),
+                base: String::new(),
+                token: None
+            }
         );
         let target = Target::parse("http://bots.example.org/chat/").unwrap();
         assert_eq!((target.address.as_str(), target.base.as_str()), ("bots.example.org:80", "/chat"));

@@ -1,5 +1,3 @@
-const axios = require('axios')
-
 /**
  * Asks this server how it is, and puts its answer into `temp.server`. Without an answer there is no `temp.server`.
  * @title Ask the server
@@ -10,8 +8,9 @@ const askServer = async () => {
   delete temp.server
   try {
     const { baseURL } = await bp.http.getAxiosConfigForBot(event.botId, { localUrl: true })
-    const { data } = await axios.get(new URL('/status', baseURL).href, { timeout: 2000 })
-    temp.server = { uptime: duration(data.uptime), events: data.queue.accepted }
+    const answer = await fetch(new URL('/status', baseURL))
+    const status = await answer.json()
+    temp.server = { uptime: duration(status.uptime), events: status.queue.accepted }
   } catch (error) {
     bp.logger.warn(`The server did not answer: ${error.message}`)
   }

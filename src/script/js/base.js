@@ -222,12 +222,13 @@
     if (!module) {
       module = { exports: {} };
       const [run, fit] = host.bundled(name);
-      // Before it runs: lodash looks for another `_` while it loads.
+      // lodash asks for the global `_` while it is loaded, which is lodash.
       bundles.set(name, module);
       try {
         run.call(module.exports, module, module.exports, (inner) => bundled(inner));
         if (fit) fit(module.exports);
       } catch (error) {
+        // A stack that was too deep, for instance: who asks again gets it whole.
         bundles.delete(name);
         throw error;
       }
