@@ -31,7 +31,8 @@
     if (value instanceof Date) return isNaN(value) ? 'Invalid Date' : value.toISOString();
     if (value instanceof RegExp) return String(value);
     if (value instanceof Promise) return 'Promise { … }';
-    const name = className(value);
+    const name = className(value), held = shown(value);
+    if (held !== undefined) return `${name} ${inspect(held, depth, seen)}`;
     if (depth > MAX_DEPTH) return Array.isArray(value) ? '[Array]' : `[${name || 'Object'}]`;
     seen.push(value);
     const parts = [];
@@ -302,10 +303,20 @@
     let made = parts.get(name);
     if (!made) {
       made = host.webPart(name)(host, web);
-      for (const key of ownKeys(made)) harden(made[key]);
+      for (const key of ownKeys(made)) if (typeof made[key] === 'function') harden(made[key]);
       parts.set(name, freeze(made));
+      if (made.views) views.push(...made.views);
     }
     return made;
+  }
+  /** What is written to the log of an object that keeps all it holds to itself, by its class. */
+  const views = [];
+  function shown(value) {
+    for (const [maker, view] of views) {
+      if (!(value instanceof maker)) continue;
+      try { return view(value); } catch { return undefined; }
+    }
+    return undefined;
   }
   /** Freezes a class of ours, or a function, with all that a script could reach of it. */
   function harden(value) {

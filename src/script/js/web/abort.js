@@ -113,5 +113,6 @@
     abort(reason) { abort(this.#signal, reason); }
     get [Symbol.toStringTag]() { return 'AbortController'; }
   }
-  return { AbortController, AbortSignal, watch, unwatch };
+  const views = [[AbortSignal, ({ aborted }) => ({ aborted })]];
+  return { AbortController, AbortSignal, watch, unwatch, views };
 })

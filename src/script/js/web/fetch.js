@@ -240,5 +240,10 @@
       if (stop) watch(signal, stop);
     });
   }
-  return { fetch, Headers, Request, Response };
+  const views = [
+    [Headers, (headers) => Object.fromEntries(headers)],
+    [Request, ({ method, url, headers }) => ({ method, url, headers })],
+    [Response, ({ status, statusText, url, headers, bodyUsed }) => ({ status, statusText, url, headers, bodyUsed })],
+  ];
+  return { fetch, Headers, Request, Response, views };
 })

@@ -102,5 +102,9 @@
     say(`--${boundary}--\r\n`);
     return { bytes: join(pieces), type: `multipart/form-data; boundary=${boundary}` };
   }
-  return { Blob, File, FormData, multipart, bytesOf: (blob) => bytesOf(blob) };
+  const views = [
+    [File, ({ name, size, type }) => ({ name, size, type })], [Blob, ({ size, type }) => ({ size, type })],
+    [FormData, (form) => Object.fromEntries(form)],
+  ];
+  return { views, Blob, File, FormData, multipart, bytesOf: (blob) => bytesOf(blob) };
 })

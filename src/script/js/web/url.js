@@ -134,5 +134,6 @@
     toJSON() { return this.#parts[HREF]; }
     get [Symbol.toStringTag]() { return 'URL'; }
   }
-  return { URL, URLSearchParams };
+  const views = [[URL, ({ href }) => ({ href })], [URLSearchParams, (params) => Object.fromEntries(params)]];
+  return { URL, URLSearchParams, views };
 })

@@ -51,3 +51,7 @@ for (const wrong of [
     console.log(error.name, error.message)
   }
 }
+// What the log shows of them.
+console.log(new URL('http://a/b?c=d'), new URLSearchParams('a=1&b=2'), new Headers({ 'X-A': 'b' }), AbortSignal.abort())
+console.log(new Response('x', { status: 201 }), new Request('http://a', { method: 'post', body: 'x' }))
+console.log({ form, blob, file: new File(['x'], 'n.txt') }, Object.create(URL.prototype))
