@@ -68,3 +68,17 @@ const all = []; for (const [key, value] of [['id', 'x'], ['id', -1], ['type', {}
 const one = { type: 'text', get text() { bp.events.replyToEvent(event, [one]); return 'x'; } }; return bp.events.replyToEvent(event, [one]);
 //// own34 | renderElement of everything
 return Promise.all(['#!x', '!x', 'builtin_text', '@x', '', {}, null, 5, 'x'.repeat(1e6)].map((id) => bp.cms.renderElement(id, { text: { toString() { for (;;); } } }, event).catch((e) => String(e).length)));
+//// own35 | a million calls of another server
+for (let i = 0; i < 1e6; i++) fetch('http://127.0.0.1:1/' + i).catch(() => 0);
+//// own36 | a call that never lets itself be read
+return fetch('http://127.0.0.1:1', { get method() { for (;;); } });
+//// own37 | calls with odd requests
+const odd = [undefined, null, {}, Symbol('x'), 'http://', 'http://[', 'http://a:99999', 'javascript:1', 'http://a\0b', 'x'.repeat(1e6), 'http://' + 'a.'.repeat(1e5), { toString() { throw 1; } }, 'http://169.254.169.254', 'http://2852039166', 'http://0/', 'http://[::]/', 'http://[::ffff:169.254.169.254]/'];
+const inits = [7, 'x', { method: 'a b' }, { method: 'x'.repeat(1e6) }, { headers: 7 }, { headers: [['a']] }, { headers: { 'a\r\nb': '1' } }, { headers: { a: '\r\n' } }, { headers: { a: 'x'.repeat(5e6) } }, { body: Symbol('x') }, { body: { toString() { throw 1; } } }, { signal: 7 }, { redirect: {} }];
+return Promise.all([...odd.map((one) => [one]), ...inits.map((init) => ['http://127.0.0.1:1', init])].map(async (args) => { try { return await fetch(...args); } catch (e) { return String(e && e.message).length; } }));
+//// own38 | many calls with bodies as large as may be
+return Promise.all(Array.from({ length: 100 }, () => fetch('http://127.0.0.1:1', { method: 'POST', body: 'x'.repeat(1e6) }).catch((e) => e.message)));
+//// own39 | a listener of a signal that never ends, and one that aborts again
+const stop = new AbortController(); stop.signal.addEventListener('abort', () => { stop.abort(); fetch('http://127.0.0.1:1', { signal: stop.signal }).catch(() => 0); }); stop.signal.addEventListener('abort', () => { for (;;); }); stop.abort();
+//// own40 | classes of fetch given foreign objects
+const tries = [() => Response.prototype.json.call({}), () => Request.prototype.url, () => new Request({ __proto__: Request.prototype }), () => Headers.prototype.get.call(new Map(), 'x'), () => AbortSignal.any([{ __proto__: AbortSignal.prototype }]), () => fetch({ __proto__: URL.prototype }), () => new URLSearchParams({ [Symbol.iterator]() { return { next() { for (;;); } }; } })]; for (const attempt of tries) { try { await attempt(); } catch (e) { console.log(e.message); } }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
@@ -100,11 +100,14 @@ impl Connections {
         target: &Target,
         mut request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, Link), FetchError> {
+        // What changes nothing may be asked twice.
+        let asks = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
         while let Some(mut link) = self.take(target) {
+            let again = asks.then(|| request.clone());
             match link.sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, link)),
-                // The other end had closed it: nothing of the request went out.
-                Err(mut error) => match error.take_message() {
+                // The other end had closed it: nothing of the request went out, or it may go out again.
+                Err(mut error) => match error.take_message().or(again) {
                     Some(unsent) => request = unsent,
                     None => return Err(FetchError::broken(error.error())),
                 },

@@ -5,6 +5,7 @@ mod server;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -267,6 +268,26 @@ async fn a_connection_serves_the_same_bots_next_call_and_nobody_elses() {
     assert_eq!(server.connections(), 2);
     // That one is closed by its server, sooner or later; whoever calls next must not see it.
     assert_eq!(calls.get(&server.url("/")).await.as_deref(), Ok("ok"));
+}
+
+#[tokio::test]
+async fn a_connection_that_its_server_closes_meanwhile_fails_no_call_that_may_be_made_again() {
+    let requests = AtomicUsize::new(0);
+    // It reads the second and the fourth one and closes the connection instead of an answer.
+    let server = TestServer::start(move |_| match requests.fetch_add(1, Ordering::SeqCst) {
+        1 | 3 => Reply::Close(Vec::new()),
+        _ => text(200, "ok"),
+    })
+    .await;
+    let calls = calls();
+    assert_eq!(calls.get(&server.url("/")).await.as_deref(), Ok("ok"));
+    calls.settled().await;
+    assert_eq!(calls.get(&server.url("/")).await.as_deref(), Ok("ok"));
+    assert_eq!(server.connections(), 2);
+    calls.settled().await;
+    let error = calls.send(json!({ "url": server.url("/"), "method": "POST" }), "").await.unwrap_err();
+    assert!(error.starts_with("ECONNRESET"), "it may have been taken in: {error}");
+    assert_eq!(server.connections(), 2);
 }
 
 impl Calls {
