@@ -1,8 +1,10 @@
-//! Build script: bundles the npm packages that scripts may require, and lists the built-in files that are embedded.
+//! Build script: bundles the npm packages that scripts may require, builds the chat widget, and lists the built-in files
+//! that are embedded.
 //!
-//! It writes two Rust expressions into `OUT_DIR`:
-//! `npm.rs`, a `&[BundledModule { name, source }]` (one CommonJS text for each row of [`BUNDLED`]), and
-//! `builtins.rs`, a `&[BuiltinFile { path, source }]` (every `.js` and `.json` file below [`BUILTIN_FOLDERS`], by path).
+//! It writes three Rust expressions into `OUT_DIR`:
+//! `npm.rs`, a `&[BundledModule { name, source }]` (one CommonJS text for each row of [`BUNDLED`]),
+//! `builtins.rs`, a `&[BuiltinFile { path, source }]` (every `.js` and `.json` file below [`BUILTIN_FOLDERS`], by path), and
+//! `webchat.rs`, a `Widget { … }` with every file that `webchat/build.mjs` makes.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -20,6 +22,9 @@ const BUILTIN_FOLDERS: &[&str] = &["actions", "bots/welcome-bot", "content-types
 
 /// What npm needs to install the same packages each time.
 const MANIFESTS: [&str; 2] = ["package.json", "package-lock.json"];
+
+/// What the widget is built from, in `webchat/`, besides the manifests.
+const WIDGET_SOURCES: [&str; 3] = ["build.mjs", "tsconfig.json", "src"];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -42,21 +47,75 @@ fn run() -> Result<()> {
     for folder in BUILTIN_FOLDERS {
         println!("cargo::rerun-if-changed={folder}");
     }
+    for name in MANIFESTS.iter().chain(&WIDGET_SOURCES) {
+        println!("cargo::rerun-if-changed=webchat/{name}");
+    }
     let work = out.join("npm-work");
-    install(&root, &work)?;
+    install(&root, &work, "--include=dev")?;
     write_if_new(&out.join("npm.rs"), &bundle_all(&work, &out.join("npm"))?)?;
     write_if_new(&out.join("builtins.rs"), &list_builtins(&root)?)?;
+    let work = out.join("webchat-work");
+    install(&root.join("webchat"), &work, "--omit=dev")?;
+    write_if_new(&out.join("webchat.rs"), &build_widget(&root.join("webchat"), &work)?)?;
     Ok(())
 }
 
-/// Installs what the lock file names into `work`. Does nothing, and needs no network, while the lock file stays as it is.
-fn install(root: &Path, work: &Path) -> Result<()> {
+/// Builds the widget from a copy, so that nothing is written into the checkout; returns the text of `webchat.rs`.
+fn build_widget(from: &Path, work: &Path) -> Result<String> {
+    for name in WIDGET_SOURCES {
+        let to = work.join(name);
+        if to.is_dir() {
+            fs::remove_dir_all(&to)?;
+        }
+        copy(&from.join(name), &to)?;
+    }
+    let dist = work.join("dist");
+    let mut node = Command::new("node");
+    node.arg("build.mjs").arg(&dist).current_dir(work);
+    finish(node, "building the chat widget (webchat/build.mjs)")?;
+    let mut names: Vec<String> = fs::read_dir(&dist)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<_>>()?;
+    names.sort();
+    let mut table = String::from("Widget {\n    files: &[\n");
+    let packed = |name: &str| name.ends_with(".br") || name.ends_with(".gz");
+    for name in names.iter().filter(|name| !packed(name) && *name != "manifest.json") {
+        let file = dist.join(name);
+        let path = utf8(&file)?;
+        writeln!(
+            table,
+            "        WidgetFile {{ name: {name:?}, plain: include_bytes!({path:?}), brotli: include_bytes!({:?}), \
+             gzip: include_bytes!({:?}) }},",
+            format!("{path}.br"),
+            format!("{path}.gz"),
+        )?;
+    }
+    writeln!(table, "    ],\n    manifest: include_str!({:?}),\n}}", utf8(&dist.join("manifest.json"))?)?;
+    Ok(table)
+}
+
+/// Copies a file, or a folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        fs::copy(from, to).map_err(|error| format!("cannot read {}: {error}", from.display()))?;
+        return Ok(());
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// Installs what the lock file of `root` names into `work`, with or without what only tests need. Does nothing, and needs no network, while the lock file stays as it is.
+fn install(root: &Path, work: &Path, dev: &str) -> Result<()> {
     fs::create_dir_all(work)?;
     let stamp = work.join("installed");
     let mut wanted = String::new();
     for manifest in MANIFESTS {
-        let text =
-            fs::read_to_string(root.join(manifest)).map_err(|error| format!("cannot read {manifest}: {error}"))?;
+        let text = fs::read_to_string(root.join(manifest))
+            .map_err(|error| format!("cannot read {}: {error}", root.join(manifest).display()))?;
         write_if_new(&work.join(manifest), &text)?;
         wanted.push_str(&text);
     }
@@ -66,7 +125,7 @@ fn install(root: &Path, work: &Path) -> Result<()> {
     let _ = fs::remove_file(&stamp);
     // esbuild ships its program inside a package of its own, so no package needs to run an install script.
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--prefer-offline", "--include=dev", "--include=optional"])
+    npm.args(["ci", "--ignore-scripts", "--prefer-offline", dev, "--include=optional"])
         .args(["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"])
         .current_dir(work);
     finish(npm, "npm ci")?;
@@ -145,7 +204,7 @@ fn walk(folder: &Path, path: &str, files: &mut Vec<(String, PathBuf)>) -> Result
 fn finish(mut command: Command, what: &str) -> Result<()> {
     let output = command.output().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => format!(
-            "cannot run {what}: {:?} was not found. Building nudge needs Node.js 18 or newer with npm: install it from \
+            "cannot run {what}: {:?} was not found. Building nudge needs Node.js 20.19 or newer with npm: install it from \
              https://nodejs.org or with your system's package manager, then build again",
             command.get_program()
         ),

@@ -2,6 +2,7 @@
 //!
 //! A request is checked from the outside in: path, bot, token, user, body. Only then is something stored.
 
+mod assets;
 mod body;
 mod bots;
 mod budget;
@@ -11,6 +12,7 @@ mod converse;
 mod edge;
 mod error;
 mod form;
+mod lite;
 mod members;
 mod message;
 mod serve;
@@ -85,6 +87,8 @@ pub fn router(web: Web) -> Router {
         .route(&channel_web("/conversations/{user}/new"), post(conversations::new))
         .route(&channel_web("/conversations/{user}/{conversation}"), get(conversations::one))
         .route("/s/{name}", get(short_links::follow))
+        .route("/lite/{bot}", get(lite::page))
+        .route("/assets/modules/channel-web/{*path}", get(assets::widget))
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
     if !web.settings.production {

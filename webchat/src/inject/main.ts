@@ -1,0 +1,1 @@
+/** `window.botpressWebChat`: what pages call. */
