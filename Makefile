@@ -1,5 +1,5 @@
 # `make test` is the one test command: it sets up what is missing, builds, and runs every test.
-.PHONY: test setup run check
+.PHONY: test widget setup run check
 
 CARGO ?= cargo
 
@@ -13,21 +13,35 @@ test: setup
 	else \
 		echo "$(CARGO) test --locked"; $(CARGO) test --locked --all-targets; \
 	fi
+	@$(MAKE) --no-print-directory widget
+
+# The tests of the chat widget: types and form, units, and a real browser against the server that `test` has built.
+# Pictures are left in webchat/screenshots/.
+widget:
+	@cd webchat; cmp -s package-lock.json node_modules/.installed || { \
+		echo "npm ci (webchat)"; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && \
+		cp package-lock.json node_modules/.installed; }
+	cd webchat && npm run --silent check
+	cd webchat && npm run --silent unit
+	cd webchat && npm run --silent browser
 
 check:
 	.ci/run
 
-# A C compiler (SQLite and QuickJS are built from source), Node with npm (packages that scripts may require), and Rust.
-# Only the compiler and Node come from the system's packages, and only where they are missing.
+# A C compiler (SQLite and QuickJS are built from source), Node with npm (the chat widget, and packages that scripts may
+# require), Chromium for its tests (`CHROMIUM` names another one) with a font for emoji, and Rust. All but Rust come from the
+# system's packages, and only where they are missing.
 setup:
 	@missing=""; \
 	command -v cc >/dev/null 2>&1 || missing="$$missing build-essential"; \
 	command -v node >/dev/null 2>&1 || missing="$$missing nodejs"; \
 	command -v npm >/dev/null 2>&1 || missing="$$missing npm"; \
+	[ -n "$$CHROMIUM" ] || command -v chromium >/dev/null 2>&1 || missing="$$missing chromium fonts-dejavu-core"; \
+	fc-list 2>/dev/null | grep -qi emoji || missing="$$missing fontconfig fonts-noto-color-emoji"; \
 	if [ -n "$$missing" ]; then \
 		command -v apt-get >/dev/null 2>&1 || { echo "please install:$$missing"; exit 1; }; \
 		sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		echo "installing$$missing"; \
-		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends $$missing; \
+		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
 	fi
 	@command -v $(CARGO) >/dev/null 2>&1 || { echo "Rust is missing: install it from https://rustup.rs"; exit 1; }

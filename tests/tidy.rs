@@ -96,21 +96,45 @@ fn sources() -> Vec<File> {
 
 #[test]
 fn no_javascript_of_ours_is_too_long() {
+    let folders =
+        ["src/engine/js", "src/script/js", "actions", "hooks", "content-types", "webchat/src", "webchat/tests"];
+    for path in files_below(&folders, &["js", "json", "ts", "tsx", "css"]) {
+        // Texts and payloads of the widget are lists, as long as there are rows.
+        if path.components().any(|part| part.as_os_str() == "webchat")
+            && path.extension().is_some_and(|is| is == "json")
+        {
+            continue;
+        }
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= LONGEST, "{}: {lines} lines, at most {LONGEST}", path.display());
+    }
+}
+
+#[test]
+fn every_file_of_the_widget_says_first_what_it_is() {
+    for path in files_below(&["webchat/src", "webchat/tests"], &["ts", "tsx"]) {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("/**"), "{}: begins with `/** What it is. */`", path.display());
+    }
+}
+
+/// The files below folders of the repository that have one of these extensions.
+fn files_below(folders: &[&str], extensions: &[&str]) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for folder in ["src/engine/js", "src/script/js", "actions", "hooks", "content-types"] {
-        let mut folders = vec![root.join(folder)];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let lines = fs::read_to_string(&path).unwrap().lines().count();
-                    assert!(lines <= LONGEST, "{}: {lines} lines, at most {LONGEST}", path.display());
-                }
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|is| extensions.iter().any(|one| is == *one)) {
+                files.push(path);
             }
         }
     }
+    assert!(!files.is_empty(), "there is nothing in these folders");
+    files
 }
 
 fn collect(folder: &Path, out: &mut Vec<PathBuf>) {

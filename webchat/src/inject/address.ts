@@ -1,0 +1,33 @@
+/** Where the server is, and where it has what. */
+
+import type { Config } from '../types'
+
+/** A server of bots. */
+export interface Host {
+  /** Its address without a slash at the end; it may have a path, such as `https://example.org/bots`. */
+  base: string
+  /** What messages are posted to, and must come from. */
+  origin: string
+}
+
+/** Folder of this script on the server. */
+const ASSETS = '/assets/modules/channel-web/'
+
+/** The host that the page names, or else the one this script came from. */
+export function hostOf(config: Config, script: string): Host {
+  const named = config.host || script.split(ASSETS)[0] || ''
+  const url = new URL(named, location.href)
+  return { base: (url.origin + url.pathname).replace(/\/+$/, ''), origin: url.origin }
+}
+
+/** The style sheet of the page's side. */
+export const styleAddress = (host: Host): string => `${host.base}${ASSETS}inject.css`
+
+/** The page in the frame. A `ref` in the page's own query string counts where the configuration has none. */
+export function frameAddress(host: Host, config: Config): string {
+  const ref = config.ref || new URLSearchParams(location.search).get('ref')
+  const options = encodeURIComponent(JSON.stringify({ config }))
+  const bot = encodeURIComponent(config.botId || '')
+  const address = `${host.base}/lite/${bot}/?m=channel-web&v=Embedded&options=${options}`
+  return ref ? `${address}&ref=${encodeURIComponent(ref)}` : address
+}

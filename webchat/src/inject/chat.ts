@@ -1,0 +1,103 @@
+/** One chat on the page: its frame, and what waits until the app in it listens. */
+
+import type { ToFrame } from '../protocol'
+import type { Config } from '../types'
+import { frameAddress, type Host } from './address'
+
+/** What the frame is called for screen readers, where the page did not name the bot. */
+const TITLES: Record<string, string> = {
+  ar: 'محادثة',
+  de: 'Chat',
+  en: 'Chat',
+  es: 'Chat',
+  fr: 'Discussion',
+  he: 'צ׳אט',
+  it: 'Chat',
+  ja: 'チャット',
+  pt: 'Bate-papo',
+  ru: 'Чат',
+  zh: '聊天'
+}
+
+/** What pages may ask of the browser in the frame's name. */
+const ALLOWED = 'autoplay; clipboard-write; fullscreen; microphone'
+
+/** A chat that was asked for by `init`. */
+export interface Chat {
+  /** Says something to the app, as soon as it listens. */
+  post(message: ToFrame): void
+  /** Puts the frame into the page. */
+  show(into: Element): void
+  /** Takes it out of the page again. */
+  remove(): void
+  /** Whether the frame is in the page, or about to be. */
+  lives(): boolean
+  /** Whether it is the chat of that bot on that host. */
+  is(host: Host, config: Config): boolean
+}
+
+/** A chat whose frame is not in the page yet. */
+export function createChat(host: Host, config: Config): Chat {
+  const { chatId } = config
+  const frame = document.createElement('iframe')
+  // The window whose app listens. Moving a frame in the page gives it a new window, whose app does not listen yet.
+  let listening: Window | null = null
+  let waiting: ToFrame[] = []
+  let shown = false
+  let removed = false
+
+  frame.id = chatId ? `bp-widget-${chatId}` : 'bp-widget'
+  frame.className = 'bp-widget-web'
+  frame.title = config.botName || TITLES[(config.locale || navigator.language).slice(0, 2)] || 'Chat'
+  frame.allow = ALLOWED
+  // Takes no room until the app says how it looks; sizes of the style sheet win over these.
+  frame.width = frame.height = '0'
+  frame.setAttribute('frameborder', '0')
+
+  // Only the app in our own frame is heard. A page may hold other frames that would like to talk for it.
+  function hear({ source, origin, data }: MessageEvent): void {
+    if (!source || source !== frame.contentWindow || origin !== host.origin || !data) return
+    if (data.name === 'webchatLoaded') {
+      listening = frame.contentWindow
+      const messages = waiting
+      waiting = []
+      messages.forEach(post)
+    } else if (data.type === 'setClass') {
+      frame.className = String(data.value)
+    } else if (data.type === 'setWidth') {
+      const width = typeof data.value === 'number' ? `${data.value}px` : String(data.value)
+      // A variable, so that the style sheet decides where it counts: neither on small screens nor while closed.
+      frame.style.setProperty('--bp-widget-width', width)
+    }
+  }
+  addEventListener('message', hear)
+
+  function post(message: ToFrame): void {
+    if (listening && listening === frame.contentWindow) listening.postMessage(message, host.origin)
+    else waiting.push(message)
+  }
+
+  return {
+    post,
+    show(into) {
+      if (removed) return
+      const id = chatId || 'bp-web-widget'
+      let container = document.getElementById(id)
+      if (!container) {
+        container = document.createElement('div')
+        container.id = id
+        into.append(container)
+      }
+      frame.src = frameAddress(host, config)
+      container.append(frame)
+      shown = true
+    },
+    remove() {
+      removed = true
+      removeEventListener('message', hear)
+      frame.remove()
+    },
+    lives: () => !shown || frame.isConnected,
+    is: (otherHost, other) => otherHost.base === host.base && other.botId === config.botId
+  }
+}
