@@ -21,7 +21,7 @@ use crate::program::{HookKind, Program};
 use crate::reload::{self, Compiling, Reader, Watch, Workspace};
 use crate::services::{BotDirectory, BotEntry, Services};
 use crate::store::{Lifetimes, Rules, Store};
-use crate::web::{self, Web};
+use crate::web::{self, Realtime, Web};
 
 /// The port when none is asked for; then the next free one.
 const PORT: u16 = 3_000;
@@ -114,6 +114,8 @@ impl App {
         let (clock, command) = (options.clock, options.worker);
         let dispatcher =
             Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
+        // Before the first event runs.
+        let realtime = Realtime::start(&dispatcher, &store, &services, &settings, &clock)?;
         let locked_in = dispatcher.ready().await?;
         let (reader, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
         let mounted = Mounted {
@@ -139,6 +141,7 @@ impl App {
             workspace: workspace.clone(),
             settings: Arc::clone(&settings),
             bodies: web::Budget::new(settings.http.bodies.max(settings.http.body_limit)),
+            realtime,
             clock,
             started,
         };
@@ -198,6 +201,11 @@ impl App {
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
         let janitors = janitors(&settings, &web.store, &dispatcher);
+        let realtime = web.realtime.clone();
+        let stopped = async move {
+            stopped.await;
+            realtime.stop();
+        };
         web::serve(listener, web::router(web), &settings, stopped).await;
         drop(watch);
         following.abort();

@@ -190,6 +190,15 @@ pub enum Notice {
         /// When it begins, in milliseconds since the epoch: after what is held already.
         at: u64,
     },
+    /// A reply of type `data`: it is for the page that the chat is in, and is stored nowhere.
+    Data {
+        /// Bot, channel and user.
+        key: ConversationKey,
+        /// The whole payload.
+        payload: Arc<RawValue>,
+        /// When it is told, in milliseconds since the epoch: after what is held already.
+        at: u64,
+    },
 }
 
 impl Dispatcher {

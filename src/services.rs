@@ -16,6 +16,7 @@ mod path;
 mod security;
 mod tokens;
 mod users;
+mod visitors;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ use fetch::Fetch;
 pub use bots::{BotDirectory, BotEntry};
 pub use fetch::{FetchFailed, Fetched};
 pub use tokens::{Claims, TokenError, Tokens};
+pub use visitors::{VisitorError, Visitors};
 
 /// Who asks.
 #[derive(Debug, Clone, Default)]
@@ -106,6 +108,7 @@ struct Inner {
     /// For signatures; never leaves the server.
     secret: String,
     tokens: Tokens,
+    visitors: Visitors,
     /// Tokens of another system, where they are verified.
     external: Option<External>,
     /// Destinations by name in lower case.
@@ -168,6 +171,7 @@ impl Services {
             None => store.app_secret()?,
         };
         let tokens = Tokens::new(&secret, store.clock().clone());
+        let visitors = Visitors::new(&secret, settings.http.visitor_secret);
         let external = External::new(&settings.external_auth, store.clock().clone());
         Ok(Self(Arc::new(Inner {
             store,
@@ -177,6 +181,7 @@ impl Services {
             root: OnceLock::new(),
             secret,
             tokens,
+            visitors,
             external,
             links: Mutex::default(),
             unsettled: Mutex::default(),
@@ -219,6 +224,11 @@ impl Services {
     /// The tokens of the application's secret.
     pub fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    /// The visitors of the web channel.
+    pub fn visitors(&self) -> &Visitors {
+        &self.0.visitors
     }
 
     /// What the token of another system says of a user, once it is verified: `event.credentials`.

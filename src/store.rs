@@ -38,7 +38,7 @@ use crate::model::EventId;
 
 pub use conversations::{Conversation, ConversationRow};
 pub use kvs::Expiry;
-pub use messages::{OutgoingMessage, Reply, StoredMessage, Undelivered, UserMessage};
+pub use messages::{Ahead, OutgoingMessage, Reply, StoredMessage, Undelivered, UserMessage};
 pub use peek::Peek;
 pub use poison::Poisoned;
 pub use queue::{Accepted, FollowUp, Pending, Place};

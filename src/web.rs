@@ -15,9 +15,11 @@ mod form;
 mod lite;
 mod members;
 mod message;
+mod realtime;
 mod serve;
 mod short_links;
 mod status;
+mod visitors;
 
 use std::any::Any;
 use std::fmt;
@@ -27,7 +29,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode, Uri};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any as AnyOrigin, CorsLayer};
@@ -42,6 +44,7 @@ use crate::store::{Store, StoreError};
 use error::HttpError;
 
 pub use budget::Budget;
+pub use realtime::Realtime;
 pub use serve::serve;
 
 /// What handlers reach. Cheap to clone.
@@ -59,6 +62,8 @@ pub struct Web {
     pub settings: Arc<Settings>,
     /// Memory for bodies.
     pub bodies: Budget,
+    /// `/socket.io`.
+    pub realtime: Realtime,
     /// For the time since the start.
     pub clock: Clock,
     /// When the server started, in milliseconds since the epoch.
@@ -86,6 +91,8 @@ pub fn router(web: Web) -> Router {
         .route(&channel_web("/conversations/{user}"), get(conversations::list))
         .route(&channel_web("/conversations/{user}/new"), post(conversations::new))
         .route(&channel_web("/conversations/{user}/{conversation}"), get(conversations::one))
+        .route(&channel_web("/visitors"), post(visitors::new))
+        .route(&channel_web("/visitors/{user}/secret"), get(visitors::secret))
         .route("/s/{name}", get(short_links::follow))
         .route("/lite/{bot}", get(lite::page))
         .route("/assets/modules/channel-web/{*path}", get(assets::widget))
@@ -109,6 +116,8 @@ pub fn router(web: Web) -> Router {
             .allow_methods([Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::POST, Method::DELETE]);
         router = router.layer(open);
     }
+    // Outside: `/socket.io` has rules of its own for other origins.
+    router = router.route("/socket.io", any(realtime::serve)).route("/socket.io/{*path}", any(realtime::serve));
     router.with_state(web)
 }
 

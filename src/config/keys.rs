@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::schema::{Key, Kind};
-use super::settings::{LockIn, Settings};
+use super::settings::{LockIn, Settings, VisitorSecret};
 use super::values::duration_of;
 
 /// Bytes of a megabyte.
@@ -50,6 +50,18 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Duration(100),
         set: |s, v, _| s.http.header_timeout = v.whole(),
     },
+    Key { path: "realtime.sockets", kind: Kind::Whole(1, MB), set: |s, v, _| s.realtime.sockets = v.whole() },
+    Key { path: "realtime.perVisitor", kind: Kind::Whole(1, MB), set: |s, v, _| s.realtime.per_visitor = v.whole() },
+    Key {
+        path: "realtime.maxPacket",
+        kind: Kind::Size(1 << 10, 16 * MB),
+        set: |s, v, _| s.realtime.max_packet = v.whole(),
+    },
+    Key { path: "realtime.buffered", kind: Kind::Whole(8, 65_536), set: |s, v, _| s.realtime.buffered = v.whole() },
+    Key { path: "realtime.rate", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.rate = v.whole() },
+    Key { path: "realtime.burst", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.burst = v.whole() },
+    Key { path: "realtime.joinTimeout", kind: Kind::Duration(100), set: |s, v, _| s.realtime.join_timeout = v.whole() },
+    Key { path: "realtime.ahead", kind: Kind::Whole(1, 1 << 32), set: |s, v, _| s.realtime.ahead = v.whole() },
     Key { path: "converse.timeout", kind: Kind::Duration(1), set: |s, v, _| s.http.converse_timeout = v.whole() },
     Key {
         path: "converse.bodyLimit",
@@ -220,6 +232,17 @@ pub const CHANNEL_WEB: &[Key<Settings>] = &[
     },
     Key { path: "maxMessageLength", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.max_message_length = v.whole() },
     Key { path: "showBotInfoPage", kind: Kind::Flag, set: |s, v, _| s.http.show_bot_info_page = v.flag() },
+    Key {
+        path: "visitorSecret",
+        kind: Kind::Choice(&["issued", "always", "off"]),
+        set: |s, v, _| {
+            s.http.visitor_secret = match v.text().as_str() {
+                "always" => VisitorSecret::Always,
+                "off" => VisitorSecret::Off,
+                _ => VisitorSecret::Issued,
+            };
+        },
+    },
 ];
 
 /// `bots/<id>/bot.config.json`; other keys are kept for scripts.

@@ -184,6 +184,20 @@ pub struct HttpSettings {
     pub max_conversations: usize,
     /// `channel-web` `showBotInfoPage`.
     pub show_bot_info_page: bool,
+    /// `channel-web` `visitorSecret`.
+    pub visitor_secret: VisitorSecret,
+}
+
+/// `channel-web` `visitorSecret`: which visitor ids are good only together with their secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VisitorSecret {
+    /// Those that were issued with one.
+    #[default]
+    Issued,
+    /// All.
+    Always,
+    /// None.
+    Off,
 }
 
 impl Default for HttpSettings {
@@ -211,6 +225,44 @@ impl Default for HttpSettings {
             max_conversations_listed: 100,
             max_conversations: 1_000,
             show_bot_info_page: false,
+            visitor_secret: VisitorSecret::default(),
+        }
+    }
+}
+
+/// `/socket.io`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealtimeSettings {
+    /// `realtime.sockets`: connections at once; one more is refused with 503. At most four fifths of
+    /// `httpServer.connections`, where they count, too.
+    pub sockets: usize,
+    /// `realtime.perVisitor`: connections of one visitor; one more is refused.
+    pub per_visitor: usize,
+    /// `realtime.maxPacket`: bytes of one packet of a client, or of one request of a client that polls; it is dropped.
+    pub max_packet: usize,
+    /// `realtime.buffered`: packets that wait for a client; one that does not read is dropped.
+    pub buffered: usize,
+    /// `realtime.rate`: bytes a second that a client may send for ever; it is dropped.
+    pub rate: u64,
+    /// `realtime.burst`: bytes that it may send beyond that before it is dropped.
+    pub burst: u64,
+    /// `realtime.joinTimeout`: milliseconds after which a connection that is in no namespace is dropped.
+    pub join_timeout: u64,
+    /// `realtime.ahead`: messages held back by typing, of all visitors; beyond that they are delivered early.
+    pub ahead: usize,
+}
+
+impl Default for RealtimeSettings {
+    fn default() -> Self {
+        Self {
+            sockets: 8_000,
+            per_visitor: 20,
+            max_packet: 100 << 10,
+            buffered: 64,
+            rate: 16 << 10,
+            burst: 256 << 10,
+            join_timeout: 45_000,
+            ahead: 100_000,
         }
     }
 }
@@ -322,6 +374,8 @@ impl Default for RetentionSettings {
 pub struct Settings {
     /// HTTP and the web channel.
     pub http: HttpSettings,
+    /// `/socket.io`.
+    pub realtime: RealtimeSettings,
     /// Workers and the queue.
     pub dispatch: DispatchSettings,
     /// Limits of scripts.

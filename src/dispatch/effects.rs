@@ -148,6 +148,14 @@ impl Core {
                 self.shared.store.barrier(move || shared.notify(Notice::Typing { key, thread, length, at }));
                 return;
             }
+            if effect.kind == "data" {
+                let (payload, at) = (Arc::from(effect.payload), self.holds.deliver_at(&key, now));
+                self.shared.store.barrier(move || {
+                    drop(loan);
+                    shared.notify(Notice::Data { key, payload, at });
+                });
+                return;
+            }
             deliver_at = self.holds.deliver_at(&key, now);
         }
         let payload = effect.payload;
@@ -168,6 +176,8 @@ impl Core {
                 Ok(reply) => {
                     count(&shared.counters.replies_committed);
                     if let Reply::Stored(message) = reply {
+                        // The store may have put it off to the time of its commit.
+                        let deliver_at = message.sent_on.0;
                         shared.notify(Notice::Stored { key, deliver_at, message: Arc::new(message) });
                     }
                     if let Some(payload) = copy {

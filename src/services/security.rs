@@ -24,8 +24,13 @@ pub(super) fn sign(secret: &str, message: &str) -> String {
     // HMAC takes keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
     mac.update(message.as_bytes());
-    let mut text = String::with_capacity(64);
-    for byte in mac.finalize().into_bytes() {
+    hexadecimal(&mac.finalize().into_bytes())
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         let _ = write!(text, "{byte:02x}");
     }
     text

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::queue::{note_effect, unreadable};
 use super::users::author;
 use super::{Store, StoreError, Timestamp, Tx, conversations};
-use crate::model::{EventId, QueuedEvent, SessionKey};
+use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, SessionKey, UserId};
 
 /// The channel whose messages are kept.
 const WEB: &str = "web";
@@ -88,6 +88,17 @@ pub struct StoredMessage {
     pub sent_on: Timestamp,
 }
 
+/// A stored message whose time has not come.
+#[derive(Debug, Clone)]
+pub struct Ahead {
+    /// Bot, channel and visitor.
+    pub key: ConversationKey,
+    /// When it can be seen, milliseconds since the epoch.
+    pub deliver_at: u64,
+    /// The message.
+    pub message: StoredMessage,
+}
+
 /// Stored messages of one visitor whose time has not come.
 #[derive(Debug, Clone)]
 pub struct Undelivered {
@@ -133,6 +144,26 @@ impl Store {
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
     }
+
+    /// The messages whose `deliver_at` lies after `now`, soonest first, `most` at most.
+    pub fn ahead(&self, now: u64, most: usize) -> Result<Vec<Ahead>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, c.bot, c.user_id, m.deliver_at FROM messages m \
+             JOIN conversations c ON c.id = m.conversation \
+             WHERE m.delayed = 1 AND m.deliver_at > ? ORDER BY m.deliver_at, m.event, m.sequence LIMIT ?"
+        );
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![now, most], |row| {
+                let bot = BotId::parse(&row.get::<_, String>(11)?).map_err(|error| unreadable(11, error))?;
+                let target = UserId::parse(&row.get::<_, String>(12)?).map_err(|error| unreadable(12, error))?;
+                let key = ConversationKey { bot, channel: WEB.into(), target };
+                Ok(Ahead { key, deliver_at: row.get(13)?, message: message_of_row(row)? })
+            })?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
+    }
 }
 
 fn reply(tx: &Tx<'_>, event: EventId, sequence: u32, out: OutgoingMessage) -> Result<Reply, StoreError> {
@@ -154,6 +185,8 @@ fn reply(tx: &Tx<'_>, event: EventId, sequence: u32, out: OutgoingMessage) -> Re
         None if has_reply(tx, event, sequence)? => return Ok(Reply::AlreadyStored),
         None => conversations::recent_or_new(tx, &key.bot, user)?,
     };
+    // Nothing appears before what a client may have seen when this is committed: times grow with the commits.
+    let (deliver_at, sent_on) = (out.deliver_at.max(tx.now), out.sent_on.max(tx.now));
     let message = StoredMessage {
         id: Uuid::new_v4(),
         conversation_id: conversation,
@@ -165,9 +198,9 @@ fn reply(tx: &Tx<'_>, event: EventId, sequence: u32, out: OutgoingMessage) -> Re
         payload: out.payload,
         full_name: "Bot".into(),
         avatar_url: None,
-        sent_on: Timestamp(out.sent_on),
+        sent_on: Timestamp(sent_on),
     };
-    let first = insert(tx, event, i64::from(sequence) + 1, &message, out.deliver_at)?;
+    let first = insert(tx, event, i64::from(sequence) + 1, &message, deliver_at)?;
     Ok(if first { Reply::Stored(message) } else { Reply::AlreadyStored })
 }
 

@@ -12,7 +12,7 @@ use crate::dispatch::{ConverseError, Conversed};
 use crate::model::{ConversationKey, EventDraft};
 
 use super::channel_web::LONGEST_TYPE;
-use super::edge::{Authorized, Visitor};
+use super::edge::{Authorized, Named, Visitor};
 use super::error::{HttpError, JSON, answer};
 use super::{Web, body, members};
 
@@ -22,7 +22,7 @@ const PARTS: [&str; 5] = ["nlu", "suggestions", "state", "decision", "credential
 /// `POST /api/v1/bots/:botId/converse/:userId`.
 pub(crate) async fn public(
     State(web): State<Web>,
-    visitor: Visitor,
+    Named(visitor): Named,
     request: Request<Body>,
 ) -> Result<Response<Body>, HttpError> {
     if included(request.uri().query()).any(|part| part != "responses") {
@@ -39,7 +39,7 @@ pub(crate) async fn public(
 pub(crate) async fn secured(
     State(web): State<Web>,
     authorized: Authorized,
-    visitor: Visitor,
+    Named(visitor): Named,
     request: Request<Body>,
 ) -> Result<Response<Body>, HttpError> {
     tracing::debug!(bot = %authorized.bot.id, "a call of /secured with a token of {:?}", authorized.claims.user);

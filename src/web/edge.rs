@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::model::{BotId, UserId};
 use crate::reload::{BotInfo, Workspace};
-use crate::services::{Claims, TokenError};
+use crate::services::{Claims, TokenError, VisitorError};
 
 use super::Web;
 use super::error::HttpError;
@@ -44,7 +44,7 @@ pub(crate) struct Authorized {
     pub(crate) claims: Claims,
 }
 
-/// A bot and one of its users.
+/// A bot and one of its users, who has proved to be that one where the id needs it (`visitorSecret`).
 pub(crate) struct Visitor {
     /// The bot.
     pub(crate) bot: BotId,
@@ -55,6 +55,10 @@ pub(crate) struct Visitor {
     /// `event.credentials`: what another system says of the user.
     pub(crate) credentials: Option<Box<RawValue>>,
 }
+
+/// The same by the word of the caller alone: for routes that know no secrets of visitors, because a token or nothing at all
+/// stands for their users.
+pub(crate) struct Named(pub(crate) Visitor);
 
 impl FromRequestParts<Web> for Bot {
     type Rejection = HttpError;
@@ -80,13 +84,35 @@ impl FromRequestParts<Web> for Visitor {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, HttpError> {
+        let Named(visitor) = Named::from_request_parts(parts, web).await?;
+        // Two such headers are as good as none: which of them counts?
+        let mut given = parts.headers.get_all(SECRET).iter();
+        let secret = given.next().filter(|_| given.next().is_none()).and_then(|secret| secret.to_str().ok());
+        web.services.visitors().check(&visitor.user, secret).map_err(no_visitor)?;
+        Ok(visitor)
+    }
+}
+
+impl FromRequestParts<Web> for Named {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, HttpError> {
         let params = path(parts, web).await?;
         let bot = bot(&params, parts, web)?.id;
         let user = UserId::parse(param(&params, "user")).map_err(|_| user_id_error())?;
         let conversation = params.iter().find(|(name, _)| *name == "conversation").map(|(_, text)| text.to_owned());
         let credentials = credentials(parts, web)?;
-        Ok(Self { bot, user, conversation, credentials })
+        Ok(Self(Visitor { bot, user, conversation, credentials }))
     }
+}
+
+/// The header with the secret of the visitor that the path names.
+const SECRET: HeaderName = HeaderName::from_static("x-visitor-secret");
+
+fn no_visitor(error: VisitorError) -> HttpError {
+    let hint = "send it in the header X-Visitor-Secret, or set `visitorSecret: \"off\"` in config/channel-web.json for old \
+                clients";
+    HttpError::Unauthorized(format!("{error}: {hint}").into())
 }
 
 fn user_id_error() -> HttpError {

@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service;
 
 use crate::config::Settings;
@@ -27,6 +27,10 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Descriptors that connections leave to the database, the workers and the files of the workspace.
 const RESERVED: u64 = 200;
+
+/// A connection's place among those that may be open. Requests carry it: one that becomes a websocket keeps it.
+#[derive(Clone)]
+pub(super) struct Place(#[allow(dead_code, reason = "it is held, never looked at")] Arc<OwnedSemaphorePermit>);
 
 /// Serves `router` on `listener` until `shutdown` completes, then lets requests in flight finish (10 s at most).
 pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, shutdown: impl Future<Output = ()>) {
@@ -80,7 +84,9 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
             tracing::debug!("cannot set TCP_USER_TIMEOUT: {error}");
         }
         let router = router.clone();
-        let service = service_fn(move |request| route(router.clone(), request));
+        let Ok(place) = place.map(|place| Place(Arc::new(place))) else { break };
+        let carried = place.clone();
+        let service = service_fn(move |request| route(router.clone(), carried.clone(), request));
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut stopping = stopping.subscribe();
         tokio::spawn(async move {
@@ -122,8 +128,9 @@ fn of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn route(mut router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn route(mut router: Router, place: Place, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let mut request = request.map(Body::new);
+    request.extensions_mut().insert(place);
     if let Some(uri) = without_trailing_slash(request.uri()) {
         *request.uri_mut() = uri;
     }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::dispatch::Stats;
 use crate::model::EventId;
 
-use super::edge::Visitor;
+use super::edge::Named;
 use super::error::{HttpError, JSON, answer};
 use super::{Web, stored};
 
@@ -73,7 +73,7 @@ pub(crate) async fn trace(State(web): State<Web>, Path(event): Path<String>) -> 
 /// complete.
 pub(crate) async fn traces_of_user(
     State(web): State<Web>,
-    visitor: Visitor,
+    Named(visitor): Named,
     uri: Uri,
 ) -> Result<Response<Body>, HttpError> {
     let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());

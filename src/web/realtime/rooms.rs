@@ -1,0 +1,114 @@
+//! Who is connected: the sockets of each visitor, and those of administrators.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use engineioxide::{DisconnectReason, Socket, Str};
+use parking_lot::Mutex;
+
+use super::desk::Peer;
+use crate::model::{BotId, UserId};
+
+/// A connection.
+pub(super) type Connection = Arc<Socket<Peer>>;
+
+/// The rooms.
+#[derive(Default)]
+pub(super) struct Rooms(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// By visitor, whichever bots they talk to.
+    visitors: HashMap<UserId, Vec<Connection>>,
+    admins: Vec<Admin>,
+}
+
+struct Admin {
+    connection: Connection,
+    /// The only bot of which it hears; all where there is none.
+    bot: Option<BotId>,
+}
+
+impl Rooms {
+    /// Puts a connection into the room of a visitor, unless `most` are there. `greet` says so to it before anything else
+    /// can be said in that room.
+    pub(super) fn enter(&self, visitor: UserId, connection: &Connection, most: usize, greet: impl FnOnce()) -> bool {
+        let mut inner = self.0.lock();
+        // Most have one: the first place is all that is allocated.
+        let room = inner.visitors.entry(visitor).or_insert_with(|| Vec::with_capacity(1));
+        let fits = room.len() < most;
+        if fits {
+            greet();
+            room.push(Arc::clone(connection));
+        }
+        fits
+    }
+
+    /// Puts a connection among the administrators; what it hears of may be one bot only.
+    pub(super) fn enter_admins(&self, bot: Option<BotId>, connection: &Connection) {
+        self.0.lock().admins.push(Admin { connection: Arc::clone(connection), bot });
+    }
+
+    /// Takes a connection out of a visitor's room.
+    pub(super) fn leave(&self, visitor: &UserId, connection: &Connection) {
+        let mut inner = self.0.lock();
+        if let Some(room) = inner.visitors.get_mut(visitor) {
+            room.retain(|other| other.id != connection.id);
+            if room.is_empty() {
+                inner.visitors.remove(visitor);
+            }
+        }
+    }
+
+    /// Takes a connection out of the administrators' room.
+    pub(super) fn leave_admins(&self, connection: &Connection) {
+        self.0.lock().admins.retain(|admin| admin.connection.id != connection.id);
+    }
+
+    /// Whether anybody is in a visitor's room.
+    pub(super) fn has(&self, visitor: &UserId) -> bool {
+        self.0.lock().visitors.contains_key(visitor)
+    }
+
+    /// Sends a packet to a visitor.
+    pub(super) fn send(&self, visitor: &UserId, packet: String) {
+        let room: Vec<Connection> = self.0.lock().visitors.get(visitor).cloned().unwrap_or_default();
+        for stuck in deliver(room, packet) {
+            self.leave(visitor, &stuck);
+        }
+    }
+
+    /// Sends a packet to the administrators of a bot.
+    pub(super) fn send_admins(&self, bot: Option<&BotId>, packet: String) {
+        let hears = |admin: &&Admin| admin.bot.is_none() || admin.bot.as_ref() == bot;
+        let room = self.0.lock().admins.iter().filter(hears).map(|admin| Arc::clone(&admin.connection)).collect();
+        for stuck in deliver(room, packet) {
+            self.leave_admins(&stuck);
+        }
+    }
+
+    /// How many visitors are here.
+    pub(super) fn visitors(&self) -> usize {
+        self.0.lock().visitors.len()
+    }
+
+    /// Every connection of visitors.
+    pub(super) fn guests(&self) -> Vec<Connection> {
+        self.0.lock().visitors.values().flatten().cloned().collect()
+    }
+}
+
+/// Sends to each and gives those that do not read: so much waits for them already that no more is kept
+/// (`realtime.buffered`). They are closed, and must leave their room at once: the end of a connection that takes nothing is
+/// noticed late. A client that comes back finds what it missed in its conversation. Never under the lock, since closing
+/// leads back into the rooms.
+fn deliver(room: Vec<Connection>, packet: String) -> Vec<Connection> {
+    // One text for all of them.
+    let packet = Str::from(packet);
+    let stuck = |connection: &Connection| connection.emit(packet.clone()).is_err();
+    let stuck: Vec<Connection> = room.into_iter().filter(stuck).collect();
+    for connection in &stuck {
+        connection.close(DisconnectReason::TransportError);
+    }
+    stuck
+}

@@ -1,0 +1,34 @@
+//! Ids of visitors and their secrets.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::Response;
+use serde::Serialize;
+
+use super::Web;
+use super::channel_web::json;
+use super::edge::{Authorized, Bot, Named};
+use super::error::HttpError;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Issued<'i> {
+    visitor_id: &'i str,
+    secret: String,
+}
+
+/// `POST /visitors`: an id that nobody has, and its secret. Nothing is stored.
+pub(crate) async fn new(State(web): State<Web>, _bot: Bot) -> Result<Response<Body>, HttpError> {
+    let (id, secret) = web.services.visitors().issue();
+    json(&web, &Issued { visitor_id: &id, secret })
+}
+
+/// `GET /visitors/:userId/secret`, with a token: a page's own server asks for the secret of somebody who has signed in there.
+pub(crate) async fn secret(
+    State(web): State<Web>,
+    _authorized: Authorized,
+    Named(visitor): Named,
+) -> Result<Response<Body>, HttpError> {
+    let id = visitor.user.as_str();
+    json(&web, &Issued { visitor_id: id, secret: web.services.visitors().secret_of(id) })
+}
