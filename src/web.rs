@@ -11,8 +11,10 @@ mod converse;
 mod edge;
 mod error;
 mod form;
+mod media;
 mod members;
 mod message;
+mod multipart;
 mod serve;
 mod short_links;
 mod status;
@@ -80,10 +82,19 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/bots/{bot}/converse/{user}/secured", post(converse::secured))
         .route(&channel_web("/botInfo"), get(channel_web::bot_info))
         .route(&channel_web("/messages/{user}"), post(channel_web::message))
+        .route(&channel_web("/messages/{user}/files"), post(media::send))
         .route(&channel_web("/events/{user}"), post(channel_web::event))
         .route(&channel_web("/conversations/{user}"), get(conversations::list))
         .route(&channel_web("/conversations/{user}/new"), post(conversations::new))
         .route(&channel_web("/conversations/{user}/{conversation}"), get(conversations::one))
+        .route(&channel_web("/conversations/{user}/{conversation}/reset"), post(conversations::reset))
+        .route(
+            &channel_web("/conversations/{user}/{conversation}/reference/{reference}"),
+            post(conversations::reference),
+        )
+        .route(&channel_web("/conversations/{user}/{conversation}/download/txt"), get(conversations::download))
+        .route("/api/v1/bots/{bot}/media", post(media::keep))
+        .route("/api/v1/bots/{bot}/media/{file}", get(media::give))
         .route("/s/{name}", get(short_links::follow))
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
