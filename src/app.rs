@@ -140,7 +140,7 @@ impl App {
             services,
             workspace: workspace.clone(),
             settings: Arc::clone(&settings),
-            bodies: web::Budget::new(settings.http.bodies.max(settings.http.body_limit)),
+            bodies: web::Budget::new(web::Budget::least(&settings)),
             realtime,
             clock,
             started,

@@ -6,12 +6,14 @@
 mod args;
 mod bots;
 mod call;
+mod cms;
 mod dialog;
 mod experimental;
 mod external;
 mod fetch;
 mod http;
 mod kvs;
+pub mod media;
 mod path;
 mod security;
 mod tokens;
@@ -34,6 +36,7 @@ use args::Args;
 use call::{Call, Outcome};
 use external::External;
 use fetch::Fetch;
+use media::Media;
 
 pub use bots::{BotDirectory, BotEntry};
 pub use fetch::{FetchFailed, Fetched};
@@ -103,6 +106,7 @@ struct Inner {
     bots: watch::Receiver<Arc<BotDirectory>>,
     settings: Arc<Settings>,
     fetch: Fetch,
+    media: Arc<Media>,
     /// The workspace's folder, where there is one.
     root: OnceLock<PathBuf>,
     /// For signatures; never leaves the server.
@@ -130,6 +134,8 @@ struct Method {
 
 /// Every method, in the order of the reference.
 const METHODS: &[Method] = &[
+    Method { name: "cms.saveFile", reads: false, run: cms::save_file },
+    Method { name: "cms.readFile", reads: true, run: cms::read_file },
     Method { name: "users.getOrCreateUser", reads: true, run: users::get_or_create },
     Method { name: "users.getAttributes", reads: true, run: users::attributes },
     Method { name: "users.setAttributes", reads: false, run: users::set },
@@ -174,9 +180,9 @@ impl Services {
         let visitors = Visitors::new(&secret, settings.http.visitor_secret);
         let external = External::new(&settings.external_auth, store.clock().clone());
         Ok(Self(Arc::new(Inner {
-            store,
             bots,
             fetch: Fetch::new(&settings),
+            media: Arc::new(Media::new(settings.media.clone(), store.clock().clone())),
             settings,
             root: OnceLock::new(),
             secret,
@@ -185,12 +191,14 @@ impl Services {
             external,
             links: Mutex::default(),
             unsettled: Mutex::default(),
+            store,
         })))
     }
 
     /// Says where the workspace lies, for calls that change its files. The first word counts.
     pub fn serve_workspace(&self, root: &Path) {
         self.0.root.get_or_init(|| root.to_owned());
+        self.0.media.serve(root);
     }
 
     /// Calls a method with its arguments, a JSON array. The answer is JSON text; an **empty text is `undefined`**.
@@ -219,6 +227,16 @@ impl Services {
     /// Signs a message as `bp.security.getMessageSignature` does: hexadecimal HMAC-SHA256 with the application's secret.
     pub fn signature(&self, message: &str) -> String {
         security::sign(&self.0.secret, message)
+    }
+
+    /// Whether a message was signed so by [`Services::signature`]. How long that takes says nothing of the right one.
+    pub fn is_signature(&self, message: &str, signature: &str) -> bool {
+        security::is_signed(&self.0.secret, message, signature)
+    }
+
+    /// The files of bots.
+    pub fn media(&self) -> &Arc<Media> {
+        &self.0.media
     }
 
     /// The tokens of the application's secret.

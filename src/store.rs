@@ -19,6 +19,7 @@ mod sessions;
 pub(crate) mod testing;
 mod timeouts;
 mod timestamp;
+mod transcript;
 mod unstored;
 mod users;
 mod writer;
@@ -45,6 +46,7 @@ pub use queue::{Accepted, FollowUp, Pending, Place};
 pub use sessions::Lifetimes;
 pub use timeouts::{DueSession, TimedOut};
 pub use timestamp::Timestamp;
+pub use transcript::Transcript;
 pub use users::{Attributes, NewUser, UserRow};
 use writer::Tx;
 

@@ -13,8 +13,10 @@ mod edge;
 mod error;
 mod form;
 mod lite;
+mod media;
 mod members;
 mod message;
+mod multipart;
 mod realtime;
 mod serve;
 mod short_links;
@@ -87,12 +89,21 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/bots/{bot}/converse/{user}/secured", post(converse::secured))
         .route(&channel_web("/botInfo"), get(channel_web::bot_info))
         .route(&channel_web("/messages/{user}"), post(channel_web::message))
+        .route(&channel_web("/messages/{user}/files"), post(media::send))
         .route(&channel_web("/events/{user}"), post(channel_web::event))
         .route(&channel_web("/conversations/{user}"), get(conversations::list))
         .route(&channel_web("/conversations/{user}/new"), post(conversations::new))
         .route(&channel_web("/conversations/{user}/{conversation}"), get(conversations::one))
         .route(&channel_web("/visitors"), post(visitors::new))
         .route(&channel_web("/visitors/{user}/secret"), get(visitors::secret))
+        .route(&channel_web("/conversations/{user}/{conversation}/reset"), post(conversations::reset))
+        .route(
+            &channel_web("/conversations/{user}/{conversation}/reference/{reference}"),
+            post(conversations::reference),
+        )
+        .route(&channel_web("/conversations/{user}/{conversation}/download/txt"), get(conversations::download))
+        .route("/api/v1/bots/{bot}/media", post(media::keep))
+        .route("/api/v1/bots/{bot}/media/{file}", get(media::give))
         .route("/s/{name}", get(short_links::follow))
         .route("/lite/{bot}", get(lite::page))
         .route("/assets/modules/channel-web/{*path}", get(assets::widget))

@@ -76,6 +76,10 @@ async fn names_that_do_not_exist_and_ids_that_cannot_be_are_told_apart() {
             ("POST", format!("{CHANNEL}/conversations/{user}/new")),
             ("GET", format!("{CHANNEL}/conversations/{user}")),
             ("GET", format!("{CHANNEL}/conversations/{user}/1")),
+            ("POST", format!("{CHANNEL}/conversations/{user}/1/reset")),
+            ("POST", format!("{CHANNEL}/conversations/{user}/1/reference/a=b")),
+            ("GET", format!("{CHANNEL}/conversations/{user}/1/download/txt")),
+            ("POST", format!("{CHANNEL}/messages/{user}/files?conversationId=1")),
             ("POST", format!("/api/v1/bots/my-bot/converse/{user}")),
         ] {
             let body = br#"{"type":"text","text":"hi"}"#.to_vec();

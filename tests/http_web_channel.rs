@@ -236,3 +236,130 @@ async fn in_development_errors_are_explained_and_events_are_traced() {
     assert_eq!(app.client.get("/api/v1/traces/x").await.status, 400);
     app.stop().await;
 }
+
+/// Counts messages in the session, and says what it finds.
+const COUNT: (&str, &str) = (
+    "hooks/after_incoming_middleware/99_count.js",
+    r"
+    const { session, user } = event.state
+    const skipped = event.hasFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE)
+    if (event.type === 'text') {
+      session.count = (session.count || 0) + 1
+      user.count = (user.count || 0) + 1
+      event.setFlag(bp.IO.WellKnownFlags.FORCE_PERSIST_STATE, true)
+    }
+    event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
+    return bp.events.replyToEvent(event, [{ type: 'text', text: JSON.stringify([event.type, session.count, user.count, skipped]) }])",
+);
+
+async fn said_by_bot(app: &TestApp, user: &str) -> Vec<String> {
+    app.processed().await;
+    let all = messages(app, user).await;
+    let of_bot = all.iter().filter(|message| message["userId"].is_null());
+    of_bot.map(|message| message["message_text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_takes_its_turn_behind_what_was_sent_before_and_the_session_begins_anew() {
+    let app = TestApp::start_with(&[BOT, COUNT]).await;
+    let id = app.client.post(&format!("{CHANNEL}/conversations/ann/new"), "").await.json()["convoId"].clone();
+    let (say, reset) =
+        (format!("{CHANNEL}/messages/ann?conversationId={id}"), format!("{CHANNEL}/conversations/ann/{id}/reset"));
+    for (path, body) in [(&say, TEXT), (&say, TEXT), (&reset, ""), (&say, TEXT)] {
+        let answer = app.client.post(path, body).await;
+        assert_eq!((answer.status, answer.content_type(), &*answer.body), (200, "text/plain; charset=utf-8", "OK"));
+    }
+    let expected = [
+        r#"["text",1,1,false]"#,
+        r#"["text",2,2,false]"#,
+        // Hooks see the session as it will be, and the built-in one has taken the event out of the talk.
+        r#"["session_reset",null,2,true]"#,
+        r#"["text",1,3,false]"#,
+    ];
+    assert_eq!(said_by_bot(&app, "ann").await, expected);
+    // One that a page made up is an event like any other.
+    app.client.post(&format!("{CHANNEL}/events/ann"), r#"{"type":"session_reset"}"#).await;
+    assert_eq!(said_by_bot(&app, "ann").await[4], r#"["session_reset",1,3,true]"#);
+    app.client.post(&say, TEXT).await;
+    assert_eq!(said_by_bot(&app, "ann").await[5], r#"["text",2,4,false]"#);
+    for other in ["bob/1", "ann/99999", "ann/null", "ann/x", "ann/-1"] {
+        let answer = app.client.post(&format!("{CHANNEL}/conversations/{other}/reset"), "").await;
+        assert_eq!(answer.status, 404, "{other}");
+        assert!(answer.body.contains("BP_CONV_NOT_FOUND"), "{other}: {}", answer.body);
+    }
+    app.stop().await;
+}
+
+const TEXT: &str = r#"{"type":"text","text":"hi"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_reference_reaches_the_bot_and_nobody_makes_up_one() {
+    let sign = (
+        "hooks/before_incoming_middleware/sign.js",
+        "if (event.type === 'sign') return bp.security.getMessageSignature(event.payload.text).then(signature => \
+         bp.events.replyToEvent(event, [{ type: 'text', text: signature }]))",
+    );
+    let tell = (
+        "hooks/after_incoming_middleware/tell.js",
+        "if (event.type === 'session_reference') return bp.events.replyToEvent(event, \
+         [{ type: 'text', text: JSON.stringify({ ...event.payload, thread: event.threadId, preview: event.preview }) }])",
+    );
+    let app = TestApp::start_with(&[BOT, sign, tell]).await;
+    let text = "shoes=red & 2/3 猫";
+    app.client.post(&format!("{CHANNEL}/events/ann"), format!(r#"{{"type":"sign","text":"{text}"}}"#)).await;
+    let signature = said_by_bot(&app, "ann").await.remove(0);
+    let id = conversations(&app, "ann").await[0]["id"].clone();
+    let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    for conversation in [id.to_string(), "null".into()] {
+        let path = format!("{CHANNEL}/conversations/ann/{conversation}/reference/{encoded}={signature}");
+        let answer = app.client.post(&path, "").await;
+        assert_eq!((answer.status, &*answer.body), (200, "OK"), "{path}");
+    }
+    let said = said_by_bot(&app, "ann").await;
+    for (index, conversation) in [(1, &id), (2, &Value::Null)] {
+        let payload: Value = serde_json::from_str(&said[index]).unwrap();
+        let expected = serde_json::json!({
+            "type": "session_reference", "text": text, "signature": signature, "conversationId": conversation,
+            "thread": id.to_string(), "preview": text,
+        });
+        assert_eq!(payload, expected);
+    }
+    let other = signature.chars().rev().collect::<String>();
+    for (reference, message) in [
+        (format!("{encoded}={other}"), "Bad reference signature"),
+        (format!("shoes={signature}"), "Bad reference signature"),
+        (format!("{encoded}="), "Bad reference signature"),
+        (format!("={signature}"), "Invalid reference"),
+        ("shoes".into(), "Invalid reference"),
+        ("%20".into(), "Invalid reference"),
+    ] {
+        let answer = app.client.post(&format!("{CHANNEL}/conversations/ann/{id}/reference/{reference}"), "").await;
+        assert_eq!((answer.status, answer.json()), (400, serde_json::json!({ "message": message })), "{reference}");
+    }
+    let path = format!("{CHANNEL}/conversations/bob/{id}/reference/{encoded}={signature}");
+    assert_eq!(app.client.post(&path, "").await.status, 404);
+    assert_eq!(said_by_bot(&app, "ann").await.len(), 3);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transcript_is_for_the_visitor_alone_and_no_longer_than_is_allowed() {
+    let app = TestApp::start_with(&[BOT, ("config/channel-web.json", r#"{ "maxTranscriptSize": "70 b" }"#)]).await;
+    let id = app.client.post(&format!("{CHANNEL}/conversations/ann/new"), "").await.json()["convoId"].clone();
+    for text in ["first", "second", "third"] {
+        let path = format!("{CHANNEL}/messages/ann?conversationId={id}");
+        app.client.post(&path, format!(r#"{{"type":"text","text":"{text}"}}"#)).await;
+    }
+    let answer = app.client.get(&format!("{CHANNEL}/conversations/ann/{id}/download/txt")).await;
+    let (json, title) = (answer.json(), conversations(&app, "ann").await[0]["title"].clone());
+    assert_eq!(json["name"], format!("{}.txt", title.as_str().unwrap()));
+    let lines: Vec<&str> = json["txt"].as_str().unwrap().split("\r\n").collect();
+    assert_eq!((lines[2], lines[4]), ("User:  ", "(earlier messages are left out)"));
+    assert!(lines[5].ends_with("] User: second") && lines[6].ends_with("] User: third"), "{lines:?}");
+    for other in [format!("bob/{id}"), "ann/99999".into(), "ann/null".into(), "ann/x".into()] {
+        let answer = app.client.get(&format!("{CHANNEL}/conversations/{other}/download/txt")).await;
+        assert_eq!(answer.status, 404, "{other}");
+        assert!(answer.body.contains("BP_CONV_NOT_FOUND"), "{}", answer.body);
+    }
+    app.stop().await;
+}

@@ -94,6 +94,7 @@ mod tests {
             body: "".into(),
             deaths: 1,
             timeout: false,
+            reset: false,
         };
         let poisoned = Poisoned { event, reason: "its worker died (signal 11), in hooks/x.js".into() };
         expect![[r"

@@ -39,6 +39,11 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "httpServer.port", kind: Kind::Whole(0, 65_535), set: |s, v, _| s.http.port = Some(v.whole()) },
     Key { path: "httpServer.bodyLimit", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.http.body_limit = v.whole() },
     Key { path: "httpServer.bodyTimeout", kind: Kind::Duration(100), set: |s, v, _| s.http.body_timeout = v.whole() },
+    Key {
+        path: "httpServer.uploadTimeout",
+        kind: Kind::Duration(100),
+        set: |s, v, _| s.http.upload_timeout = v.whole(),
+    },
     Key { path: "httpServer.bodies", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.http.bodies = v.whole() },
     Key { path: "httpServer.connections", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.connections = v.whole() },
     Key { path: "httpServer.headLimit", kind: Kind::Size(8 << 10, MB), set: |s, v, _| s.http.head_limit = v.whole() },
@@ -118,6 +123,8 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "fetch.private", kind: Kind::Flag, set: |s, v, _| s.fetch.private = v.flag() },
     Key { path: "fetch.allow", kind: Kind::Hosts, set: |s, v, _| s.fetch.allow = Some(v.hosts()) },
     Key { path: "fetch.deny", kind: Kind::Hosts, set: |s, v, _| s.fetch.deny = v.hosts() },
+    Key { path: "media.maxSize", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.media.max_size = v.whole() },
+    Key { path: "media.perBot", kind: Kind::Size(1, 1 << 50), set: |s, v, _| s.media.per_bot = v.whole() },
     Key {
         path: "dialog.maxTransitions",
         kind: Kind::Whole(1, 100_000),
@@ -231,6 +238,13 @@ pub const CHANNEL_WEB: &[Key<Settings>] = &[
         set: |s, v, _| s.http.max_conversations = v.whole(),
     },
     Key { path: "maxMessageLength", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.max_message_length = v.whole() },
+    Key {
+        path: "maxTranscriptSize",
+        kind: Kind::Size(1, 1 << 30),
+        set: |s, v, _| s.http.max_transcript_size = v.whole(),
+    },
+    Key { path: "maxFileSize", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.http.max_file_size = v.whole() },
+    Key { path: "maxFilesPerHour", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.max_files_per_hour = v.whole() },
     Key { path: "showBotInfoPage", kind: Kind::Flag, set: |s, v, _| s.http.show_bot_info_page = v.flag() },
     Key {
         path: "visitorSecret",

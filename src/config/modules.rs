@@ -63,7 +63,7 @@ pub fn module_config(
 }
 
 /// A bot's folder: ids do not differ by case, folders may.
-fn folder_of(root: &Path, bots: &str, bot: &str) -> Option<String> {
+pub(crate) fn folder_of(root: &Path, bots: &str, bot: &str) -> Option<String> {
     let exact = join(bots, bot);
     if root.join(&exact).is_dir() {
         return Some(exact);

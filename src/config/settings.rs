@@ -186,6 +186,14 @@ pub struct HttpSettings {
     pub show_bot_info_page: bool,
     /// `channel-web` `visitorSecret`.
     pub visitor_secret: VisitorSecret,
+    /// `channel-web` `maxTranscriptSize`: bytes of a conversation's transcript; the oldest messages stay out.
+    pub max_transcript_size: usize,
+    /// `channel-web` `maxFileSize`: bytes of a file that a visitor sends.
+    pub max_file_size: usize,
+    /// `channel-web` `maxFilesPerHour`: files that one visitor may send within an hour.
+    pub max_files_per_hour: u32,
+    /// `httpServer.uploadTimeout`: milliseconds for the whole body to arrive where it brings a file.
+    pub upload_timeout: u64,
 }
 
 /// `channel-web` `visitorSecret`: which visitor ids are good only together with their secret.
@@ -226,6 +234,10 @@ impl Default for HttpSettings {
             max_conversations: 1_000,
             show_bot_info_page: false,
             visitor_secret: VisitorSecret::default(),
+            max_transcript_size: 4 << 20,
+            max_file_size: 5 << 20,
+            max_files_per_hour: 100,
+            upload_timeout: 120_000,
         }
     }
 }
@@ -309,6 +321,21 @@ impl Default for FetchSettings {
     }
 }
 
+/// Files that belong to bots: what visitors send, what scripts and editors store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaSettings {
+    /// `media.maxSize`: bytes of one file that a script or a caller with a token stores.
+    pub max_size: usize,
+    /// `media.perBot`: bytes of all files of one bot together; more are refused.
+    pub per_bot: u64,
+}
+
+impl Default for MediaSettings {
+    fn default() -> Self {
+        Self { max_size: 10 << 20, per_bot: 5 << 30 }
+    }
+}
+
 /// Which suggestion is elected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecisionSettings {
@@ -382,6 +409,8 @@ pub struct Settings {
     pub scripts: ScriptLimits,
     /// `fetch`.
     pub fetch: FetchSettings,
+    /// Files of bots.
+    pub media: MediaSettings,
     /// Suggestions.
     pub decision: DecisionSettings,
     /// How long conversations are remembered.

@@ -431,7 +431,8 @@ impl Core {
         };
         let (store, session) = (&self.shared.store, event.session());
         if !event.timeout {
-            return Ok(Found::Ready(body, store.restore(&session)?));
+            let state = store.restore(&session)?;
+            return Ok(Found::Ready(body, if event.reset { state.anew() } else { state }));
         }
         let state = store.restore_timeout(event.id, &session)?;
         Ok(state.map_or(Found::Overtaken, |state| Found::Ready(body, state)))

@@ -47,6 +47,8 @@ pub struct QueuedEvent {
     pub deaths: u32,
     /// Made because its session's dialog has timed out; an event of type `timeout` that somebody sent is none of those.
     pub timeout: bool,
+    /// It makes its session begin anew; an event of type `session_reset` that somebody sent does not.
+    pub reset: bool,
 }
 
 impl QueuedEvent {
@@ -120,6 +122,7 @@ impl EventDraft {
             body: body.into(),
             deaths: 0,
             timeout: false,
+            reset: false,
         }
     }
 }

@@ -26,6 +26,13 @@ impl Default for StateSnapshot {
     }
 }
 
+impl StateSnapshot {
+    /// The same for a session that begins anew.
+    pub fn anew(self) -> Self {
+        Self { user: self.user, bot: self.bot, ..Self::default() }
+    }
+}
+
 /// What goes back when an event is processed. A field that is absent is left as it is in the store.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct StateChange {

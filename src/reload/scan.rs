@@ -17,6 +17,9 @@ use crate::program::{HOOK_KINDS, HookKind};
 /// Deepest folder that is looked into.
 const DEEPEST: usize = 24;
 
+/// The folder of a bot's files, which are no part of what it does.
+const MEDIA: &str = "media";
+
 /// What a file is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -164,6 +167,11 @@ impl Scan {
                     continue;
                 }
             };
+            let files = self.list(root, &entry.path);
+            // What visitors sent to a bot that is part of the server lies there.
+            if matches!(&files[..], [only] if only.name == MEDIA && only.is_folder) {
+                continue;
+            }
             if let Some(first) = self.bots.get(&bot) {
                 self.problems.push(
                     Problem::error(&entry.path, format!("not mounted: {first} has the same id"))
@@ -173,7 +181,7 @@ impl Scan {
             }
             self.bots.insert(bot.clone(), entry.path.clone());
             let mut configured = false;
-            for file in self.list(root, &entry.path) {
+            for file in files {
                 if file.name == "bot.config.json" && !file.is_folder {
                     configured = true;
                     self.files.push(file.found(Place::Bot { bot: bot.clone() }));

@@ -1,10 +1,14 @@
 //! Events that were set aside because workers died on them: kept, listed, and run again or forgotten where somebody says so.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queue::event_of_row;
-use super::{Store, StoreError, timeouts};
+use super::{Store, StoreError, sessions, timeouts};
 use crate::model::{EventId, QueuedEvent};
+
+/// The event without its body, if it is a reset.
+const RESET: &str = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, reset FROM queue \
+                     WHERE id = ? AND reset = 1";
 
 /// An event that does not run again by itself.
 #[derive(Debug, Clone)]
@@ -17,7 +21,7 @@ pub struct Poisoned {
 
 impl Store {
     /// Sets an event aside, with the reason; it stays in the table for [`Store::poisoned`]. The dialog that it was to end
-    /// has ended.
+    /// has ended, the session that it was to reset has begun anew.
     pub fn set_aside(
         &self,
         event: EventId,
@@ -26,7 +30,13 @@ impl Store {
     ) {
         self.write_then(
             move |tx| {
-                tx.run("UPDATE queue SET poison = ?2 WHERE id = ?1", params![event.0, reason])?;
+                // What it resets is done now, and not once more should it be tried again.
+                let mut resetting = tx.connection.prepare_cached(RESET)?;
+                let reset = resetting.query_row([event.0], event_of_row).optional()?;
+                if let Some(reset) = reset {
+                    sessions::delete(tx, &reset.session())?;
+                }
+                tx.run("UPDATE queue SET poison = ?2, reset = 0 WHERE id = ?1", params![event.0, reason])?;
                 timeouts::clear(tx, event, None)
             },
             then,
@@ -59,10 +69,10 @@ impl Store {
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<Poisoned>, StoreError> {
     // Only columns of the first format: whoever looks from outside leaves a database as it is.
-    let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, 0, poison FROM queue \
+    let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, 0, 0, poison FROM queue \
                WHERE poison IS NOT NULL ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(9)? }))?;
+    let rows = statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(10)? }))?;
     rows.collect::<Result<_, _>>().map_err(StoreError::from)
 }
 

@@ -17,6 +17,8 @@ pub enum Place {
     Recent,
     /// That one; it must belong to the event's bot and user.
     Conversation(i64),
+    /// That one, as with [`Place::Conversation`]; its session begins anew with the event.
+    Anew(i64),
 }
 
 /// An event that is stored.
@@ -54,6 +56,8 @@ pub struct Pending {
     pub deaths: u32,
     /// Made because its session's dialog has timed out.
     pub timeout: bool,
+    /// Makes its session begin anew.
+    pub reset: bool,
     /// How many bytes its body has.
     pub bytes: usize,
 }
@@ -61,8 +65,8 @@ pub struct Pending {
 impl Pending {
     /// The event with an empty body.
     pub fn without_body(self) -> QueuedEvent {
-        let Self { id, key, thread, kind, deaths, timeout, .. } = self;
-        QueuedEvent { id, key, thread, kind, body: "".into(), deaths, timeout }
+        let Self { id, key, thread, kind, deaths, timeout, reset, .. } = self;
+        QueuedEvent { id, key, thread, kind, body: "".into(), deaths, timeout, reset }
     }
 }
 
@@ -102,7 +106,8 @@ impl Store {
 
     /// Ends an event, in one transaction: its state is written, if there is any to write, and it leaves the queue. For an
     /// event that is no longer queued (finished before, or set aside) nothing happens. The session lives from now on as
-    /// long as `lifetimes` say. After a time-out nothing is left of the dialog, unless the state says otherwise.
+    /// long as `lifetimes` say. After a time-out nothing is left of the dialog, and after a reset nothing of the session, unless
+    /// the state says otherwise.
     ///
     /// [`StoreError::Unstored`]: it is not over, since a reply or an event that it sent could not be stored.
     pub fn finish(
@@ -117,10 +122,14 @@ impl Store {
         self.write_then(
             move |tx| {
                 unstored.check(event)?;
-                let sql = "DELETE FROM queue WHERE id = ? AND poison IS NULL RETURNING timeout";
-                let row = tx.connection.prepare_cached(sql)?.query_row([event.0], |row| row.get(0)).optional()?;
-                let Some(timeout) = row else { return Ok(()) };
+                let sql = "DELETE FROM queue WHERE id = ? AND poison IS NULL RETURNING timeout, reset";
+                let mut ending = tx.connection.prepare_cached(sql)?;
+                let row = ending.query_row([event.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+                let Some((timeout, reset)) = row else { return Ok(()) };
                 tx.run("DELETE FROM effects WHERE event = ?", [event.0])?;
+                if reset {
+                    sessions::delete(tx, &session)?;
+                }
                 match state {
                     Some(state) => sessions::write(tx, &session, state, lifetimes, timeout),
                     None if timeout => timeouts::clear(tx, event, Some(lifetimes)),
@@ -145,20 +154,20 @@ impl Store {
 
     /// One event that is not finished.
     pub fn queued(&self, event: EventId) -> Result<Option<QueuedEvent>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout FROM queue \
+        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout, reset FROM queue \
                    WHERE id = ? AND poison IS NULL";
         self.read(|connection| Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?))
     }
 
     /// Events that are not finished, oldest first; [`Store::queued`] reads the rest of one.
     pub fn pending(&self) -> Result<Vec<Pending>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, octet_length(body) FROM queue \
+        let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, reset, octet_length(body) FROM queue \
                    WHERE poison IS NULL ORDER BY id";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| {
-                let QueuedEvent { id, key, thread, kind, deaths, timeout, .. } = event_of_row(row)?;
-                Ok(Pending { id, key, thread, kind, deaths, timeout, bytes: row.get(9)? })
+                let QueuedEvent { id, key, thread, kind, deaths, timeout, reset, .. } = event_of_row(row)?;
+                Ok(Pending { id, key, thread, kind, deaths, timeout, reset, bytes: row.get(10)? })
             })?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
@@ -179,13 +188,16 @@ fn accept(
     let conversation = match place {
         Place::Nowhere => None,
         Place::Recent => Some(conversations::recent_or_new(tx, bot, user)?),
-        Place::Conversation(id) if conversations::belongs(tx, id, bot, user)? => Some(id),
-        Place::Conversation(id) => return Err(StoreError::ConversationNotFound(id)),
+        Place::Conversation(id) | Place::Anew(id) if conversations::belongs(tx, id, bot, user)? => Some(id),
+        Place::Conversation(id) | Place::Anew(id) => return Err(StoreError::ConversationNotFound(id)),
     };
     if let Some(id) = conversation {
         draft.thread = Some(id.to_string().into());
     }
-    let event = enqueue(tx, draft, false)?;
+    let event = match place {
+        Place::Anew(_) => enqueue_reset(tx, draft)?,
+        _ => enqueue(tx, draft, false)?,
+    };
     let message = match (message, author, conversation) {
         (Some(message), Some(attributes), Some(id)) => {
             conversations::heard(tx, id)?;
@@ -198,9 +210,18 @@ fn accept(
 
 /// Puts an event at the end of the queue; `timeout` says that it is the janitor's.
 pub(super) fn enqueue(tx: &Tx<'_>, draft: EventDraft, timeout: bool) -> Result<QueuedEvent, StoreError> {
-    let event = QueuedEvent { timeout, ..draft.into_queued(tx.next_event_id(), tx.now) };
+    insert(tx, QueuedEvent { timeout, ..draft.into_queued(tx.next_event_id(), tx.now) })
+}
+
+/// The same for an event whose session begins anew.
+fn enqueue_reset(tx: &Tx<'_>, draft: EventDraft) -> Result<QueuedEvent, StoreError> {
+    insert(tx, QueuedEvent { reset: true, ..draft.into_queued(tx.next_event_id(), tx.now) })
+}
+
+fn insert(tx: &Tx<'_>, event: QueuedEvent) -> Result<QueuedEvent, StoreError> {
     tx.run(
-        "INSERT INTO queue (id, bot, channel, target, thread, kind, body, timeout) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO queue (id, bot, channel, target, thread, kind, body, timeout, reset) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             event.id.0,
             event.key.bot.as_str(),
@@ -209,7 +230,8 @@ pub(super) fn enqueue(tx: &Tx<'_>, draft: EventDraft, timeout: bool) -> Result<Q
             event.thread,
             event.kind,
             event.body,
-            event.timeout
+            event.timeout,
+            event.reset
         ],
     )?;
     Ok(event)
@@ -247,6 +269,7 @@ pub(super) fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusql
         body: text(6)?,
         deaths: row.get(7)?,
         timeout: row.get(8)?,
+        reset: row.get(9)?,
     })
 }
 
@@ -374,6 +397,44 @@ mod tests {
         let sent = wait(|then| fixture.store.follow_up(event.id, 2, draft("bob"), then)).unwrap();
         assert!(matches!(sent, FollowUp::Queued(_)), "{sent:?}");
         assert!(effects(&fixture, event.id).is_empty());
+    }
+
+    #[test]
+    fn a_reset_ends_the_session_in_its_turn_and_keeps_what_the_event_itself_leaves() {
+        let fixture = Fixture::new();
+        let change = |json: &str| Some(serde_json::from_str::<StateChange>(json).unwrap());
+        let first = fixture.accept("ann", Place::Recent);
+        let id = first.conversation.unwrap();
+        let elsewhere = fixture.accept("bob", Place::Recent).event;
+        let reset = fixture.accept("ann", Place::Anew(id)).event;
+        assert!(reset.reset && !first.event.reset && reset.session() == first.event.session());
+        for event in [&first.event, &elsewhere] {
+            fixture.finish(event, change(r#"{"session":{"s":1},"temp":{"t":1},"context":{"c":1},"user":{"u":1}}"#));
+        }
+        // It is one after a restart, too.
+        let fixture = fixture.reopen();
+        assert!(fixture.store.queued(reset.id).unwrap().unwrap().reset);
+        assert!(fixture.store.pending().unwrap()[0].reset);
+        let session = |event: &QueuedEvent| fixture.store.restore(&event.session()).unwrap();
+        assert_eq!(session(&reset).session, r#"{"s":1}"#);
+        fixture.finish(&reset, None);
+        let after = session(&reset);
+        assert_eq!((&*after.session, &*after.context, &*after.user), ("{}", "{}", r#"{"u":1}"#));
+        assert_eq!(session(&elsewhere).session, r#"{"s":1}"#);
+        let other = fixture.accept("ann", Place::Conversation(id)).event;
+        fixture.finish(&other, change(r#"{"session":{"s":2},"context":{"c":2}}"#));
+        let again = fixture.accept("ann", Place::Anew(id)).event;
+        fixture.finish(&again, change(r#"{"session":{"greeted":true}}"#));
+        let after = session(&again);
+        assert_eq!((&*after.session, &*after.context), (r#"{"greeted":true}"#, "{}"));
+        // Set aside, it has done that much, and does it once.
+        let third = fixture.accept("ann", Place::Anew(id)).event;
+        wait(|then| fixture.store.set_aside(third.id, "killed two workers".into(), then)).unwrap();
+        assert_eq!(session(&third).session, "{}");
+        block_on(fixture.store.retry_poisoned(third.id)).unwrap();
+        assert!(!fixture.store.queued(third.id).unwrap().unwrap().reset);
+        let refused = wait(|then| fixture.store.accept(draft("bob"), Place::Anew(id), None, then));
+        assert!(matches!(refused, Err(StoreError::ConversationNotFound(_))));
     }
 
     #[test]

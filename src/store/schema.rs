@@ -127,6 +127,8 @@ const STEPS: &[&str] = &[
     CREATE INDEX retention_oldest ON retention (attribute, written_on);
     CREATE TABLE retention_policies (attribute TEXT PRIMARY KEY) WITHOUT ROWID;
     ",
+    // Format 3: with `reset` the event makes its session begin anew; anybody can send one of that type.
+    "ALTER TABLE queue ADD COLUMN reset INTEGER NOT NULL DEFAULT 0;",
 ];
 
 /// The format of the file, 0 if nothing is in it. A later one than the last that is known is refused.

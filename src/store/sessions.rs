@@ -146,6 +146,13 @@ impl Store {
     }
 }
 
+/// Forgets the state of one session.
+pub(super) fn delete(tx: &Tx<'_>, session: &SessionKey) -> Result<(), StoreError> {
+    let key = &session.conversation;
+    let sql = "DELETE FROM sessions WHERE channel = ? AND target = ? AND thread = ? AND bot = ?";
+    tx.run(sql, params![key.channel, key.target.as_str(), thread_key(&session.thread), key.bot.as_str()]).map(drop)
+}
+
 /// Writes what an event leaves. A part that is absent stays as it is, but for what a time-out leaves of a dialog; the
 /// session's time begins anew.
 pub(super) fn write(

@@ -199,16 +199,23 @@ pub(super) fn forget(tx: &Tx<'_>, user: i64, attribute: &str) -> Result<(), Stor
     }
 }
 
+/// What is shown of a user's attributes; anything may stand in them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Shown {
+    first_name: serde_json::Value,
+    last_name: serde_json::Value,
+    picture_url: serde_json::Value,
+}
+
+/// First and last name of a user, empty where there is none.
+pub(super) fn names(attributes: &str) -> [String; 2] {
+    let shown: Shown = serde_json::from_str(attributes).unwrap_or_default();
+    [shown.first_name, shown.last_name].map(|name| name.as_str().unwrap_or_default().to_owned())
+}
+
 /// Name and picture of a user as the conversation shows them.
 pub(super) fn author(attributes: &str) -> (String, Option<String>) {
-    /// What is shown of the attributes; anything may stand in them.
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Shown {
-        first_name: serde_json::Value,
-        last_name: serde_json::Value,
-        picture_url: serde_json::Value,
-    }
     if attributes == "{}" {
         return ("User".into(), None);
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use axum::http::{HeaderMap, Request, StatusCode};
-use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
 
@@ -32,8 +31,12 @@ pub(crate) struct Taken {
 struct Limits<'a> {
     /// Bytes.
     size: usize,
+    /// The key that says so.
+    size_key: &'static str,
     /// Time until all of it is there.
     time: Duration,
+    /// The key that says so.
+    time_key: &'static str,
     /// Memory for it and all others.
     budget: &'a Budget,
 }
@@ -42,21 +45,50 @@ struct Limits<'a> {
 /// another content type. `limit` is in bytes.
 pub(crate) async fn read(web: &Web, request: Request<Body>, limit: usize) -> Result<Taken, HttpError> {
     let http = &web.settings.http;
-    let limits = Limits { size: limit, time: Duration::from_millis(http.body_timeout), budget: &web.bodies };
+    let limits = Limits {
+        size: limit,
+        size_key: "httpServer.bodyLimit",
+        time: Duration::from_millis(http.body_timeout),
+        time_key: "httpServer.bodyTimeout",
+        budget: &web.bodies,
+    };
     take(request, limits).await
+}
+
+/// A body as it is.
+#[derive(Debug)]
+pub(crate) struct Bytes {
+    /// All of it.
+    pub(crate) bytes: Vec<u8>,
+    /// Its share of the memory for bodies.
+    pub(crate) _held: Held,
+}
+
+/// Reads a body that brings a file, of any content type. `limit` is in bytes, `key` sets it.
+pub(crate) async fn upload(
+    web: &Web,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    key: &'static str,
+) -> Result<Bytes, HttpError> {
+    let limits = Limits {
+        size: limit,
+        size_key: key,
+        time: Duration::from_millis(web.settings.http.upload_timeout),
+        time_key: "httpServer.uploadTimeout",
+        budget: &web.bodies,
+    };
+    let mut held = Held::default();
+    let bytes = in_time(body, headers.contains_key(EXPECT), limits, &mut held).await?;
+    Ok(Bytes { bytes, _held: held })
 }
 
 async fn take(request: Request<Body>, limits: Limits<'_>) -> Result<Taken, HttpError> {
     let (parts, body) = request.into_parts();
     let mut held = Held::default();
     let Some(format) = format(&parts.headers)? else { return Ok(Taken { json: empty(), held }) };
-    let collecting = collect(body, parts.headers.contains_key(EXPECT), limits, &mut held);
-    // Of the whole body, not of its pieces: one byte now and then would hold a connection for ever.
-    let bytes = tokio::time::timeout(limits.time, collecting).await.map_err(|_| HttpError::Unexpected {
-        status: StatusCode::REQUEST_TIMEOUT,
-        kind: "request.timeout",
-        detail: format!("the body took longer than {} ms (`httpServer.bodyTimeout`)", limits.time.as_millis()),
-    })??;
+    let bytes = in_time(body, parts.headers.contains_key(EXPECT), limits, &mut held).await?;
     if bytes.is_empty() {
         return Ok(Taken { json: empty(), held });
     }
@@ -66,6 +98,17 @@ async fn take(request: Request<Body>, limits: Limits<'_>) -> Result<Taken, HttpE
         Format::Form => form::to_json(&text)?,
     };
     Ok(Taken { json, held })
+}
+
+/// Collects a body within the time of its limits.
+async fn in_time(body: Body, asks: bool, limits: Limits<'_>, held: &mut Held) -> Result<Vec<u8>, HttpError> {
+    let collecting = collect(body, asks, limits, held);
+    // Of the whole body, not of its pieces: one byte now and then would hold a connection for ever.
+    tokio::time::timeout(limits.time, collecting).await.map_err(|_| HttpError::Unexpected {
+        status: StatusCode::REQUEST_TIMEOUT,
+        kind: "request.timeout",
+        detail: format!("the body took longer than {} ms (`{}`)", limits.time.as_millis(), limits.time_key),
+    })?
 }
 
 /// An object without members.
@@ -120,7 +163,7 @@ async fn collect(mut body: Body, asks: bool, limits: Limits<'_>, held: &mut Held
     let mut too_large = announced > limit as u64;
     // Who asks beforehand (`Expect: 100-continue`), or means to send very much, sees the answer without sending.
     if too_large && (asks || announced > DRAIN as u64) {
-        return Err(oversize(limit));
+        return Err(oversize(limit, limits.size_key));
     }
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| HttpError::Unexpected {
@@ -141,13 +184,13 @@ async fn collect(mut body: Body, asks: bool, limits: Limits<'_>, held: &mut Held
         }
         gather(&mut whole, &data, usize::try_from(announced).unwrap_or(0), limits.budget, held)?;
     }
-    if too_large { Err(oversize(limit)) } else { Ok(whole) }
+    if too_large { Err(oversize(limit, limits.size_key)) } else { Ok(whole) }
 }
 
 /// Adds a piece. Room is made for what has come and no more than is announced: a promise alone costs nothing.
 fn gather(
     whole: &mut Vec<u8>,
-    data: &Bytes,
+    data: &[u8],
     announced: usize,
     budget: &Budget,
     held: &mut Held,
@@ -162,11 +205,12 @@ fn gather(
     Ok(())
 }
 
-fn oversize(limit: usize) -> HttpError {
+/// A body, or the file in it, that is larger than `key` allows.
+pub(crate) fn oversize(limit: usize, key: &str) -> HttpError {
     HttpError::Unexpected {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         kind: "entity.too.large",
-        detail: format!("the body is larger than {limit} bytes (`httpServer.bodyLimit`)"),
+        detail: format!("the body is larger than {limit} bytes (`{key}`)"),
     }
 }
 
@@ -222,7 +266,13 @@ mod tests {
 
     async fn of(content_type: &str, body: impl Into<Body>) -> Result<String, HttpError> {
         let request = Request::post("/").header(CONTENT_TYPE, content_type).body(body.into()).unwrap();
-        let limits = Limits { size: 1_000, time: Duration::from_secs(10), budget: &Budget::new(1_000) };
+        let limits = Limits {
+            size: 1_000,
+            size_key: "a",
+            time: Duration::from_secs(10),
+            time_key: "b",
+            budget: &Budget::new(1_000),
+        };
         take(request, limits).await.map(|taken| taken.json.get().to_owned())
     }
 
@@ -273,11 +323,11 @@ mod tests {
     fn room_is_made_for_what_has_come_not_for_what_is_announced() {
         let (mut whole, mut held, budget) = (Vec::new(), Held::default(), Budget::new(1 << 20));
         for _ in 0..10 {
-            gather(&mut whole, &Bytes::from(vec![b'x'; 20_000]), 500_000, &budget, &mut held).unwrap();
+            gather(&mut whole, &[b'x'; 20_000], 500_000, &budget, &mut held).unwrap();
         }
         assert_eq!(whole.len(), 200_000);
         assert!(whole.capacity() <= 400_000, "{}", whole.capacity());
-        let refused = gather(&mut whole, &Bytes::from(vec![b'x'; 1 << 20]), 2 << 20, &budget, &mut held);
+        let refused = gather(&mut whole, &vec![b'x'; 1 << 20], 2 << 20, &budget, &mut held);
         assert!(matches!(refused, Err(HttpError::Unavailable { .. })));
     }
 }

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::HttpError;
+use super::multipart;
+use crate::config::Settings;
 
 /// Bodies as small are not counted: their number is bounded by that of the connections, and ordinary messages must get
 /// through while somebody fills the rest.
@@ -26,6 +28,13 @@ impl Budget {
     /// A budget of that many bytes.
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// As many bytes as are configured, and never fewer than the largest body may have.
+    pub fn least(settings: &Settings) -> usize {
+        let (http, beside) = (&settings.http, multipart::BESIDE);
+        let files = http.max_file_size.max(settings.media.max_size).saturating_add(beside);
+        http.bodies.max(http.body_limit).max(files)
     }
 
     /// Takes what `held` lacks of `size` bytes, or refuses: nobody waits for memory while holding some.

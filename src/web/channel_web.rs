@@ -93,7 +93,8 @@ pub(crate) async fn event(
 /// Longest `event.type`, in bytes: it is written to logs and kept by the queue.
 pub(super) const LONGEST_TYPE: usize = 200;
 
-fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) -> EventDraft {
+/// An event of this visitor, before it is stored.
+pub(super) fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) -> EventDraft {
     EventDraft {
         key: ConversationKey { bot: visitor.bot, channel: CHANNEL.into(), target: visitor.user },
         // The store fills in the conversation.
@@ -109,7 +110,7 @@ fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) ->
 
 /// `?conversationId=`; what is no number counts as none, as recorded. A number that no conversation can have is one that
 /// there is not: the message must not end up in another one.
-fn conversation_id(uri: &Uri) -> Result<Option<i64>, HttpError> {
+pub(super) fn conversation_id(uri: &Uri) -> Result<Option<i64>, HttpError> {
     let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let Some((_, asked)) = query.find(|(name, _)| name == "conversationId") else { return Ok(None) };
     let digits = asked.trim().trim_start_matches(['-', '+', '.']);
@@ -155,7 +156,8 @@ async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), Ht
     Ok(())
 }
 
-fn raw(value: &impl Serialize) -> Result<Box<RawValue>, HttpError> {
+/// JSON of a value.
+pub(super) fn raw(value: &impl Serialize) -> Result<Box<RawValue>, HttpError> {
     serde_json::value::to_raw_value(value).map_err(|error| HttpError::internal("Error", error))
 }
 
@@ -166,7 +168,7 @@ pub(super) fn json(web: &Web, value: &impl Serialize) -> Result<Response<Body>, 
 }
 
 /// It is stored.
-fn ok() -> Response<Body> {
+pub(super) fn ok() -> Response<Body> {
     answer(StatusCode::OK, TEXT, "OK")
 }
 

@@ -1,16 +1,17 @@
 //! A visitor's conversations, as the widget reads them.
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::Response;
+use axum::extract::{RawPathParams, State};
+use axum::http::{Response, StatusCode};
 use serde::Serialize;
+use serde_json::json as object;
 
-use crate::store::{ConversationRow, Store};
+use crate::store::{ConversationRow, Place, Store};
 
-use super::channel_web::json;
-use super::edge::Visitor;
+use super::channel_web::{draft, json, ok, raw};
+use super::edge::{Visitor, param};
 use super::error::HttpError;
-use super::{Web, stored};
+use super::{Web, refused, stored};
 
 /// `GET /conversations/:userId`: newest first, each with its last message.
 pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
@@ -36,12 +37,9 @@ pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Res
 
 /// `GET /conversations/:userId/:conversationId`: one with its last messages, oldest first. `null` is the first one.
 pub(crate) async fn one(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
+    let id = id_of(&visitor)?;
     let Visitor { bot, user, conversation, .. } = visitor;
     let asked = conversation.unwrap_or_default();
-    let id = match asked.as_str() {
-        "null" => None,
-        number => Some(number.parse().map_err(|_| HttpError::no_conversation(&asked))?),
-    };
     let (limit, size) = (web.settings.http.max_messages_history, web.settings.http.max_history_size);
     let read = move |store: &Store| match id {
         None => store.first_conversation(&bot, &user),
@@ -61,4 +59,68 @@ pub(crate) async fn new(State(web): State<Web>, visitor: Visitor) -> Result<Resp
     let most = web.settings.http.max_conversations;
     let convo_id = web.store.new_conversation(&visitor.bot, &visitor.user, most).await.map_err(stored)?;
     json(&web, &New { convo_id })
+}
+
+/// `POST /conversations/:userId/:conversationId/reset`: the conversation's session begins anew, once what was sent before is
+/// processed.
+pub(crate) async fn reset(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
+    let id = named(&visitor)?;
+    let payload = raw(&object!({ "type": "session_reset" }))?;
+    web.dispatcher.accept(draft(visitor, "session_reset", payload), Place::Anew(id), None).await.map_err(refused)?;
+    Ok(ok())
+}
+
+/// `POST /conversations/:userId/:conversationId/reference/:reference`: tells the bot by what link the visitor came. The reference
+/// is `text=signature`, so that nobody makes up one.
+pub(crate) async fn reference(
+    State(web): State<Web>,
+    visitor: Visitor,
+    params: RawPathParams,
+) -> Result<Response<Body>, HttpError> {
+    let place = id_of(&visitor)?.map_or(Place::Recent, Place::Conversation);
+    let wrong = |message| HttpError::Message(StatusCode::BAD_REQUEST, message);
+    // The text may hold the sign, too.
+    let parts = param(&params, "reference").rsplit_once('=');
+    let (text, signature) = parts.filter(|(text, _)| !text.is_empty()).ok_or_else(|| wrong("Invalid reference"))?;
+    if text.len() > LONGEST_REFERENCE {
+        return Err(wrong("Invalid reference"));
+    }
+    if !web.services.is_signature(text, signature) {
+        return Err(wrong("Bad reference signature"));
+    }
+    let conversation = match place {
+        Place::Conversation(id) => Some(id),
+        _ => None,
+    };
+    let payload = raw(&object!({
+        "type": "session_reference", "text": text, "signature": signature, "conversationId": conversation,
+    }))?;
+    web.dispatcher.accept(draft(visitor, "session_reference", payload), place, None).await.map_err(refused)?;
+    Ok(ok())
+}
+
+/// Longest text of a reference, in bytes.
+const LONGEST_REFERENCE: usize = 4 << 10;
+
+/// `GET /conversations/:userId/:conversationId/download/txt`: `{ txt, name }`, the conversation as text.
+pub(crate) async fn download(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
+    let id = named(&visitor)?;
+    let size = web.settings.http.max_transcript_size;
+    let read = move |store: &Store| store.transcript(&visitor.bot, &visitor.user, id, size);
+    let found = web.store.beside(read).await.map_err(stored)?;
+    let found = found.ok_or_else(|| HttpError::no_conversation(&id.to_string()))?;
+    json(&web, &object!({ "txt": found.text, "name": format!("{}.txt", found.title) }))
+}
+
+/// The number of the path's conversation; `None` for `null`.
+fn id_of(visitor: &Visitor) -> Result<Option<i64>, HttpError> {
+    match visitor.conversation.as_deref().unwrap_or_default() {
+        "null" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| HttpError::no_conversation(number)),
+    }
+}
+
+/// The same where it must be a number.
+fn named(visitor: &Visitor) -> Result<i64, HttpError> {
+    id_of(visitor)?.ok_or_else(|| HttpError::no_conversation("null"))
 }

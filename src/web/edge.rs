@@ -35,6 +35,9 @@ impl Bot {
     }
 }
 
+/// The bot of a path, also a private one for callers without a token: what it shows to everybody.
+pub(crate) struct Shown(pub(crate) BotId);
+
 /// The bot of a path, asked for by somebody with a token that is good for it. Routes that need one whether or not the bot is
 /// private take this.
 pub(crate) struct Authorized {
@@ -66,6 +69,15 @@ impl FromRequestParts<Web> for Bot {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, HttpError> {
         let params = path(parts, web).await?;
         bot(&params, parts, web)
+    }
+}
+
+impl FromRequestParts<Web> for Shown {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, HttpError> {
+        let params = path(parts, web).await?;
+        Ok(Self(mounted(&params, web)?.id))
     }
 }
 
@@ -124,19 +136,26 @@ async fn path(parts: &mut Parts, web: &Web) -> Result<RawPathParams, HttpError> 
     RawPathParams::from_request_parts(parts, web).await.map_err(|_| user_id_error())
 }
 
-fn param<'a>(params: &'a RawPathParams, name: &str) -> &'a str {
+/// A part of the path by its name.
+pub(super) fn param<'a>(params: &'a RawPathParams, name: &str) -> &'a str {
     params.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
 }
 
 fn bot(params: &RawPathParams, parts: &Parts, web: &Web) -> Result<Bot, HttpError> {
+    let bot = mounted(params, web)?;
+    if bot.info().is_some_and(|info| info.private) {
+        authorize(parts, web, &bot.id)?;
+    }
+    Ok(bot)
+}
+
+/// The bot, whoever asks.
+fn mounted(params: &RawPathParams, web: &Web) -> Result<Bot, HttpError> {
     let asked = param(params, "bot");
     let unknown = || HttpError::NotFound(format!("Bot \"{asked}\" not found"));
     let id = BotId::parse(asked).map_err(|_| unknown())?;
     let workspace = web.workspace.borrow().clone();
-    let info = workspace.bots.get(id.as_str()).filter(|info| !info.disabled).ok_or_else(unknown)?;
-    if info.private {
-        authorize(parts, web, &id)?;
-    }
+    workspace.bots.get(id.as_str()).filter(|info| !info.disabled).ok_or_else(unknown)?;
     Ok(Bot { id, workspace })
 }
 

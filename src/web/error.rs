@@ -31,6 +31,9 @@ pub(crate) enum HttpError {
     /// A module's own check failed: the message alone.
     #[error("{1}")]
     Plain(StatusCode, Cow<'static, str>),
+    /// The same as JSON: `{ message }`.
+    #[error("{1}")]
+    Message(StatusCode, &'static str),
     /// What the framework itself refuses: `BP_000`, "Unexpected error", the kind tells what it was.
     #[error("{detail}")]
     Unexpected {
@@ -107,7 +110,7 @@ impl HttpError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Plain(status, _) | Self::Unexpected { status, .. } => *status,
+            Self::Plain(status, _) | Self::Message(status, _) | Self::Unexpected { status, .. } => *status,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) | Self::InvalidToken(_) | Self::ExternalToken(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) | Self::Page(_) => StatusCode::NOT_FOUND,
@@ -119,12 +122,15 @@ impl HttpError {
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response<Body> {
         let status = self.status();
-        if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+        // What is full says so itself, once.
+        let full = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE];
+        if status.is_server_error() && !full.contains(&status) {
             tracing::error!(status = status.as_u16(), "{self}");
         }
         let message = self.to_string();
         let mut response = match &self {
             Self::Plain(_, text) => answer(status, HTML, escape(text).into_owned()),
+            Self::Message(_, text) => answer(status, JSON, body(&serde_json::json!({ "message": text }))),
             Self::Page(_) => answer(status, HTML, page(&message)),
             Self::Unexpected { kind, .. } => {
                 let mut response = json(status, "BP_000", kind, "Unexpected error");

@@ -15,7 +15,9 @@ use tokio::net::TcpStream;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// As text; what is no UTF-8 in it is replaced.
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
@@ -53,6 +55,18 @@ impl Client {
         self.send("POST", path, &[(CONTENT_TYPE.as_str(), "application/json")], body.into()).await
     }
 
+    /// Posts a form with one file.
+    pub(crate) async fn post_file(&self, path: &str, headers: &[(&str, &str)], file: (&str, &str, &[u8])) -> Answer {
+        let (name, content_type, content) = file;
+        let head = format!(
+            "--BOUNDARY\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: {content_type}\r\n\r\n"
+        );
+        let body = [head.as_bytes(), content, b"\r\n--BOUNDARY--\r\n"].concat();
+        let mut headers = headers.to_vec();
+        headers.push((CONTENT_TYPE.as_str(), "multipart/form-data; boundary=BOUNDARY"));
+        self.send("POST", path, &headers, body).await
+    }
+
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
         let stream = TcpStream::connect(self.address).await.expect("connect");
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -71,7 +85,8 @@ impl Client {
         Answer {
             status: head.status.as_u16(),
             headers: head.headers,
-            body: String::from_utf8(body.to_vec()).expect("answers are UTF-8"),
+            body: String::from_utf8_lossy(&body).into_owned(),
+            bytes: body.to_vec(),
         }
     }
 }

@@ -166,3 +166,19 @@ fn flows_are_known_by_their_path_below_flows_and_the_editors_own_files_are_left_
         help: the names of flows end with .flow.json"#]]
     .assert_eq(&problems.join("\n"));
 }
+
+#[test]
+fn a_folder_that_holds_nothing_but_what_visitors_sent_is_no_bot() {
+    let root = workspace(&[
+        ("bots/welcome-bot/media/a.png", ""),
+        ("bots/other/media/a.png", ""),
+        ("bots/other/qna/x.json", ""),
+        ("bots/third/bot.config.json", ""),
+        ("bots/third/media/a.js", ""),
+    ]);
+    let scan = scan(root.path());
+    assert_eq!(scan.bots.keys().map(BotId::as_str).collect::<Vec<_>>(), ["other", "third"]);
+    assert_eq!(paths(&scan), ["bots/third/bot.config.json"]);
+    assert_eq!(scan.problems.len(), 1, "{:?}", scan.problems);
+    assert!(scan.folders.keys().all(|folder| !folder.ends_with("media")), "a folder of media is not watched");
+}

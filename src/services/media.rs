@@ -1,0 +1,325 @@
+//! The files that belong to a bot, `bots/<id>/media/`: what visitors send, what scripts and editors store. Everything here may
+//! block.
+
+mod kind;
+mod name;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::config::MediaSettings;
+use crate::config::layout::BOTS;
+use crate::config::modules::folder_of;
+use crate::model::{BotId, UserId};
+
+pub use kind::{Kind, kind_of, mime_of, with_ending};
+pub use name::shown;
+
+/// What files are called until all of them is there. Nobody is given such a file.
+const UNFINISHED: &str = ".upload-";
+/// What a file takes at least of what its bot may have: else small ones would fill the disk with their names.
+const LEAST: u64 = 4 << 10;
+/// How long it is believed that a bot's files have the size that was counted last, where they leave no room, in milliseconds.
+const RECOUNT: u64 = 10_000;
+/// Milliseconds of an hour.
+const HOUR: u64 = 3_600_000;
+/// Most visitors whose files are counted within an hour. Whoever comes after them begins the counting anew.
+const SENDERS: usize = 100_000;
+
+/// Why a file cannot be kept or given.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The bot has as many bytes as it may have.
+    #[error(
+        "the files of bot \"{bot}\" would have more than {limit} bytes together (`media.perBot`); remove some of bots/{bot}/media"
+    )]
+    Full {
+        /// The bot.
+        bot: BotId,
+        /// How many it may have.
+        limit: u64,
+    },
+    /// One file is too large.
+    #[error("the file has {size} bytes, at most {limit} are allowed (`{key}`)")]
+    TooLarge {
+        /// Its bytes.
+        size: u64,
+        /// How many it may have.
+        limit: u64,
+        /// The key that says so.
+        key: &'static str,
+    },
+    /// There is no such file.
+    #[error("there is no file \"{0}\"")]
+    Missing(String),
+    /// There is nowhere to keep it.
+    #[error("files are kept in a workspace's folder, and none is served here")]
+    NoWorkspace,
+    /// The system refuses.
+    #[error("{}: {error}", .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// The files of all bots.
+#[derive(Debug)]
+pub struct Media {
+    settings: MediaSettings,
+    clock: Clock,
+    root: OnceLock<PathBuf>,
+    counted: Mutex<HashMap<BotId, Counted>>,
+    /// The hour, and how many files each visitor has sent in it.
+    sent: Mutex<(u64, HashMap<(BotId, UserId), u32>)>,
+}
+
+/// What the files of a bot have.
+#[derive(Debug)]
+struct Counted {
+    bytes: u64,
+    at: u64,
+    /// It was said that there is no room.
+    said: bool,
+}
+
+impl Media {
+    pub(super) fn new(settings: MediaSettings, clock: Clock) -> Self {
+        Self { settings, clock, root: OnceLock::new(), counted: Mutex::default(), sent: Mutex::default() }
+    }
+
+    pub(super) fn serve(&self, root: &Path) {
+        self.root.get_or_init(|| root.to_owned());
+    }
+
+    /// Keeps a file under a name that nobody can guess, and gives that name. When this returns, it is on the disk.
+    ///
+    /// # Errors
+    /// There is no room, or the system refuses.
+    pub fn save(&self, bot: &BotId, name: &str, bytes: &[u8]) -> Result<String, MediaError> {
+        let folder = self.folder(bot)?;
+        let size = (bytes.len() as u64).max(LEAST);
+        self.take(bot, &folder, size)?;
+        let stored = name::stored(name);
+        write(&folder, &stored, bytes).inspect_err(|_| self.give_back(bot, size))?;
+        Ok(stored)
+    }
+
+    /// Counts a file that a visitor is about to send; false where that is one more than `most` within the hour.
+    pub fn may_send(&self, bot: &BotId, user: &UserId, most: u32) -> bool {
+        let hour = self.clock.now() / HOUR;
+        let mut sent = self.sent.lock();
+        if sent.0 != hour || sent.1.len() >= SENDERS {
+            *sent = (hour, HashMap::new());
+        }
+        let count = sent.1.entry((bot.clone(), user.clone())).or_default();
+        *count = count.saturating_add(1);
+        *count <= most
+    }
+
+    /// Removes a file that was kept for nothing.
+    pub fn remove(&self, bot: &BotId, stored: &str) {
+        let Some((path, size)) = self.find(bot, stored) else { return };
+        match fs::remove_file(&path) {
+            Ok(()) => self.give_back(bot, size.max(LEAST)),
+            Err(error) => tracing::warn!(bot = %bot, "{} is kept for nothing: {error}", path.display()),
+        }
+    }
+
+    /// Where a file lies and how many bytes it has. Links and whatever else is no file count as missing.
+    pub fn find(&self, bot: &BotId, stored: &str) -> Option<(PathBuf, u64)> {
+        if !name::is_one_file(stored) {
+            return None;
+        }
+        let path = self.folder(bot).ok()?.join(stored);
+        let metadata = fs::symlink_metadata(&path).ok()?;
+        metadata.is_file().then(|| (path, metadata.len()))
+    }
+
+    /// A whole file.
+    ///
+    /// # Errors
+    /// It is not there, or has more than `media.maxSize`.
+    pub fn read(&self, bot: &BotId, stored: &str) -> Result<Vec<u8>, MediaError> {
+        let missing = || MediaError::Missing(shown(stored));
+        let (path, size) = self.find(bot, stored).ok_or_else(missing)?;
+        self.fits(size)?;
+        let refused = |error| MediaError::Io { path: path.clone(), error };
+        let mut bytes = Vec::new();
+        let limit = self.settings.max_size as u64 + 1;
+        File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(refused)?;
+        // It may have grown meanwhile.
+        self.fits(bytes.len() as u64)?;
+        Ok(bytes)
+    }
+
+    /// An error if a file of that size is larger than `media.maxSize`.
+    pub(super) fn fits(&self, size: u64) -> Result<(), MediaError> {
+        let limit = self.settings.max_size as u64;
+        if size > limit { Err(MediaError::TooLarge { size, limit, key: "media.maxSize" }) } else { Ok(()) }
+    }
+
+    /// Where a bot's files lie: in the folder that it has, or would have.
+    fn folder(&self, bot: &BotId) -> Result<PathBuf, MediaError> {
+        let root = self.root.get().ok_or(MediaError::NoWorkspace)?;
+        let own = BOTS.into_iter().find_map(|bots| folder_of(root, bots, bot.as_str()));
+        Ok(root.join(own.unwrap_or_else(|| format!("{}/{bot}", BOTS[0]))).join("media"))
+    }
+
+    /// Takes room for a file.
+    fn take(&self, bot: &BotId, folder: &Path, size: u64) -> Result<(), MediaError> {
+        let limit = self.settings.per_bot;
+        let now = self.clock.now();
+        let mut all = self.counted.lock();
+        let first = || Counted { bytes: count(folder, true), at: now, said: false };
+        let counted = all.entry(bot.clone()).or_insert_with(first);
+        // People remove files by hand when they are told that there is no room.
+        if counted.bytes.saturating_add(size) > limit && now >= counted.at + RECOUNT {
+            (counted.bytes, counted.at) = (count(folder, false), now);
+        }
+        if counted.bytes.saturating_add(size) > limit {
+            let full = MediaError::Full { bot: bot.clone(), limit };
+            if !std::mem::replace(&mut counted.said, true) {
+                tracing::warn!(bot = %bot, "{full}");
+            }
+            return Err(full);
+        }
+        counted.said = false;
+        counted.bytes += size;
+        Ok(())
+    }
+
+    fn give_back(&self, bot: &BotId, size: u64) {
+        if let Some(counted) = self.counted.lock().get_mut(bot) {
+            counted.bytes = counted.bytes.saturating_sub(size);
+        }
+    }
+}
+
+/// Counts the files of a folder. At `first` nobody is writing: what was left unfinished by an earlier run is removed.
+fn count(folder: &Path, first: bool) -> u64 {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if first && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            // If it cannot be removed, it counts.
+            if fs::remove_file(entry.path()).is_ok() {
+                continue;
+            }
+        }
+        bytes += entry.metadata().map_or(0, |metadata| metadata.len()).max(LEAST);
+    }
+    bytes
+}
+
+/// Writes a file, so that it is there as a whole or not at all.
+fn write(folder: &Path, stored: &str, bytes: &[u8]) -> Result<(), MediaError> {
+    let unfinished = folder.join(format!("{UNFINISHED}{stored}"));
+    let whole = || {
+        fs::create_dir_all(folder)?;
+        let mut file = File::options().write(true).create_new(true).open(&unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, folder.join(stored))?;
+        File::open(folder)?.sync_all()
+    };
+    whole().map_err(|error| {
+        // What is left of it is no use; at the next start it is looked for again.
+        let _ = fs::remove_file(&unfinished);
+        MediaError::Io { path: folder.join(stored), error }
+    })
+}
+
+/// The path by which a file is fetched.
+pub fn address(bot: &BotId, stored: &str) -> String {
+    format!("/api/v1/bots/{bot}/media/{}", name::in_address(stored))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media(files: &[(&str, &str)], per_bot: u64) -> (tempfile::TempDir, Media, BotId) {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let media = Media::new(MediaSettings { max_size: 10_000, per_bot }, Clock::manual(HOUR));
+        media.serve(root.path());
+        (root, media, BotId::parse("shop").unwrap())
+    }
+
+    #[test]
+    fn a_file_lies_with_its_bot_in_either_layout_under_a_name_of_its_own() {
+        for folder in ["bots/shop", "data/bots/Shop", "bots/shop"] {
+            let (root, media, bot) = media(&[(&format!("{folder}/bot.config.json"), "{}")], 1 << 30);
+            let [one, two] = [(); 2].map(|()| media.save(&bot, "a cat.png", b"meow").unwrap());
+            assert_ne!(one, two);
+            assert!(one.ends_with("-a_cat.png"), "{one}");
+            assert_eq!(fs::read(root.path().join(folder).join("media").join(&one)).unwrap(), b"meow");
+            assert_eq!(media.read(&bot, &one).unwrap(), b"meow");
+            media.remove(&bot, &one);
+            assert!(matches!(media.read(&bot, &one), Err(MediaError::Missing(_))));
+            assert_eq!(media.read(&bot, &two).unwrap(), b"meow");
+        }
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder_and_links_are_no_files() {
+        let (root, media, bot) = media(&[("bots/shop/media/a.png", "a"), ("bots/shop/bot.config.json", "{}")], 1 << 30);
+        let folder = root.path().join("bots/shop/media");
+        std::os::unix::fs::symlink(root.path().join("bots/shop/bot.config.json"), folder.join("link.json")).unwrap();
+        fs::create_dir(folder.join("sub")).unwrap();
+        assert!(media.find(&bot, "a.png").is_some());
+        for name in [
+            "../bot.config.json",
+            "..",
+            ".",
+            "",
+            "/etc/passwd",
+            "sub",
+            "link.json",
+            "a.png\0",
+            "sub/../a.png",
+            ".upload-x",
+        ] {
+            assert!(media.find(&bot, name).is_none(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_bot_has_room_for_so_much_and_small_files_count_as_larger_ones() {
+        let files = [("bots/shop/media/old.png", "x"), ("bots/shop/media/.upload-left-by-a-crash", "x")];
+        let (root, media, bot) = media(&files, 3 * LEAST);
+        let first = media.save(&bot, "a", b"1").unwrap();
+        assert!(!root.path().join(files[1].0).exists());
+        media.save(&bot, "b", b"2").unwrap();
+        let full = media.save(&bot, "c", b"3").unwrap_err();
+        assert!(full.to_string().contains("`media.perBot`"), "{full}");
+        media.remove(&bot, &first);
+        media.save(&bot, "c", b"3").unwrap();
+        assert!(media.save(&BotId::parse("other").unwrap(), "c", b"3").is_ok());
+        let large = root.path().join("bots/shop/media/large");
+        fs::write(large, [0; 10_001]).unwrap();
+        assert!(matches!(media.read(&bot, "large"), Err(MediaError::TooLarge { size: 10_001, .. })));
+    }
+
+    #[test]
+    fn a_visitor_sends_so_many_files_an_hour() {
+        let (_root, media, bot) = media(&[], 1 << 30);
+        let [ann, bob] = ["ann", "bob"].map(|name| UserId::parse(name).unwrap());
+        assert_eq!([(); 3].map(|()| media.may_send(&bot, &ann, 2)), [true, true, false]);
+        assert!(media.may_send(&bot, &bob, 2));
+        media.clock.advance(std::time::Duration::from_secs(3_600));
+        assert!(media.may_send(&bot, &ann, 2));
+    }
+}

@@ -1,0 +1,111 @@
+//! Names of files: those that callers give are hostile.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rand::RngExt as _;
+
+/// Longest part of a stored name that comes from the caller, in bytes.
+const LONGEST: usize = 80;
+/// Longest name that is shown, in characters.
+const SHOWN: usize = 120;
+/// Longest name of a file on the systems we run on, in bytes.
+const SYSTEM: usize = 255;
+/// Letters and digits before each stored name: about 119 bits.
+const RANDOM: usize = 20;
+
+/// Whether a name is that of one file in a folder, and not of a hidden one.
+pub(super) fn is_one_file(name: &str) -> bool {
+    let fine = |c: char| c != '/' && c != '\\' && !c.is_control();
+    !name.is_empty() && name.len() <= SYSTEM && !name.starts_with('.') && name.chars().all(fine)
+}
+
+/// A name for a file, which nobody has and nobody can guess, with what it was called behind it.
+pub(super) fn stored(name: &str) -> String {
+    let mut random = rand::rng();
+    let letters: String = (0..RANDOM).map(|_| char::from(random.sample(rand::distr::Alphanumeric))).collect();
+    match plain(name) {
+        plain if plain.is_empty() => letters,
+        plain => format!("{letters}-{plain}"),
+    }
+}
+
+/// The last part of a path in letters, digits, `-`, `_` and `.`, short, its ending kept.
+fn plain(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let letter = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let plain: String = last.chars().map(letter).collect();
+    let plain = plain.trim_matches(['.', '_']);
+    if plain.len() <= LONGEST {
+        return plain.to_owned();
+    }
+    let ending = plain.rfind('.').filter(|at| plain.len() - at <= 10).map_or("", |at| &plain[at..]);
+    format!("{}{ending}", &plain[..LONGEST - ending.len()])
+}
+
+/// What a file was called, to be shown to people: the last part of a path without what cannot be seen or turns the line around.
+pub fn shown(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let text: String = last.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(SHOWN).collect();
+    match text.trim().trim_start_matches('.') {
+        "" => "file".into(),
+        text => text.to_owned(),
+    }
+}
+
+/// Characters of direction and format, which make a name look like another one, and those that end lines.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A stored name as part of an address.
+pub(super) fn in_address(name: &str) -> String {
+    const SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(name, SAFE).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_become_plain_ones() {
+        let long = format!("{}.tar.gz", "x".repeat(5_000));
+        for (name, left) in [
+            ("cat.png", "cat.png"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\Users\\a\\..\\b.txt", "b.txt"),
+            ("..", ""),
+            (".htaccess", "htaccess"),
+            ("a\r\nset-cookie: x.png", "a__set-cookie__x.png"),
+            ("photo\u{202e}gnp.exe", "photo_gnp.exe"),
+            ("<img src=x onerror=alert(1)>.png", "img_src_x_onerror_alert_1__.png"),
+            ("猫.png", "png"),
+            ("con\0.png", "con_.png"),
+            (&long, &format!("{}.gz", "x".repeat(77))),
+        ] {
+            assert_eq!(plain(name), left, "{name:?}");
+            let stored = stored(name);
+            assert!(is_one_file(&stored) && stored.len() <= 101, "{stored}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_one_line_that_reads_as_it_is() {
+        for (name, left) in [
+            ("Mein Kätzchen 猫.png", "Mein Kätzchen 猫.png"),
+            ("a/b\\c.txt", "c.txt"),
+            ("photo\u{202e}gnp.exe", "photognp.exe"),
+            ("a\u{2028}b\r\nc\u{0}.png", "abc.png"),
+            (" ", "file"),
+            ("..", "file"),
+        ] {
+            assert_eq!(shown(name), left, "{name:?}");
+        }
+        assert_eq!(shown(&"x".repeat(5_000)).len(), SHOWN);
+    }
+
+    #[test]
+    fn a_name_in_an_address_says_the_same() {
+        assert_eq!(in_address("a b%2f#?é.png"), "a%20b%252f%23%3F%C3%A9.png");
+    }
+}

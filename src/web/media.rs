@@ -1,0 +1,200 @@
+//! The files of bots: given to everybody, kept for visitors and for callers with a token.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json as object;
+use tokio::task::spawn_blocking;
+use tower_http::services::ServeFile;
+
+use crate::config::public_address;
+use crate::model::BotId;
+use crate::services::media::{self, Kind, Media, MediaError};
+use crate::store::{Place, Store, UserMessage};
+
+use super::channel_web::{conversation_id, draft, json, ok, raw};
+use super::edge::{Authorized, Shown, Visitor, param};
+use super::error::{HttpError, TEXT, answer};
+use super::{Web, body, multipart, refused, stored};
+
+/// A file never changes: another one has another name.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Whatever a file holds, it runs nothing and reaches nothing.
+const HARMLESS: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
+/// `event.type` and `message_type` of a file.
+const FILE: &str = "file";
+
+/// `GET /api/v1/bots/:botId/media/:file`: for everybody, also of private bots.
+pub(crate) async fn give(
+    State(web): State<Web>,
+    Shown(bot): Shown,
+    params: RawPathParams,
+    request: Request,
+) -> Result<Response<Body>, HttpError> {
+    let name = param(&params, "file").to_owned();
+    let missing = || answer(StatusCode::NOT_FOUND, TEXT, "Not Found");
+    let (files, asked) = (Arc::clone(web.services.media()), name.clone());
+    let found = blocking(move || files.find(&bot, &asked)).await?;
+    let Some((path, _)) = found else { return Ok(missing()) };
+    // Ranges, `If-Modified-Since` and `HEAD` are its matter; it reads a piece at a time.
+    let Ok(given) = ServeFile::new(path).try_call(request).await else { return Ok(missing()) };
+    if given.status() == StatusCode::NOT_FOUND {
+        return Ok(missing());
+    }
+    let mut response = given.map(Body::new);
+    let (mime, kind) = media::kind_of(&name);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HARMLESS);
+    headers.insert(CACHE_CONTROL, FOR_EVER);
+    if kind == Kind::Other {
+        let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
+        let attachment = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{name}"));
+        headers.insert(CONTENT_DISPOSITION, attachment.unwrap_or(HeaderValue::from_static("attachment")));
+    }
+    Ok(response)
+}
+
+/// `POST /api/v1/bots/:botId/media`: keeps a picture, for content; `{ url }` is its path.
+pub(crate) async fn keep(
+    State(web): State<Web>,
+    Authorized { bot, .. }: Authorized,
+    request: Request,
+) -> Result<Response<Body>, HttpError> {
+    let limit = web.settings.media.max_size;
+    let upload = Upload::read(&web, request, (limit, "media.maxSize")).await?;
+    if media::kind_of(&upload.name).1 != Kind::Image {
+        let known = "png, jpg, gif, webp, avif, bmp or ico";
+        return Err(HttpError::BadRequest(format!("only pictures can be stored here: {known}")));
+    }
+    let (bot, files) = (bot.id, Arc::clone(web.services.media()));
+    let url = blocking(move || {
+        let name = upload.save(&files, &bot)?;
+        Ok(media::address(&bot, &name))
+    });
+    let url: String = url.await?.map_err(not_kept)?;
+    json(&web, &object!({ "url": url }))
+}
+
+/// `POST /messages/:userId/files?conversationId=`: a visitor sends a file.
+pub(crate) async fn send(
+    State(web): State<Web>,
+    visitor: Visitor,
+    request: Request,
+) -> Result<Response<Body>, HttpError> {
+    let id = conversation_id(request.uri())?
+        .ok_or_else(|| HttpError::plain("`conversationId` is required and must be valid"))?;
+    let (bot, user) = (visitor.bot.clone(), visitor.user.clone());
+    let known =
+        web.store.beside(move |store: &Store| store.conversation(&bot, &user, id, 0, 0)).await.map_err(stored)?;
+    if known.is_none() {
+        return Err(HttpError::no_conversation(&id.to_string()));
+    }
+    let most = web.settings.http.max_files_per_hour;
+    if !web.services.media().may_send(&visitor.bot, &visitor.user, most) {
+        let said = format!("A visitor can send {most} files an hour at most (`maxFilesPerHour`)");
+        return Err(HttpError::Plain(StatusCode::TOO_MANY_REQUESTS, said.into()));
+    }
+    let upload = Upload::read(&web, request, (web.settings.http.max_file_size, "maxFileSize")).await?;
+    // It goes on where the caller hangs up: a file is kept together with its message, or not at all.
+    let sending = tokio::spawn(async move { upload.send(&web, visitor, id).await });
+    sending.await.map_err(|error| HttpError::internal("Error", error))?
+}
+
+/// A file on its way in.
+struct Upload {
+    /// What it is called, with the ending of what it is.
+    name: String,
+    /// The type that the caller says it has.
+    said: String,
+    body: body::Bytes,
+    /// Where it stands in the body.
+    at: Range<usize>,
+}
+
+impl Upload {
+    async fn read(web: &Web, request: Request, limit: (usize, &'static str)) -> Result<Self, HttpError> {
+        let (size, key) = limit;
+        let (parts, body) = request.into_parts();
+        let body = body::upload(web, &parts.headers, body, size.saturating_add(multipart::BESIDE), key).await?;
+        let upload = Self::find(&parts.headers, body)?;
+        if upload.bytes().len() > size {
+            return Err(body::oversize(size, key));
+        }
+        Ok(upload)
+    }
+
+    fn find(headers: &HeaderMap, body: body::Bytes) -> Result<Self, HttpError> {
+        let part = multipart::file(headers, &body.bytes, FILE)?;
+        let name = media::with_ending(&part.file_name, &part.content_type);
+        Ok(Self { name, said: part.content_type, body, at: part.at })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.body.bytes[self.at.clone()]
+    }
+
+    /// Puts it on the disk. Blocks.
+    fn save(&self, files: &Media, bot: &BotId) -> Result<String, MediaError> {
+        files.save(bot, &self.name, self.bytes())
+    }
+
+    async fn send(self, web: &Web, visitor: Visitor, id: i64) -> Result<Response<Body>, HttpError> {
+        let (bot, files) = (visitor.bot.clone(), Arc::clone(web.services.media()));
+        let saving = blocking(move || self.save(&files, &bot).map(|name| (name, self)));
+        let (name, upload) = saving.await?.map_err(not_kept)?;
+        let original = media::shown(&upload.name);
+        let text = format!("Uploaded a file: {original}");
+        let payload = raw(&object!({
+            "text": text,
+            "type": FILE,
+            "storage": "local",
+            "url": format!("{}{}", public_address(&web.settings), media::address(&visitor.bot, &name)),
+            "name": name,
+            "originalName": original,
+            "mime": media::mime_of(&name, &upload.said),
+            "size": upload.bytes().len(),
+        }))?;
+        // The rest needs none of it.
+        drop(upload);
+        let message = UserMessage {
+            message_type: FILE.into(),
+            message_text: Some(text),
+            payload: payload.clone(),
+            raw: None,
+            data: None,
+        };
+        let (bot, files) = (visitor.bot.clone(), Arc::clone(web.services.media()));
+        let accepted = web.dispatcher.accept(draft(visitor, FILE, payload), Place::Conversation(id), Some(message));
+        match accepted.await {
+            Ok(_) => Ok(ok()),
+            Err(error) => {
+                blocking(move || files.remove(&bot, &name)).await?;
+                Err(refused(error))
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HttpError> {
+    spawn_blocking(work).await.map_err(|error| HttpError::internal("Error", error))
+}
+
+/// A file that is not kept. Of where files lie, callers are told nothing.
+fn not_kept(error: MediaError) -> HttpError {
+    match error {
+        MediaError::Full { .. } => HttpError::Plain(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "This bot has no room for more files (`media.perBot`)".into(),
+        ),
+        other => HttpError::internal("Error", other),
+    }
+}
