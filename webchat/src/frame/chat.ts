@@ -63,8 +63,8 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     const { api, session } = current
     startConnection()
     const visible = isShown(letter)
-    if (visible && session.isStale()) await session.begin()
-    const conversation = store.conversation.value
+    if (visible && letter.conversation === null && session.isStale()) await session.begin()
+    const conversation = letter.conversation ?? store.conversation.value
     switch (letter.kind) {
       case 'message':
         return api.message(letter.payload, conversation)
@@ -76,6 +76,9 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
         return api.reference(conversation, letter.ref)
     }
   }
+
+  /** Where something is said now: a conversation heard too long ago makes way for a new one, if the server says so. */
+  const here = (): number | string | null => (current?.session.isStale() ? null : store.conversation.value)
 
   /** Finds out who visits, and begins. Runs again when the page names another visitor. */
   function visit(): void {
@@ -104,8 +107,16 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     const visitor = await insist(gone, () => findVisitor(config.value, keep, () => issueVisitor(routes)))
     if (!visitor || gone()) return
     const api = openApi(routes, visitor, () => config.value.externalAuthToken)
+    let lost = false
+    let trouble = false
+    const tell = (): void => void (store.offline.value = lost || trouble)
     const session = openSession(store, api, {
       fresh,
+      history: messages => messages.forEach(message => isFromBot(message) || outbox.settle(message, true)),
+      trouble(is) {
+        trouble = is
+        tell()
+      },
       event: data => page.post(data),
       unauthorized() {
         if (config.value.userId) return
@@ -116,7 +127,6 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     })
     let disconnect: (() => void) | undefined
     let quiet: ReturnType<typeof setTimeout> | undefined
-    const say = (): void => void (store.offline.value = true)
     current = {
       api,
       session,
@@ -135,13 +145,17 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
           connected = true
           await session.catchUp()
           if (gone() || !connected) return
-          store.offline.value = false
+          lost = false
+          tell()
           // What failed meanwhile and is not among what the server has is sent now.
           outbox.run()
         },
         lost() {
           connected = false
-          quiet ??= setTimeout(say, QUIET)
+          quiet ??= setTimeout(() => {
+            lost = true
+            tell()
+          }, QUIET)
         },
         heard: event => session.hear(event)
       })
@@ -181,7 +195,10 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     const seen = store.open.value && !document.hidden
     if (!seen) sound()
     if (store.open.value) {
-      if (!shown) store.unreadElsewhere.value = true
+      if (shown) return
+      // Where there is no list to go to, the chat goes where the bot is.
+      if (config.value.showConversationsButton) store.unreadElsewhere.value = true
+      else load(message.conversationId)
       return
     }
     store.unread.value += 1
@@ -227,11 +244,11 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     say(text) {
       store.draft.value = ''
       store.said.value = [...store.said.value, text].slice(-REMEMBERED)
-      outbox.add({ kind: 'message', payload: { type: 'text', text } })
+      outbox.add({ kind: 'message', payload: { type: 'text', text } }, here())
     },
-    send: payload => outbox.add({ kind: 'message', payload }),
+    send: payload => outbox.add({ kind: 'message', payload }, here()),
     sendEvent: payload => outbox.add({ kind: 'event', payload }),
-    upload: file => outbox.add({ kind: 'file', file }),
+    upload: file => outbox.add({ kind: 'file', file }, here()),
     open,
     close() {
       store.confirming.value = false
@@ -278,7 +295,8 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
   )
   visit()
   // A visit is told once per load of the page, before anything the page asks for.
-  const timezone = -new Date().getTimezoneOffset() / 60
+  // The server takes half hours.
+  const timezone = Math.round(-new Date().getTimezoneOffset() / 30) / 2
   chat.send({ type: 'visit', text: 'User visit', timezone, language: language(store) })
   if (options.ref) outbox.add({ kind: 'reference', ref: options.ref })
   return chat

@@ -9,31 +9,44 @@
 import { signal, type Signal } from '@preact/signals'
 import type { Message, Payload } from '../types'
 import { CallFailed } from './api'
+import { sameConversation } from './thread'
 
-export type Letter = { id: number; state: LetterState; sentOn: string } & (
-  { kind: 'message' | 'event'; payload: Payload } | { kind: 'file'; file: File } | { kind: 'reference'; ref: string }
-)
+type Content =
+  | { kind: 'message' | 'event'; payload: Payload }
+  | { kind: 'file'; file: File }
+  | { kind: 'reference'; ref: string }
+
+export type Letter = Content & {
+  id: number
+  state: LetterState
+  sentOn: string
+  /** Where it was said; null: wherever the visitor is when it is sent. */
+  conversation: number | string | null
+}
 
 /** `sent`: the server has it, and its copy of the message is on the way. `refused`: trying again may help nothing. */
 export type LetterState = 'waiting' | 'sent' | 'failed' | 'refused'
 
-type Content =
-  { kind: 'message' | 'event'; payload: Payload } | { kind: 'file'; file: File } | { kind: 'reference'; ref: string }
-
 export interface Outbox {
   letters: Signal<readonly Letter[]>
-  add(content: Content): void
+  add(content: Content, conversation?: number | string | null): void
   /** Sends what waits or failed. */
   run(): void
   /** Tries what was refused once more, behind all others. */
   retry(id: number): void
-  /** A stored message came from the server: what it is the copy of is done. */
-  settle(message: Message): void
+  /**
+   * A stored message came from the server: what it is the copy of is done. In a history the message may be an older one
+   * with the same words, so there only what the server is known to have counts.
+   */
+  settle(message: Message, inHistory?: boolean): void
+  /** What stands for a message in the list: the same before and after the server has it, so that nothing jumps. */
+  keyOf(messageId: string): string
   clear(): void
 }
 
 export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () => number = Date.now): Outbox {
   const letters = signal<readonly Letter[]>([])
+  const keys = new Map<string, string>()
   let last = 0
   let running = false
 
@@ -78,11 +91,11 @@ export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () =
 
   return {
     letters,
-    add(content) {
+    add(content, conversation = null) {
       last += 1
       letters.value = [
         ...letters.value,
-        { ...content, id: last, state: 'waiting', sentOn: new Date(now()).toISOString() }
+        { ...content, id: last, state: 'waiting', sentOn: new Date(now()).toISOString(), conversation }
       ]
       start()
     },
@@ -94,10 +107,15 @@ export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () =
       }
       start()
     },
-    settle(message) {
-      const copied = letters.value.find(letter => isCopy(letter, message))
-      if (copied) remove(copied.id)
+    settle(message, inHistory = false) {
+      const copied = letters.value.find(
+        letter => isCopy(letter, message) && (!inHistory || letter.state === 'sent')
+      )
+      if (!copied) return
+      keys.set(message.id, idOf(copied))
+      remove(copied.id)
     },
+    keyOf: id => keys.get(id) ?? id,
     clear() {
       letters.value = []
     }
@@ -125,8 +143,11 @@ function isCopy(letter: Letter, message: Message): boolean {
 /** The id of a letter among messages. */
 export const idOf = (letter: Letter): string => `letter-${letter.id}`
 
-/** What the visitor sees while it is under way. */
-export const shownLetters = (letters: readonly Letter[]): readonly Letter[] => letters.filter(isShown)
+/** What the visitor sees under way in a conversation. */
+export const shownLetters = (letters: readonly Letter[], conversation: number | string | null): readonly Letter[] =>
+  letters.filter(
+    letter => isShown(letter) && (letter.conversation === null || sameConversation(letter.conversation, conversation))
+  )
 
 /** A letter as the message it will be. */
 export function messageOf(letter: Letter, visitor: string): Message {

@@ -15,6 +15,10 @@ import { append, isFromBot, lastSeen, milliseconds, readOn, recent, sameConversa
 export interface SessionHooks {
   /** A message that was not there before: not one of a history that the visitor has seen. */
   fresh(message: Message, shown: boolean): void
+  /** What the visitor has seen before. */
+  history(messages: readonly Message[]): void
+  /** Whether the server cannot be reached. */
+  trouble(is: boolean): void
   /** The server does not take the visitor's secret. */
   unauthorized(): void
   /** Every realtime event, for the page. */
@@ -54,13 +58,15 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
   async function persist(task: () => Promise<void>): Promise<void> {
     for (let wait = 1000; !over; wait = Math.min(wait * 2, LONGEST_WAIT)) {
       try {
-        return await task()
+        await task()
+        hooks.trouble(false)
+        return
       } catch (error) {
         if (!(error instanceof CallFailed) || error.final) {
           console.warn('nudge: a conversation could not be read', error)
           return
         }
-        store.offline.value = true
+        hooks.trouble(true)
         await new Promise<void>(resolve => {
           const timer = setTimeout(resolve, wait)
           wake = () => {
@@ -98,7 +104,10 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
     store.messages.value = []
     stopTyping()
     if (fresh) messages.forEach(take)
-    else store.messages.value = append([], messages)
+    else {
+      store.messages.value = append([], messages)
+      hooks.history(messages)
+    }
   }
 
   /** The page may name a conversation that is not this visitor's. */

@@ -41,6 +41,11 @@ export const connect: Connect = (root, visitor, listener) => {
     clearTimeout(timer)
     timer = setTimeout(() => socket.connect(), AFTER_REFUSAL)
   }
+  // A device that wakes up or finds its network again does not wait.
+  const now = (): void => {
+    if (!socket.connected) socket.disconnect().connect()
+  }
+  addEventListener('online', now)
   socket.on('connect', () => listener.connected())
   socket.on('disconnect', () => {
     listener.lost()
@@ -57,6 +62,7 @@ export const connect: Connect = (root, visitor, listener) => {
   })
   return () => {
     clearTimeout(timer)
+    removeEventListener('online', now)
     socket.removeAllListeners()
     socket.disconnect()
   }

@@ -9,7 +9,7 @@ export function KeyboardArea({ chat, reach }: { chat: Chat; reach: Reach }) {
   const messages = chat.store.messages.value.filter(isShown)
   const message = messages[messages.length - 1]
   // What the visitor has just said is an answer already.
-  if (!message || shownLetters(chat.outbox.letters.value).length > 0) return null
+  if (!message || shownLetters(chat.outbox.letters.value, chat.store.conversation.value).length > 0) return null
   return (
     <div class="bpw-keyboard">
       <Keyboard key={message.id} message={message} context={{ ...reach, last: true }} />

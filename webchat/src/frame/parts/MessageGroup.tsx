@@ -42,7 +42,7 @@ export function MessageGroup({ chat, reach, group, letters, last }: Props) {
             const unsent = letter?.state === 'failed' || letter?.state === 'refused'
             return (
               <div
-                key={message.id}
+                key={chat.outbox.keyOf(message.id)}
                 class={`bpw-chat-bubble bpw-bubble-${kindOf(message)}${letter ? ' bpw-chat-bubble-pending' : ''}`}
               >
                 <div class="bpw-chat-bubble-content" dir="auto">

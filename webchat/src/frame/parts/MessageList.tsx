@@ -18,11 +18,11 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
   const { store, outbox } = chat
   const t = store.t.value
   const stored = store.messages.value
-  const letters = shownLetters(outbox.letters.value)
+  const letters = shownLetters(outbox.letters.value, store.conversation.value)
   const visitor = store.visitor.value?.id ?? 'me'
   const messages = useMemo(
     () => [...stored.filter(isShown), ...letters.map(letter => messageOf(letter, visitor))],
-    [stored, outbox.letters.value, visitor]
+    [stored, outbox.letters.value, store.conversation.value, visitor]
   )
   const groups = useMemo(() => group(messages), [messages])
   const last = messages[messages.length - 1]
@@ -84,7 +84,7 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
       >
         <div ref={content} class="bpw-msg-list-content">
           {groups.map(one => (
-            <div key={one.key} class="bpw-msg-list-item">
+            <div key={outbox.keyOf(one.key)} class="bpw-msg-list-item">
               {one.day && (
                 <div class="bpw-date-container">
                   <span class="bpw-small-line" />
