@@ -85,8 +85,3 @@ function localeOf(configured: string | undefined, language: string): string {
     return 'en'
   }
 }
-
-const RIGHT_TO_LEFT = new Set(['ar', 'arc', 'ckb', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', 'yi'])
-
-export const directionOf = (locale: string): 'rtl' | 'ltr' =>
-  RIGHT_TO_LEFT.has(locale.split('-')[0] ?? '') ? 'rtl' : 'ltr'

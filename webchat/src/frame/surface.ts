@@ -1,10 +1,10 @@
 /** What the configuration does to the document and to the iframe around it: classes, width, theme, language, styles. */
 
 import { effect, signal } from '@preact/signals'
-import { loadTranslator } from '../i18n'
+import { dirOf, loadTranslator } from '../i18n'
 import { length } from './config'
 import type { Page } from './page'
-import { directionOf, type Store } from './store'
+import type { Store } from './store'
 
 export function dress(store: Store, page: Page, view: Window): void {
   const { config, open, teaser, options } = store
@@ -48,7 +48,7 @@ export function dress(store: Store, page: Page, view: Window): void {
   effect(() => {
     const locale = store.locale.value
     root.lang = locale
-    root.dir = directionOf(locale)
+    root.dir = dirOf(locale)
     void loadTranslator(locale).then(t => {
       if (store.locale.value === locale) store.t.value = t
     })

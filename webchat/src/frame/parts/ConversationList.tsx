@@ -1,10 +1,10 @@
 /** The visitor's conversations. */
 
 import { Plus } from 'lucide-preact'
+import { formatDate, formatTime } from '../../i18n'
 import { previewOf } from '../../messages'
 import type { ConversationRow } from '../../types'
 import type { Chat } from '../chat'
-import { formatDate, formatTime } from '../dates'
 import { sameConversation } from '../thread'
 
 export function ConversationList({ chat }: { chat: Chat }) {

@@ -1,15 +1,17 @@
 /** What the last message asks, between the list and the composer. */
 
-import { Keyboard, isShown } from '../../messages'
+import { Keyboard, keyboardMessage } from '../../messages'
 import type { Chat } from '../chat'
-import { shownLetters } from '../outbox'
+import { messageOf, shownLetters } from '../outbox'
 import type { Reach } from './App'
 
 export function KeyboardArea({ chat, reach }: { chat: Chat; reach: Reach }) {
-  const messages = chat.store.messages.value.filter(isShown)
-  const message = messages[messages.length - 1]
+  const { messages, conversation, visitor } = chat.store
   // What the visitor has just said is an answer already.
-  if (!message || shownLetters(chat.outbox.letters.value, chat.store.conversation.value).length > 0) return null
+  const letters = shownLetters(chat.outbox.letters.value, conversation.value)
+  const said = letters.map(letter => messageOf(letter, visitor.value?.id ?? 'me'))
+  const message = keyboardMessage([...messages.value, ...said])
+  if (!message) return null
   return (
     <div class="bpw-keyboard">
       <Keyboard key={message.id} message={message} context={{ ...reach, last: true }} />

@@ -1,10 +1,10 @@
 /** What one author said in a row. */
 
 import { CircleAlert } from 'lucide-preact'
+import { formatTime } from '../../i18n'
 import { MessageBody } from '../../messages'
 import type { Message } from '../../types'
 import type { Chat } from '../chat'
-import { formatTime } from '../dates'
 import { idOf, type Letter } from '../outbox'
 import type { Group } from '../thread'
 import type { Reach } from './App'

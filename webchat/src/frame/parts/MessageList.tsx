@@ -2,9 +2,9 @@
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { ArrowDown } from 'lucide-preact'
+import { formatDate } from '../../i18n'
 import { isShown } from '../../messages'
 import type { Chat } from '../chat'
-import { formatDate } from '../dates'
 import { messageOf, shownLetters } from '../outbox'
 import { group, isFromBot } from '../thread'
 import type { Reach } from './App'
