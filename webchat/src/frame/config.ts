@@ -1,0 +1,84 @@
+/** What the page configures: read from the frame's address, completed with defaults, changed at run time. */
+
+import type { Config } from '../types'
+
+/** What the frame's address says. */
+export interface Options {
+  /** Where the server is, without a slash at the end: what stands before `/lite/`. */
+  root: string
+  botId: string
+  config: Config
+  /** The chat fills the window and cannot be closed. */
+  fullscreen: boolean
+  ref?: string
+}
+
+/** Whatever a page may leave out and that is not simply off. */
+const defaults: Config = {
+  enableReset: true,
+  enableTranscriptDownload: false,
+  showConversationsButton: true,
+  enableArrowNavigation: true,
+  closeOnEscape: true,
+  showTimestamp: true,
+  showTeaser: true,
+  theme: 'auto'
+}
+
+/** An object that is not a list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Lays `over` on `under`; what is undefined or null in `over` leaves what was. */
+export function merge(under: Config, over: Config): Config {
+  const merged: Config = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    if (value !== undefined && value !== null) merged[key] = value
+  }
+  return merged
+}
+
+/** A configuration with defaults for what it leaves out. */
+export const complete = (config: Config): Config => merge(defaults, config)
+
+/** Reads the frame's address. `top` says that no page is around the frame. */
+export function readOptions(address: string, top: boolean): Options {
+  const url = new URL(address)
+  const [before = '', after = ''] = url.pathname.split(/\/lite\//)
+  const query = url.searchParams
+  const options = parse(query.get('options'))
+  const given = isRecord(options.config) ? (options.config as Config) : {}
+  const config: Config = { ...given }
+  if (options.hideWidget === true) config.hideWidget = true
+  const fullscreen = top || query.get('v') === 'Fullscreen' || config.viewMode === 'Fullscreen'
+  return {
+    root: url.origin + before,
+    botId: segment(after.split('/')[0]) || config.botId || '',
+    config: complete(config),
+    fullscreen,
+    ref: query.get('ref') || config.ref
+  }
+}
+
+function parse(text: string | null): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text ?? '{}')
+    return isRecord(value) ? value : {}
+  } catch {
+    console.warn('nudge: `options` in the address of the chat is not JSON, so the configuration was ignored')
+    return {}
+  }
+}
+
+function segment(text = ''): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** A length of CSS: numbers are pixels. */
+export const length = (value: number | string): string =>
+  typeof value === 'number' || /^\d+$/.test(value) ? `${value}px` : value

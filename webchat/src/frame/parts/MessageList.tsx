@@ -1,0 +1,130 @@
+/** The messages, and that the newest one is in sight. */
+
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { ArrowDown } from 'lucide-preact'
+import { formatDate } from '../../i18n'
+import { isShown } from '../../messages'
+import type { Chat } from '../chat'
+import { messageOf, shownLetters } from '../outbox'
+import { group, isFromBot } from '../thread'
+import type { Reach } from './App'
+import { Avatar } from './Avatar'
+import { MessageGroup } from './MessageGroup'
+
+/** How near to the end counts as being there, in pixels. */
+const NEAR = 48
+
+export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
+  const { store, outbox } = chat
+  const t = store.t.value
+  const stored = store.messages.value
+  const letters = shownLetters(outbox.letters.value, store.conversation.value)
+  const visitor = store.visitor.value?.id ?? 'me'
+  const messages = useMemo(
+    () => [...stored.filter(isShown), ...letters.map(letter => messageOf(letter, visitor))],
+    [stored, outbox.letters.value, store.conversation.value, visitor]
+  )
+  const groups = useMemo(() => group(messages), [messages])
+  const last = messages[messages.length - 1]
+
+  const list = useRef<HTMLDivElement>(null)
+  const content = useRef<HTMLDivElement>(null)
+  /** Whether the list stays at its end as it grows. */
+  const atEnd = useRef(true)
+  const [newer, setNewer] = useState(false)
+
+  const toEnd = (): void => {
+    const element = list.current
+    if (element) element.scrollTop = element.scrollHeight
+  }
+  const onScroll = (): void => {
+    const element = list.current
+    if (!element) return
+    atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR
+    if (atEnd.current) setNewer(false)
+  }
+
+  // Pictures grow when they have come, and the list shrinks when a keyboard appears below it.
+  useEffect(() => {
+    const observer = new ResizeObserver(() => atEnd.current && toEnd())
+    if (content.current) observer.observe(content.current)
+    if (list.current) observer.observe(list.current)
+    return () => observer.disconnect()
+  }, [])
+
+  const typing = store.typing.value
+  useLayoutEffect(() => {
+    // What the visitor says is always followed.
+    if (last && !isFromBot(last)) atEnd.current = true
+    if (atEnd.current) toEnd()
+    else if (last) setNewer(true)
+  }, [last?.id])
+  useLayoutEffect(() => {
+    if (atEnd.current) toEnd()
+  }, [typing])
+
+  const conversation = store.conversation.value
+  useLayoutEffect(() => {
+    atEnd.current = true
+    setNewer(false)
+    toEnd()
+  }, [conversation])
+
+  return (
+    <div class="bpw-msg-list-container">
+      <div
+        ref={list}
+        class="bpw-msg-list"
+        role="log"
+        aria-live="polite"
+        aria-label={t('messages')}
+        aria-busy={store.loading.value}
+        tabIndex={0}
+        onScroll={onScroll}
+      >
+        <div ref={content} class="bpw-msg-list-content">
+          {groups.map(one => (
+            <div key={outbox.keyOf(one.key)} class="bpw-msg-list-item">
+              {one.day && (
+                <div class="bpw-date-container">
+                  <span class="bpw-small-line" />
+                  <time class="bpw-date" dateTime={one.day.toISOString()}>
+                    {formatDate(one.day.toISOString(), store.locale.value)}
+                  </time>
+                  <span class="bpw-small-line" />
+                </div>
+              )}
+              <MessageGroup chat={chat} reach={reach} group={one} letters={letters} last={last} />
+            </div>
+          ))}
+          {typing && (
+            <div class="bpw-message-big-container bpw-from-bot bpw-typing-group">
+              <Avatar store={store} />
+              <div class="bpw-typing-bubble">
+                <span class="bpw-visually-hidden">{t('typing', { name: store.botName.value || t('chat') })}</span>
+                <span class="bpw-typing-dot" />
+                <span class="bpw-typing-dot" />
+                <span class="bpw-typing-dot" />
+              </div>
+            </div>
+          )}
+        </div>
+      </div>
+      {newer && (
+        <button
+          type="button"
+          class="bpw-newer-button"
+          onClick={() => {
+            atEnd.current = true
+            setNewer(false)
+            toEnd()
+            list.current?.focus({ preventScroll: true })
+          }}
+        >
+          <ArrowDown size={16} aria-hidden="true" />
+          {t('messages.new')}
+        </button>
+      )}
+    </div>
+  )
+}
