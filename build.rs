@@ -15,7 +15,12 @@ use std::{env, fs, io};
 /// Packages that scripts may `require`, at their real implementations, and which of their builds is taken: one for Node
 /// may use Node's own modules, one for browsers only what browsers have. To add one: `npm install --package-lock-only
 /// --save-exact <name>`, and its name here.
-const BUNDLED: &[(&str, &str)] = &[("axios", "browser"), ("lodash", "node"), ("mustache", "node")];
+const BUNDLED: &[(&str, &str)] =
+    &[("axios", "browser"), ("buffer", "browser"), ("lodash", "node"), ("mustache", "node")];
+
+/// What of the language a package gets something of ours for, and the file that exports it under that name.
+const REPLACED: &[(&str, &str, &str)] =
+    &[("buffer", "Object.setPrototypeOf=setPrototypeLater", "src/script/js/bundle/buffer.js")];
 
 /// Folders of the repository that are embedded as built-ins.
 const BUILTIN_FOLDERS: &[&str] = &["actions", "bots/welcome-bot", "content-types", "hooks"];
@@ -44,6 +49,9 @@ fn run() -> Result<()> {
     for manifest in MANIFESTS {
         println!("cargo::rerun-if-changed={manifest}");
     }
+    for (_, _, file) in REPLACED {
+        println!("cargo::rerun-if-changed={file}");
+    }
     for folder in BUILTIN_FOLDERS {
         println!("cargo::rerun-if-changed={folder}");
     }
@@ -52,7 +60,7 @@ fn run() -> Result<()> {
     }
     let work = out.join("npm-work");
     install(&root, &work, "--include=dev")?;
-    write_if_new(&out.join("npm.rs"), &bundle_all(&work, &out.join("npm"))?)?;
+    write_if_new(&out.join("npm.rs"), &bundle_all(&root, &work, &out.join("npm"))?)?;
     write_if_new(&out.join("builtins.rs"), &list_builtins(&root)?)?;
     let work = out.join("webchat-work");
     install(&root.join("webchat"), &work, "--omit=dev")?;
@@ -134,7 +142,7 @@ fn install(root: &Path, work: &Path, dev: &str) -> Result<()> {
 }
 
 /// Bundles each package into one file of `to`; returns the text of `npm.rs`.
-fn bundle_all(work: &Path, to: &Path) -> Result<String> {
+fn bundle_all(root: &Path, work: &Path, to: &Path) -> Result<String> {
     fs::create_dir_all(to)?;
     let mut table = String::from("&[\n");
     for (name, platform) in BUNDLED {
@@ -154,6 +162,9 @@ fn bundle_all(work: &Path, to: &Path) -> Result<String> {
             .args(["--legal-comments=inline", "--minify-whitespace", "--log-level=warning"])
             .arg(format!("--outfile={}", file.display()))
             .current_dir(work);
+        for (_, what, by) in REPLACED.iter().filter(|(package, ..)| package == name) {
+            esbuild.arg(format!("--define:{what}")).arg(format!("--inject:{}", root.join(by).display()));
+        }
         finish(esbuild, &format!("esbuild ({name})"))?;
         writeln!(table, "    BundledModule {{ name: {name:?}, source: include_str!({:?}) }},", utf8(&file)?)?;
     }

@@ -289,3 +289,76 @@ async fn what_is_sent_to_the_welcome_bot_leaves_it_in_service_after_a_restart() 
     assert_eq!(app.client.get(&format!("{channel}/botInfo")).await.status, 200);
     app.stop().await;
 }
+
+/// Saves, reads, and gets it wrong.
+const KEEPS: (&str, &str) = (
+    "hooks/before_incoming_middleware/keeps.js",
+    r"
+    const { saveFile, readFile, getFilePath } = bp.cms
+    const why = async run => { try { await run(); return 'nothing' } catch (error) { return error.message } }
+    const stored = await saveFile('echo', '../Ein Foto.png', Buffer.from([0, 255, 128]))
+    const back = await readFile('echo', stored)
+    const others = []
+    for (const content of [new Uint8Array([1, 2, 3]).subarray(1), new Uint8Array([4]).buffer, 'déjà']) {
+      others.push((await readFile('other', await saveFile('other', 'x', content))).toString('hex'))
+    }
+    const wrong = [
+      await why(() => saveFile('echo', 'x', 5)),
+      await why(() => saveFile('echo', '', Buffer.from('x'))),
+      await why(() => saveFile('nobody', 'x', Buffer.from('x'))),
+      await why(() => saveFile('echo', 'x', Buffer.alloc(101 << 10))),
+      await why(() => readFile('echo', '../bot.config.json')),
+      await why(() => readFile('echo')),
+      await why(() => getFilePath('echo')),
+    ]
+    const path = getFilePath('echo', stored)
+    const said = { stored, path, back: back.toString('hex'), isBuffer: Buffer.isBuffer(back), others, wrong }
+    event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
+    await bp.events.replyToEvent(event, [{ type: 'text', text: JSON.stringify(said) }, { type: 'file', url: path }])",
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_keep_files_and_get_them_back_byte_by_byte() {
+    let other = ("bots/other/bot.config.json", r#"{ "id": "other", "name": "Other" }"#);
+    let main = ("botpress.config.json", r#"{ "media": { "maxSize": "100kb" } }"#);
+    let app = TestApp::start_with(&[BOT, other, main, KEEPS]).await;
+    app.client.post(&format!("{CHANNEL}/messages/ann"), r#"{"type":"text","text":"hi"}"#).await;
+    let messages = messages(&app, "ann").await;
+    let said: Value = serde_json::from_str(messages[1]["message_text"].as_str().unwrap()).unwrap();
+    let stored = said["stored"].as_str().unwrap();
+    assert!(stored.ends_with("-Ein_Foto.png") && !stored.contains('/'), "{stored}");
+    assert_eq!((&said["back"], &said["isBuffer"]), (&json!("00ff80"), &json!(true)));
+    assert_eq!(said["others"], json!(["0203", "04", "64c3a96ac3a0"]));
+    assert_eq!(
+        said["wrong"],
+        json!([
+            "bp.cms.saveFile: \"content\" must be a Buffer, got a number",
+            "bp.cms.saveFile: \"fileName\" must be a string that is not empty, got an empty string",
+            "bp.cms.saveFile: there is no bot \"nobody\"",
+            "bp.cms.saveFile: the file has 103424 bytes, at most 102400 are allowed (`media.maxSize`)",
+            "bp.cms.readFile: there is no file \"bot.config.json\"",
+            "bp.cms.readFile: \"fileName\" must be a string that is not empty, got undefined",
+            "bp.cms.getFilePath: \"fileName\" must be a string, got undefined",
+        ])
+    );
+    assert_eq!(said["path"], format!("{MEDIA}/{stored}"));
+    assert_eq!(app.client.get(said["path"].as_str().unwrap()).await.bytes, [0, 255, 128]);
+    assert_eq!(path(&app, &messages[2]["payload"]["url"]), said["path"].as_str().unwrap());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_stores_the_file_that_a_visitor_sent() {
+    let flow = r##"{ "version": "0.0.1", "startNode": "entry", "catchAll": {}, "nodes": [{ "name": "entry", "onReceive": null,
+        "onEnter": ["builtin/storeFileLocally", "say #builtin_text {\"text\": \"{{{temp.storedFile}}}\"}"],
+        "next": [{ "condition": "true", "node": "END" }] }] }"##;
+    let app = TestApp::start_with(&[BOT, ("bots/echo/flows/main.flow.json", flow)]).await;
+    let send = files_of(&app, "ann").await;
+    assert_eq!(app.client.post_file(&send, &[], ("a b.png", "image/png", b"\x89PNG\xff")).await.status, 200);
+    let messages = messages(&app, "ann").await;
+    let (sent, kept) = (&messages[0]["payload"]["url"], messages[1]["message_text"].as_str().unwrap());
+    assert!(kept.starts_with(&format!("{MEDIA}/")) && kept.ends_with("-a_b.png"), "{kept}");
+    assert_ne!(path(&app, sent), kept);
+    assert_eq!(app.client.get(kept).await.bytes, b"\x89PNG\xff");
+    app.stop().await;
+}

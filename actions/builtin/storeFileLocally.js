@@ -8,10 +8,6 @@
 const output = args.output || 'storedFile'
 const { url } = event.payload || {}
 
-if (!bp.cms.saveFile) {
-  throw new Error('storeFileLocally: this server cannot store media yet (bp.cms.saveFile); see docs/differences.md')
-}
-
 // What a user sends is no reason to stop the dialog: it asks again where there is no file.
 delete temp[output]
 if (typeof url !== 'string' || url === '') {

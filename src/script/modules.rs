@@ -45,7 +45,11 @@ impl BundledModule {
 }
 
 /// Packages that need something from us.
-const FIT: &[(&str, &str)] = &[("axios", include_str!("js/fit/axios.js"))];
+const FIT: &[(&str, &str)] = &[
+    ("axios", include_str!("js/fit/axios.js")),
+    ("buffer", include_str!("js/fit/buffer.js")),
+    ("lodash", include_str!("js/fit/lodash.js")),
+];
 
 /// All of them.
 pub const BUNDLED: &[BundledModule] = include!(concat!(env!("OUT_DIR"), "/npm.rs"));
@@ -96,7 +100,6 @@ const REFUSED: &[&str] = &[
 /// Other modules of Node: code that needs one should be told that it is not a file that it looks for.
 const NODE: &[&str] = &[
     "assert",
-    "buffer",
     "crypto",
     "dns",
     "events",

@@ -425,5 +425,29 @@ declare class TextDecoder {
   decode(input?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string
 }
 
+type BufferEncoding = 'utf8' | 'utf-8' | 'hex' | 'base64' | 'base64url' | 'latin1' | 'binary' | 'ascii' | 'ucs2' | 'utf16le'
+/** Node's Buffer, as the npm package `buffer` has it: loaded when a script first touches it. */
+declare class Buffer extends Uint8Array {
+  static alloc(size: number, fill?: string | number | Uint8Array, encoding?: BufferEncoding): Buffer
+  static allocUnsafe(size: number): Buffer
+  static from(text: string, encoding?: BufferEncoding): Buffer
+  static from(bytes: ArrayBuffer, offset?: number, length?: number): Buffer
+  static from(bytes: Iterable<number> | ArrayLike<number>): Buffer
+  static byteLength(text: string | ArrayBuffer | ArrayBufferView, encoding?: BufferEncoding): number
+  static compare(a: Uint8Array, b: Uint8Array): -1 | 0 | 1
+  static concat(list: readonly Uint8Array[], length?: number): Buffer
+  static isBuffer(value: any): value is Buffer
+  static isEncoding(encoding: string): encoding is BufferEncoding
+  toString(encoding?: BufferEncoding, start?: number, end?: number): string
+  toJSON(): { type: 'Buffer', data: number[] }
+  equals(other: Uint8Array): boolean
+  compare(other: Uint8Array): -1 | 0 | 1
+  copy(target: Uint8Array, targetStart?: number, start?: number, end?: number): number
+  write(text: string, offset?: number, length?: number, encoding?: BufferEncoding): number
+  slice(start?: number, end?: number): Buffer
+  subarray(start?: number, end?: number): Buffer
+  [method: string]: any
+}
+
 /** lodash, as `require('lodash')` gives it. */
 declare const _: any

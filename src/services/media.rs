@@ -78,8 +78,14 @@ pub struct Media {
     clock: Clock,
     root: OnceLock<PathBuf>,
     counted: Mutex<HashMap<BotId, Counted>>,
-    /// The hour, and how many files each visitor has sent in it.
-    sent: Mutex<(u64, HashMap<(BotId, UserId), u32>)>,
+    sent: Mutex<Sent>,
+}
+
+/// How many files each visitor has sent within an hour.
+#[derive(Debug, Default)]
+struct Sent {
+    hour: u64,
+    files: HashMap<(BotId, UserId), u32>,
 }
 
 /// What the files of a bot have.
@@ -117,10 +123,10 @@ impl Media {
     pub fn may_send(&self, bot: &BotId, user: &UserId, most: u32) -> bool {
         let hour = self.clock.now() / HOUR;
         let mut sent = self.sent.lock();
-        if sent.0 != hour || sent.1.len() >= SENDERS {
-            *sent = (hour, HashMap::new());
+        if sent.hour != hour || sent.files.len() >= SENDERS {
+            *sent = Sent { hour, files: HashMap::new() };
         }
-        let count = sent.1.entry((bot.clone(), user.clone())).or_default();
+        let count = sent.files.entry((bot.clone(), user.clone())).or_default();
         *count = count.saturating_add(1);
         *count <= most
     }
@@ -141,7 +147,7 @@ impl Media {
         }
         let path = self.folder(bot).ok()?.join(stored);
         let metadata = fs::symlink_metadata(&path).ok()?;
-        metadata.is_file().then(|| (path, metadata.len()))
+        metadata.is_file().then_some((path, metadata.len()))
     }
 
     /// A whole file.

@@ -197,8 +197,6 @@ test('storeFileLocally stores what the address of the event leads to', async () 
   assert.deepEqual([lost.event.state.temp, lost.event.payload.url], [{}, 'https://h/x'])
   assert.match(said[0], /nothing was stored/)
   assert.equal(said[1], 'storeFileLocally: https://h/x was not stored: no such host')
-  const cannot = run('builtin/storeFileLocally', {}, { payload: { url: 'https://h/' } }, { cms: {} })
-  await assert.rejects(cannot, /cannot store media yet \(bp\.cms\.saveFile\)/)
 })
 
 test('sendDataToChat tells the page of a web visitor', async () => {

@@ -59,6 +59,8 @@
       renderElement: later(cms, 'renderElement'), renderTemplate: cms.renderTemplate,
       getContentElement: later(elements, 'getContentElement'), getContentElements: later(elements, 'getContentElements'),
       listContentElements: later(elements, 'listContentElements'), getAllContentTypes: later(elements, 'getAllContentTypes'),
+      getFilePath: (botId, fileName) =>
+        `/api/v1/bots/${given('cms.getFilePath', 'botId', botId)}/media/${encodeURIComponent(given('cms.getFilePath', 'fileName', fileName))}`,
     },
     dialog: {
       createId(destination) {
@@ -118,11 +120,28 @@
     }
     return scoped;
   }
+  /** The files of a bot: bytes go over the wall as base64. */
+  function media(cms) {
+    const { saveFile, readFile } = cms;
+    const { toBase64 } = Uint8Array.prototype, { fromBase64 } = Uint8Array;
+    const buffer = () => base.bundled('buffer').Buffer;
+    const bytesOf = (content) => {
+      if (typeof content === 'string') return buffer().from(content);
+      if (content instanceof ArrayBuffer) return new Uint8Array(content);
+      if (ArrayBuffer.isView(content)) return new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
+      throw new TypeError(`bp.cms.saveFile: "content" must be a Buffer, got ${kindOf(content)}`);
+    };
+    assign(cms, {
+      async saveFile(botId, fileName, content) { return saveFile(botId, fileName, toBase64.call(bytesOf(content))); },
+      async readFile(botId, fileName) { return buffer().from(fromBase64.call(Uint8Array, await readFile(botId, fileName)).buffer); },
+    });
+  }
   const bots = namespaces.bots;
   if (bots && bots.getAllBots) {
     const list = bots.getAllBots;
     bots.getAllBots = { getAllBots: async () => new Map(Object.entries(await list())) }.getAllBots;
   }
+  media(namespaces.cms);
   for (const namespace of Object.values(namespaces)) {
     for (const member of Object.values(namespace)) if (typeof member === 'function') base.shared(member);
     freeze(namespace);

@@ -218,6 +218,7 @@
     return error;
   }
   const bundles = new Map();
+  let loading = false;
   function bundled(name) {
     let module = bundles.get(name);
     if (!module) {
@@ -225,6 +226,8 @@
       const [run, fit] = host.bundled(name);
       // lodash asks for the global `_` while it is loaded, which is lodash.
       bundles.set(name, module);
+      const outer = loading;
+      loading = true;
       try {
         run.call(module.exports, module, module.exports, (inner) => bundled(inner));
         if (fit) fit(module.exports);
@@ -232,6 +235,8 @@
         // A stack that was too deep, for instance: who asks again gets it whole.
         bundles.delete(name);
         throw error;
+      } finally {
+        loading = outer;
       }
     }
     return module.exports;
@@ -282,6 +287,8 @@
   }
   // Content types use `_` without requiring it.
   lazily('_', () => bundled('lodash'));
+  // lodash asks for it while it is loaded, and would have each realm that uses lodash load this, too.
+  lazily('Buffer', () => (loading ? undefined : bundled('buffer').Buffer));
   for (const [name, of] of host.webGlobals) lazily(name, () => part(of)[name]);
 
   // No shared memory and no waiting in native code; a finalizer would run in somebody else's event.
