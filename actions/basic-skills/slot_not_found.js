@@ -1,15 +1,16 @@
 /**
- * Counts, in `session.extractedSlots.notFound`, a message that said nothing about the slot. At the last attempt `temp.notExtracted`
- * becomes "true", which the skill's transitions test.
+ * The message said nothing about the slot: that is one attempt more, in `session.extractedSlots.notFound`. With the last one
+ * `temp.notExtracted` is "true", by which a flow can leave.
  * @title Count an answer without the slot
  * @category Skills
  * @author nudge
  * @hidden true
- * @param {number} [retryAttempts=3] - How many such messages there may be
+ * @param {number} [retryAttempts=3] - The last attempt
  */
-const slots = (session.extractedSlots = session.extractedSlots || {})
-slots.notFound = (slots.notFound || 0) + 1
+const last = Number(args.retryAttempts) || 3
+const kept = { notFound: 0, ...session.extractedSlots }
 
-if (slots.notFound >= (Number(args.retryAttempts) || 3)) {
+session.extractedSlots = { ...kept, notFound: kept.notFound + 1 }
+if (kept.notFound + 1 >= last) {
   temp.notExtracted = 'true'
 }

@@ -1,23 +1,26 @@
 /**
- * Begins to ask for a slot: what an earlier slot skill left in `temp` and its count of attempts go, and the next messages are
- * understood in the contexts of the slot's intent.
+ * A flow is about to ask for a slot: the count of attempts starts over, marks in `temp` of a slot before go, and where the contexts of
+ * the slot's intent can be read, the next messages are understood in them.
  * @title Begin a slot
  * @category Skills
  * @author nudge
  * @hidden true
- * @param {string} intentName - The intent that the slot belongs to
+ * @param {string} intentName - The intent of which the slot is a part
  */
-for (const mark of ['extracted', 'notExtracted', 'alreadyExtracted', 'valid']) {
-  delete temp[mark]
-}
+delete temp.extracted
+delete temp.notExtracted
+delete temp.alreadyExtracted
+delete temp.valid
+
 if (session.extractedSlots) {
-  delete session.extractedSlots.notFound
+  const { notFound, ...slots } = session.extractedSlots
+  session.extractedSlots = slots
 }
 
-// Where there is no NLU that reads intents from files, contexts stay as they are.
-const file = `${args.intentName}.json`
-const files = bp.ghost && bp.ghost.forBot(event.botId)
-if (files && (await files.fileExists('intents', file))) {
-  const { contexts } = await files.readFileAsObject('intents', file)
-  session.nluContexts = (contexts || []).map(context => ({ context }))
+// Intents are files, and not every server gives scripts its files.
+const ghost = bp.ghost && bp.ghost.forBot(event.botId)
+const intent = `${args.intentName}.json`
+if (ghost && (await ghost.fileExists('intents', intent))) {
+  const { contexts = [] } = await ghost.readFileAsObject('intents', intent)
+  session.nluContexts = contexts.map(name => ({ context: name }))
 }

@@ -113,6 +113,8 @@ pub(crate) async fn send(
 struct Upload {
     /// What it is called, with the ending of what it is.
     name: String,
+    /// What the caller calls it.
+    called: String,
     /// The type that the caller says it has.
     said: String,
     body: body::Bytes,
@@ -135,7 +137,7 @@ impl Upload {
     fn find(headers: &HeaderMap, body: body::Bytes) -> Result<Self, HttpError> {
         let part = multipart::file(headers, &body.bytes, FILE)?;
         let name = media::with_ending(&part.file_name, &part.content_type);
-        Ok(Self { name, said: part.content_type, body, at: part.at })
+        Ok(Self { name, called: part.file_name, said: part.content_type, body, at: part.at })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -151,7 +153,7 @@ impl Upload {
         let (bot, files) = (visitor.bot.clone(), Arc::clone(web.services.media()));
         let saving = blocking(move || self.save(&files, &bot).map(|name| (name, self)));
         let (name, upload) = saving.await?.map_err(not_kept)?;
-        let original = media::shown(&upload.name);
+        let original = media::shown(&upload.called);
         let text = format!("Uploaded a file: {original}");
         let payload = raw(&object!({
             "text": text,

@@ -54,6 +54,27 @@ test('an element speaks the user\'s language, and else the default one', () => {
   assert.equal(it.renderElement('!builtin_text-twelve', {}, 'web')[0].text, 'Hello')
 })
 
+test('so many elements are kept ready that a bot of ordinary size has each made once, and no more than that', async () => {
+  const names = Array.from({ length: 513 }, (_, at) => `builtin_text-${at}`)
+  const elements = Object.fromEntries(names.map(id => [id, { contentType: 'builtin_text', formData: { text$en: `I am ${id}` } }]))
+  let made = 0
+  const element = id => {
+    made += 1
+    return structuredClone({ id, ...elements[id] })
+  }
+  const it = cms({ element })
+  const say = async id => assert.equal((await it.renderElement(`!${id}`, {}, 'web')).at(-1).text, `I am ${id}`)
+  const count = async ids => {
+    made = 0
+    for (const id of ids) await say(id)
+    return made
+  }
+  assert.equal(await count(names.slice(0, 512)), 512)
+  assert.equal(await count(names.slice(0, 512)), 0)
+  assert.equal(await count(names.slice(512)), 1)
+  assert.equal(await count(names.slice(0, 1)), 1)
+})
+
 test('one of text and variations is picked, and rendered', () => {
   assert.equal(cms({ elements, random: () => 0 }).renderElement('!builtin_text-many', {}, 'web')[0].text, 'one')
   const last = cms({ elements, random: () => 0.999 })

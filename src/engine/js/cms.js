@@ -9,6 +9,8 @@
   const MAX_PASSES = 3
   const MAX_DEPTH = 100
   const MAX_TEMPLATES = 256
+  // Texts of elements, of MAX_KEPT each at most: more of them than of templates, since bots have more, and all of their languages.
+  const MAX_PREPARED = 512
   const MAX_KEPT = 4096
   const hasOwn = Object.prototype.hasOwnProperty
   const isOwn = (object, key) => hasOwn.call(object, key)
@@ -339,7 +341,7 @@
       const type = typeOfElement(element)
       const formData = JSON.stringify(formDataOf(element, type, language, [id]))
       found = { type, contentType: element.contentType, formData, hasTag: formData.includes('{{') }
-      if (preparedElements.size >= MAX_TEMPLATES) {
+      if (preparedElements.size >= MAX_PREPARED) {
         preparedElements.clear()
       }
       if (formData.length <= MAX_KEPT) {

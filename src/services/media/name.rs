@@ -6,7 +6,7 @@ use rand::RngExt as _;
 /// Longest part of a stored name that comes from the caller, in bytes.
 const LONGEST: usize = 80;
 /// Longest name that is shown, in characters.
-const SHOWN: usize = 120;
+const SHOWN: usize = 255;
 /// Longest name of a file on the systems we run on, in bytes.
 const SYSTEM: usize = 255;
 /// Letters and digits before each stored name: about 119 bits.
@@ -45,8 +45,8 @@ fn plain(name: &str) -> String {
 pub fn shown(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let text: String = last.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(SHOWN).collect();
-    match text.trim().trim_start_matches('.') {
-        "" => "file".into(),
+    match text.trim() {
+        text if text.trim_matches('.').is_empty() => "file".into(),
         text => text.to_owned(),
     }
 }
@@ -98,6 +98,7 @@ mod tests {
             ("a\u{2028}b\r\nc\u{0}.png", "abc.png"),
             (" ", "file"),
             ("..", "file"),
+            (".profile", ".profile"),
         ] {
             assert_eq!(shown(name), left, "{name:?}");
         }
