@@ -196,6 +196,7 @@ async fn typing_holds_back_the_next_message_of_that_user() {
         seen.push(match notice {
             Notice::Typing { length, at, .. } => ("typing", length, at - now),
             Notice::Stored { deliver_at, .. } => ("stored", 0, deliver_at - now),
+            Notice::Data { at, .. } => ("data", 0, at - now),
         });
     }
     assert_eq!(seen, [("typing", 2000, 0), ("stored", 0, 2000), ("typing", 2000, 2000), ("stored", 0, 4000)]);
