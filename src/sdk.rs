@@ -64,7 +64,7 @@ pub const ACTION_ARGUMENTS: &[(&str, &str)] = &[
     ("workflow", "any"),
 ];
 
-/// All members, namespace by namespace. `bp.version`, `bp.IO`, `bp.LoggerLevel`, `bp.LogLevel` and `bp.NodeActionType` stand beside them.
+/// All members, namespace by namespace. `bp.version`, `bp.IO`, `bp.LoggerLevel`, `bp.LogLevel`, `bp.NodeActionType` and `bp.RealTimePayload` stand beside them.
 pub const MEMBERS: &[Member] = &[
     realm(
         "events",
@@ -306,6 +306,18 @@ pub const MEMBERS: &[Member] = &[
         "The HMAC-SHA256 of a message by the app secret, in hexadecimal.",
     ),
     request(
+        "realtime",
+        "sendPayload",
+        "(payload: RealTimePayload): void",
+        "Tells the pages of a visitor, or administrators, of an event, if they are connected. At once, without a promise.",
+    ),
+    request(
+        "realtime",
+        "getVisitorIdFromGuestSocketId",
+        "(socketId: string): Promise<string | undefined>",
+        "The visitor whose page has that socket; `undefined` if there is none.",
+    ),
+    request(
         "experimental",
         "disableHook",
         "(hookName: string, hookType: string, moduleName?: string): Promise<boolean>",
@@ -338,12 +350,11 @@ pub const MEMBERS: &[Member] = &[
 ];
 
 /// What stands on `bp` beside the namespaces.
-pub const OBJECTS: [&str; 5] = ["version", "IO", "LoggerLevel", "LogLevel", "NodeActionType"];
+pub const OBJECTS: [&str; 6] = ["version", "IO", "LoggerLevel", "LogLevel", "NodeActionType", "RealTimePayload"];
 
 /// What the original has and this server does not: namespaces, and members of namespaces that are there.
 pub const ELSEWHERE: &[&str] = &[
     "ButtonAction",
-    "RealTimePayload",
     "bots.createBotRevision",
     "bots.exportBot",
     "bots.getBotTemplate",
@@ -368,7 +379,6 @@ pub const ELSEWHERE: &[&str] = &[
     "http.extractExternalToken",
     "messaging",
     "notifications",
-    "realtime",
     "workspaces",
 ];
 

@@ -15,6 +15,7 @@ mod http;
 mod kvs;
 pub mod media;
 mod path;
+mod realtime;
 mod security;
 mod tokens;
 mod users;
@@ -40,6 +41,7 @@ use media::Media;
 
 pub use bots::{BotDirectory, BotEntry};
 pub use fetch::{FetchFailed, Fetched};
+pub use realtime::{Audience, Pages};
 pub use tokens::{Claims, TokenError, Tokens};
 pub use visitors::{VisitorError, Visitors};
 
@@ -113,6 +115,8 @@ struct Inner {
     secret: String,
     tokens: Tokens,
     visitors: Visitors,
+    /// The way to those who are connected, where there is one.
+    pages: OnceLock<Pages>,
     /// Tokens of another system, where they are verified.
     external: Option<External>,
     /// Destinations by name in lower case.
@@ -161,6 +165,8 @@ const METHODS: &[Method] = &[
     Method { name: "config.getModuleConfig", reads: false, run: bots::module },
     Method { name: "config.getModuleConfigForBot", reads: false, run: bots::module_for_bot },
     Method { name: "security.getMessageSignature", reads: false, run: security::signature },
+    Method { name: "realtime.sendPayload", reads: false, run: realtime::send_payload },
+    Method { name: "realtime.getVisitorIdFromGuestSocketId", reads: false, run: realtime::visitor_of_socket },
     Method { name: "experimental.disableHook", reads: false, run: experimental::disable_hook },
     Method { name: "experimental.enableHook", reads: false, run: experimental::enable_hook },
 ];
@@ -188,6 +194,7 @@ impl Services {
             secret,
             tokens,
             visitors,
+            pages: OnceLock::new(),
             external,
             links: Mutex::default(),
             unsettled: Mutex::default(),
@@ -199,6 +206,11 @@ impl Services {
     pub fn serve_workspace(&self, root: &Path) {
         self.0.root.get_or_init(|| root.to_owned());
         self.0.media.serve(root);
+    }
+
+    /// Says how those who are connected are reached. The first word counts.
+    pub fn serve_pages(&self, pages: Pages) {
+        self.0.pages.get_or_init(|| pages);
     }
 
     /// Calls a method with its arguments, a JSON array. The answer is JSON text; an **empty text is `undefined`**.

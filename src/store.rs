@@ -5,6 +5,7 @@
 //! run where they are asked for, on connections of their own, and see what was committed before.
 
 mod conversations;
+mod history;
 mod kvs;
 mod lock;
 mod messages;
@@ -38,8 +39,9 @@ use crate::clock::Clock;
 use crate::model::EventId;
 
 pub use conversations::{Conversation, ConversationRow};
+pub use history::{Ahead, Undelivered};
 pub use kvs::Expiry;
-pub use messages::{Ahead, OutgoingMessage, Reply, StoredMessage, Undelivered, UserMessage};
+pub use messages::{OutgoingMessage, Reply, StoredMessage, UserMessage};
 pub use peek::Peek;
 pub use poison::Poisoned;
 pub use queue::{Accepted, FollowUp, Pending, Place};

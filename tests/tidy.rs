@@ -43,9 +43,10 @@ const EXCEPTIONS: [(&str, &str, &str); 1] =
     [("cli/worker.rs", "worker", "the hidden command that turns this process into a worker")];
 
 /// Libraries and where they may be named: `(word, places, why)`. A place is a file or a folder of `src/`.
-const CONFINED: [(&str, &[&str], &str); 4] = [
+const CONFINED: [(&str, &[&str], &str); 5] = [
     ("rquickjs", &["script.rs", "script/", "engine.rs", "engine/"], "the JavaScript engine lives in the worker alone"),
     ("axum", &["web.rs", "web/"], "only the web layer knows HTTP"),
+    ("engineioxide", &["web.rs", "web/"], "only the web layer knows HTTP"),
     ("rusqlite", &["store.rs", "store/"], "only the store knows SQL"),
     ("anyhow", &["main.rs", "app.rs", "app/", "cli.rs", "cli/"], "everything below has typed errors"),
 ];

@@ -95,6 +95,7 @@ const ELEMENTS: &str = include_str!("js/elements.js");
 const EVENT: &str = include_str!("js/event.js");
 const OUTGOING: &str = include_str!("js/outgoing.js");
 const PAYLOADS: &str = include_str!("js/payloads.js");
+const REALTIME: &str = include_str!("js/realtime.js");
 const REQUESTS: &str = include_str!("js/requests.js");
 
 impl<'js> BotRealm<'js> {
@@ -122,7 +123,9 @@ impl<'js> BotRealm<'js> {
             requests.clone(),
         ))?;
         let dialog: Object<'js> = realm.part("dialog", DIALOG)?.call((at.clone(), cms.clone(), outgoing.clone()))?;
-        let mut parts = Args::new(ctx.clone(), 10);
+        let realtime: Object<'js> =
+            realm.part("realtime", REALTIME)?.call((base.clone(), event.clone(), requests.clone()))?;
+        let mut parts = Args::new(ctx.clone(), 11);
         parts.push_args([
             functions,
             base.clone(),
@@ -134,6 +137,7 @@ impl<'js> BotRealm<'js> {
             requests,
             outgoing,
             dialog.clone(),
+            realtime,
         ])?;
         let dialog = DialogPart::new(&dialog)?;
         let core: Object<'js> = parts.apply(&realm.part("core", CORE)?)?;

@@ -208,6 +208,13 @@ interface Logger {
   level(level: number): Logger
 }
 
+/** An event for the pages of a visitor, or for administrators; `bp.realtime.sendPayload` sends it. */
+interface RealTimePayload {
+  /** In lower case. */
+  eventName: string
+  payload: any
+}
+
 /** What stands on `bp` beside its namespaces. */
 interface BpConstants {
   /** The server's version. */
@@ -227,6 +234,13 @@ interface BpConstants {
   readonly LoggerLevel: { readonly Info: 'info', readonly Warn: 'warn', readonly Error: 'error', readonly Debug: 'debug' }
   readonly LogLevel: { readonly PRODUCTION: 0, readonly DEV: 1, readonly DEBUG: 2 }
   readonly NodeActionType: { readonly RenderElement: 'render', readonly RunAction: 'run', readonly RenderText: 'say' }
+  readonly RealTimePayload: {
+    new (eventName: string, payload: any): RealTimePayload
+    /** For the pages of one visitor, who hear it as `guest.<eventName>`. */
+    forVisitor(visitorId: string, eventName: string, payload: object): RealTimePayload
+    /** For administrators. */
+    forAdmins(eventName: string, payload: any): RealTimePayload
+  }
 }
 
 // What every script sees.

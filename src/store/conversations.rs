@@ -1,9 +1,10 @@
 //! Conversations of the web channel.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::{Store, StoreError, StoredMessage, Timestamp, Tx, messages};
+use super::{Store, StoreError, StoredMessage, Timestamp, Tx, history};
 use crate::model::{BotId, UserId};
 
 /// A row of the list of conversations; serialises as clients know it.
@@ -113,6 +114,32 @@ impl Store {
         limit: usize,
         size: usize,
     ) -> Result<Option<Conversation>, StoreError> {
+        self.one(bot, user, id, |connection, now| history::last(connection, id, now, limit, size))
+    }
+
+    /// One conversation with what can be seen of it from the time of the message `after` on, oldest first, without that one:
+    /// a page of `page` messages and `size` bytes. As [`Store::conversation`] if there is no such message in it.
+    pub fn conversation_after(
+        &self,
+        (bot, user, id): (&BotId, &UserId, i64),
+        after: Uuid,
+        page: usize,
+        limit: usize,
+        size: usize,
+    ) -> Result<Option<Conversation>, StoreError> {
+        self.one(bot, user, id, |connection, now| match history::after(connection, id, after, now, page, size)? {
+            Some(messages) => Ok(messages),
+            None => history::last(connection, id, now, limit, size),
+        })
+    }
+
+    fn one(
+        &self,
+        bot: &BotId,
+        user: &UserId,
+        id: i64,
+        messages: impl FnOnce(&Connection, u64) -> Result<Vec<StoredMessage>, StoreError>,
+    ) -> Result<Option<Conversation>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM conversations WHERE id = ? AND bot = ? AND user_id = ?");
         let now = self.now();
         self.read(|connection| {
@@ -121,7 +148,7 @@ impl Store {
                 .query_row(params![id, bot.as_str(), user.as_str()], |row| conversation_of_row(bot, row))
                 .optional()?;
             let Some(mut conversation) = found else { return Ok(None) };
-            conversation.messages = messages::history(connection, id, now, limit, size)?;
+            conversation.messages = messages(connection, now)?;
             Ok(Some(conversation))
         })
     }

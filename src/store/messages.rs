@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::queue::{note_effect, unreadable};
 use super::users::author;
 use super::{Store, StoreError, Timestamp, Tx, conversations};
-use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, SessionKey, UserId};
+use crate::model::{EventId, QueuedEvent, SessionKey};
 
 /// The channel whose messages are kept.
 const WEB: &str = "web";
@@ -88,30 +88,8 @@ pub struct StoredMessage {
     pub sent_on: Timestamp,
 }
 
-/// A stored message whose time has not come.
-#[derive(Debug, Clone)]
-pub struct Ahead {
-    /// Bot, channel and visitor.
-    pub key: ConversationKey,
-    /// When it can be seen, milliseconds since the epoch.
-    pub deliver_at: u64,
-    /// The message.
-    pub message: StoredMessage,
-}
-
-/// Stored messages of one visitor whose time has not come.
-#[derive(Debug, Clone)]
-pub struct Undelivered {
-    /// Its bot.
-    pub bot: String,
-    /// The visitor it is for.
-    pub user: String,
-    /// When the last of them can be seen, milliseconds since the epoch.
-    pub deliver_at: u64,
-}
-
 /// The columns of a [`StoredMessage`], in the order that [`message_of_row`] reads.
-const COLUMNS: &str = "m.id, m.conversation, m.user_id, m.message_type, m.message_text, m.message_raw, m.message_data, \
+pub(super) const COLUMNS: &str = "m.id, m.conversation, m.user_id, m.message_type, m.message_text, m.message_raw, m.message_data, \
                        m.payload, m.full_name, m.avatar_url, m.sent_on";
 
 const INSERT: &str = "INSERT INTO messages (event, sequence, id, conversation, user_id, full_name, avatar_url, \
@@ -129,40 +107,6 @@ impl Store {
         then: impl FnOnce(Result<Reply, StoreError>) + Send + 'static,
     ) {
         self.write_of_event(event, move |tx| reply(tx, event, sequence, out), then);
-    }
-
-    /// Who has messages whose `deliver_at` lies after `now`.
-    pub fn undelivered(&self, now: u64) -> Result<Vec<Undelivered>, StoreError> {
-        let sql = "SELECT c.bot, c.user_id, max(m.deliver_at) FROM messages m \
-                   JOIN conversations c ON c.id = m.conversation \
-                   WHERE m.delayed = 1 AND m.deliver_at > ? GROUP BY c.bot, c.user_id";
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([now], |row| {
-                Ok(Undelivered { bot: row.get(0)?, user: row.get(1)?, deliver_at: row.get(2)? })
-            })?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
-        })
-    }
-
-    /// The messages whose `deliver_at` lies after `now`, soonest first, `most` at most.
-    pub fn ahead(&self, now: u64, most: usize) -> Result<Vec<Ahead>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS}, c.bot, c.user_id, m.deliver_at FROM messages m \
-             JOIN conversations c ON c.id = m.conversation \
-             WHERE m.delayed = 1 AND m.deliver_at > ? ORDER BY m.deliver_at, m.event, m.sequence LIMIT ?"
-        );
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![now, most], |row| {
-                let bot = BotId::parse(&row.get::<_, String>(11)?).map_err(|error| unreadable(11, error))?;
-                let target = UserId::parse(&row.get::<_, String>(12)?).map_err(|error| unreadable(12, error))?;
-                let key = ConversationKey { bot, channel: WEB.into(), target };
-                Ok(Ahead { key, deliver_at: row.get(13)?, message: message_of_row(row)? })
-            })?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
-        })
     }
 }
 
@@ -273,39 +217,9 @@ fn has_effect(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreE
     Ok(tx.connection.prepare_cached(sql)?.exists(params![event.0, sequence])?)
 }
 
-/// The last `limit` messages of a conversation that can be seen at `now`, oldest first; of them as many as have `size`
-/// bytes together, but at least one.
-pub(super) fn history(
-    connection: &Connection,
-    conversation: i64,
-    now: u64,
-    limit: usize,
-    size: usize,
-) -> Result<Vec<StoredMessage>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM messages m \
-         WHERE m.conversation = ? AND m.deliver_at <= ? AND m.message_type <> 'visit' \
-         ORDER BY m.deliver_at DESC, m.event DESC, m.sequence DESC LIMIT ?"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![conversation, now, limit], message_of_row)?;
-    let (mut messages, mut bytes) = (Vec::new(), 0);
-    for message in rows {
-        let message = message?;
-        bytes += message.bytes();
-        if bytes > size && !messages.is_empty() {
-            break;
-        }
-        messages.push(message);
-    }
-    messages.reverse();
-    Ok(messages)
-}
-
 impl StoredMessage {
     /// How much it brings along, in bytes.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let json = |raw: &Option<Box<RawValue>>| raw.as_ref().map_or(0, |raw| raw.get().len());
         let text = self.message_text.as_ref().map_or(0, String::len);
         self.payload.get().len() + json(&self.message_raw) + json(&self.message_data) + text
@@ -316,7 +230,7 @@ fn as_text<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }
 
-fn message_of_row(row: &Row<'_>) -> Result<StoredMessage, rusqlite::Error> {
+pub(super) fn message_of_row(row: &Row<'_>) -> Result<StoredMessage, rusqlite::Error> {
     let json = |column: usize| {
         let text: Option<String> = row.get(column)?;
         text.map(|text| RawValue::from_string(text).map_err(|error| unreadable(column, error))).transpose()
@@ -343,17 +257,6 @@ mod tests {
     use super::super::{Attributes, Place};
     use super::*;
 
-    fn reply(fixture: &Fixture, event: &QueuedEvent, sequence: u32, text: &str) -> Reply {
-        let out = outgoing(event, text, fixture.clock.now());
-        wait(|then| fixture.store.reply(event.id, sequence, out, then)).unwrap()
-    }
-
-    fn texts(fixture: &Fixture, event: &QueuedEvent, limit: usize) -> Vec<String> {
-        let id = event.thread.as_ref().unwrap().parse().unwrap();
-        let found = fixture.store.conversation(&event.key.bot, &event.key.target, id, limit, 1 << 20).unwrap().unwrap();
-        found.messages.into_iter().map(|message| message.message_text.unwrap()).collect()
-    }
-
     #[test]
     fn a_message_serialises_as_recorded() {
         let fixture = Fixture::new();
@@ -372,7 +275,7 @@ mod tests {
                 stored.id
             )
         );
-        let Reply::Stored(answer) = reply(&fixture, &accepted.event, 0, "Hello there!") else { panic!() };
+        let Reply::Stored(answer) = replied(&fixture, &accepted.event, 0, "Hello there!") else { panic!() };
         assert_eq!((answer.user_id.as_deref(), answer.full_name.as_str()), (None, "Bot"));
         let read =
             fixture.store.conversation(&accepted.event.key.bot, &accepted.event.key.target, 1, 20, 1 << 20).unwrap();
@@ -384,11 +287,11 @@ mod tests {
     fn a_reply_made_again_by_a_second_run_is_dropped_and_the_first_content_stands() {
         let fixture = Fixture::new();
         let event = fixture.accept("ann", Place::Recent).event;
-        assert!(matches!(reply(&fixture, &event, 0, "first"), Reply::Stored(_)));
+        assert!(matches!(replied(&fixture, &event, 0, "first"), Reply::Stored(_)));
         let fixture = fixture.reopen();
         assert_eq!(fixture.store.pending().unwrap()[0].id, event.id);
-        assert!(matches!(reply(&fixture, &event, 0, "second"), Reply::AlreadyStored));
-        assert!(matches!(reply(&fixture, &event, 1, "next"), Reply::Stored(_)));
+        assert!(matches!(replied(&fixture, &event, 0, "second"), Reply::AlreadyStored));
+        assert!(matches!(replied(&fixture, &event, 1, "next"), Reply::Stored(_)));
         assert_eq!(texts(&fixture, &event, 20), ["first", "next"]);
     }
 
@@ -398,29 +301,21 @@ mod tests {
         let event = fixture.accept("ann", Place::Recent).event;
         let mut elsewhere = event.clone();
         elsewhere.key.channel = "api".into();
-        assert!(matches!(reply(&fixture, &elsewhere, 0, "to the api"), Reply::Noted));
-        assert!(matches!(reply(&fixture, &elsewhere, 0, "to the api again"), Reply::AlreadyStored));
-        assert!(matches!(reply(&fixture, &event, 0, "to the web"), Reply::AlreadyStored));
-        assert!(matches!(reply(&fixture, &event, 1, "to the web"), Reply::Stored(_)));
-        assert!(matches!(reply(&fixture, &elsewhere, 1, "to the api"), Reply::AlreadyStored));
+        assert!(matches!(replied(&fixture, &elsewhere, 0, "to the api"), Reply::Noted));
+        assert!(matches!(replied(&fixture, &elsewhere, 0, "to the api again"), Reply::AlreadyStored));
+        assert!(matches!(replied(&fixture, &event, 0, "to the web"), Reply::AlreadyStored));
+        assert!(matches!(replied(&fixture, &event, 1, "to the web"), Reply::Stored(_)));
+        assert!(matches!(replied(&fixture, &elsewhere, 1, "to the api"), Reply::AlreadyStored));
     }
 
     #[test]
-    fn delayed_messages_are_hidden_until_their_time_and_found_at_start() {
+    fn a_reply_is_never_delivered_before_the_time_of_its_commit() {
         let fixture = Fixture::new();
         let event = fixture.accept("ann", Place::Recent).event;
-        let later = fixture.clock.now() + 700;
-        reply(&fixture, &event, 0, "now");
-        let out = outgoing(&event, "later", later);
-        wait(|then| fixture.store.reply(event.id, 1, out, then)).unwrap();
-        assert_eq!(texts(&fixture, &event, 20), ["now"]);
-        let fixture = fixture.reopen();
-        let ahead = fixture.store.undelivered(fixture.clock.now()).unwrap();
-        assert_eq!(ahead.len(), 1);
-        assert_eq!((ahead[0].user.as_str(), ahead[0].deliver_at), ("ann", later));
-        fixture.clock.advance(std::time::Duration::from_millis(700));
-        assert_eq!(texts(&fixture, &event, 20), ["now", "later"]);
-        assert!(fixture.store.undelivered(fixture.clock.now()).unwrap().is_empty());
+        let out = outgoing(&event, "late", fixture.clock.now() - 500);
+        let stored = wait(|then| fixture.store.reply(event.id, 0, out, then)).unwrap();
+        let Reply::Stored(message) = stored else { panic!() };
+        assert_eq!(message.sent_on.0, fixture.clock.now());
     }
 
     #[test]
@@ -430,7 +325,7 @@ mod tests {
         visit.message_type = "visit".into();
         let event = wait(|then| fixture.store.accept(draft("ann"), Place::Recent, Some(visit), then)).unwrap().event;
         for number in 0..5 {
-            reply(&fixture, &event, number, &format!("m{number}"));
+            replied(&fixture, &event, number, &format!("m{number}"));
         }
         assert_eq!(texts(&fixture, &event, 20), ["m0", "m1", "m2", "m3", "m4"]);
         assert_eq!(texts(&fixture, &event, 3), ["m2", "m3", "m4"]);
@@ -445,10 +340,10 @@ mod tests {
         let refused = wait(|then| fixture.store.reply(ann.id, 0, outgoing(&bob, "hi", 0), then));
         assert!(matches!(refused.unwrap_err(), StoreError::ConversationNotFound(1)));
         bob.thread = None;
-        let Reply::Stored(made) = reply(&fixture, &bob, 1, "hi") else { panic!() };
-        let Reply::Stored(found) = reply(&fixture, &bob, 2, "hi again") else { panic!() };
+        let Reply::Stored(made) = replied(&fixture, &bob, 1, "hi") else { panic!() };
+        let Reply::Stored(found) = replied(&fixture, &bob, 2, "hi again") else { panic!() };
         assert_eq!((made.conversation_id, found.conversation_id), (2, 2));
-        assert!(matches!(reply(&fixture, &bob, 1, "hi"), Reply::AlreadyStored));
+        assert!(matches!(replied(&fixture, &bob, 1, "hi"), Reply::AlreadyStored));
     }
 
     #[test]
@@ -456,7 +351,7 @@ mod tests {
         let fixture = Fixture::new();
         let event = fixture.accept("ann", Place::Recent).event;
         for (sequence, text) in ["old", "middle", "new"].into_iter().enumerate() {
-            reply(&fixture, &event, u32::try_from(sequence).unwrap(), &text.repeat(100));
+            replied(&fixture, &event, u32::try_from(sequence).unwrap(), &text.repeat(100));
         }
         let shown = |size| {
             let key = &event.key;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
-use super::{Accepted, Lifetimes, OutgoingMessage, Place, Rules, Store, UserMessage};
+use super::{Accepted, Lifetimes, OutgoingMessage, Place, Reply, Rules, Store, UserMessage};
 use crate::clock::Clock;
 use crate::model::{BotId, ConversationKey, EventDraft, QueuedEvent, StateChange, UserId};
 
@@ -150,4 +150,17 @@ pub(crate) fn outgoing(event: &QueuedEvent, text: &str, at: u64) -> OutgoingMess
         deliver_at: at,
         sent_on: at,
     }
+}
+
+/// Stores a reply now.
+pub(crate) fn replied(fixture: &Fixture, event: &QueuedEvent, sequence: u32, text: &str) -> Reply {
+    let out = outgoing(event, text, fixture.clock.now());
+    wait(|then| fixture.store.reply(event.id, sequence, out, then)).unwrap()
+}
+
+/// What the last messages of the event's conversation say.
+pub(crate) fn texts(fixture: &Fixture, event: &QueuedEvent, limit: usize) -> Vec<String> {
+    let id = event.thread.as_ref().unwrap().parse().unwrap();
+    let found = fixture.store.conversation(&event.key.bot, &event.key.target, id, limit, 1 << 20).unwrap().unwrap();
+    found.messages.into_iter().map(|message| message.message_text.unwrap()).collect()
 }

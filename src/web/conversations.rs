@@ -2,9 +2,10 @@
 
 use axum::body::Body;
 use axum::extract::{RawPathParams, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::json as object;
+use uuid::Uuid;
 
 use crate::store::{ConversationRow, Place, Store};
 
@@ -35,15 +36,23 @@ pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Res
     )
 }
 
-/// `GET /conversations/:userId/:conversationId`: one with its last messages, oldest first. `null` is the first one.
-pub(crate) async fn one(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
+/// Most messages of a page that begins after a given one.
+const PAGE: usize = 100;
+
+/// `GET /conversations/:userId/:conversationId?after=`: one with its last messages, oldest first, or with those after that one.
+/// `null` is the first one.
+pub(crate) async fn one(State(web): State<Web>, visitor: Visitor, uri: Uri) -> Result<Response<Body>, HttpError> {
     let id = id_of(&visitor)?;
     let Visitor { bot, user, conversation, .. } = visitor;
     let asked = conversation.unwrap_or_default();
     let (limit, size) = (web.settings.http.max_messages_history, web.settings.http.max_history_size);
-    let read = move |store: &Store| match id {
-        None => store.first_conversation(&bot, &user),
-        Some(id) => store.conversation(&bot, &user, id, limit, size),
+    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    // What is no id of a message is the id of none.
+    let after = query.find(|(name, _)| name == "after").and_then(|(_, id)| Uuid::try_parse(&id).ok());
+    let read = move |store: &Store| match (id, after) {
+        (None, _) => store.first_conversation(&bot, &user),
+        (Some(id), None) => store.conversation(&bot, &user, id, limit, size),
+        (Some(id), Some(after)) => store.conversation_after((&bot, &user, id), after, PAGE, limit, size),
     };
     let found = web.store.beside(read).await.map_err(stored)?;
     json(&web, &found.ok_or_else(|| HttpError::no_conversation(&asked))?)

@@ -28,7 +28,7 @@ use tower::Service;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::dispatch::Dispatcher;
-use crate::services::Services;
+use crate::services::{Audience, Pages, Services};
 use crate::store::{Store, StoreError};
 
 use super::Web;
@@ -92,6 +92,7 @@ impl Realtime {
         let (most, places) = (limits.ahead, settings.http.connections);
         let sockets = limits.sockets.min(places - places / 5).max(1);
         let desk = Arc::new(Desk::new(services.clone(), limits, clock.clone()));
+        services.serve_pages(pages(&desk));
         let ahead = store.ahead(clock.now(), most)?;
         tokio::spawn(delivery::run(dispatcher.subscribe(), ahead, most, Arc::clone(&desk), clock.clone()));
         Ok(Self(Arc::new(Shared {
@@ -111,6 +112,21 @@ impl Realtime {
     /// Answers those who poll, so that they hold nothing up, and takes nobody new. Websockets end with the process.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
+    }
+}
+
+/// The way by which scripts reach those who are connected. It must not keep the services alive, which keep it.
+fn pages(desk: &Arc<Desk>) -> Pages {
+    let (telling, finding) = (Arc::downgrade(desk), Arc::downgrade(desk));
+    Pages {
+        tell: Box::new(move |audience, name, data| {
+            let Some(desk) = telling.upgrade() else { return };
+            match audience {
+                Audience::Visitor(visitor) => desk.rooms.send(visitor, told::data(visitor, name, data)),
+                Audience::Admins(bot) => desk.rooms.send_admins(bot, told::admin(name, data)),
+            }
+        }),
+        visitor_of: Box::new(move |socket| finding.upgrade()?.rooms.visitor_of(socket)),
     }
 }
 

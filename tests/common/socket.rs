@@ -97,6 +97,17 @@ impl Socket {
 
     /// The next packet, or `None` at the end.
     pub(crate) async fn recv(&mut self) -> Option<String> {
+        loop {
+            let packet = self.recv_any().await?;
+            if packet != "2" {
+                return Some(packet);
+            }
+            // Newer servers ping.
+            self.send("3").await;
+        }
+    }
+
+    async fn recv_any(&mut self) -> Option<String> {
         while self.came.is_empty() {
             let waiting = async {
                 match &mut self.kind {

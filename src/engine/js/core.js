@@ -1,7 +1,7 @@
 // `bp` and the life of one event in a realm: everything a hook touches, in the realm itself, so that nothing is serialised
 // between two steps of an event. Evaluated once per realm; one event at a time lives here (`at.current`).
 // `host` holds the functions of engine/bot_realm.rs, `base` is script/js/base.js, the others are the files of this folder.
-(function (host, base, cms, elements, decision, at, event, requests, outgoing, dialog) {
+(function (host, base, cms, elements, decision, at, event, requests, outgoing, dialog, realtime) {
   'use strict';
   const { freeze, assign } = Object;
   const { parse, stringify } = JSON;
@@ -142,14 +142,15 @@
     bots.getAllBots = { getAllBots: async () => new Map(Object.entries(await list())) }.getAllBots;
   }
   media(namespaces.cms);
+  if (namespaces.realtime) namespaces.realtime.sendPayload = realtime.sendPayload;
   for (const namespace of Object.values(namespaces)) {
     for (const member of Object.values(namespace)) if (typeof member === 'function') base.shared(member);
     freeze(namespace);
   }
   // A literal: one allocation with a known shape, where a spread would copy property by property for every event.
   const makeBp = new Function('v', 'n', `return () => ({ version: v.version, IO: v.IO, LoggerLevel: v.LoggerLevel,
-    LogLevel: v.LogLevel, NodeActionType: v.NodeActionType, ${Object.keys(namespaces).map((name) => `${name}: n.${name}`).join(', ')} })`,
-  )({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType }, namespaces);
+    LogLevel: v.LogLevel, NodeActionType: v.NodeActionType, RealTimePayload: v.RealTimePayload, ${Object.keys(namespaces).map((name) => `${name}: n.${name}`).join(', ')} })`,
+  )({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType, RealTimePayload: realtime.RealTimePayload }, namespaces);
 
   // ---- one event ----------------------------------------------------------------------------------------------------
   function stateOf(state) {

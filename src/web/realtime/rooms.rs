@@ -87,6 +87,14 @@ impl Rooms {
         }
     }
 
+    /// The visitor of a socket, by its id, also as older clients write it: `/guest#<id>`.
+    pub(super) fn visitor_of(&self, socket: &str) -> Option<UserId> {
+        let id = socket.rsplit('#').next()?.parse().ok()?;
+        let inner = self.0.lock();
+        let mut rooms = inner.visitors.iter();
+        rooms.find(|(_, room)| room.iter().any(|connection| connection.id == id)).map(|(visitor, _)| visitor.clone())
+    }
+
     /// How many visitors are here.
     pub(super) fn visitors(&self) -> usize {
         self.0.lock().visitors.len()

@@ -1,1 +1,1 @@
-bp.realtime.sendPayload({})
+bp.distributed.acquireLock('a', 1)

@@ -1,1 +1,1 @@
-new bp.RealTimePayload('a', 'b')
+new bp.ButtonAction('a', 'b')

@@ -1,0 +1,73 @@
+//! `bp.realtime`: what scripts tell the pages of visitors, and administrators.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::ServiceError;
+use super::call::{Call, Outcome, json};
+use crate::model::{BotId, UserId};
+
+/// How names of events begin that are for visitors.
+const FOR_GUESTS: &str = "guest.";
+/// How the room of a visitor is named.
+const ROOM: &str = "visitor:";
+/// Longest name of an event, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// Somebody who is connected, or several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience<'a> {
+    /// The pages of a visitor.
+    Visitor(&'a UserId),
+    /// Administrators who hear of that bot; of all bots where there is none.
+    Admins(Option<&'a BotId>),
+}
+
+/// Tells somebody an event of that name with that data.
+pub(super) type Tell = Box<dyn Fn(Audience<'_>, &str, &RawValue) + Send + Sync>;
+/// Finds the visitor of a socket.
+pub(super) type VisitorOf = Box<dyn Fn(&str) -> Option<UserId> + Send + Sync>;
+
+/// The way to those who are connected. The web layer makes it.
+pub struct Pages {
+    /// Tells them an event of that name, with JSON as its data. Not connected, not told.
+    pub tell: Tell,
+    /// The visitor of a socket, by the socket's id.
+    pub visitor_of: VisitorOf,
+}
+
+/// `sendPayload(payload)`, as the realm passes it on: name and data.
+pub(super) fn send_payload(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    #[derive(Deserialize)]
+    struct Room {
+        #[serde(rename = "__room")]
+        room: Option<String>,
+    }
+    let name = call.args.text(0, "eventName")?.to_lowercase();
+    if name.len() > LONGEST_NAME {
+        return Err(call.refused(format!("the name of the event must have {LONGEST_NAME} bytes at most")));
+    }
+    let data = call.args.raw(1).unwrap_or(RawValue::NULL);
+    let Some(pages) = call.services.pages.get() else { return Ok(Outcome::Now(String::new())) };
+    if !name.starts_with(FOR_GUESTS) {
+        (pages.tell)(Audience::Admins(call.caller.bot.as_ref()), &name, data);
+        return Ok(Outcome::Now(String::new()));
+    }
+    // What is for one visitor must never reach another, so that it must be said whom it is for.
+    let room = serde_json::from_str(data.get()).ok().and_then(|Room { room }| room);
+    let visitor = room.as_deref().and_then(|room| room.strip_prefix(ROOM)).and_then(|id| UserId::parse(id).ok());
+    let visitor = visitor.ok_or_else(|| {
+        call.refused(format!(
+            "{name:?} is for one visitor: use bp.RealTimePayload.forVisitor(visitorId, name, payload)"
+        ))
+    })?;
+    (pages.tell)(Audience::Visitor(&visitor), &name, data);
+    Ok(Outcome::Now(String::new()))
+}
+
+/// `getVisitorIdFromGuestSocketId(socketId)`.
+pub(super) fn visitor_of_socket(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    let id = call.args.text(0, "socketId")?;
+    let visitor = call.services.pages.get().and_then(|pages| (pages.visitor_of)(&id));
+    visitor.map_or(Ok(Outcome::Now(String::new())), |visitor| json(&visitor.as_str()).map(Outcome::Now))
+}
