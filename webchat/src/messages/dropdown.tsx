@@ -157,7 +157,7 @@ function Written({ options, payload, context, answer, name }: Choosing) {
       <input
         class="bpw-dropdown-input"
         list={id}
-        dir="auto"
+        dir={written ? 'auto' : undefined}
         aria-label={name}
         autocomplete="off"
         maxLength={LONGEST_ANSWER}
@@ -203,7 +203,7 @@ function Several({ options, creation, payload, context, answer, name }: Choosing
       {creation && (
         <input
           class="bpw-dropdown-input"
-          dir="auto"
+          dir={written ? 'auto' : undefined}
           maxLength={LONGEST_ANSWER}
           aria-label={context.t('dropdown.another')}
           placeholder={context.t('dropdown.another')}
