@@ -1,11 +1,14 @@
-/** Every kind of message on one page, to be looked at: `npm run gallery`. `?theme=dark&locale=ar` change how. */
+/**
+ * Every kind of message on one page, to be looked at: `npm run gallery`. `?theme=dark&locale=ar` change how;
+ * `?attacks` shows `tests/xss-payloads.json` instead.
+ */
 
 import { render } from 'preact'
 import { dirOf, loadTranslator } from '../src/i18n'
 import { Keyboard, MessageBody } from '../src/messages'
-import type { Message } from '../src/types'
+import type { Message, Payload } from '../src/types'
 import './gallery.css'
-import { samples } from './samples'
+import { type Sample, samples } from './samples'
 
 const query = new URLSearchParams(location.search)
 const locale = query.get('locale') ?? 'en'
@@ -24,10 +27,23 @@ const context = {
   upload: note('upload')
 }
 
+interface Attack {
+  name: string
+  from: 'bot' | 'user'
+  message: { payload: Payload }
+}
+
+async function attacks(): Promise<Sample[]> {
+  const { default: text } = await import('../tests/xss-payloads.json?raw')
+  return (JSON.parse(text) as Attack[]).map(({ name, from, message }) => [name, message.payload, from === 'user'])
+}
+
+const shown = query.has('attacks') ? await attacks() : samples
+
 render(
   <main class="list">
     <h1 class="bpw-visually-hidden">Messages</h1>
-    {samples.map(([title, payload, user], at) => {
+    {shown.map(([title, payload, user], at) => {
       const message: Message = {
         id: String(at),
         conversationId: 1,

@@ -21,7 +21,10 @@ const replies = (more: Payload): Payload => ({
   ...more
 })
 
-export const samples: [title: string, payload: Payload, user?: true][] = [
+/** A name, a payload, and whether the visitor sent it. */
+export type Sample = [title: string, payload: Payload, user?: boolean]
+
+export const samples: Sample[] = [
   ['text', { type: 'text', text: 'Hello! Plain text,\nwith a line break, https://example.org and help@example.org.' }],
   [
     'text of the visitor',

@@ -77,6 +77,11 @@ describe('text', () => {
     expect(root.textContent).toContain('**a**')
   })
 
+  test('of which nothing may be kept is shown as it was written, not as an empty bubble', () => {
+    const text = '<script>alert(1)</script>'
+    expect(show(botMessage({ type: 'text', markdown: true, text })).root.textContent).toBe(text)
+  })
+
   test('quoted deeper than the renderer can go, it is plain', () => {
     const text = '>'.repeat(LONGEST_MARKDOWN - 1)
     expect(show(botMessage({ type: 'text', markdown: true, text })).root.textContent).toBe(text)

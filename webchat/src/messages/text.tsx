@@ -33,7 +33,8 @@ export function MarkdownText({ text, host }: { text: string; host: string }) {
   const html = useMemo(() => {
     if (!render || text.length > LONGEST_MARKDOWN) return undefined
     try {
-      return render(text, host)
+      // Of what is nothing but forbidden markup, nothing is left: then it is shown as it was written.
+      return render(text, host).trim() || undefined
     } catch {
       // Thousands of quotations within each other are more than marked can take.
       return undefined
