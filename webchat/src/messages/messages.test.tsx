@@ -220,6 +220,11 @@ describe('carousel', () => {
     }
   })
 
+  test('cards written from left to right still scroll from right to left in an Arabic chat', () => {
+    const { root } = show(botMessage({ type: 'carousel', items: elements }), { locale: 'ar' })
+    expect(root.querySelector('.bpw-carousel')!.getAttribute('dir')).toBe('rtl')
+  })
+
   test('takes settings by the names of the original', () => {
     const settings = { dots: true, arrows: false, slidesToShow: 2 }
     const { root } = show(botMessage({ type: 'carousel', items: elements, settings }))
