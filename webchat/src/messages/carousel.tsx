@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ChevronLeft, ChevronRight } from 'lucide-preact'
+import { dirOf } from '../i18n'
 import { Card, LoneCard } from './card'
 import type { Drawn } from './context'
 import { fields, isFields, list, number, text } from './read'
@@ -87,7 +88,14 @@ function Track({ payload, cards, context }: Pick<Drawn, 'payload' | 'context'> &
   const all = at.start && at.end
   const width = settings.shown ? { '--bpw-cards-shown': settings.shown } : undefined
   return (
-    <div class="bpw-carousel" role="group" aria-roledescription="carousel" aria-label={t('carousel.label')}>
+    <div
+      class="bpw-carousel"
+      // That of the interface, whatever the cards' texts: a bubble may be written the other way.
+      dir={dirOf(context.locale)}
+      role="group"
+      aria-roledescription="carousel"
+      aria-label={t('carousel.label')}
+    >
       <div
         class="bpw-carousel-track"
         ref={track}

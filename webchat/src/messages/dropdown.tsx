@@ -1,6 +1,7 @@
 /** A list to choose from: `custom` of `extensions/Dropdown`, and `dropdown` of 12. Made of the browser's own controls. */
 
 import { useId, useRef, useState } from 'preact/hooks'
+import { dirOf } from '../i18n'
 import type { Drawn, MessageContext } from './context'
 import { type Fields, isFields, label, list, number, text } from './read'
 import { PlainText } from './text'
@@ -63,7 +64,7 @@ function Dropdown({ payload, context }: Pick<Drawn, 'payload' | 'context'>) {
   const name = text(payload, ['message', 'text']) ?? context.t('message.choose')
   const props = { options, creation, payload, context, answer, name }
   return (
-    <div class="bpw-dropdown" style={style}>
+    <div class="bpw-dropdown" dir={dirOf(context.locale)} style={style}>
       {payload.allowMultiple === true ? <Several {...props} /> : creation ? <Written {...props} /> : <One {...props} />}
     </div>
   )
@@ -157,7 +158,7 @@ function Written({ options, payload, context, answer, name }: Choosing) {
       <input
         class="bpw-dropdown-input"
         list={id}
-        dir="auto"
+        dir={written ? 'auto' : undefined}
         aria-label={name}
         autocomplete="off"
         maxLength={LONGEST_ANSWER}
@@ -203,7 +204,7 @@ function Several({ options, creation, payload, context, answer, name }: Choosing
       {creation && (
         <input
           class="bpw-dropdown-input"
-          dir="auto"
+          dir={written ? 'auto' : undefined}
           maxLength={LONGEST_ANSWER}
           aria-label={context.t('dropdown.another')}
           placeholder={context.t('dropdown.another')}

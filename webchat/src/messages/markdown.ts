@@ -37,8 +37,10 @@ purifier.addHook('afterSanitizeAttributes', node => {
       if (!node.hasAttribute('alt')) node.setAttribute('alt', '')
     }
   }
-  // Each block is written in the direction of its own first letters.
-  if (/^(?:P|H[1-6]|UL|OL|LI|BLOCKQUOTE|TD|TH)$/.test(tag)) node.setAttribute('dir', 'auto')
+  // Each block is written in the direction of its own first letters; what lies within lists and quotations follows them,
+  // so that marks and indents stay on the side where the words begin.
+  const block = /^(?:P|H[1-6]|UL|OL|BLOCKQUOTE|TD|TH)$/.test(tag)
+  if (block && !node.parentElement?.closest('li, blockquote')) node.setAttribute('dir', 'auto')
 })
 
 /** Sanitized HTML of a Markdown text. */

@@ -10,16 +10,12 @@ afterEach(cleanup)
 
 /** A context with spies. */
 export function contextOf(more: Partial<MessageContext> = {}) {
-  return {
-    t: english,
-    locale: 'en',
-    host: 'https://bot.example/chat',
+  const spies = {
     send: vi.fn<(payload: Payload) => void>(),
     sendEvent: vi.fn<(payload: Payload) => void>(),
-    upload: vi.fn<(file: File, payload?: unknown) => void>(),
-    last: true,
-    ...more
+    upload: vi.fn<(file: File, payload?: unknown) => void>()
   }
+  return { t: english, locale: 'en', host: 'https://bot.example/chat', last: true, ...more, ...spies }
 }
 
 /** A stored message of the bot. */

@@ -1,11 +1,11 @@
 /** Texts: plain ones with their links and line breaks, and Markdown. */
 
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { ComponentChildren } from 'preact'
 import { safeLink } from './url'
 
 /** Above this a Markdown text is shown as it was written: no bot writes that much, and it costs the visitor's time. */
-export const LONGEST_MARKDOWN = 20_000
+export const LONGEST_MARKDOWN = 10_000
 
 type ToHtml = typeof import('./markdown').toHtml
 
@@ -30,8 +30,18 @@ export function loadMarkdown(): Promise<void> {
 /** The text of a bot in Markdown; as it was written until the renderer is there. */
 export function MarkdownText({ text, host }: { text: string; host: string }) {
   const render = useMarkdown()
-  if (!render || text.length > LONGEST_MARKDOWN) return <PlainText text={text} host={host} />
-  return <div class="bpw-markdown" dir="auto" dangerouslySetInnerHTML={{ __html: render(text, host) }} />
+  const html = useMemo(() => {
+    if (!render || text.length > LONGEST_MARKDOWN) return undefined
+    try {
+      // Of what is nothing but forbidden markup, nothing is left: then it is shown as it was written.
+      return render(text, host).trim() || undefined
+    } catch {
+      // Thousands of quotations within each other are more than marked can take.
+      return undefined
+    }
+  }, [render, text, host])
+  if (html === undefined) return <PlainText text={text} host={host} />
+  return <div class="bpw-markdown" dir="auto" dangerouslySetInnerHTML={{ __html: html }} />
 }
 
 function useMarkdown(): ToHtml | undefined {

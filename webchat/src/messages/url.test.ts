@@ -60,12 +60,14 @@ test('nothing else is followed', () => {
   }
 })
 
-test('media may be pictures in data, and blobs; links may not', () => {
+test('media may be pictures in data, and blobs of the page; links may not', () => {
   const picture = 'data:image/png;base64,iVBORw0KGgo='
   expect(safeMedia(picture, host)).toBe(picture)
   expect(safeLink(picture, host)).toBeUndefined()
-  expect(safeMedia('blob:https://bot.example/1-2', host)).toBe('blob:https://bot.example/1-2')
-  expect(safeLink('blob:https://bot.example/1-2', host)).toBeUndefined()
+  const blob = `blob:${location.origin}/1-2`
+  expect([safeMedia(blob, host), safeLink(blob, host)]).toEqual([blob, undefined])
+  for (const foreign of ['blob:https://bot.example/1-2', 'blob:null/1'])
+    expect(safeMedia(foreign, host)).toBeUndefined()
   expect(safeMedia('mailto:a@b.org', host)).toBeUndefined()
 })
 

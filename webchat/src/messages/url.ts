@@ -17,11 +17,13 @@ export function safeLink(value: unknown, host: string): string | undefined {
   return url && LINKS.has(url.protocol) ? url.href : undefined
 }
 
-/** The address of a picture, film or sound (http, https, blob, raster images as data), absolute. */
+/** The address of a picture, film or sound (http, https, our own blobs, raster images as data), absolute. */
 export function safeMedia(value: unknown, host: string): string | undefined {
   if (typeof value === 'string' && value.length <= LONGEST_DATA && DATA.test(value)) return value
   const url = parsed(value, host)
-  return url && MEDIA.has(url.protocol) ? url.href : undefined
+  if (!url || !MEDIA.has(url.protocol)) return undefined
+  // Those of others cannot be loaded, and the browser complains.
+  return url.protocol === 'blob:' && url.origin !== location.origin ? undefined : url.href
 }
 
 function parsed(value: unknown, host: string): URL | undefined {
