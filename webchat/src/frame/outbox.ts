@@ -42,7 +42,7 @@ export interface Outbox {
   clear(): void
 }
 
-export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () => number = Date.now): Outbox {
+export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () => number = () => Date.now()): Outbox {
   const letters = signal<readonly Letter[]>([])
   const keys = new Map<string, string>()
   let last = 0
