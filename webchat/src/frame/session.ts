@@ -122,6 +122,8 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
       hooks.fresh(message, false)
       return
     }
+    // A visit says where the bot hears the visitor, and nothing to the visitor.
+    if (message.message_type === 'visit') return
     const before = store.messages.value
     const after = append(before, [message])
     if (after === before) return
