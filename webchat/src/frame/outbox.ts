@@ -12,9 +12,7 @@ import { CallFailed } from './api'
 import { sameConversation } from './thread'
 
 type Content =
-  | { kind: 'message' | 'event'; payload: Payload }
-  | { kind: 'file'; file: File }
-  | { kind: 'reference'; ref: string }
+  { kind: 'message' | 'event'; payload: Payload } | { kind: 'file'; file: File } | { kind: 'reference'; ref: string }
 
 export type Letter = Content & {
   id: number
@@ -44,7 +42,7 @@ export interface Outbox {
   clear(): void
 }
 
-export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () => number = Date.now): Outbox {
+export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () => number = () => Date.now()): Outbox {
   const letters = signal<readonly Letter[]>([])
   const keys = new Map<string, string>()
   let last = 0
@@ -108,9 +106,7 @@ export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () =
       start()
     },
     settle(message, inHistory = false) {
-      const copied = letters.value.find(
-        letter => isCopy(letter, message) && (!inHistory || letter.state === 'sent')
-      )
+      const copied = letters.value.find(letter => isCopy(letter, message) && (!inHistory || letter.state === 'sent'))
       if (!copied) return
       keys.set(message.id, idOf(copied))
       remove(copied.id)

@@ -30,7 +30,7 @@ export type Session = ReturnType<typeof openSession>
 /** Longest wait before a history that could not be read is asked for again, in milliseconds. */
 const LONGEST_WAIT = 15_000
 
-export function openSession(store: Store, api: Api, hooks: SessionHooks, now: () => number = Date.now) {
+export function openSession(store: Store, api: Api, hooks: SessionHooks, now: () => number = () => Date.now()) {
   let over = false
   let list: ConversationList | undefined
   /** Tasks that read histories, one after the other. */
@@ -122,6 +122,8 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
       hooks.fresh(message, false)
       return
     }
+    // A visit says where the bot hears the visitor, and nothing to the visitor.
+    if (message.message_type === 'visit') return
     const before = store.messages.value
     const after = append(before, [message])
     if (after === before) return

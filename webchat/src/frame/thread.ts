@@ -97,6 +97,6 @@ const heard = (row: ConversationRow): number => Date.parse(row.last_heard_on ?? 
 
 /** The conversation that goes on: the one heard last, unless that is too long ago. `rows` in any order. */
 export function recent(rows: readonly ConversationRow[], lifetime: number, now: number): ConversationRow | undefined {
-  const newest = [...rows].sort((one, other) => heard(other) - heard(one))[0]
+  const newest = [...rows].sort((one, other) => heard(other) - heard(one) || other.id - one.id)[0]
   return newest && now - heard(newest) <= lifetime ? newest : undefined
 }

@@ -1,7 +1,7 @@
 /** Everything in the frame: the button, the bubble beside it, the panel. */
 
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import type { MessageContext } from '../../messages'
+import { loadMarkdown, type MessageContext } from '../../messages'
 import type { Chat } from '../chat'
 import { ChatButton } from './ChatButton'
 import { Panel } from './Panel'
@@ -27,6 +27,11 @@ export function App({ chat }: { chat: Chat }) {
   useEffect(() => {
     if (wasOpen.current && !open && document.hasFocus()) button.current?.focus()
     wasOpen.current = open
+  }, [open])
+
+  // Bots write Markdown: what turns it into HTML shall be there before they do.
+  useEffect(() => {
+    if (open) loadMarkdown().catch(() => {})
   }, [open])
 
   const unread = store.unread.value

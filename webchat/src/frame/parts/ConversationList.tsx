@@ -2,8 +2,7 @@
 
 import { Plus } from 'lucide-preact'
 import { formatDate, formatTime } from '../../i18n'
-import { previewOf } from '../../messages'
-import type { ConversationRow } from '../../types'
+import type { ConversationRow, Translate } from '../../types'
 import type { Chat } from '../chat'
 import { sameConversation } from '../thread'
 
@@ -32,20 +31,7 @@ function Row({ chat, row }: { chat: Chat; row: ConversationRow }) {
   const t = store.t.value
   const locale = store.locale.value
   const at = row.message_sent_on ?? row.last_heard_on ?? row.created_on
-  const preview = row.message_type
-    ? previewOf(
-        {
-          id: '',
-          conversationId: row.id,
-          full_name: row.message_author ?? '',
-          message_type: row.message_type,
-          message_text: row.message_text,
-          payload: { type: row.message_type, ...(row.message_text ? { text: row.message_text } : {}) },
-          sent_on: at
-        },
-        t
-      )
-    : t('conversations.empty')
+  const preview = previewOfRow(row, t)
   return (
     <li>
       <button
@@ -63,4 +49,19 @@ function Row({ chat, row }: { chat: Chat; row: ConversationRow }) {
       </button>
     </li>
   )
+}
+
+/** The last message of a conversation in a line. The list has its words, but not its payload. */
+function previewOfRow(row: ConversationRow, t: Translate): string {
+  const { message_type, message_text } = row
+  if (!message_type) return t('conversations.empty')
+  return message_text?.trim() || t(MEDIA[message_type] ?? 'conversations.message')
+}
+
+/** What messages without words are called. */
+const MEDIA: Record<string, string> = {
+  file: 'file.file',
+  image: 'file.image',
+  audio: 'file.audio',
+  video: 'file.video'
 }

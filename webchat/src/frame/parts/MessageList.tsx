@@ -6,6 +6,7 @@ import { formatDate } from '../../i18n'
 import { isShown } from '../../messages'
 import type { Chat } from '../chat'
 import { messageOf, shownLetters } from '../outbox'
+import type { Store } from '../store'
 import { group, isFromBot } from '../thread'
 import type { Reach } from './App'
 import { Avatar } from './Avatar'
@@ -83,6 +84,7 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
         onScroll={onScroll}
       >
         <div ref={content} class="bpw-msg-list-content">
+          {messages.length === 0 && !store.loading.value && <Welcome store={store} />}
           {groups.map(one => (
             <div key={outbox.keyOf(one.key)} class="bpw-msg-list-item">
               {one.day && (
@@ -124,6 +126,24 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
           <ArrowDown size={16} aria-hidden="true" />
           {t('messages.new')}
         </button>
+      )}
+    </div>
+  )
+}
+
+/** Who is there, as long as nothing has been said. */
+function Welcome({ store }: { store: Store }) {
+  const text = store.config.value.botConvoDescription || store.info.value?.description
+  return (
+    <div class="bpw-welcome">
+      <Avatar store={store} />
+      <p class="bpw-welcome-name" dir="auto">
+        {store.botName.value}
+      </p>
+      {text && (
+        <p class="bpw-welcome-text" dir="auto">
+          {text}
+        </p>
       )}
     </div>
   )

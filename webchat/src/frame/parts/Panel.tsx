@@ -18,13 +18,21 @@ export function Panel({ chat, reach }: { chat: Chat; reach: Reach }) {
   const element = useRef<HTMLDivElement>(null)
   const [dragging, setDragging] = useState(false)
 
-  useEffect(() => {
+  const takeFocus = (): void => {
     const panel = element.current
-    if (!panel || !store.focus.value) return
     // A keyboard that springs up covers half of a phone: there the panel takes the focus, not the field.
-    const field = matchMedia('(pointer: coarse)').matches ? null : panel.querySelector('textarea')
-    ;(field ?? panel).focus()
+    const field = matchMedia('(pointer: coarse)').matches ? null : panel?.querySelector('textarea')
+    ;(field ?? panel)?.focus()
+  }
+  useEffect(() => {
+    if (store.focus.value) takeFocus()
   }, [])
+  // The button that led to another view may be gone with the one before.
+  const lastView = useRef(view)
+  useEffect(() => {
+    if (lastView.current !== view && document.hasFocus() && document.activeElement === document.body) takeFocus()
+    lastView.current = view
+  }, [view])
 
   const onKeyDown = (event: KeyboardEvent): void => {
     const { closeOnEscape, enableResetSessionShortcut } = store.config.value

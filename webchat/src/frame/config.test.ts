@@ -1,0 +1,55 @@
+/** What a page configures. */
+
+import { expect, test, vi } from 'vitest'
+import { complete, length, merge, readOptions } from './config'
+
+const read = (address: string, top = false) => readOptions(address, top)
+
+test('the address says which bot, where the server is, and what the page configured', () => {
+  const options = encodeURIComponent(JSON.stringify({ config: { botName: 'Mia', enableReset: false } }))
+  const { root, botId, config, fullscreen, ref } = read(
+    `https://bots.example/lite/my-bot/?m=channel-web&v=Embedded&options=${options}&ref=a%3Db`
+  )
+  expect({ root, botId, fullscreen, ref }).toEqual({
+    root: 'https://bots.example',
+    botId: 'my-bot',
+    fullscreen: false,
+    ref: 'a=b'
+  })
+  expect(config).toMatchObject({ botName: 'Mia', enableReset: false, showConversationsButton: true })
+})
+
+test('a server below a path is found', () => {
+  expect(read('https://x.example/chat/lite/b%20c/').root).toBe('https://x.example/chat')
+  expect(read('https://x.example/chat/lite/b%20c/').botId).toBe('b c')
+})
+
+test('a chat on its own, or asked for by v, fills the window', () => {
+  expect(read('https://x.example/lite/b/', true).fullscreen).toBe(true)
+  expect(read('https://x.example/lite/b/?v=Fullscreen').fullscreen).toBe(true)
+  expect(read(`https://x.example/lite/b/?options={"config":{"viewMode":"Fullscreen"}}`).fullscreen).toBe(true)
+})
+
+test('hideWidget may stand beside the configuration', () => {
+  expect(read('https://x.example/lite/b/?options={"hideWidget":true}').config.hideWidget).toBe(true)
+})
+
+test('options that are no JSON, or no object, are ignored', () => {
+  const warned = vi.spyOn(console, 'warn').mockImplementation(() => {})
+  for (const odd of ['{', '[]', 'null', '"x"', '{"config":[1]}', '{"config":"x"}']) {
+    expect(read(`https://x.example/lite/b/?options=${encodeURIComponent(odd)}`).config).toEqual(complete({}))
+  }
+  expect(warned).toHaveBeenCalledTimes(1)
+})
+
+test('merging changes what is given and keeps the rest', () => {
+  expect(merge({ botName: 'A', locale: 'fr' }, { botName: 'B', locale: undefined, more: 1 })).toEqual({
+    botName: 'B',
+    locale: 'fr',
+    more: 1
+  })
+})
+
+test('bare numbers are pixels', () => {
+  expect([length(400), length('400'), length('30em')]).toEqual(['400px', '400px', '30em'])
+})

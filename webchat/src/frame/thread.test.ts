@@ -1,0 +1,100 @@
+/** Messages of a conversation: each once, in order, in groups. */
+
+import { expect, test } from 'vitest'
+import type { ConversationRow, Message } from '../types'
+import { append, group, lastSeen, milliseconds, readOn, recent, sameConversation } from './thread'
+
+const message = (id: string, more: Partial<Message> = {}): Message => ({
+  id,
+  conversationId: 1,
+  full_name: 'Bot',
+  message_type: 'text',
+  payload: { type: 'text', text: id },
+  sent_on: '2026-03-02T10:00:00.000Z',
+  ...more
+})
+const messages = (...ids: string[]) => ids.map(id => message(id))
+const ids = (all: readonly Message[]) => all.map(one => one.id).join('')
+
+test('a message that comes twice is there once', () => {
+  const before = messages('a', 'b')
+  expect(ids(append(before, messages('b', 'c', 'c')))).toBe('abc')
+  expect(append(before, messages('a'))).toBe(before)
+})
+
+test('conversation numbers and their texts are the same conversation', () => {
+  expect(sameConversation(12, '12')).toBe(true)
+  expect(sameConversation(12, 13)).toBe(false)
+  expect(sameConversation(null, null)).toBe(false)
+})
+
+test('the last message seen is not a visit: histories leave those out', () => {
+  expect(lastSeen([message('a'), message('b', { message_type: 'visit' })])).toBe('a')
+  expect(lastSeen([])).toBeUndefined()
+})
+
+/** A server with these messages; pages as the server gives them, the asked-for one possibly among those of its instant. */
+const server = (all: readonly Message[], size: number) => {
+  const asked: (string | undefined)[] = []
+  return {
+    asked,
+    page: async (after: string | undefined) => {
+      asked.push(after)
+      const at = all.findIndex(one => one.id === after)
+      return all.slice(at + 1, at + 1 + size)
+    }
+  }
+}
+
+test('what was missed is read page by page until nothing is new', async () => {
+  const { asked, page } = server(messages(...'abcdefg'), 2)
+  expect(ids(await readOn('b', messages('a', 'b'), page))).toBe('cdefg')
+  expect(asked).toEqual(['b', 'd', 'f', 'g'])
+})
+
+test('a server that repeats messages of the same instant does not keep the frame busy', async () => {
+  const page = async () => messages('a', 'b')
+  expect(ids(await readOn('b', messages('a', 'b'), page))).toBe('')
+  expect(ids(await readOn('a', messages('a'), page))).toBe('b')
+})
+
+const row = (id: number, heard: string | null, created = '2026-03-01T00:00:00Z') =>
+  ({ id, title: '', created_on: created, last_heard_on: heard }) satisfies ConversationRow
+
+test('the recent conversation is the one heard last, within its lifetime', () => {
+  const now = Date.parse('2026-03-02T12:00:00Z')
+  const rows = [row(1, '2026-03-02T05:00:00Z'), row(2, '2026-03-02T08:00:00Z'), row(3, null)]
+  expect(recent(rows, milliseconds('6 hours'), now)?.id).toBe(2)
+  expect(recent(rows, milliseconds('1h'), now)).toBeUndefined()
+  expect(recent([], milliseconds('6 hours'), now)).toBeUndefined()
+  expect(recent([row(4, null, '2026-03-02T11:59:00Z')], milliseconds('1h'), now)?.id).toBe(4)
+})
+
+test('lifetimes are read as people write them', () => {
+  expect(milliseconds('6 hours')).toBe(21_600_000)
+  expect(milliseconds('30m')).toBe(1_800_000)
+  expect(milliseconds('1.5 days')).toBe(129_600_000)
+  expect(milliseconds('500 ms')).toBe(500)
+  expect(milliseconds('soon')).toBe(21_600_000)
+})
+
+test('messages are grouped by author, pause and day', () => {
+  const at = (time: string, more: Partial<Message> = {}) => message(time, { sent_on: `2026-03-${time}:00`, ...more })
+  const groups = group([
+    at('02T10:00'),
+    at('02T10:01'),
+    at('02T10:02', { userId: 'me' }),
+    at('02T10:03'),
+    at('02T10:20'),
+    at('03T10:00', { full_name: 'Eve' }),
+    at('03T10:01')
+  ])
+  expect(groups.map(one => [one.fromBot, one.messages.length, one.day?.getDate()])).toEqual([
+    [true, 2, 2],
+    [false, 1, undefined],
+    [true, 1, undefined],
+    [true, 1, undefined],
+    [true, 1, 3],
+    [true, 1, undefined]
+  ])
+})

@@ -1,0 +1,127 @@
+/** Realtime in the frame: what is sent while nobody listens is shown once, in order. */
+
+import { bubbles, chatPage, ECHO, ready, said, say, tell } from './frame-bot'
+import { chat, expect, test, type Nudge } from './support'
+
+const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => `n${from + at}`)
+
+/** The bot says numbers, whether the visitor is connected or not. */
+const count = (nudge: Nudge, from: number, to: number) =>
+  nudge.call('POST', '/api/v1/bots/echo/mod/channel-web/events/ada', { type: 'count', payload: { from, to } })
+
+test('a connection cut ten times while the bot counts shows each number once, in order', async ({
+  page,
+  serve,
+  site,
+  wire,
+  complaints
+}) => {
+  test.setTimeout(120_000)
+  const nudge = await serve(ECHO)
+  const line = await wire(nudge)
+  const host = await site({ '/': chatPage(line.url, { userId: 'ada' }, `botpressWebChat.sendEvent({ type: 'show' })`) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await count(nudge, 1, 5)
+  await expect(bubbles(frame)).toHaveCount(5)
+  for (let round = 1; round <= 10; round++) {
+    line.cut()
+    await count(nudge, round * 10, round * 10 + 4)
+    line.restore()
+    await count(nudge, round * 10 + 5, round * 10 + 9)
+    // Browsers that find their network again say so; nobody waits for the next attempt then.
+    await page
+      .frames()
+      .find(frame => frame.url().includes('/lite/'))!
+      .evaluate(() => dispatchEvent(new Event('online')))
+    await expect(bubbles(frame)).toHaveCount(5 + round * 10)
+  }
+  expect(await said(frame)).toEqual([...numbers(1, 5), ...numbers(10, 109)])
+  // The browser prints every connection that is refused.
+  complaints.length = 0
+})
+
+test('what cannot be sent says so, keeps its order, and is sent once at a click', async ({
+  page,
+  serve,
+  site,
+  wire,
+  complaints
+}) => {
+  const nudge = await serve(ECHO)
+  const line = await wire(nudge)
+  const host = await site({ '/': chatPage(line.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await say(frame, 'before')
+  await expect(bubbles(frame)).toHaveCount(2)
+  line.cut()
+  await say(frame, 'first')
+  await say(frame, 'second')
+  await expect(frame.getByRole('button', { name: 'Not sent. Try again' })).toHaveCount(2)
+  await expect(frame.locator('.bpw-offline')).toBeVisible()
+  line.restore()
+  await frame.getByRole('button', { name: 'Not sent. Try again' }).last().click()
+  await expect(bubbles(frame)).toHaveCount(6)
+  expect((await said(frame)).filter(text => !text.startsWith('echo'))).toEqual(['before', 'first', 'second'])
+  await expect(frame.locator('.bpw-offline')).toHaveCount(0)
+  await expect(frame.locator('.bpw-chat-bubble-pending')).toHaveCount(0)
+  complaints.length = 0
+})
+
+test('where WebSocket is blocked, polling is used', async ({ page, serve, site, complaints }) => {
+  const nudge = await serve(ECHO)
+  await page.routeWebSocket(/socket\.io/, socket => socket.close())
+  const host = await site({ '/': chatPage(nudge.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await say(frame, 'hello')
+  await expect(bubbles(frame)).toHaveText(['hello', 'echo of hello'])
+  complaints.length = 0
+})
+
+test('a lazy chat connects when it is opened, not before, and misses nothing', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const connections: string[] = []
+  page.on('websocket', socket => connections.push(socket.url()))
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada', lazySocket: true }) })
+  await page.goto(host.url)
+  await ready(page)
+  await count(nudge, 1, 3)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await expect(bubbles(frame)).toHaveText(['n1', 'n2', 'n3'])
+  expect(connections).toHaveLength(1)
+})
+
+test('typing is shown until the message comes', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await tell(page, { type: 'type', payload: { ms: 1500 } })
+  await expect(frame.locator('.bpw-typing-bubble')).toBeVisible()
+  await expect(bubbles(frame)).toHaveText(['typed'])
+  await expect(frame.locator('.bpw-typing-bubble')).toHaveCount(0)
+})
+
+test('the list follows the newest message, unless the visitor reads further up', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await count(nudge, 1, 30)
+  await expect(bubbles(frame)).toHaveCount(30)
+  await expect(bubbles(frame).last()).toBeInViewport()
+  await frame.locator('.bpw-msg-list').evaluate(list => (list.scrollTop = 0))
+  await count(nudge, 31, 31)
+  await expect(frame.getByRole('button', { name: 'New messages' })).toBeVisible()
+  await expect(bubbles(frame).first()).toBeInViewport()
+  await frame.getByRole('button', { name: 'New messages' }).click()
+  await expect(bubbles(frame).last()).toBeInViewport()
+  await expect(frame.getByRole('button', { name: 'New messages' })).toHaveCount(0)
+})

@@ -1,0 +1,239 @@
+/** The app in the frame: a visitor, a conversation, and the calls of the page. */
+
+import { bubbles, chatPage, ECHO, fullscreen, kept, ready, said, say, tell } from './frame-bot'
+import { chat, expect, test } from './support'
+
+test('a visitor says something, and the bot answers', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await say(frame, 'hello')
+  await expect(bubbles(frame)).toHaveText(['hello', 'echo of hello'])
+  await expect(frame.locator('.bpw-chat-bubble-pending')).toHaveCount(0)
+
+  await page.reload()
+  await frame.locator('button').first().click()
+  await expect(bubbles(frame)).toHaveText(['hello', 'echo of hello'])
+})
+
+test('three first messages at once make one conversation, in order', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const script = `for (const text of ['one', 'two', 'three']) botpressWebChat.sendEvent({ type: 'message', text })`
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }, script) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await expect(bubbles(frame)).toHaveCount(6)
+  expect((await said(frame)).filter(text => !text.startsWith('echo'))).toEqual(['one', 'two', 'three'])
+  const list = await nudge.call('GET', '/api/v1/bots/echo/mod/channel-web/conversations/ada')
+  expect((list as { conversations: unknown[] }).conversations).toHaveLength(1)
+})
+
+test('the button is there before the visitor is known, and stays the same element', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url) })
+  let release = () => {}
+  const held = new Promise<void>(resolve => (release = resolve))
+  await page.route('**/visitors', async route => {
+    await held
+    await route.continue()
+  })
+  await page.goto(host.url)
+  const frame = chat(page)
+  const button = (await frame.locator('button').first().elementHandle())!
+  expect(await button.evaluate(element => element.ownerDocument.getElementsByTagName('button')[0] === element)).toBe(
+    true
+  )
+  // What is said before the visitor is known waits.
+  await button.click()
+  await say(frame, 'early')
+  release()
+  await expect(bubbles(frame)).toHaveText(['early', 'echo of early'])
+  await frame.getByRole('button', { name: 'Close the chat' }).click()
+  await expect(frame.locator('.bpw-layout')).toHaveCount(0)
+  expect(await button.evaluate(element => element.ownerDocument.getElementsByTagName('button')[0] === element)).toBe(
+    true
+  )
+  await expect(frame.locator('button').first()).toBeVisible()
+})
+
+test('a message that comes while the chat is closed is announced, and shown beside the button', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await tell(page, { type: 'count', payload: { from: 1, to: 3 } })
+  await expect(frame.locator('.bpw-floating-button-unread')).toHaveText('3')
+  await expect(frame.getByRole('status').first()).toHaveText('3 unread messages')
+  await expect(frame.locator('.bpw-teaser-preview')).toHaveText('n3')
+  await expect(page.locator('#bp-widget')).toHaveClass('bp-widget-web bp-widget-widget bp-widget-teaser')
+
+  await frame.getByRole('button', { name: 'Dismiss the message' }).click()
+  await expect(page.locator('#bp-widget')).toHaveClass('bp-widget-web bp-widget-widget')
+  await expect(frame.locator('.bpw-floating-button-unread')).toHaveText('3')
+
+  await tell(page, { type: 'count', payload: { from: 4, to: 4 } })
+  await frame.locator('.bpw-teaser-open').click()
+  await expect(bubbles(frame)).toHaveText(['n1', 'n2', 'n3', 'n4'])
+  await expect(page.locator('#bp-widget')).toHaveClass('bp-widget-web bp-widget-side')
+  await frame.getByRole('button', { name: 'Close the chat' }).click()
+  await expect(frame.locator('.bpw-floating-button-unread')).toHaveCount(0)
+})
+
+test('nothing is kept in the browser but the visitor', async ({ page, context, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url), '/session': chatPage(nudge.url, { useSessionStorage: true }) })
+  await page.goto(host.url)
+  await tell(page, { type: 'message', text: 'hello' })
+  await expect(bubbles(chat(page))).toHaveCount(2)
+  const { local, session } = await kept(page)
+  expect([Object.keys(local), session]).toEqual([['nudge/visitor'], {}])
+  expect(JSON.parse(local['nudge/visitor']!)).toEqual({
+    id: expect.stringMatching(/^nv1-[0-9A-Za-z]{22}$/),
+    secret: expect.stringMatching(/^[0-9a-f]{64}$/)
+  })
+  expect(await context.cookies()).toEqual([])
+
+  await page.goto(`${host.url}/session`)
+  await ready(page)
+  expect(Object.keys((await kept(page)).session)).toEqual(['nudge/visitor'])
+})
+
+test('a page names another visitor while the chat runs', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await tell(page, { type: 'message', text: 'I am Ada' })
+  await expect(bubbles(frame)).toHaveCount(2)
+  await page.evaluate(() => window.botpressWebChat!.mergeConfig({ userId: 'eve' }))
+  await expect(bubbles(frame)).toHaveCount(0)
+  await say(frame, 'I am Eve')
+  await expect(bubbles(frame)).toHaveText(['I am Eve', 'echo of I am Eve'])
+  await page.evaluate(() => window.botpressWebChat!.mergeConfig({ userId: 'ada' }))
+  await expect(bubbles(frame)).toHaveText(['I am Ada', 'echo of I am Ada'])
+})
+
+test('a visitor whose secret the server does not know any more becomes a new one', async ({
+  page,
+  serve,
+  complaints
+}) => {
+  const nudge = await serve(ECHO)
+  await page.goto(`${nudge.url}/status`)
+  await page.evaluate(() =>
+    localStorage.setItem('nudge/visitor', '{"id":"nv1-AAAAAAAAAAAAAAAAAAAAAA","secret":"gone"}')
+  )
+  await page.goto(fullscreen(nudge))
+  const frame = page.frameLocator(':root')
+  void frame
+  await page.locator('textarea').fill('hello')
+  await page.locator('textarea').press('Enter')
+  await expect(page.locator('.bpw-chat-bubble-content')).toHaveText(['hello', 'echo of hello'])
+  expect(await page.evaluate(() => localStorage.getItem('nudge/visitor'))).not.toContain('AAAA')
+  // The browser prints the 401s.
+  complaints.length = 0
+})
+
+test('conversations are listed, begun, opened again, reset and downloaded', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { enableTranscriptDownload: true }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await tell(page, { type: 'message', text: 'the first' })
+  await expect(bubbles(frame)).toHaveCount(2)
+
+  await frame.getByRole('button', { name: 'Conversations' }).click()
+  await frame.getByRole('button', { name: 'New conversation' }).click()
+  await expect(bubbles(frame)).toHaveCount(0)
+  await say(frame, 'the second')
+  await expect(bubbles(frame)).toHaveText(['the second', 'echo of the second'])
+
+  await frame.getByRole('button', { name: 'Conversations' }).click()
+  await expect(frame.locator('.bpw-convo-item')).toHaveCount(2)
+  await frame.locator('.bpw-convo-item').filter({ hasText: 'the first' }).click()
+  await expect(bubbles(frame)).toHaveText(['the first', 'echo of the first'])
+
+  await frame.getByRole('button', { name: 'Reset the conversation' }).click()
+  await frame.getByRole('button', { name: 'Cancel' }).click()
+  await expect(frame.getByRole('dialog')).toHaveCount(0)
+  await frame.getByRole('button', { name: 'Reset the conversation' }).click()
+  await frame.getByRole('button', { name: 'Reset', exact: true }).click()
+  await expect(bubbles(frame).last()).toHaveText('Where were we?')
+
+  const download = page.waitForEvent('download')
+  await frame.getByRole('button', { name: 'Download the conversation' }).click()
+  expect((await download).suggestedFilename()).toMatch(/\.txt$/)
+})
+
+test('files are sent by the button, from the clipboard, and dropped', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  const file = (name: string) => ({ name, mimeType: 'text/plain', buffer: Buffer.from('x') })
+  await frame.locator('input[type=file]').first().setInputFiles(file('picked.txt'))
+  await expect(bubbles(frame)).toHaveText([/picked\.txt/])
+  await frame.locator('textarea').evaluate(area => {
+    const data = new DataTransfer()
+    data.items.add(new File(['x'], 'pasted.txt', { type: 'text/plain' }))
+    area.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
+  })
+  await expect(bubbles(frame)).toHaveText([/picked\.txt/, /pasted\.txt/])
+  await frame.locator('.bpw-layout').evaluate(panel => {
+    const dataTransfer = new DataTransfer()
+    dataTransfer.items.add(new File(['x'], 'dropped.txt', { type: 'text/plain' }))
+    panel.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }))
+  })
+  await expect(bubbles(frame)).toHaveText([/picked\.txt/, /pasted\.txt/, /dropped\.txt/])
+  await expect(frame.locator('.bpw-chat-bubble-pending')).toHaveCount(0)
+})
+
+test('the page hears what happens in the chat, with its name', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { chatId: 'help', userId: 'ada', containerWidth: 420 }) })
+  await page.goto(host.url)
+  await ready(page)
+  await page.evaluate(() => window.botpressWebChat!.sendEvent({ type: 'message', text: 'hello' }, 'help'))
+  await expect(bubbles(chat(page, '#bp-widget-help'))).toHaveCount(2)
+  const heard = await page.evaluate(() => (window as never as { heard: Record<string, unknown>[] }).heard)
+  expect(heard.map(one => one.chatId)).toEqual(heard.map(() => 'help'))
+  expect(heard.map(one => one.name).filter(Boolean)).toEqual(['webchatLoaded', 'webchatReady', 'webchatOpened'])
+  expect(heard).toContainEqual({ userId: 'ada', chatId: 'help' })
+  expect(heard).toContainEqual({ type: 'setWidth', value: 420, chatId: 'help' })
+  expect(heard).toContainEqual(expect.objectContaining({ message_type: 'text', message_text: 'echo of hello' }))
+})
+
+test('the page of the bot leads into a conversation', async ({ page, serve, site }) => {
+  const nudge = await serve({ ...ECHO, 'config/channel-web.json': '{ "showBotInfoPage": true }' })
+  const host = await site({ '/': chatPage(nudge.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await expect(frame.locator('.bpw-botinfo-container')).toContainText('Knows everything about tests')
+  await frame.getByRole('button', { name: 'Start the conversation' }).click()
+  await expect(bubbles(frame).last()).toHaveText('Let us begin')
+  await tell(page, { type: 'toggleBotInfo' })
+  await frame.getByRole('button', { name: 'Back to the conversation' }).click()
+  await expect(bubbles(frame).last()).toBeVisible()
+})
+
+test('a chat on its own fills the window, and takes style sheets of its server only', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const evil = await site({ '/evil.css': '' })
+  const requests: string[] = []
+  page.on('request', request => requests.push(request.url()))
+  const config = { extraStylesheet: `${evil.url}/evil.css`, stylesheet: '/assets/modules/channel-web/default.css' }
+  await page.goto(fullscreen(nudge, config))
+  await expect(page.locator('textarea')).toBeVisible()
+  await expect(page.locator('.bpw-floating-button')).toHaveCount(0)
+  await expect(page.getByRole('button', { name: 'Close the chat' })).toHaveCount(0)
+  await expect(page.locator('link[href$="/default.css"]')).toHaveCount(1)
+  expect(requests.filter(url => url.startsWith(evil.url))).toEqual([])
+})
