@@ -8,6 +8,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
@@ -81,18 +82,20 @@ fn build_widget(from: &Path, work: &Path) -> Result<String> {
     let mut node = Command::new("node");
     node.arg("build.mjs").arg(&dist).current_dir(work);
     finish(node, "building the chat widget (webchat/build.mjs)")?;
-    let mut names: Vec<String> = fs::read_dir(&dist)?
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<Result<_>>()?;
+    let mut names = Vec::new();
+    names_below(&dist, "", &mut names)?;
     names.sort();
     let mut table = String::from("Widget {\n    files: &[\n");
     let packed = |name: &str| name.ends_with(".br") || name.ends_with(".gz");
     for name in names.iter().filter(|name| !packed(name) && *name != "manifest.json") {
         let file = dist.join(name);
         let path = utf8(&file)?;
+        let mut hasher = DefaultHasher::new();
+        fs::read(&file)?.hash(&mut hasher);
+        let tag = format!("{:016x}", hasher.finish());
         writeln!(
             table,
-            "        WidgetFile {{ name: {name:?}, plain: include_bytes!({path:?}), brotli: include_bytes!({:?}), \
+            "        WidgetFile {{ name: {name:?}, tag: {tag:?}, plain: include_bytes!({path:?}), brotli: include_bytes!({:?}), \
              gzip: include_bytes!({:?}) }},",
             format!("{path}.br"),
             format!("{path}.gz"),
@@ -100,6 +103,20 @@ fn build_widget(from: &Path, work: &Path) -> Result<String> {
     }
     writeln!(table, "    ],\n    manifest: include_str!({:?}),\n}}", utf8(&dist.join("manifest.json"))?)?;
     Ok(table)
+}
+
+/// Collects the names of the files below a folder, with `/`.
+fn names_below(folder: &Path, path: &str, names: &mut Vec<String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{path}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            names_below(&entry.path(), &format!("{name}/"), names)?;
+        } else {
+            names.push(name);
+        }
+    }
+    Ok(())
 }
 
 /// Copies a file, or a folder with all that is in it.

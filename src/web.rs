@@ -6,6 +6,7 @@ mod assets;
 mod body;
 mod bots;
 mod budget;
+mod cached;
 mod channel_web;
 mod conversations;
 mod converse;
@@ -106,7 +107,9 @@ pub fn router(web: Web) -> Router {
         .route("/api/v1/bots/{bot}/media/{file}", get(media::give))
         .route("/s/{name}", get(short_links::follow))
         .route("/lite/{bot}", get(lite::page))
+        .route("/lite/{bot}/env.js", get(lite::environment))
         .route("/assets/modules/channel-web/{*path}", get(assets::widget))
+        .route("/assets/{*path}", get(assets::of_workspace))
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
     if !web.settings.production {

@@ -59,6 +59,7 @@ fn type_of(kind: Kind) -> String {
         Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
         Kind::Texts => "array of texts".into(),
         Kind::Hosts => "array of hosts".into(),
+        Kind::Origins => "array of origins".into(),
         Kind::TextOrTexts => "text or array of texts".into(),
         Kind::Durations(_) => "object of durations".into(),
         Kind::Object => "object".into(),
@@ -79,6 +80,7 @@ fn other_value(kind: Kind) -> Value {
         Kind::Texts | Kind::TextOrTexts => json!(["x"]),
         Kind::Durations(min) => json!({ "x": min + 7 }),
         Kind::Hosts => json!(["x.example"]),
+        Kind::Origins => json!(["https://x.example"]),
         Kind::Object => json!({}),
         Kind::Any => json!(1),
     }

@@ -3,8 +3,8 @@
 //
 // Usage: node build.mjs [folder], `dist` if none is given.
 
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { build } from 'vite'
 
@@ -53,15 +53,17 @@ await build({
   }
 })
 
-// Style sheets with names that people's pages know.
+// Files with names that people's pages know.
 for (const [name, path] of [
   ['inject.css', 'src/inject/inject.css'],
-  ['default.css', 'src/frame/default.css']
+  ['default.css', 'src/frame/default.css'],
+  ['examples/embedded-webchat.html', 'src/inject/embedded-webchat.html']
 ]) {
+  mkdirSync(dirname(join(dist, name)), { recursive: true })
   writeFileSync(join(dist, name), readFileSync(join(root, path)))
 }
 
-for (const name of readdirSync(dist)) {
+for (const name of readdirSync(dist, { recursive: true })) {
   const path = join(dist, name)
   if (!statSync(path).isFile() || name === 'manifest.json') continue
   const text = readFileSync(path)

@@ -257,6 +257,7 @@ pub const CHANNEL_WEB: &[Key<Settings>] = &[
             };
         },
     },
+    Key { path: "frameAncestors", kind: Kind::Origins, set: |s, _, written| s.http.frame_ancestors = texts(written) },
 ];
 
 /// `bots/<id>/bot.config.json`; other keys are kept for scripts.

@@ -233,6 +233,7 @@ fn value_of(kind: Kind, text: &str) -> Value {
         | Kind::Fraction(..)
         | Kind::Texts
         | Kind::Hosts
+        | Kind::Origins
         | Kind::Durations(_)
         | Kind::Object
         | Kind::Any => any_value(text),

@@ -30,6 +30,8 @@ pub enum Kind {
     Texts,
     /// An array of hosts, each as [`HostPattern`] reads it.
     Hosts,
+    /// An array of origins, as a content security policy names them.
+    Origins,
     /// A text, or an array of texts.
     TextOrTexts,
     /// An object of durations of at least so many milliseconds, under names that are not ours to know.
@@ -132,6 +134,9 @@ pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
             let hosts: Option<Vec<_>> = items.iter().map(|item| HostPattern::parse(item.as_str()?)).collect();
             hosts.map_or_else(expected, |hosts| Ok(Checked::Hosts(hosts)))
         }
+        (Kind::Origins, Value::Array(items)) if items.iter().all(|item| item.as_str().is_some_and(is_origin)) => {
+            Ok(Checked::Other)
+        }
         (Kind::TextOrTexts, Value::String(_)) => Ok(Checked::Other),
         (Kind::Texts | Kind::TextOrTexts, Value::Array(items)) if items.iter().all(Value::is_string) => {
             Ok(Checked::Other)
@@ -143,6 +148,19 @@ pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
         }
         _ => expected(),
     }
+}
+
+/// `*`, `self`, or an origin whose host may begin with `*.` and whose port may be `*`. What it holds goes into a header.
+fn is_origin(text: &str) -> bool {
+    if matches!(text, "*" | "self") {
+        return true;
+    }
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(rest) = rest.map(|rest| rest.strip_prefix("*.").unwrap_or(rest)) else { return false };
+    let (host, port) = rest.rsplit_once(':').unwrap_or((rest, "*"));
+    !host.is_empty()
+        && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        && (port == "*" || port.parse::<u16>().is_ok())
 }
 
 /// What a kind expects, in words.
@@ -164,6 +182,10 @@ pub fn expectation(kind: Kind) -> String {
         Kind::Texts => "an array of texts".into(),
         Kind::Hosts => {
             "an array of hosts such as [\"api.example.org\", \"*.example.org\", \"192.168.0.7\"], without port or path"
+                .into()
+        }
+        Kind::Origins => {
+            "an array of origins such as [\"self\", \"https://example.org\", \"https://*.example.org\"], or [\"*\"]"
                 .into()
         }
         Kind::TextOrTexts => "a text or an array of texts".into(),
@@ -309,6 +331,26 @@ mod tests {
         let heap = expectation(Kind::Size(4 << 20, 4 << 30));
         assert_eq!(heap, "a size such as \"512kb\", \"10mb\", or a number of bytes, from 4mb to 4gb");
         assert_eq!(expectation(Kind::Size(1, 1_500)).rsplit("from").next(), Some(" 1 to 1500"));
+    }
+
+    #[test]
+    fn an_origin_cannot_end_the_header_it_goes_into() {
+        let of = |text: &str| check(Kind::Origins, &serde_json::json!([text])).is_ok();
+        for good in ["*", "self", "https://x.org", "http://localhost:8080", "https://*.x.org", "https://x.org:*"] {
+            assert!(of(good), "{good}");
+        }
+        for bad in [
+            "",
+            "x.org",
+            "https://",
+            "https://x.org/",
+            "https://x.org; script-src *",
+            "https://a, https://b",
+            "https://x.org:port",
+            "'self'",
+        ] {
+            assert!(!of(bad), "{bad}");
+        }
     }
 
     #[test]

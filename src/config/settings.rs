@@ -184,6 +184,8 @@ pub struct HttpSettings {
     pub max_conversations: usize,
     /// `channel-web` `showBotInfoPage`.
     pub show_bot_info_page: bool,
+    /// `channel-web` `frameAncestors`: the origins whose pages may hold the chat; `*` among them is every page.
+    pub frame_ancestors: Vec<String>,
     /// `channel-web` `visitorSecret`.
     pub visitor_secret: VisitorSecret,
     /// `channel-web` `maxTranscriptSize`: bytes of a conversation's transcript; the oldest messages stay out.
@@ -233,6 +235,7 @@ impl Default for HttpSettings {
             max_conversations_listed: 100,
             max_conversations: 1_000,
             show_bot_info_page: false,
+            frame_ancestors: vec!["*".into()],
             visitor_secret: VisitorSecret::default(),
             max_transcript_size: 4 << 20,
             max_file_size: 5 << 20,

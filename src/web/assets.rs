@@ -1,11 +1,17 @@
-//! `/assets`: the chat widget, embedded in the binary, already compressed.
+//! `/assets`: the chat widget, embedded in the binary and already compressed, and what the workspace has in `assets/`.
+
+use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::extract::{Path, Request};
-use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, Response};
+use axum::extract::{Path, Request, State};
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
+use axum::http::{HeaderValue, Response, StatusCode};
 use serde::Deserialize;
+use tower_http::services::ServeFile;
 
+use super::Web;
+use super::cached::{ASK, FOR_ANYBODY, FOREVER, Packing, SHORTLY, cached, packing};
 use super::error::HttpError;
 
 /// What `webchat/build.mjs` made.
@@ -18,6 +24,8 @@ pub(super) struct Widget {
 
 struct WidgetFile {
     name: &'static str,
+    /// A hash of what it holds.
+    tag: &'static str,
     plain: &'static [u8],
     brotli: &'static [u8],
     gzip: &'static [u8],
@@ -26,75 +34,201 @@ struct WidgetFile {
 /// The widget of this build.
 pub(super) const WIDGET: Widget = include!(concat!(env!("OUT_DIR"), "/webchat.rs"));
 
-/// Names with a hash never change what they hold.
-const FOREVER: &str = "public, max-age=31536000, immutable";
-/// Fixed names change with the next release.
-const SHORTLY: &str = "public, max-age=300";
+/// Folders of a workspace whose files are served: ours, and the original's.
+const FOLDERS: [&str; 2] = ["assets", "data/assets"];
+
+/// What may be served of a workspace, by extension: what pages and chats show. No scripts and no pages: they would run with
+/// the server's origin.
+const TYPES: [(&str, &str); 22] = [
+    ("avif", "image/avif"),
+    ("css", "text/css; charset=utf-8"),
+    ("gif", "image/gif"),
+    ("ico", "image/x-icon"),
+    ("jpeg", "image/jpeg"),
+    ("jpg", "image/jpeg"),
+    ("json", "application/json; charset=utf-8"),
+    ("m4a", "audio/mp4"),
+    ("mp3", "audio/mpeg"),
+    ("mp4", "video/mp4"),
+    ("ogg", "audio/ogg"),
+    ("otf", "font/otf"),
+    ("pdf", "application/pdf"),
+    ("png", "image/png"),
+    ("svg", "image/svg+xml"),
+    ("ttf", "font/ttf"),
+    ("txt", "text/plain; charset=utf-8"),
+    ("wav", "audio/wav"),
+    ("webm", "video/webm"),
+    ("webp", "image/webp"),
+    ("woff", "font/woff"),
+    ("woff2", "font/woff2"),
+];
 
 /// What the frame's page loads.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
+    /// The module that runs.
     pub(super) script: String,
+    /// Modules that it imports.
+    pub(super) imports: Vec<String>,
+    /// Style sheets of all these.
     pub(super) styles: Vec<String>,
+}
+
+/// A row of Vite's manifest.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Chunk {
+    file: String,
+    #[serde(default)]
+    is_entry: bool,
+    #[serde(default)]
+    css: Vec<String>,
+    /// Keys of the manifest.
+    #[serde(default)]
+    imports: Vec<String>,
 }
 
 impl Widget {
     /// The script and the styles of the frame's page.
     pub(super) fn entry(&self) -> Entry {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Chunk {
-            file: String,
-            #[serde(default)]
-            is_entry: bool,
-            #[serde(default)]
-            css: Vec<String>,
+        let chunks: BTreeMap<String, Chunk> = serde_json::from_str(self.manifest).unwrap_or_default();
+        let Some(first) = chunks.values().find(|chunk| chunk.is_entry) else { return Entry::default() };
+        let mut entry = Entry { script: first.file.clone(), imports: Vec::new(), styles: first.css.clone() };
+        let mut next: Vec<&String> = first.imports.iter().collect();
+        while let Some(chunk) = next.pop().and_then(|key| chunks.get(key)) {
+            if !entry.imports.contains(&chunk.file) {
+                entry.imports.push(chunk.file.clone());
+                entry.styles.extend(chunk.css.iter().cloned());
+                next.extend(&chunk.imports);
+            }
         }
-        let chunks: std::collections::BTreeMap<String, Chunk> = serde_json::from_str(self.manifest).unwrap_or_default();
-        let entry = chunks.into_values().find(|chunk| chunk.is_entry);
-        entry.map_or_else(Entry::default, |chunk| Entry { script: chunk.file, styles: chunk.css })
+        entry
     }
 }
 
 /// `GET /assets/modules/channel-web/…`.
 pub(crate) async fn widget(Path(path): Path<String>, request: Request) -> Result<Response<Body>, HttpError> {
-    let file = WIDGET.files.iter().find(|file| file.name == path);
-    let file = file.ok_or_else(|| HttpError::Page(format!("GET {}", request.uri().path())))?;
-    let (encoding, bytes) = file.fitting(request.headers());
-    let mut response = Response::new(Body::from(bytes));
+    let file = WIDGET.files.iter().find(|file| file.name == path).ok_or_else(|| nothing(&request))?;
+    let (encoding, bytes) = match packing(request.headers()) {
+        Packing::Brotli => (Some("br"), file.brotli),
+        Packing::Gzip => (Some("gzip"), file.gzip),
+        Packing::Plain => (None, file.plain),
+    };
+    let keep = if file.name.starts_with("frame") { FOREVER } else { SHORTLY };
+    let mut response = cached(request.headers(), file.tag, keep, content_type(file.name), bytes);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(file.name)));
-    let cached = if file.name.starts_with("frame") { FOREVER } else { SHORTLY };
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    if let Some(encoding) = encoding {
+    if let Some(encoding) = encoding.filter(|_| headers.contains_key(CONTENT_TYPE)) {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     Ok(response)
 }
 
-impl WidgetFile {
-    /// The smallest form that the client takes.
-    fn fitting(&self, headers: &HeaderMap) -> (Option<&'static str>, &'static [u8]) {
-        let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let takes =
-            |name: &str| accepted.split(',').any(|one| one.split(';').next().is_some_and(|one| one.trim() == name));
-        if takes("br") {
-            (Some("br"), self.brotli)
-        } else if takes("gzip") {
-            (Some("gzip"), self.gzip)
-        } else {
-            (None, self.plain)
+/// `GET /assets/…`: style sheets and pictures of the workspace.
+pub(crate) async fn of_workspace(
+    State(web): State<Web>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Result<Response<Body>, HttpError> {
+    let content_type = servable(&path).ok_or_else(|| nothing(&request))?;
+    let root = web.workspace.borrow().root.clone();
+    for folder in FOLDERS {
+        let file = root.join(folder).join(&path);
+        if !tokio::fs::metadata(&file).await.is_ok_and(|found| found.is_file()) {
+            continue;
         }
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = request.method().clone();
+        head.headers = request.headers().clone();
+        // Ranges (for videos), dates and sizes are what this is for; the type is ours.
+        let served = ServeFile::new(file).try_call(Request::from_parts(head, Body::empty())).await;
+        // What cannot be opened is not there for the outside.
+        let Some(served) = served.ok().filter(|served| served.status() != StatusCode::NOT_FOUND) else { continue };
+        let mut response = served.map(Body::new);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CACHE_CONTROL, ASK);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(FOR_ANYBODY.0, FOR_ANYBODY.1);
+        // A picture may hold scripts if it is opened by itself.
+        let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+        return Ok(response);
     }
+    Err(nothing(&request))
 }
 
-fn content_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
+/// The content type of a path that may be served: no hidden file or folder on the way, no way out, and a known type.
+fn servable(path: &str) -> Option<&'static str> {
+    let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0', ':']);
+    if !path.split('/').all(plain) {
+        return None;
+    }
+    let (_, extension) = path.rsplit_once('.')?;
+    TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known)).map(|(_, content_type)| *content_type)
+}
+
+/// As recorded for an asset that there is not.
+fn nothing(request: &Request) -> HttpError {
+    HttpError::Page(format!("{} {}", request.method(), request.uri().path()))
+}
+
+fn content_type(name: &str) -> HeaderValue {
+    HeaderValue::from_static(match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
         Some("html") => "text/html; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        _ => "application/octet-stream",
+        Some(other) => TYPES.iter().find(|(known, _)| other == *known).map_or("application/octet-stream", |(_, t)| t),
+        None => "application/octet-stream",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pictures_and_the_like_are_served_of_a_workspace_and_nothing_hidden_or_outside() {
+        assert_eq!(servable("shop/logo.PNG"), Some("image/png"));
+        assert_eq!(servable("style.css"), Some("text/css; charset=utf-8"));
+        let refused = [
+            "",
+            ".env",
+            "a/.git/x.png",
+            "../data.db",
+            "a/../x.png",
+            "..\\x.png",
+            "x.js",
+            "x.html",
+            "x",
+            "a//x.png",
+            "/etc/x.png",
+            "x.png\0.css",
+            "c:/x.png",
+        ];
+        for path in refused {
+            assert_eq!(servable(path), None, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn the_frames_page_loads_what_the_build_made() {
+        let entry = WIDGET.entry();
+        assert!(WIDGET.files.iter().any(|file| file.name == entry.script), "{entry:?}");
+        for name in ["inject.js", "inject.css", "default.css", "examples/embedded-webchat.html"] {
+            assert!(WIDGET.files.iter().any(|file| file.name == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn imports_of_imports_are_loaded_at_once() {
+        let manifest = r#"{ "m": { "file": "m.js", "isEntry": true, "imports": ["a"], "css": ["m.css"] },
+            "a": { "file": "a.js", "imports": ["b", "a"], "css": ["a.css"] }, "b": { "file": "b.js" }, "later": { "file": "l.js" } }"#;
+        let entry = Widget { files: &[], manifest }.entry();
+        let texts = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            entry,
+            Entry { script: "m.js".into(), imports: texts(&["a.js", "b.js"]), styles: texts(&["m.css", "a.css"]) }
+        );
     }
 }

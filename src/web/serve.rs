@@ -128,11 +128,16 @@ fn of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
+/// Marks a request whose path ended in a slash: where relative addresses of a page begin depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TrailingSlash;
+
 async fn route(mut router: Router, place: Place, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(place);
     if let Some(uri) = without_trailing_slash(request.uri()) {
         *request.uri_mut() = uri;
+        request.extensions_mut().insert(TrailingSlash);
     }
     router.call(request).await
 }

@@ -143,15 +143,18 @@ async function greeting(child: ChildProcess, print: (text: string) => void): Pro
   return found
 }
 
-/** Serves pages on 127.0.0.1, which is another origin than `localhost` and than every other port. */
-export async function startSite(pages: Files = {}): Promise<Site> {
+/**
+ * Serves pages on another port than the server's, which is another origin. By the name `127.0.0.1` it is another site as
+ * well, to whose frames the browser of these tests refuses storage.
+ */
+export async function startSite(pages: Files = {}, name: 'localhost' | '127.0.0.1' = 'localhost'): Promise<Site> {
   const held = new Map<string, [string, Record<string, string>]>()
   const server = createServer((request, response) => {
     const found = held.get(new URL(request.url!, 'http://site').pathname)
     response.writeHead(found ? 200 : 404, { 'content-type': 'text/html; charset=utf-8', ...found?.[1] })
     response.end(found?.[0] ?? '')
   })
-  const url = await listen(server)
+  const url = await listen(server, name)
   const site: Site = {
     url,
     page: (path, html, headers = {}) => void held.set(path, [html, headers]),
@@ -186,7 +189,7 @@ export async function startWire(to: Nudge): Promise<Wire> {
       })
     }
   })
-  const url = await listen(server)
+  const url = await listen(server, 'localhost')
   const cut = () => {
     whole = false
     for (const socket of open) socket.destroy()
@@ -202,11 +205,14 @@ export async function startWire(to: Nudge): Promise<Wire> {
   }
 }
 
-async function listen(server: { listen(port: number, host: string): unknown; address(): unknown }): Promise<string> {
+async function listen(
+  server: { listen(port: number, host: string): unknown; address(): unknown },
+  name: string
+): Promise<string> {
   const listening = once(server as never, 'listening')
   server.listen(0, '127.0.0.1')
   await listening
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return `http://${name}:${(server.address() as AddressInfo).port}`
 }
 
 /** A page with the chat, as the documentation has it; `script` comes after `init`. */
@@ -224,6 +230,16 @@ export function embedding(host: string, script = '', config: Record<string, unkn
 </script>
 </body>
 </html>`
+}
+
+/** Waits until everything that the server has accepted is over. */
+export async function settled(nudge: Nudge): Promise<void> {
+  await expect
+    .poll(async () => {
+      const { queue } = (await nudge.call('GET', '/status')) as { queue: Record<string, number> }
+      return queue.accepted! + queue.followUpsCommitted! - queue.processed!
+    })
+    .toBe(0)
 }
 
 /** The inside of the chat in a page. */

@@ -1,0 +1,173 @@
+//! The pages and files of the chat widget over HTTP: the frame's page and its policy, assets, their caching and packing.
+
+#[path = "common/app.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
+mod app;
+#[path = "common/client.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
+mod client;
+
+use app::TestApp;
+use client::Answer;
+
+const BOT: (&str, &str) =
+    ("bots/shop/bot.config.json", r#"{ "name": "Mia & <Sons>", "defaultLanguage": "ar", "languages": ["ar"] }"#);
+/// Where the widget's files are.
+const FILES: &str = "/assets/modules/channel-web";
+
+async fn get(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {
+    app.client.send("GET", path, headers, Vec::new()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_frames_page_says_whose_it_is_and_may_load_only_its_own_scripts() {
+    let app = TestApp::start_with(&[BOT]).await;
+    let page = app.client.get("/lite/shop/?m=channel-web&v=Embedded&options=%7B%7D").await;
+    assert_eq!((page.status, page.content_type()), (200, "text/html; charset=utf-8"));
+    assert!(page.body.contains("<html lang=\"ar\" dir=\"rtl\">"), "{}", page.body);
+    assert!(page.body.contains("<title>Mia &amp; &lt;Sons&gt;</title>"), "{}", page.body);
+    assert!(!page.body.contains("<script>") && !page.body.contains("style="), "{}", page.body);
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; connect-src 'self';"), "{policy}");
+    // Any page may hold it, also one that is a file: a list would leave those out.
+    assert!(!policy.contains("frame-ancestors") && !page.headers.contains_key("x-frame-options"), "{policy}");
+    assert_eq!((page.header("x-content-type-options"), page.header("referrer-policy")), ("nosniff", "strict-origin"));
+    assert_eq!(page.header("cache-control"), "no-cache");
+    let again = get(&app, "/lite/shop/", &[("if-none-match", page.header("etag"))]).await;
+    assert_eq!((again.status, again.body.as_str()), (304, ""));
+    assert_eq!(again.header("content-security-policy"), policy);
+    let unknown = app.client.get("/lite/nobody/").await;
+    assert_eq!(unknown.status, 404);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_file_that_the_frames_page_names_is_there_wherever_the_server_lies() {
+    let app = TestApp::start_with(&[BOT]).await;
+    let page = app.client.get("/lite/shop/").await;
+    let mut found = 0;
+    for part in page.body.split(['"']).filter(|part| part.contains("assets/")) {
+        // Relative to the folder of the page: below a path of a proxy it works as well.
+        let path = part.strip_prefix("../..").unwrap_or_else(|| panic!("{part} is not relative"));
+        let file = app.client.get(path).await;
+        assert_eq!((file.status, file.header("cache-control")), (200, "public, max-age=31536000, immutable"), "{part}");
+        found += 1;
+    }
+    assert!(found > 0, "{}", page.body);
+    let bare = app.client.get("/lite/shop?v=Fullscreen").await;
+    assert_eq!((bare.status, bare.header("location")), (302, "shop/?v=Fullscreen"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_may_hold_the_chat_can_be_listed() {
+    let list = r#"{ "frameAncestors": ["self", "https://*.example.org"] }"#;
+    let app = TestApp::start_with(&[BOT, ("config/channel-web.json", list)]).await;
+    let policy = app.client.get("/lite/shop/").await.header("content-security-policy").to_owned();
+    assert!(policy.ends_with("; frame-ancestors 'self' https://*.example.org"), "{policy}");
+    app.stop().await;
+    let app = TestApp::start_with(&[BOT, ("config/channel-web.json", r#"{ "frameAncestors": [] }"#)]).await;
+    let policy = app.client.get("/lite/shop/").await.header("content-security-policy").to_owned();
+    assert!(policy.ends_with("; frame-ancestors 'none'"), "{policy}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_of_people_find_the_names_of_the_original_in_env_js() {
+    let url = r#"{ "httpServer": { "externalUrl": "https://x.example/bots/" } }"#;
+    let app = TestApp::start_with(&[BOT, ("botpress.config.json", url)]).await;
+    let script = app.client.get("/lite/shop/env.js").await;
+    assert_eq!((script.status, script.content_type()), (200, "text/javascript; charset=utf-8"));
+    let expected = "window.BOT_ID = \"shop\";\nwindow.BOT_NAME = \"Mia & \\u003cSons\\u003e\";\n\
+                    window.BOT_API_PATH = \"/bots/api/v1/bots/shop\";\nwindow.API_PATH = \"/bots/api/v1\";\n\
+                    window.BP_BASE_PATH = \"/bots/lite/shop\";\nwindow.ROOT_PATH = \"/bots\";\n\
+                    window.EXTERNAL_URL = \"https://x.example/bots\";\n\
+                    window.SOCKET_TRANSPORTS = [\"websocket\",\"polling\"];\n";
+    assert_eq!(script.body, expected);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_script_can_be_had_by_everybody_packed_as_they_like_and_once() {
+    let app = TestApp::start_with(&[]).await;
+    for (name, content_type) in [
+        ("inject.js", "text/javascript; charset=utf-8"),
+        ("inject.css", "text/css; charset=utf-8"),
+        ("default.css", "text/css; charset=utf-8"),
+        ("examples/embedded-webchat.html", "text/html; charset=utf-8"),
+    ] {
+        let path = format!("{FILES}/{name}");
+        let plain = get(&app, &path, &[("origin", "https://shop.example")]).await;
+        assert_eq!((plain.status, plain.content_type()), (200, content_type), "{name}");
+        assert_eq!((plain.header("content-encoding"), plain.header("vary").contains("accept-encoding")), ("", true));
+        assert_eq!(plain.header("access-control-allow-origin"), "*");
+        assert_eq!(plain.header("cross-origin-resource-policy"), "cross-origin");
+        assert_eq!(
+            (plain.header("cache-control"), plain.header("x-content-type-options")),
+            ("public, max-age=300", "nosniff")
+        );
+        let head = app.client.send("HEAD", &path, &[], Vec::new()).await;
+        assert_eq!((head.status, head.header("content-length")), (200, plain.body.len().to_string().as_str()));
+        let known = get(&app, &path, &[("if-none-match", plain.header("etag")), ("accept-encoding", "br")]).await;
+        assert_eq!((known.status, known.body.as_str(), known.header("content-encoding")), (304, "", ""));
+    }
+    let packed =
+        app.client.send("HEAD", &format!("{FILES}/inject.js"), &[("accept-encoding", "gzip, br")], Vec::new()).await;
+    assert_eq!(packed.header("content-encoding"), "br");
+    let size: usize = packed.header("content-length").parse().unwrap();
+    assert!((1..5_000).contains(&size), "inject.js is {size} bytes");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_serves_its_pictures_and_style_sheets_and_nothing_else() {
+    let app = TestApp::start_with(&[
+        BOT,
+        ("assets/shop/style.css", ".bpw-header { color: red }"),
+        ("assets/logo.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        ("assets/.secret.css", "x"),
+        ("assets/tool.js", "x"),
+        ("assets/folder.css/x.txt", "x"),
+        ("data/assets/old.css", "of the original's folder"),
+        ("outside.css", "x"),
+    ])
+    .await;
+    let style = app.client.get("/assets/shop/style.css").await;
+    assert_eq!((style.status, style.content_type()), (200, "text/css; charset=utf-8"));
+    assert_eq!((style.body.as_str(), style.header("cache-control")), (".bpw-header { color: red }", "no-cache"));
+    assert_eq!(style.header("cross-origin-resource-policy"), "cross-origin");
+    let known = get(&app, "/assets/shop/style.css", &[("if-modified-since", style.header("last-modified"))]).await;
+    assert_eq!(known.status, 304);
+    let part = get(&app, "/assets/shop/style.css", &[("range", "bytes=0-3")]).await;
+    assert_eq!((part.status, part.body.as_str()), (206, ".bpw"));
+    let picture = app.client.get("/assets/logo.svg").await;
+    assert!(picture.header("content-security-policy").contains("sandbox"));
+    assert_eq!(app.client.get("/assets/old.css").await.status, 200);
+    for path in [
+        "/assets/nope.css",
+        "/assets/.secret.css",
+        "/assets/tool.js",
+        "/assets/../outside.css",
+        "/assets/%2e%2e/outside.css",
+        "/assets/..%2foutside.css",
+        "/assets/shop%2f..%2f..%2foutside.css",
+        "/assets/shop",
+        "/assets/folder.css",
+        "/assets/logo.svg/x.css",
+        "/assets/shop/",
+        "/assets/",
+        "/assets",
+        "/assets/modules/channel-web/nope.js",
+        "/assets/modules/channel-web/manifest.json",
+    ] {
+        let answer = app.client.get(path).await;
+        assert_eq!(
+            (answer.status, answer.content_type()),
+            (404, "text/html; charset=utf-8"),
+            "{path}: {}",
+            answer.body
+        );
+        assert!(answer.body.contains("Cannot GET /assets"), "{path}: {}", answer.body);
+    }
+    app.stop().await;
+}

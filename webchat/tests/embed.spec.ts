@@ -1,0 +1,234 @@
+/** The chat in people's pages: what it covers, what it costs them, several of them, and pages that forbid nearly everything. */
+
+import { brotliCompressSync } from 'node:zlib'
+import { chat, embedding, expect, GREETER, shot, snippet, test, type Page } from './support'
+
+const TRIGGER = `window.botpressWebChat.sendEvent({ type: 'proactive-trigger', channel: 'web', payload: { text: 'fake message' } })`
+const said = (page: Page, frame?: string) => chat(page, frame).locator('.bpw-from-bot .bpw-chat-bubble-content')
+const button = (page: Page, frame?: string) => chat(page, frame).locator('.bpw-floating-button')
+
+test('what comes while the chat is closed shows as a badge and beside the button, and is read by opening', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve({ ...GREETER, ...snippet(2) })
+  const host = await site({ '/': embedding(nudge.url, TRIGGER) })
+  await page.goto(`${host.url}/`)
+  await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveText('1')
+  await expect(chat(page).locator('.bpw-teaser-preview')).toHaveText('Hello! I speak first.')
+  await expect(page.locator('#bp-widget')).toHaveClass(/bp-widget-teaser/)
+  await shot(page, 'embed-teaser')
+  await chat(page).locator('.bpw-teaser-open').click()
+  await expect(said(page)).toHaveText(['Hello! I speak first.'])
+  await expect(page.locator('#bp-widget')).toHaveClass(/bp-widget-side/)
+  await shot(page, 'embed-open')
+  await chat(page).getByRole('button', { name: 'Close' }).click()
+  await expect(page.locator('#bp-widget')).toHaveClass('bp-widget-web bp-widget-widget')
+  await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveCount(0)
+  await shot(page, 'embed-closed')
+})
+
+test('a teaser may be switched off, and waved away', async ({ page, serve, site }) => {
+  const nudge = await serve({ ...GREETER, ...snippet(2) })
+  const host = await site({
+    '/': embedding(nudge.url, TRIGGER),
+    '/without': embedding(nudge.url, TRIGGER, { showTeaser: false, userIdScope: 'other' })
+  })
+  await page.goto(`${host.url}/`)
+  await chat(page).locator('.bpw-teaser-close').click()
+  await expect(chat(page).locator('.bpw-teaser')).toHaveCount(0)
+  await expect(page.locator('#bp-widget')).toHaveClass('bp-widget-web bp-widget-widget')
+  await page.goto(`${host.url}/without`)
+  await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveText('1')
+  await expect(chat(page).locator('.bpw-teaser')).toHaveCount(0)
+})
+
+test('a closed chat covers only its corner, in pages of either direction', async ({ page, serve, site }) => {
+  const nudge = await serve()
+  const host = await site({
+    '/': embedding(nudge.url),
+    '/rtl': embedding(nudge.url).replace('<html lang="en">', '<html lang="ar" dir="rtl">')
+  })
+  for (const [path, left] of [
+    ['/', 1000],
+    ['/rtl', 0]
+  ] as const) {
+    await page.goto(host.url + path)
+    await expect(button(page)).toBeVisible()
+    const box = await page.locator('#bp-widget').boundingBox()
+    expect(box, path).toEqual({ x: left, y: 620, width: 100, height: 100 })
+  }
+})
+
+test('an open chat is the whole of a small screen, and a column of a large one as wide as the page says', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve()
+  const show = `window.botpressWebChat.sendEvent({ type: 'show' })`
+  const host = await site({
+    '/': embedding(nudge.url, show),
+    '/wide': embedding(nudge.url, show, { containerWidth: 480 })
+  })
+  await page.goto(`${host.url}/`)
+  await expect(chat(page).locator('textarea')).toBeVisible()
+  expect(await page.locator('#bp-widget').boundingBox()).toEqual({ x: 740, y: 0, width: 360, height: 720 })
+  await page.goto(`${host.url}/wide`)
+  await expect(chat(page).locator('textarea')).toBeVisible()
+  expect(await page.locator('#bp-widget').boundingBox()).toEqual({ x: 620, y: 0, width: 480, height: 720 })
+  await page.setViewportSize({ width: 390, height: 780 })
+  expect(await page.locator('#bp-widget').boundingBox()).toEqual({ x: 0, y: 0, width: 390, height: 780 })
+  await shot(page, 'embed-phone')
+})
+
+test('several chats live on one page, each with its bot', async ({ page, serve, site }) => {
+  const talker = (text: string) => GREETER['bots/greeter/flows/main.flow.json']!.replace('Hello! I speak first.', text)
+  const nudge = await serve({
+    'bots/sales/bot.config.json': '{ "name": "Sales" }',
+    'bots/sales/flows/main.flow.json': talker('Buy something.'),
+    'bots/help/bot.config.json': '{ "name": "Help" }',
+    'bots/help/flows/main.flow.json': talker('Can I help?')
+  })
+  const script = `
+  window.botpressWebChat.init({ host: '${nudge.url}', botId: 'help', chatId: 'help-chat' })
+  window.botpressWebChat.sendEvent({ type: 'proactive-trigger', channel: 'web' }, 'help-chat')
+  window.heard = []
+  window.addEventListener('message', event => window.heard.push(event.data))
+  `
+  const host = await site({ '/': embedding(nudge.url, script, { botId: 'sales' }) })
+  await page.goto(`${host.url}/`)
+  await expect(chat(page, '#help-chat > iframe').locator('.bpw-floating-button-unread')).toHaveText('1')
+  await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveCount(0)
+  await page.evaluate(() => {
+    window.botpressWebChat!.sendEvent({ type: 'show' }, 'help-chat')
+    window.botpressWebChat!.sendEvent({ type: 'proactive-trigger', channel: 'web' })
+  })
+  await expect(said(page, '#bp-widget-help-chat')).toHaveText(['Can I help?'])
+  await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveText('1')
+  // The page can tell them apart, too.
+  const heard = await page.evaluate(
+    () => (window as unknown as { heard: { chatId?: string; payload?: { text?: string } }[] }).heard
+  )
+  expect(heard.find(message => message.payload?.text === 'Can I help?')?.chatId).toBe('help-chat')
+  expect(heard.find(message => message.payload?.text === 'Buy something.')?.chatId).toBeUndefined()
+})
+
+test('a page of another site has the chat as well, and hears what is said in it', async ({ page, serve, site }) => {
+  const nudge = await serve({ ...GREETER, ...snippet(2) })
+  const listen = `window.heard = []\nwindow.addEventListener('message', event => window.heard.push(event.data))`
+  const host = await site({ '/': embedding(nudge.url, `${listen}\n${TRIGGER}`) }, '127.0.0.1')
+  await page.goto(`${host.url}/`)
+  await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveText('1')
+  const heard = await page.evaluate(() => (window as unknown as { heard: Record<string, unknown>[] }).heard)
+  expect(heard.map(data => data.name).filter(Boolean)).toEqual(['webchatLoaded', 'webchatReady'])
+  expect(heard.some(data => typeof data.userId === 'string' && Object.keys(data).length === 1)).toBe(true)
+  expect(heard.some(data => data.message_type === 'text')).toBe(true)
+  expect(JSON.stringify(heard), 'the secret of the visitor stays in the frame').not.toContain('secret')
+})
+
+test('a page with the strictest policy that names the server has the chat', async ({
+  page,
+  serve,
+  site,
+  complaints
+}) => {
+  const nudge = await serve({ ...GREETER, ...snippet(2) })
+  const host = await site()
+  const { url } = nudge
+  // No script of its own in the page: what it calls is in a file.
+  host.page('/page.js', `window.botpressWebChat.init({ host: '${url}', botId: 'greeter' })\n${TRIGGER}`, {
+    'content-type': 'text/javascript'
+  })
+  host.page(
+    '/',
+    `<!doctype html><title>x</title><script src="${url}/assets/modules/channel-web/inject.js"></script><script src="/page.js"></script>`,
+    {
+      'content-security-policy': `default-src 'none'; script-src 'self' ${url}; style-src ${url}; frame-src ${url}; require-trusted-types-for 'script'`
+    }
+  )
+  await page.goto(`${host.url}/`)
+  await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveText('1')
+  expect(await page.locator('#bp-widget').boundingBox()).not.toBeNull()
+  expect(complaints).toEqual([])
+})
+
+test('the script may come late, in the head, and twice', async ({ page, serve, site }) => {
+  const nudge = await serve({ ...GREETER, ...snippet(2) })
+  const script = `${nudge.url}/assets/modules/channel-web/inject.js`
+  const stub = `window.botpressWebChat ??= { calls: [], init() { this.calls.push(['init', [...arguments]]) }, sendEvent() { this.calls.push(['sendEvent', [...arguments]]) } }`
+  const host = await site({
+    '/': `<!doctype html><html><head><title>x</title>
+<script async src="${script}"></script>
+<script>${stub}
+window.botpressWebChat.init({ botId: 'greeter' })
+${TRIGGER}</script>
+<script defer src="${script}"></script></head><body></body></html>`
+  })
+  await page.goto(`${host.url}/`)
+  await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveText('1')
+  await expect(page.locator('iframe')).toHaveCount(1)
+})
+
+test('a page is painted while the server still thinks about the chat', async ({ page, serve, site }) => {
+  const nudge = await serve()
+  let answer = () => {}
+  const held = new Promise<void>(done => (answer = done))
+  for (const path of ['**/lite/**', '**/inject.css', '**/inject.js']) {
+    await page.route(nudge.url + path.slice(2), async route => {
+      await held
+      await route.continue()
+    })
+  }
+  const host = await site({
+    '/': `<!doctype html><title>x</title><script async src="${nudge.url}/assets/modules/channel-web/inject.js"></script><h1>Here I am</h1>`
+  })
+  await page.goto(`${host.url}/`, { waitUntil: 'commit' })
+  const painted = await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0)
+  expect(await painted.jsonValue()).toBe(true)
+  await expect(page.getByRole('heading')).toBeVisible()
+  answer()
+})
+
+test('the style sheet and the frame hold up no paint once the script is there', async ({ page, serve, site }) => {
+  const nudge = await serve()
+  let answer = () => {}
+  const held = new Promise<void>(done => (answer = done))
+  for (const path of [/\/lite\//, /\/inject\.css/]) {
+    await page.route(path, async route => {
+      await held
+      await route.continue()
+    })
+  }
+  const host = await site({ '/': embedding(nudge.url).replace('</body>', '<p>The end</p></body>') })
+  await page.goto(`${host.url}/`, { waitUntil: 'commit' })
+  await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0)
+  await expect(page.getByText('The end')).toBeVisible()
+  // The frame takes no room while it has not said how it looks.
+  expect(await page.locator('#bp-widget').boundingBox()).toMatchObject({ width: 0, height: 0 })
+  answer()
+  await expect(button(page)).toBeVisible()
+})
+
+test('the example page shows a chat and its snippet', async ({ page, serve }) => {
+  const nudge = await serve()
+  await page.goto(`${nudge.url}/assets/modules/channel-web/examples/embedded-webchat.html?botId=greeter`)
+  await expect(page.locator('pre')).toContainText(`host: '${nudge.url}'`)
+  await expect(button(page)).toBeVisible()
+})
+
+test('what pages and frames load is small', async ({ serve }) => {
+  const nudge = await serve()
+  const size = async (path: string) => {
+    const response = await fetch(nudge.url + path)
+    return brotliCompressSync(Buffer.from(await response.arrayBuffer())).length
+  }
+  const files = '/assets/modules/channel-web/'
+  expect(await size(`${files}inject.js`)).toBeLessThan(5_000)
+  const page = await (await fetch(`${nudge.url}/lite/greeter/`)).text()
+  const names = [...page.matchAll(/channel-web\/([^"]+)/g)].map(match => match[1]!)
+  expect(names.length).toBeGreaterThan(0)
+  const sizes = await Promise.all([...new Set(names)].map(name => size(files + name)))
+  expect(sizes.reduce((sum, one) => sum + one, 0)).toBeLessThan(60_000)
+})
