@@ -38,7 +38,7 @@ async function attacks(): Promise<Sample[]> {
   return (JSON.parse(text) as Attack[]).map(({ name, from, message }) => [name, message.payload, from === 'user'])
 }
 
-const shown = query.has('attacks') ? await attacks() : samples
+const shown = query.has('attacks') ? await attacks() : samples(location.origin)
 
 render(
   <main class="list">

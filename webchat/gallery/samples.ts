@@ -2,11 +2,11 @@
 
 import type { Payload } from '../src/types'
 
-const picture = (hue: number) => `${location.origin}/picture.svg?hue=${hue}`
-const card = (title: string, hue: number): Payload => ({
+const picture = (origin: string, hue: number) => `${origin}/picture.svg?hue=${hue}`
+const card = (origin: string, title: string, hue: number): Payload => ({
   title,
   subtitle: 'Three rooms, a balcony, and the lake at the end of the street',
-  picture: picture(hue),
+  picture: picture(origin, hue),
   buttons: [
     { type: 'say_something', title: 'Tell me more', text: `More of ${title}` },
     { type: 'open_url', title: 'Open the page', url: 'https://example.org/' },
@@ -24,7 +24,8 @@ const replies = (more: Payload): Payload => ({
 /** A name, a payload, and whether the visitor sent it. */
 export type Sample = [title: string, payload: Payload, user?: boolean]
 
-export const samples: Sample[] = [
+/** All samples; `origin` is where pictures and sounds are. */
+export const samples = (origin: string): Sample[] => [
   ['text', { type: 'text', text: 'Hello! Plain text,\nwith a line break, https://example.org and help@example.org.' }],
   [
     'text of the visitor',
@@ -78,13 +79,17 @@ export const samples: Sample[] = [
   ],
   [
     'carousel',
-    { type: 'carousel', text: ' ', elements: [card('Lake house', 210), card('Old town', 20), card('Garden flat', 120)] }
+    {
+      type: 'carousel',
+      text: ' ',
+      elements: [card(origin, 'Lake house', 210), card(origin, 'Old town', 20), card(origin, 'Garden flat', 120)]
+    }
   ],
   [
     'carousel, settings',
     {
       type: 'carousel',
-      items: [card('Lake house', 210), card('Old town', 20), { title: 'Words only' }],
+      items: [card(origin, 'Lake house', 210), card(origin, 'Old town', 20), { title: 'Words only' }],
       settings: { dots: true, slidesToShow: 2 }
     }
   ],
@@ -94,15 +99,15 @@ export const samples: Sample[] = [
       type: 'card',
       title: 'Lake house',
       subtitle: 'With a balcony',
-      image: picture(280),
+      image: picture(origin, 280),
       actions: [
         { action: 'Say something', title: 'Tell me more', text: 'more' },
         { action: 'Open URL', title: 'A bad link', url: 'javascript:1' }
       ]
     }
   ],
-  ['image', { type: 'image', image: picture(330), title: 'The lake in autumn' }],
-  ['image that fails', { type: 'image', image: `${location.origin}/none.png?missing`, title: 'Not there' }],
+  ['image', { type: 'image', image: picture(origin, 330), title: 'The lake in autumn' }],
+  ['image that fails', { type: 'image', image: `${origin}/none.png?missing`, title: 'Not there' }],
   [
     'file, an upload',
     {
@@ -115,8 +120,8 @@ export const samples: Sample[] = [
     true
   ],
   ['file', { type: 'file', file: 'https://example.org/a.zip', title: 'The archive' }],
-  ['audio', { type: 'audio', audio: `${location.origin}/silence.wav`, title: 'A message' }],
-  ['video', { type: 'video', video: `${location.origin}/film.webm`, title: 'A film' }],
+  ['audio', { type: 'audio', audio: `${origin}/silence.wav`, title: 'A message' }],
+  ['video', { type: 'video', video: `${origin}/film.webm`, title: 'A film' }],
   [
     'location',
     { type: 'location', latitude: 48.2082, longitude: 16.3738, title: 'Our office', address: 'Stephansplatz 1, Vienna' }
