@@ -64,7 +64,7 @@ for (const [name, scheme, locale] of [
     const nudge = await serve(bot)
     await page.emulateMedia({ colorScheme: scheme })
     // High enough for all of them at once.
-    await page.setViewportSize({ width: 420, height: 4600 })
+    await page.setViewportSize({ width: 420, height: 3400 })
     await open(page, nudge, locale)
     await say(page, 'all')
     const bubbles = page.locator('.bpw-from-bot .bpw-chat-bubble')

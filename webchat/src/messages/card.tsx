@@ -1,5 +1,6 @@
 /** Cards and their buttons. */
 
+import { dirOf } from '../i18n'
 import type { MessageContext } from './context'
 import { type Fields, fields, label, list, text } from './read'
 import { safeLink, safeMedia } from './url'
@@ -48,8 +49,11 @@ export function Card({ payload, context }: { payload: Fields; context: MessageCo
 /** A card on its own, with its frame. */
 export function LoneCard({ payload, context }: { payload: Fields; context: MessageContext }) {
   return (
-    <div class="bpw-card-container bpw-card-lone">
-      <Card payload={payload} context={context} />
+    // On the side of the interface, whatever the card's texts: a bubble may be written the other way.
+    <div dir={dirOf(context.locale)}>
+      <div class="bpw-card-container bpw-card-lone">
+        <Card payload={payload} context={context} />
+      </div>
     </div>
   )
 }

@@ -2,6 +2,7 @@
 
 import { useState } from 'preact/hooks'
 import { FileText } from 'lucide-preact'
+import { dirOf } from '../i18n'
 import type { MessageContext } from './context'
 import { type Fields, harmless, label, number, text } from './read'
 import { lastPart, safeLink, safeMedia } from './url'
@@ -45,7 +46,7 @@ function mediumOf(payload: Fields, address: string | undefined): Medium {
 /** `file`, `image`, `video`, `audio`. */
 export function FileBody({ payload, context }: { payload: Fields; context: MessageContext }) {
   const [broken, setBroken] = useState(false)
-  const { t, host } = context
+  const { t, host, locale } = context
   const { address, name, medium } = describe(payload)
   const source = medium === 'file' || broken ? undefined : safeMedia(address, host)
   const title = label(payload, 'title')
@@ -62,7 +63,7 @@ export function FileBody({ payload, context }: { payload: Fields; context: Messa
     const image = <img class="bpw-file-image" src={source} alt={alt} loading="lazy" onError={onError} />
     const link = safeLink(address, host)
     return (
-      <div class="bpw-file bpw-file-media">
+      <div class="bpw-file bpw-file-media" dir={dirOf(locale)}>
         {link ? (
           <a class="bpw-file-open" href={link} target="_blank" rel="noopener noreferrer nofollow ugc">
             {image}
@@ -77,7 +78,7 @@ export function FileBody({ payload, context }: { payload: Fields; context: Messa
   if (source && (medium === 'video' || medium === 'audio')) {
     const settings = { src: source, controls: true, preload: 'metadata' as const, 'aria-label': alt, onError }
     return (
-      <div class="bpw-file bpw-file-media">
+      <div class="bpw-file bpw-file-media" dir={dirOf(locale)}>
         {medium === 'video' ? (
           <video class="bpw-file-video" playsInline {...settings} />
         ) : (
@@ -104,11 +105,19 @@ function Attachment(props: { name: string; address: unknown; size: number | unde
     </>
   )
   return href ? (
-    <a class="bpw-file bpw-file-link" href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
+    <a
+      class="bpw-file bpw-file-link"
+      dir={dirOf(locale)}
+      href={href}
+      target="_blank"
+      rel="noopener noreferrer nofollow ugc"
+    >
       {content}
     </a>
   ) : (
-    <div class="bpw-file bpw-file-link">{content}</div>
+    <div class="bpw-file bpw-file-link" dir={dirOf(locale)}>
+      {content}
+    </div>
   )
 }
 

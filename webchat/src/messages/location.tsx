@@ -1,6 +1,7 @@
 /** `location`: a place, with a link to a map. Nothing is asked of the map's server until somebody follows it. */
 
 import { MapPin } from 'lucide-preact'
+import { dirOf } from '../i18n'
 import type { Drawn } from './context'
 import { type Fields, label, number } from './read'
 
@@ -22,6 +23,7 @@ export function placeOf(payload: Fields): string | undefined {
 export function Location({ payload, context }: Drawn) {
   const position = positionOf(payload)
   const title = placeOf(payload)
+  const dir = dirOf(context.locale)
   if (!title) return <p class="bpw-unsupported">{context.t('message.unsupported')}</p>
   const address = label(payload, 'title') && label(payload, 'address')
   const content = (
@@ -38,12 +40,18 @@ export function Location({ payload, context }: Drawn) {
       </span>
     </>
   )
-  if (!position) return <div class="bpw-file bpw-file-link">{content}</div>
+  if (!position)
+    return (
+      <div class="bpw-file bpw-file-link" dir={dir}>
+        {content}
+      </div>
+    )
   const { latitude, longitude } = position
   const place = `mlat=${latitude}&mlon=${longitude}#map=16/${latitude}/${longitude}`
   return (
     <a
       class="bpw-file bpw-file-link"
+      dir={dir}
       href={`https://www.openstreetmap.org/?${place}`}
       target="_blank"
       rel="noopener noreferrer"
