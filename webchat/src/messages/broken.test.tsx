@@ -70,7 +70,12 @@ test('any member of any kind of payload may be anything', () => {
     const [type, path = ''] = kind.split(' ')
     const [module, component] = path.split('/')
     for (const member of MEMBERS) {
-      for (const odd of ODD) check(botMessage({ type, module, component, [member]: odd }))
+      for (const odd of [null, 7, [[null]], {}]) check(botMessage({ type, module, component, [member]: odd }))
+    }
+    for (const odd of ODD) {
+      const all = Object.fromEntries(MEMBERS.map(member => [member, odd]))
+      check(botMessage({ ...all, type, module, component }))
+      check(userMessage({ ...all, type }))
     }
   }
 }, 60_000)
