@@ -1,7 +1,7 @@
-/** Realtime: what the server sends by Socket.IO. */
+/** Realtime: what the server says to the namespace `/guest` of Socket.IO, and connections that come back by themselves. */
 
-import { io } from 'socket.io-client'
 import { isRecord } from './config'
+import { byPolling, byWebSocket, type Pipe } from './pipe'
 import type { Visitor } from './visitor'
 
 export interface Heard {
@@ -20,50 +20,76 @@ export interface Listener {
 /** Connects and stays connected; returns what ends it. */
 export type Connect = (root: string, visitor: Visitor, listener: Listener) => () => void
 
-/** Waits before a connection that the server ended or refused is tried again, in milliseconds. */
-const AFTER_REFUSAL = 10_000
+/** Between two attempts, in milliseconds: at first, and at most. */
+const SOON = 500
+const LATEST = 10_000
+
+/** Packets of Socket.IO, protocol 5, in the one namespace that is used here. */
+const PLACE = '/guest,'
+const CONNECT = '0'
+const DISCONNECT = '1'
+const EVENT = '2'
+const REFUSED = '4'
 
 export const connect: Connect = (root, visitor, listener) => {
-  const { origin, pathname } = new URL(root)
-  const socket = io(`${origin}/guest`, {
-    path: `${pathname.replace(/\/$/, '')}/socket.io`,
-    transports: ['websocket', 'polling'],
-    // Where WebSocket is blocked, the next transport is tried.
-    tryAllTransports: true,
-    forceNew: true,
-    reconnectionDelayMax: 10_000,
-    query: visitor.secret ? { visitorId: visitor.id, visitorSecret: visitor.secret } : { visitorId: visitor.id }
-  })
+  const address = `${root.replace(/\/$/, '')}/socket.io`
+  const auth = { visitorId: visitor.id, visitorSecret: visitor.secret }
+  let pipe: Pipe | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
-  // The client tries again by itself, but not what the server refused or ended.
-  const againLater = (): void => {
-    if (socket.active) return
+  let joined = false
+  let failures = 0
+  let polling = false
+
+  const open = (): void => {
     clearTimeout(timer)
-    timer = setTimeout(() => socket.connect(), AFTER_REFUSAL)
+    pipe = (polling ? byPolling : byWebSocket)(address, { opened, packet, closed })
+  }
+  const opened = (): void => pipe?.send(CONNECT + PLACE + JSON.stringify(auth))
+  const closed = (): void => {
+    // Where WebSocket is blocked, or opens and breaks, requests do it; they may be what is broken, too.
+    polling = !joined && !polling
+    joined = false
+    again()
+  }
+  const again = (): void => {
+    listener.lost()
+    // Thousands that lose a server at the same time do not come back at the same time.
+    timer = setTimeout(open, Math.min(LATEST, SOON * 2 ** failures++) * (0.5 + Math.random() / 2))
+  }
+  const drop = (): void => {
+    pipe?.close()
+    pipe = undefined
+    joined = false
+  }
+  const packet = (text: string): void => {
+    const kind = text[0]
+    if (!text.startsWith(PLACE, 1)) return
+    const data = text.slice(1 + PLACE.length)
+    if (kind === CONNECT) {
+      joined = true
+      failures = 0
+      listener.connected()
+    } else if (kind === EVENT) {
+      const [name, event] = JSON.parse(data) as unknown[]
+      if (name === 'event' && isRecord(event) && typeof event.name === 'string' && isRecord(event.data)) {
+        listener.heard({ name: event.name, data: event.data })
+      }
+    } else if (kind === REFUSED || kind === DISCONNECT) {
+      drop()
+      again()
+    }
   }
   // A device that wakes up or finds its network again does not wait.
   const now = (): void => {
-    if (!socket.connected) socket.disconnect().connect()
+    if (joined) return
+    drop()
+    open()
   }
   addEventListener('online', now)
-  socket.on('connect', () => listener.connected())
-  socket.on('disconnect', () => {
-    listener.lost()
-    againLater()
-  })
-  socket.on('connect_error', () => {
-    listener.lost()
-    againLater()
-  })
-  socket.on('event', (event: unknown) => {
-    if (isRecord(event) && typeof event.name === 'string' && isRecord(event.data)) {
-      listener.heard({ name: event.name, data: event.data })
-    }
-  })
+  open()
   return () => {
     clearTimeout(timer)
     removeEventListener('online', now)
-    socket.removeAllListeners()
-    socket.disconnect()
+    drop()
   }
 }
