@@ -62,7 +62,11 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Size(1 << 10, 16 * MB),
         set: |s, v, _| s.realtime.max_packet = v.whole(),
     },
-    Key { path: "realtime.buffered", kind: Kind::Whole(8, 65_536), set: |s, v, _| s.realtime.buffered = v.whole() },
+    Key {
+        path: "realtime.buffered",
+        kind: Kind::Size(1 << 10, 1 << 30),
+        set: |s, v, _| s.realtime.buffered = v.whole(),
+    },
     Key { path: "realtime.rate", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.rate = v.whole() },
     Key { path: "realtime.burst", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.burst = v.whole() },
     Key { path: "realtime.joinTimeout", kind: Kind::Duration(100), set: |s, v, _| s.realtime.join_timeout = v.whole() },

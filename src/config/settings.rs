@@ -255,7 +255,7 @@ pub struct RealtimeSettings {
     pub per_visitor: usize,
     /// `realtime.maxPacket`: bytes of one packet of a client, or of one request of a client that polls; it is dropped.
     pub max_packet: usize,
-    /// `realtime.buffered`: packets that wait for a client; one that does not read is dropped.
+    /// `realtime.buffered`: bytes that wait for a client; one that does not read is dropped.
     pub buffered: usize,
     /// `realtime.rate`: bytes a second that a client may send for ever; it is dropped.
     pub rate: u64,
@@ -273,7 +273,7 @@ impl Default for RealtimeSettings {
             sockets: 8_000,
             per_visitor: 20,
             max_packet: 100 << 10,
-            buffered: 64,
+            buffered: 1 << 20,
             rate: 16 << 10,
             burst: 256 << 10,
             join_timeout: 45_000,

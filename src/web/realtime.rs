@@ -4,6 +4,7 @@
 
 mod delivery;
 mod desk;
+mod outbox;
 mod packet;
 mod rooms;
 mod told;
@@ -19,6 +20,7 @@ use axum::http::header::{
 };
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use engineioxide::DisconnectReason;
 use engineioxide::config::EngineIoConfig;
 use engineioxide::service::EngineIoService;
 use http_body_util::BodyExt as _;
@@ -83,7 +85,7 @@ impl Realtime {
             .req_path("/socket.io")
             .ping_interval(PING_INTERVAL)
             .ping_timeout(PING_TIMEOUT)
-            .max_buffer_size(limits.buffered)
+            .max_buffer_size(outbox::IN_TRANSPORT)
             .max_payload(limits.max_packet as u64)
             .ws_read_buffer_size(READ_BUFFER)
             .ws_max_message_size(limits.max_packet)
@@ -109,9 +111,12 @@ impl Realtime {
         (self.0.desk.connections(), self.0.desk.rooms.visitors())
     }
 
-    /// Answers those who poll, so that they hold nothing up, and takes nobody new. Websockets end with the process.
+    /// Answers those who poll, so that they hold nothing up, takes nobody new, and closes the connections of visitors.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
+        for connection in self.0.desk.rooms.guests() {
+            connection.close(DisconnectReason::ClosingServer);
+        }
     }
 }
 

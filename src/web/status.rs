@@ -29,6 +29,7 @@ pub(crate) async fn status(State(web): State<Web>) -> Response<Body> {
         .iter()
         .map(|(id, bot)| json!({ "id": id, "name": bot.name, "disabled": bot.disabled, "private": bot.private }))
         .collect();
+    let (connections, visitors) = web.realtime.count();
     let mut body = json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
@@ -37,6 +38,7 @@ pub(crate) async fn status(State(web): State<Web>) -> Response<Body> {
         "bots": bots,
         "problems": workspace.problems.len(),
         "queue": web.dispatcher.stats(),
+        "realtime": { "connections": connections, "visitors": visitors },
     });
     if !web.settings.production {
         // Paths and sources are for the author of the scripts, not for the public.
@@ -47,7 +49,22 @@ pub(crate) async fn status(State(web): State<Web>) -> Response<Body> {
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(web): State<Web>) -> Response<Body> {
-    answer(StatusCode::OK, PROMETHEUS, exposition(&web.dispatcher.stats()))
+    let mut text = exposition(&web.dispatcher.stats());
+    let (connections, visitors) = web.realtime.count();
+    let gauges =
+        [("sockets", Some(connections as u64)), ("visitors", Some(visitors as u64)), ("server_bytes", resident())];
+    for (name, value) in gauges.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# TYPE nudge_{name} gauge\nnudge_{name} {value}");
+    }
+    answer(StatusCode::OK, PROMETHEUS, text)
+}
+
+/// Bytes of this process that are in memory, where the system tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
 }
 
 fn exposition(stats: &Stats) -> String {

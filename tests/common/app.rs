@@ -96,6 +96,23 @@ impl TestApp {
         token_of(self.folder.path(), args)
     }
 
+    /// Stops the server, waits until nobody has its database open any more, and gives its workspace.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub(crate) async fn stop_and_keep(self) -> TempDir {
+        let Self { folder, store, shutdown, running, .. } = self;
+        shutdown.send(()).unwrap();
+        running.await.unwrap().unwrap();
+        let clock = store.clock().clone();
+        drop(store);
+        let started = Instant::now();
+        // Tasks of connections end by themselves.
+        while Store::open(&folder.path().join("data.db"), clock.clone()).is_err() {
+            assert!(started.elapsed() < PATIENCE, "the database stays open");
+            tokio::task::yield_now().await;
+        }
+        folder
+    }
+
     /// Stops the server and waits until it has.
     pub(crate) async fn stop(self) {
         self.shutdown.send(()).unwrap();

@@ -21,6 +21,7 @@ use crate::config::RealtimeSettings;
 use crate::model::{BotId, UserId};
 use crate::services::{Services, VisitorError};
 
+use super::outbox::Outbox;
 use super::packet::{self, Kind, Packet, ROOT, Refusal};
 use super::rooms::{Connection, Rooms};
 use super::told::{ADMIN, GUEST};
@@ -39,7 +40,10 @@ pub(super) struct Desk {
 
 /// What is known of a connection.
 #[derive(Default)]
-pub(super) struct Peer(Mutex<Seat>);
+pub(super) struct Peer {
+    seat: Mutex<Seat>,
+    pub(super) outbox: Mutex<Outbox>,
+}
 
 #[derive(Default)]
 struct Seat {
@@ -100,7 +104,7 @@ impl std::fmt::Debug for Desk {
 
 impl Desk {
     pub(super) fn new(services: Services, limits: RealtimeSettings, clock: Clock) -> Self {
-        Self { rooms: Rooms::default(), services, limits, clock, connections: AtomicUsize::new(0) }
+        Self { rooms: Rooms::new(limits.buffered), services, limits, clock, connections: AtomicUsize::new(0) }
     }
 
     /// How many connections there are.
@@ -111,7 +115,7 @@ impl Desk {
     /// Whether the connection may go on after so many bytes more.
     fn may_send(&self, connection: &Connection, bytes: usize) -> bool {
         let now = self.clock.now();
-        let mut seat = connection.data.0.lock();
+        let mut seat = connection.data.seat.lock();
         let earned = now.saturating_sub(seat.spent_at).saturating_mul(self.limits.rate) / 1_000;
         seat.spent = seat.spent.saturating_sub(earned).saturating_add(bytes as u64 + EACH);
         seat.spent_at = now;
@@ -154,7 +158,7 @@ impl Desk {
     }
 
     fn enter_root(&self, connection: &Connection) -> Result<(), Refusal> {
-        let mut seat = connection.data.0.lock();
+        let mut seat = connection.data.seat.lock();
         if !std::mem::replace(&mut seat.root, true) {
             greet(connection, ROOT);
         }
@@ -172,7 +176,7 @@ impl Desk {
             }
         };
         // Held until it has entered: who leaves meanwhile leaves the room, too.
-        let mut seat = connection.data.0.lock();
+        let mut seat = connection.data.seat.lock();
         if seat.gone || seat.guest.is_some() {
             return Ok(());
         }
@@ -204,7 +208,7 @@ impl Desk {
             Ok(claims) => claims.bot,
             Err(error) => return Err(refusal("invalid_token", format!("Invalid authentication token: {error}"))),
         };
-        let mut seat = connection.data.0.lock();
+        let mut seat = connection.data.seat.lock();
         if !seat.gone && !std::mem::replace(&mut seat.admin, true) {
             greet(connection, ADMIN);
             self.rooms.enter_admins(bot, connection);
@@ -213,7 +217,7 @@ impl Desk {
     }
 
     fn leave(&self, connection: &Connection, namespace: &str) {
-        let mut seat = connection.data.0.lock();
+        let mut seat = connection.data.seat.lock();
         match namespace {
             GUEST => {
                 if let Some(Some(visitor)) = seat.guest.take() {
@@ -244,7 +248,7 @@ impl EngineIoHandler for Desk {
             tokio::time::sleep(limit).await;
             let Some(connection) = waiting.upgrade() else { return };
             let idle = {
-                let seat = connection.data.0.lock();
+                let seat = connection.data.seat.lock();
                 seat.guest.is_none() && !seat.admin
             };
             if idle {
@@ -255,7 +259,7 @@ impl EngineIoHandler for Desk {
 
     fn on_disconnect(&self, connection: Arc<Socket<Peer>>, _reason: DisconnectReason) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        connection.data.0.lock().gone = true;
+        connection.data.seat.lock().gone = true;
         self.leave(&connection, GUEST);
         self.leave(&connection, ADMIN);
     }

@@ -7,14 +7,18 @@ use engineioxide::{DisconnectReason, Socket, Str};
 use parking_lot::Mutex;
 
 use super::desk::Peer;
+use super::outbox;
 use crate::model::{BotId, UserId};
 
 /// A connection.
 pub(super) type Connection = Arc<Socket<Peer>>;
 
 /// The rooms.
-#[derive(Default)]
-pub(super) struct Rooms(Mutex<Inner>);
+pub(super) struct Rooms {
+    inner: Mutex<Inner>,
+    /// Bytes that may wait for one connection.
+    buffered: usize,
+}
 
 #[derive(Default)]
 struct Inner {
@@ -30,10 +34,14 @@ struct Admin {
 }
 
 impl Rooms {
+    pub(super) fn new(buffered: usize) -> Self {
+        Self { inner: Mutex::default(), buffered }
+    }
+
     /// Puts a connection into the room of a visitor, unless `most` are there. `greet` says so to it before anything else
     /// can be said in that room.
     pub(super) fn enter(&self, visitor: UserId, connection: &Connection, most: usize, greet: impl FnOnce()) -> bool {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
         // Most have one: the first place is all that is allocated.
         let room = inner.visitors.entry(visitor).or_insert_with(|| Vec::with_capacity(1));
         let fits = room.len() < most;
@@ -46,12 +54,12 @@ impl Rooms {
 
     /// Puts a connection among the administrators; what it hears of may be one bot only.
     pub(super) fn enter_admins(&self, bot: Option<BotId>, connection: &Connection) {
-        self.0.lock().admins.push(Admin { connection: Arc::clone(connection), bot });
+        self.inner.lock().admins.push(Admin { connection: Arc::clone(connection), bot });
     }
 
     /// Takes a connection out of a visitor's room.
     pub(super) fn leave(&self, visitor: &UserId, connection: &Connection) {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
         if let Some(room) = inner.visitors.get_mut(visitor) {
             room.retain(|other| other.id != connection.id);
             if room.is_empty() {
@@ -62,18 +70,18 @@ impl Rooms {
 
     /// Takes a connection out of the administrators' room.
     pub(super) fn leave_admins(&self, connection: &Connection) {
-        self.0.lock().admins.retain(|admin| admin.connection.id != connection.id);
+        self.inner.lock().admins.retain(|admin| admin.connection.id != connection.id);
     }
 
     /// Whether anybody is in a visitor's room.
     pub(super) fn has(&self, visitor: &UserId) -> bool {
-        self.0.lock().visitors.contains_key(visitor)
+        self.inner.lock().visitors.contains_key(visitor)
     }
 
     /// Sends a packet to a visitor.
     pub(super) fn send(&self, visitor: &UserId, packet: String) {
-        let room: Vec<Connection> = self.0.lock().visitors.get(visitor).cloned().unwrap_or_default();
-        for stuck in deliver(room, packet) {
+        let room: Vec<Connection> = self.inner.lock().visitors.get(visitor).cloned().unwrap_or_default();
+        for stuck in self.deliver(room, packet) {
             self.leave(visitor, &stuck);
         }
     }
@@ -81,42 +89,41 @@ impl Rooms {
     /// Sends a packet to the administrators of a bot.
     pub(super) fn send_admins(&self, bot: Option<&BotId>, packet: String) {
         let hears = |admin: &&Admin| admin.bot.is_none() || admin.bot.as_ref() == bot;
-        let room = self.0.lock().admins.iter().filter(hears).map(|admin| Arc::clone(&admin.connection)).collect();
-        for stuck in deliver(room, packet) {
+        let room = self.inner.lock().admins.iter().filter(hears).map(|admin| Arc::clone(&admin.connection)).collect();
+        for stuck in self.deliver(room, packet) {
             self.leave_admins(&stuck);
         }
+    }
+
+    /// Sends to each and gives those for which too much waits already (`realtime.buffered`): they do not read. They are
+    /// closed, and must leave their room at once: the end of a connection that takes nothing is noticed late. A client that
+    /// comes back finds what it missed in its conversation. Never under the lock, since closing leads back into the rooms.
+    fn deliver(&self, room: Vec<Connection>, packet: String) -> Vec<Connection> {
+        // One text for all of them.
+        let packet = Str::from(packet);
+        let stuck = |connection: &Connection| !outbox::push(connection, &packet, self.buffered);
+        let stuck: Vec<Connection> = room.into_iter().filter(stuck).collect();
+        for connection in &stuck {
+            connection.close(DisconnectReason::TransportError);
+        }
+        stuck
     }
 
     /// The visitor of a socket, by its id, also as older clients write it: `/guest#<id>`.
     pub(super) fn visitor_of(&self, socket: &str) -> Option<UserId> {
         let id = socket.rsplit('#').next()?.parse().ok()?;
-        let inner = self.0.lock();
+        let inner = self.inner.lock();
         let mut rooms = inner.visitors.iter();
         rooms.find(|(_, room)| room.iter().any(|connection| connection.id == id)).map(|(visitor, _)| visitor.clone())
     }
 
     /// How many visitors are here.
     pub(super) fn visitors(&self) -> usize {
-        self.0.lock().visitors.len()
+        self.inner.lock().visitors.len()
     }
 
     /// Every connection of visitors.
     pub(super) fn guests(&self) -> Vec<Connection> {
-        self.0.lock().visitors.values().flatten().cloned().collect()
+        self.inner.lock().visitors.values().flatten().cloned().collect()
     }
-}
-
-/// Sends to each and gives those that do not read: so much waits for them already that no more is kept
-/// (`realtime.buffered`). They are closed, and must leave their room at once: the end of a connection that takes nothing is
-/// noticed late. A client that comes back finds what it missed in its conversation. Never under the lock, since closing
-/// leads back into the rooms.
-fn deliver(room: Vec<Connection>, packet: String) -> Vec<Connection> {
-    // One text for all of them.
-    let packet = Str::from(packet);
-    let stuck = |connection: &Connection| connection.emit(packet.clone()).is_err();
-    let stuck: Vec<Connection> = room.into_iter().filter(stuck).collect();
-    for connection in &stuck {
-        connection.close(DisconnectReason::TransportError);
-    }
-    stuck
 }

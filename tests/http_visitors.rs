@@ -1,0 +1,112 @@
+//! Visitors and their secrets over HTTP: nobody reads or writes in another one's name.
+
+#[path = "common/app.rs"]
+mod app;
+#[path = "common/client.rs"]
+mod client;
+
+use app::TestApp;
+use client::Answer;
+
+const BASE: &str = "/api/v1/bots/bot/mod/channel-web";
+
+async fn server(channel_web: &str) -> TestApp {
+    TestApp::start_with(&[
+        ("bots/bot/bot.config.json", "{ \"id\": \"bot\", \"name\": \"Bot\" }"),
+        ("bots/other/bot.config.json", "{ \"id\": \"other\", \"name\": \"Other\" }"),
+        ("config/channel-web.json", channel_web),
+    ])
+    .await
+}
+
+async fn issued(app: &TestApp) -> (String, String) {
+    let answer = app.client.post(&format!("{BASE}/visitors"), "").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let json = answer.json();
+    assert_eq!(json.as_object().unwrap().len(), 2, "{json}");
+    (json["visitorId"].as_str().unwrap().to_owned(), json["secret"].as_str().unwrap().to_owned())
+}
+
+/// Every route of the web channel that names a visitor.
+async fn all(app: &TestApp, user: &str, secrets: &[&str]) -> Vec<Answer> {
+    let mut headers = vec![("content-type", "application/json")];
+    headers.extend(secrets.iter().map(|secret| ("x-visitor-secret", *secret)));
+    let text = "{\"type\":\"text\",\"text\":\"hi\"}";
+    let mut answers = Vec::new();
+    for (method, path, body) in [
+        ("POST", format!("{BASE}/conversations/{user}/new"), "{}"),
+        ("POST", format!("{BASE}/messages/{user}"), text),
+        ("POST", format!("{BASE}/events/{user}"), "{\"type\":\"x\"}"),
+        ("GET", format!("{BASE}/conversations/{user}"), ""),
+        ("GET", format!("{BASE}/conversations/{user}/null"), ""),
+    ] {
+        answers.push(app.client.send(method, &path, &headers, body.as_bytes().to_vec()).await);
+    }
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issued_id_is_nothing_without_its_secret() {
+    let app = server("{}").await;
+    let (id, secret) = issued(&app).await;
+    let (other, others) = issued(&app).await;
+    assert_ne!(id, other);
+    for secrets in [&[][..], &[""], &[others.as_str()], &["no secret"], &[secret.as_str(), secret.as_str()]] {
+        for answer in all(&app, &id, secrets).await {
+            assert_eq!(answer.status, 401, "{}", answer.body);
+            assert!(
+                answer.body.contains("X-Visitor-Secret") && answer.body.contains("visitorSecret: "),
+                "{}",
+                answer.body
+            );
+        }
+    }
+    assert!(all(&app, &id, &[&secret]).await.iter().all(|answer| answer.status == 200));
+    // Ids that no secret was issued with: those of old clients, and those that pages chose.
+    for user in ["vmwrh9ce26em", "ann%40example.org"] {
+        assert!(all(&app, user, &[]).await.iter().all(|answer| answer.status == 200));
+    }
+    // What is wrong with the request itself is said first.
+    let unknown = app.client.post(&format!("/api/v1/bots/nobody/mod/channel-web/events/{id}"), "{}").await;
+    assert_eq!(unknown.status, 404, "{}", unknown.body);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_can_be_asked_of_every_visitor_or_of_none() {
+    let app = server("{ \"visitorSecret\": \"always\" }").await;
+    let (id, secret) = issued(&app).await;
+    assert!(all(&app, "ann", &[]).await.iter().all(|answer| answer.status == 401));
+    assert!(all(&app, &id, &[&secret]).await.iter().all(|answer| answer.status == 200));
+    app.stop().await;
+    let app = server("{ \"visitorSecret\": \"off\" }").await;
+    let (id, _) = issued(&app).await;
+    assert!(all(&app, &id, &[]).await.iter().all(|answer| answer.status == 200));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pages_own_server_gets_the_secret_of_somebody_who_signed_in() {
+    let app = server("{ \"visitorSecret\": \"always\" }").await;
+    let path = format!("{BASE}/visitors/ann%40example.org/secret");
+    let ask = async |token: &str| {
+        let header = format!("Bearer {token}");
+        app.client.send("GET", &path, &[("authorization", header.as_str())], Vec::new()).await
+    };
+    assert_eq!(app.client.get(&path).await.status, 401);
+    assert_eq!(ask("nonsense").await.status, 401);
+    assert_eq!(ask(&app.token(&["--bot", "other"])).await.status, 401);
+    let answer = ask(&app.token(&["--bot", "bot"])).await.json();
+    assert_eq!(answer["visitorId"], "ann@example.org");
+    let secret = answer["secret"].as_str().unwrap();
+    assert!(all(&app, "ann%40example.org", &[secret]).await.iter().all(|answer| answer.status == 200));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn converse_knows_no_secrets_of_visitors() {
+    let app = server("{ \"visitorSecret\": \"always\" }").await;
+    let answer = app.client.post("/api/v1/bots/bot/converse/ann", "{\"type\":\"text\",\"text\":\"hi\"}").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    app.stop().await;
+}
