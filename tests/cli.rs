@@ -229,6 +229,22 @@ fn the_server_greets_answers_and_stops_gracefully_on_a_signal() {
 }
 
 #[test]
+fn bench_measures_from_an_event_to_the_pages_of_visitors_while_others_send_junk() {
+    let folder = workspace(&[(PROACTIVE_PATH, PROACTIVE)]);
+    let server = Server::start(folder.path(), &["--no-watch", "--production"]);
+    let args = ["--kind", "visitors", "--connections", "6", "--rate", "50", "--seconds", "1", "--junk"];
+    let output = nudge(folder.path(), &[&["bench", "--url", server.url()][..], &args].concat());
+    let out = text(&output.stdout);
+    assert!(output.status.success(), "{out}{}", text(&output.stderr));
+    for expected in ["6 visitors connected", "bytes for each", "to the page  p50", "junk: 3 visitors were dropped"] {
+        assert!(out.contains(expected), "{expected} is missing in\n{out}");
+    }
+    assert!(!out.contains("refused"), "{out}");
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
 fn the_greeting_tells_where_the_first_hook_goes() {
     let folder = workspace(&[]);
     let mut server = Server::start(folder.path(), &["--no-watch"]);

@@ -1,6 +1,7 @@
 //! `nudge bench`: closed-loop load on a running server, each connection sending its next request when the last was answered.
 
 mod report;
+mod visitors;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ use crate::model::BotId;
 
 /// How long to wait, after the last request, for the server to process what it accepted.
 const DRAIN: Duration = Duration::from_secs(60);
+/// Events a second for visitors, where `--rate` does not say.
+const VISITORS_RATE: u32 = 100;
 /// How often the server is asked meanwhile.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -48,6 +51,9 @@ pub(super) struct BenchArgs {
     /// it was due. Without it each connection sends as fast as it is answered.
     #[arg(long, value_name = "PER SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// With `--kind visitors`: every other one sends 2 MB of junk meanwhile.
+    #[arg(long)]
+    junk: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,13 +62,15 @@ enum Kind {
     Events,
     /// A text and its answer: `POST …/converse/<user>`.
     Converse,
+    /// Visitors who listen on websockets, and events for some of them: from the request to the message on the page.
+    Visitors,
 }
 
 impl Kind {
     /// The path before the user.
     fn path(self, bot: &BotId) -> String {
         match self {
-            Self::Events => format!("/api/v1/bots/{bot}/mod/channel-web/events/"),
+            Self::Events | Self::Visitors => format!("/api/v1/bots/{bot}/mod/channel-web/events/"),
             Self::Converse => format!("/api/v1/bots/{bot}/converse/"),
         }
     }
@@ -70,7 +78,7 @@ impl Kind {
     /// What a user sends, in turn.
     fn bodies(self, texts: &[String]) -> Vec<Vec<u8>> {
         match self {
-            Self::Events => {
+            Self::Events | Self::Visitors => {
                 vec![br#"{"type":"proactive-trigger","channel":"web","payload":{"text":"fake message"}}"#.to_vec()]
             }
             Self::Converse => {
@@ -83,6 +91,7 @@ impl Kind {
         match self {
             Self::Events => "events",
             Self::Converse => "converse",
+            Self::Visitors => "visitors",
         }
     }
 }
@@ -95,6 +104,17 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
 
 async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     let target = Target::parse(&args.url)?;
+    if args.kind == Kind::Visitors {
+        let plan = visitors::Plan {
+            target: &target,
+            bot: &args.bot,
+            visitors: args.connections,
+            rate: args.rate.unwrap_or(VISITORS_RATE),
+            lasting: Duration::from_secs(args.seconds.into()),
+            junk: args.junk,
+        };
+        return visitors::load(&plan).await;
+    }
     let before = counters(&target).await?;
     // Each run has users of its own: a second one must not find the sessions of the first.
     let run = format!("bench-{:x}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis());
@@ -220,7 +240,7 @@ mod tests {
     #[test]
     fn every_kind_is_a_request_with_a_json_body() {
         let bot = BotId::parse("b").unwrap();
-        for kind in [Kind::Events, Kind::Converse] {
+        for kind in [Kind::Events, Kind::Converse, Kind::Visitors] {
             let path = kind.path(&bot);
             assert!(path.starts_with("/api/v1/bots/b/") && path.ends_with('/'));
             for body in kind.bodies(&["Hey!".to_owned(), "\"1\"".to_owned()]) {

@@ -38,7 +38,7 @@ impl Tally {
 }
 
 /// The latency below which `share` (0 to 1) of the sorted ones lie (nearest rank).
-fn percentile(sorted: &[u32], share: f64) -> u32 {
+pub(super) fn percentile(sorted: &[u32], share: f64) -> u32 {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -93,7 +93,8 @@ impl Counters {
     }
 }
 
-fn read(metrics: &str, name: &str) -> Option<u64> {
+/// A counter out of the text of `/metrics`.
+pub(super) fn read(metrics: &str, name: &str) -> Option<u64> {
     let mut found = None;
     for line in metrics.lines() {
         let Some(rest) = line.strip_prefix(name) else { continue };
