@@ -186,6 +186,28 @@ async fn scripts_tell_pages_and_administrators() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hooks_of_start_and_mount_tell_pages_too() {
+    let tell = |name: &str| {
+        format!("setInterval(() => bp.realtime.sendPayload(bp.RealTimePayload.forVisitor('ann', '{name}', {{}})), 20)")
+    };
+    let app = TestApp::start_with(&[
+        ("bots/bot/bot.config.json", BOT),
+        ("hooks/after_server_start/h.js", &tell("started")),
+        ("hooks/after_bot_mount/h.js", &tell("mounted")),
+    ])
+    .await;
+    let mut page = Socket::guest(app.client.address, Transport::Websocket, "ann").await;
+    let (mut started, mut mounted) = (false, false);
+    while !(started && mounted) {
+        let packet = page.next().await;
+        assert!(packet.contains("\"__room\":\"visitor:ann\""), "{packet}");
+        started |= packet.contains("guest.started");
+        mounted |= packet.contains("guest.mounted");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_visitor_of_a_socket_is_known_to_scripts() {
     let app = server("{}", "{}").await;
     let mut page = Socket::open(app.client.address, Transport::Websocket, "").await;

@@ -159,6 +159,23 @@ async fn a_visitor_has_so_many_connections_and_the_server_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn websockets_count_among_the_open_connections_and_leave_some_to_requests() {
+    let app = TestApp::start_with(&[
+        ("bots/bot/bot.config.json", "{ \"id\": \"bot\", \"name\": \"Bot\" }"),
+        ("botpress.config.json", "{ \"httpServer\": { \"connections\": 5 } }"),
+    ])
+    .await;
+    let mut sockets = Vec::new();
+    for _ in 0..4 {
+        sockets.push(Socket::guest(app.client.address, Transport::Websocket, "ann").await);
+    }
+    let fifth = app.client.get("/socket.io/?EIO=3&transport=polling").await;
+    assert_eq!(fifth.status, 503, "{}", fifth.body);
+    assert_eq!(app.client.get("/status").await.status, 200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_joins_nothing_is_dropped() {
     let app = server(json!({ "joinTimeout": "100ms" })).await;
     let address = app.client.address;
