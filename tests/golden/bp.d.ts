@@ -219,6 +219,13 @@ interface Logger {
   level(level: number): Logger
 }
 
+/** An event for the pages of a visitor, or for administrators; `bp.realtime.sendPayload` sends it. */
+interface RealTimePayload {
+  /** In lower case. */
+  eventName: string
+  payload: any
+}
+
 /** What stands on `bp` beside its namespaces. */
 interface BpConstants {
   /** The server's version. */
@@ -238,6 +245,13 @@ interface BpConstants {
   readonly LoggerLevel: { readonly Info: 'info', readonly Warn: 'warn', readonly Error: 'error', readonly Debug: 'debug' }
   readonly LogLevel: { readonly PRODUCTION: 0, readonly DEV: 1, readonly DEBUG: 2 }
   readonly NodeActionType: { readonly RenderElement: 'render', readonly RunAction: 'run', readonly RenderText: 'say' }
+  readonly RealTimePayload: {
+    new (eventName: string, payload: any): RealTimePayload
+    /** For the pages of one visitor, who hear it as `guest.<eventName>`. */
+    forVisitor(visitorId: string, eventName: string, payload: object): RealTimePayload
+    /** For administrators. */
+    forAdmins(eventName: string, payload: any): RealTimePayload
+  }
 }
 
 // What every script sees.
@@ -580,6 +594,13 @@ interface BpSecurity {
   getMessageSignature(message: string): Promise<string>
 }
 
+interface BpRealtime {
+  /** Tells the pages of a visitor, or administrators, of an event, if they are connected. At once, without a promise. */
+  sendPayload(payload: RealTimePayload): void
+  /** The visitor whose page has that socket; `undefined` if there is none. */
+  getVisitorIdFromGuestSocketId(socketId: string): Promise<string | undefined>
+}
+
 interface BpExperimental {
   /** Switches a hook of the workspace off by giving its file a leading dot; false if there is none to switch off. */
   disableHook(hookName: string, hookType: string, moduleName?: string): Promise<boolean>
@@ -616,6 +637,7 @@ interface Bp extends BpConstants {
   readonly config: BpConfig
   readonly http: BpHttp
   readonly security: BpSecurity
+  readonly realtime: BpRealtime
   readonly experimental: BpExperimental
   readonly logger: BpLogger
 }
