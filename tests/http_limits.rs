@@ -77,7 +77,10 @@ async fn idle_connections_are_closed_and_make_room_for_those_who_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_at_once_are_refused_beyond_their_memory_and_small_ones_get_through() {
-    let app = start(r#"{ "httpServer": { "bodies": "1mb", "bodyLimit": "1mb" } }"#).await;
+    // There is room for the largest body that may come, files among it.
+    let main = r#"{ "httpServer": { "bodies": "1mb", "bodyLimit": "1mb" }, "media": { "maxSize": "100kb" } }"#;
+    let web = ("config/channel-web.json", r#"{ "maxFileSize": "100kb" }"#);
+    let app = TestApp::start_with(&[BOT, ("botpress.config.json", main), web]).await;
     let path = format!("{CHANNEL}/events/u1");
     let large = format!("{{\"type\":\"x\",\"payload\":\"{}\"}}", "x".repeat(900_000));
     // The first is held: all but its last byte is there.
@@ -106,6 +109,42 @@ async fn large_bodies_at_once_are_refused_beyond_their_memory_and_small_ones_get
     held.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
     assert_eq!(app.client.post(&path, large).await.status, 200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_on_its_way_counts_as_a_large_body_and_has_a_deadline_of_its_own() {
+    let main = r#"{ "httpServer": { "bodies": "1mb", "bodyLimit": "1mb", "bodyTimeout": "1m", "uploadTimeout": "1s" },
+        "media": { "maxSize": "900kb" } }"#;
+    let web = ("config/channel-web.json", r#"{ "maxFileSize": "900kb" }"#);
+    let app = TestApp::start_with(&[BOT, ("botpress.config.json", main), web]).await;
+    let id = app.client.post(&format!("{CHANNEL}/conversations/u1/new"), "").await.json()["convoId"].clone();
+    let path = format!("{CHANNEL}/messages/u1/files?conversationId={id}");
+    let content = vec![b'x'; 800 << 10];
+    let file = ("a.txt", "text/plain", &content[..]);
+    let form = "content-type: multipart/form-data; boundary=X";
+    let announced = format!("POST {path} HTTP/1.1\r\nhost: x\r\n{form}\r\ncontent-length: 800000\r\n\r\n");
+    // Of each all but the end is there; only one of them has its memory.
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&app).await;
+        stream.write_all(announced.as_bytes()).await.unwrap();
+        // The server may refuse it before all is sent.
+        let _ = stream.write_all(&content[..799_999]).await;
+        held.push(stream);
+    }
+    let mut said = Vec::new();
+    for stream in &mut held {
+        let mut answer = vec![0; 4_096];
+        let read = stream.read(&mut answer).await.unwrap_or(0);
+        said.push(String::from_utf8_lossy(&answer[..read]).into_owned());
+    }
+    drop(held);
+    said.sort();
+    assert!(said[0].starts_with("HTTP/1.1 408") && said[0].contains("request.timeout"), "{said:?}");
+    assert!(said[1].starts_with("HTTP/1.1 503") && said[1].contains("httpServer.bodies"), "{said:?}");
+    assert_eq!(app.client.post_file(&path, &[], file).await.status, 200);
+    assert_eq!(app.client.get("/status").await.json()["queue"]["accepted"], 1);
     app.stop().await;
 }
 

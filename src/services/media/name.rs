@@ -5,6 +5,8 @@ use rand::RngExt as _;
 
 /// Longest part of a stored name that comes from the caller, in bytes.
 const LONGEST: usize = 80;
+/// Longest ending that is kept, in bytes, with its dot.
+const ENDING: usize = 10;
 /// Longest name that is shown, in characters.
 const SHOWN: usize = 255;
 /// Longest name of a file on the systems we run on, in bytes.
@@ -32,13 +34,17 @@ pub(super) fn stored(name: &str) -> String {
 fn plain(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let letter = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
-    let plain: String = last.chars().map(letter).collect();
-    let plain = plain.trim_matches(['.', '_']);
-    if plain.len() <= LONGEST {
-        return plain.to_owned();
+    let plain: String = last.trim_start_matches('.').chars().map(letter).collect();
+    // The ending says what it is, and stays where nothing else does.
+    let ending = plain.rfind('.').filter(|at| (2..=ENDING).contains(&(plain.len() - at))).unwrap_or(plain.len());
+    let (stem, ending) = plain.split_at(ending);
+    let stem = stem.trim_matches(['.', '_']);
+    let stem = &stem[..stem.len().min(LONGEST - ending.len())];
+    match (stem, ending) {
+        ("", "") => String::new(),
+        ("", ending) => format!("file{ending}"),
+        (stem, ending) => format!("{stem}{ending}"),
     }
-    let ending = plain.rfind('.').filter(|at| plain.len() - at <= 10).map_or("", |at| &plain[at..]);
-    format!("{}{ending}", &plain[..LONGEST - ending.len()])
 }
 
 /// What a file was called, to be shown to people: the last part of a path without what cannot be seen or turns the line around.
@@ -78,8 +84,9 @@ mod tests {
             (".htaccess", "htaccess"),
             ("a\r\nset-cookie: x.png", "a__set-cookie__x.png"),
             ("photo\u{202e}gnp.exe", "photo_gnp.exe"),
-            ("<img src=x onerror=alert(1)>.png", "img_src_x_onerror_alert_1__.png"),
-            ("猫.png", "png"),
+            ("<img src=x onerror=alert(1)>.png", "img_src_x_onerror_alert_1.png"),
+            ("猫.png", "file.png"),
+            ("__.tar.gz", "tar.gz"),
             ("con\0.png", "con_.png"),
             (&long, &format!("{}.gz", "x".repeat(77))),
         ] {
