@@ -216,6 +216,23 @@ test('conversations are listed, begun, opened again, reset and downloaded', asyn
   expect((await download).suggestedFilename()).toMatch(/\.txt$/)
 })
 
+test('what comes in another conversation is marked while the chat is open', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await tell(page, { type: 'message', text: 'here' })
+  await expect(bubbles(frame)).toHaveCount(2)
+  const routes = '/api/v1/bots/echo/mod/channel-web'
+  const { convoId } = (await nudge.call('POST', `${routes}/conversations/ada/new`)) as { convoId: number }
+  await nudge.call('POST', `${routes}/messages/ada?conversationId=${convoId}`, { type: 'text', text: 'there' })
+  await frame.getByRole('button', { name: 'Conversations: something new' }).click()
+  await expect(bubbles(frame)).toHaveCount(0)
+  await frame.locator('.bpw-convo-item').filter({ hasText: 'there' }).click()
+  await expect(bubbles(frame)).toHaveText(['there', 'echo of there'])
+  await expect(frame.getByRole('button', { name: 'Conversations', exact: true })).toBeVisible()
+})
+
 test('files are sent by the button, from the clipboard, and dropped', async ({ page, serve, site }) => {
   const nudge = await serve(ECHO)
   const host = await site({ '/': chatPage(nudge.url) })
