@@ -14,7 +14,9 @@ export const ECHO: Files = {
   }),
   'hooks/before_incoming_middleware/echo.js': `
     const say = (...payloads) => bp.events.replyToEvent(event, payloads)
-    const asked = event.payload.payload || {}
+    // What a page sends is wrapped once more than what is posted here.
+    const given = event.payload.payload || {}
+    const asked = given.payload || given
     const said = (event.payload.text || '').toString()
     if (event.type === 'count') {
       for (let at = asked.from; at <= asked.to; at++) await say({ type: 'text', text: 'n' + at })

@@ -38,6 +38,7 @@ test('a connection cut ten times while the bot counts shows each number once, in
   }
   expect(await said(frame)).toEqual([...numbers(1, 5), ...numbers(10, 109)])
   // The browser prints every connection that is refused.
+  await page.close()
   complaints.length = 0
 })
 
@@ -67,6 +68,7 @@ test('what cannot be sent says so, keeps its order, and is sent once at a click'
   expect((await said(frame)).filter(text => !text.startsWith('echo'))).toEqual(['before', 'first', 'second'])
   await expect(frame.locator('.bpw-offline')).toHaveCount(0)
   await expect(frame.locator('.bpw-chat-bubble-pending')).toHaveCount(0)
+  await page.close()
   complaints.length = 0
 })
 
@@ -79,6 +81,7 @@ test('where WebSocket is blocked, polling is used', async ({ page, serve, site, 
   await frame.locator('button').first().click()
   await say(frame, 'hello')
   await expect(bubbles(frame)).toHaveText(['hello', 'echo of hello'])
+  await page.close()
   complaints.length = 0
 })
 

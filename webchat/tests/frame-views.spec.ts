@@ -51,15 +51,11 @@ for (const [name, options, config] of looks) {
       }
       await tell(page, { type: 'say', payload: { what: choice } })
       await expect(bubbles(frame)).toHaveCount(4)
-      await tell(page, { type: 'type', payload: { ms: 60_000 } })
-      await expect(frame.locator('.bpw-typing-bubble')).toBeVisible()
-      await frame.locator('textarea').fill('word '.repeat(66))
       await look(page, `${name}-talk`)
       await frame.locator('.bpw-header-icon-conversations').click()
       await expect(frame.locator('.bpw-convo-item')).toHaveCount(1)
       await look(page, `${name}-conversations`)
       await frame.locator('.bpw-convo-new').click()
-      await frame.locator('textarea').fill('')
       await expect(bubbles(frame)).toHaveCount(0)
       await look(page, `${name}-empty`)
       await tell(page, { type: 'toggleBotInfo' })
@@ -69,6 +65,11 @@ for (const [name, options, config] of looks) {
       await expect(bubbles(frame)).toHaveCount(2)
       await frame.locator('.bpw-header-icon-reset').click()
       await look(page, `${name}-reset`)
+      await page.keyboard.press('Escape')
+      await tell(page, { type: 'type', payload: { ms: 60_000 } })
+      await expect(frame.locator('.bpw-typing-bubble')).toBeVisible()
+      await frame.locator('textarea').fill('word '.repeat(66))
+      await look(page, `${name}-typing`)
     })
   })
 }
@@ -149,8 +150,7 @@ test('a message that is too long is not sent, and says so', async ({ page, serve
 test('a style sheet of the page wins over ours', async ({ page, serve, site }) => {
   const nudge = await serve(ECHO)
   const host = await site({ '/': '' })
-  const css =
-    '.bpw-from-user .bpw-chat-bubble-content { background: rgb(1, 2, 3) } .bpw-header-title { color: rgb(4, 5, 6) }'
+  const css = '.bpw-from-user .bpw-chat-bubble { background: rgb(1, 2, 3) } .bpw-header-title { color: rgb(4, 5, 6) }'
   host.page('/mine.css', css, { 'content-type': 'text/css' })
   host.page('/', chatPage(nudge.url, { extraStylesheet: `${host.url}/mine.css`, className: 'mine' }))
   await page.goto(host.url)
@@ -158,7 +158,7 @@ test('a style sheet of the page wins over ours', async ({ page, serve, site }) =
   await frame.locator('button').first().click()
   await expect(page.locator('#bp-widget')).toHaveClass('bp-widget-web bp-widget-side mine')
   await say(frame, 'hello')
-  await expect(frame.locator('.bpw-from-user .bpw-chat-bubble-content')).toHaveCSS('background-color', 'rgb(1, 2, 3)')
+  await expect(frame.locator('.bpw-from-user .bpw-chat-bubble')).toHaveCSS('background-color', 'rgb(1, 2, 3)')
   await expect(frame.locator('.bpw-header-title')).toHaveCSS('color', 'rgb(4, 5, 6)')
 })
 

@@ -104,6 +104,53 @@ test('nothing is kept in the browser but the visitor', async ({ page, context, s
   expect(Object.keys((await kept(page)).session)).toEqual(['nudge/visitor'])
 })
 
+test('a page loads a conversation, sends a payload as it is, and replaces the configuration', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada', exposeStore: true }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await tell(page, { type: 'message', text: 'first' })
+  await expect(bubbles(frame)).toHaveCount(2)
+  const inside = page.frames().find(frame => frame.url().includes('/lite/'))!
+  const shown = () =>
+    inside.evaluate(() =>
+      String((window as never as { webchat_store: { conversationId: unknown } }).webchat_store.conversationId)
+    )
+  const first = await shown()
+  await nudge.call('POST', '/api/v1/bots/echo/mod/channel-web/conversations/ada/new')
+  await frame.getByRole('button', { name: 'Conversations' }).click()
+  await frame.locator('.bpw-convo-item').filter({ hasText: 'No messages yet' }).click()
+  await expect(bubbles(frame)).toHaveCount(0)
+  await tell(page, { type: 'loadConversation', conversationId: first })
+  await expect(bubbles(frame)).toHaveText(['first', 'echo of first'])
+
+  await page.evaluate(() => window.botpressWebChat!.sendPayload({ type: 'quick_reply', text: 'Yes', payload: 'YES' }))
+  await expect(bubbles(frame).last()).toHaveText('echo of Yes')
+
+  await page.evaluate(() => window.botpressWebChat!.configure({ userId: 'ada', botName: 'Max', enableReset: false }))
+  await expect(frame.locator('.bpw-header-title')).toHaveText('Max')
+  await expect(frame.getByRole('button', { name: 'Reset the conversation' })).toHaveCount(0)
+  await expect(bubbles(frame)).toHaveCount(4)
+})
+
+test('where the browser refuses storage to the frame, the visitor lasts as long as the frame', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url) }, '127.0.0.1')
+  await page.goto(host.url)
+  await tell(page, { type: 'message', text: 'hello' })
+  await expect(bubbles(chat(page))).toHaveText(['hello', 'echo of hello'])
+  await tell(page, { type: 'message', text: 'more' })
+  await expect(bubbles(chat(page))).toHaveText(['hello', 'echo of hello', 'more', 'echo of more'])
+})
+
 test('a page names another visitor while the chat runs', async ({ page, serve, site }) => {
   const nudge = await serve(ECHO)
   const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }) })
@@ -130,8 +177,6 @@ test('a visitor whose secret the server does not know any more becomes a new one
     localStorage.setItem('nudge/visitor', '{"id":"nv1-AAAAAAAAAAAAAAAAAAAAAA","secret":"gone"}')
   )
   await page.goto(fullscreen(nudge))
-  const frame = page.frameLocator(':root')
-  void frame
   await page.locator('textarea').fill('hello')
   await page.locator('textarea').press('Enter')
   await expect(page.locator('.bpw-chat-bubble-content')).toHaveText(['hello', 'echo of hello'])
@@ -169,6 +214,23 @@ test('conversations are listed, begun, opened again, reset and downloaded', asyn
   const download = page.waitForEvent('download')
   await frame.getByRole('button', { name: 'Download the conversation' }).click()
   expect((await download).suggestedFilename()).toMatch(/\.txt$/)
+})
+
+test('what comes in another conversation is marked while the chat is open', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await tell(page, { type: 'message', text: 'here' })
+  await expect(bubbles(frame)).toHaveCount(2)
+  const routes = '/api/v1/bots/echo/mod/channel-web'
+  const { convoId } = (await nudge.call('POST', `${routes}/conversations/ada/new`)) as { convoId: number }
+  await nudge.call('POST', `${routes}/messages/ada?conversationId=${convoId}`, { type: 'text', text: 'there' })
+  await frame.getByRole('button', { name: 'Conversations: something new' }).click()
+  await expect(bubbles(frame)).toHaveCount(0)
+  await frame.locator('.bpw-convo-item').filter({ hasText: 'there' }).click()
+  await expect(bubbles(frame)).toHaveText(['there', 'echo of there'])
+  await expect(frame.getByRole('button', { name: 'Conversations', exact: true })).toBeVisible()
 })
 
 test('files are sent by the button, from the clipboard, and dropped', async ({ page, serve, site }) => {

@@ -1,5 +1,6 @@
 /** The chat: brings visitor, conversation, realtime, outbox and page together. What the components call is here. */
 
+import { isShown as isSeen } from '../messages'
 import type { Message, Payload } from '../types'
 import { CallFailed, issueVisitor, openApi, readInfo, routesOf, type Api } from './api'
 import { isShown, openOutbox, type Letter, type Outbox } from './outbox'
@@ -117,13 +118,7 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
         trouble = is
         tell()
       },
-      event: data => page.post(data),
-      unauthorized() {
-        if (config.value.userId) return
-        forgetVisitor(config.value, keep)
-        // Not at once: a server that refuses everybody must not be asked for ever new visitors.
-        setTimeout(() => gone() || visit(), FIRST_WAIT)
-      }
+      event: data => page.post(data)
     })
     let disconnect: (() => void) | undefined
     let quiet: ReturnType<typeof setTimeout> | undefined
@@ -163,8 +158,18 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     store.visitor.value = visitor
     page.post({ userId: visitor.id })
     if (!config.value.lazySocket || store.open.value) startConnection()
-    await session.start(config.value.conversationId)
+    const accepted = await session.start(config.value.conversationId)
     if (gone()) return
+    if (!accepted && !config.value.userId) {
+      // The server has a new key, say. What waits to be sent is sent by the new visitor.
+      forgetVisitor(config.value, keep)
+      current.end()
+      current = undefined
+      // Not at once: a server that refuses everybody is not to be asked for ever new visitors.
+      await new Promise(resolve => setTimeout(resolve, FIRST_WAIT))
+      if (!gone()) visit()
+      return
+    }
     store.loading.value = false
     page.post({ name: 'webchatReady' })
     const isNew = store.conversation.value === null
@@ -192,6 +197,7 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
       outbox.settle(message)
       return
     }
+    if (!isSeen(message)) return
     const seen = store.open.value && !document.hidden
     if (!seen) sound()
     if (store.open.value) {

@@ -18,6 +18,7 @@ const PAGE = 3
 class Server {
   conversations = new Map<number, Message[]>()
   away = false
+  startNewConvoOnTimeout = false
   /** Runs before the answer to a request, the history having been read already. */
   meanwhile = () => {}
 
@@ -54,7 +55,8 @@ class Server {
         created_on: messages[0]?.sent_on,
         last_heard_on: messages[messages.length - 1]?.sent_on
       }))
-      return { conversations, startNewConvoOnTimeout: false, recentConversationLifetime: '6 hours' }
+      const { startNewConvoOnTimeout } = this
+      return { conversations, startNewConvoOnTimeout, recentConversationLifetime: '6 hours' }
     }
     const messages = this.conversations.get(Number(id))
     if (!messages) return undefined
@@ -81,7 +83,6 @@ beforeEach(() => {
       fresh: message => fresh.push(message.id),
       history() {},
       trouble: is => (store.offline.value = is),
-      unauthorized() {},
       event() {}
     }
   )
@@ -210,4 +211,24 @@ test('realtime events that make no sense are not shown', async () => {
   }
   session.hear({ name: 'guest.webchat.typing', data: { timeInMs: 'long' } })
   expect([shown(), store.typing.value]).toEqual(['', false])
+})
+
+test('what is heard too long ago makes way for a new conversation, if the server says so', async () => {
+  vi.useFakeTimers({ now: Date.parse('2026-03-02T08:00:00Z') })
+  server.say('a')
+  server.startNewConvoOnTimeout = true
+  await session.start(undefined)
+  vi.setSystemTime(Date.parse('2026-03-02T13:59:00Z'))
+  expect(session.isStale()).toBe(false)
+  vi.setSystemTime(Date.parse('2026-03-02T14:01:00Z'))
+  expect(session.isStale()).toBe(true)
+  server.startNewConvoOnTimeout = false
+  await session.refreshList()
+  expect(session.isStale()).toBe(false)
+})
+
+test('a visit says which conversation it is, and is not shown', async () => {
+  await session.start(undefined)
+  hear({ ...server.say('User visit', 4, 'me'), message_type: 'visit' })
+  expect([store.conversation.value, shown(), fresh]).toEqual([4, '', []])
 })

@@ -19,8 +19,6 @@ export interface SessionHooks {
   history(messages: readonly Message[]): void
   /** Whether the server cannot be reached. */
   trouble(is: boolean): void
-  /** The server does not take the visitor's secret. */
-  unauthorized(): void
   /** Every realtime event, for the page. */
   event(data: Record<string, unknown>): void
 }
@@ -150,17 +148,23 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
   }
 
   return {
-    /** The first conversation: the one the page asks for, else the recent one. */
-    start: (asked: number | string | undefined) =>
-      read(async () => {
+    /**
+     * The first conversation: the one the page asks for, else the recent one. False if the server does not take the
+     * visitor's secret.
+     */
+    async start(asked: number | string | undefined): Promise<boolean> {
+      let accepted = true
+      await read(async () => {
         try {
           if (asked === undefined || asked === '') await loadRecent(false)
           else await show(asked).catch(orRecent)
         } catch (error) {
-          if (error instanceof CallFailed && error.status === 401) hooks.unauthorized()
-          throw error
+          if (!(error instanceof CallFailed) || error.status !== 401) throw error
+          accepted = false
         }
-      }),
+      })
+      return accepted
+    },
     catchUp: () => {
       wake()
       return read(catchUp)

@@ -40,8 +40,8 @@ function Row({ chat, row }: { chat: Chat; row: ConversationRow }) {
         aria-current={sameConversation(store.conversation.value, row.id)}
         onClick={() => chat.load(row.id)}
       >
-        <span class="bpw-convo-preview" dir="auto">
-          {preview}
+        <span class="bpw-convo-preview">
+          <bdi>{preview}</bdi>
         </span>
         <time class="bpw-convo-date" dateTime={at}>
           {formatDate(at, locale)}, {formatTime(at, locale)}

@@ -19,12 +19,12 @@ export function Header({ chat }: { chat: Chat }) {
         <Icon name="back" label={t('header.back')} icon={ArrowLeft} onClick={() => chat.show('chat')} />
       )}
       <div class="bpw-header-title-container">
-        <h2 class="bpw-header-title" dir="auto">
-          {title || t('chat')}
+        <h2 class="bpw-header-title">
+          <bdi>{title || t('chat')}</bdi>
         </h2>
         {view === 'chat' && botConvoDescription && (
-          <p class="bpw-header-subtitle" dir="auto">
-            {botConvoDescription}
+          <p class="bpw-header-subtitle">
+            <bdi>{botConvoDescription}</bdi>
           </p>
         )}
       </div>

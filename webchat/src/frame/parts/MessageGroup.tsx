@@ -41,12 +41,11 @@ export function MessageGroup({ chat, reach, group, letters, last }: Props) {
             const letter = letters.find(one => idOf(one) === message.id)
             const unsent = letter?.state === 'failed' || letter?.state === 'refused'
             return (
-              <div
-                key={chat.outbox.keyOf(message.id)}
-                class={`bpw-chat-bubble bpw-bubble-${kindOf(message)}${letter ? ' bpw-chat-bubble-pending' : ''}`}
-              >
-                <div class="bpw-chat-bubble-content" dir="auto">
-                  <MessageBody message={message} context={{ ...reach, last: message === last }} />
+              <div class="bpw-message-row" key={chat.outbox.keyOf(message.id)}>
+                <div class={`bpw-chat-bubble bpw-bubble-${kindOf(message)}${letter ? ' bpw-chat-bubble-pending' : ''}`}>
+                  <div class="bpw-chat-bubble-content" dir="auto">
+                    <MessageBody message={message} context={{ ...reach, last: message === last }} />
+                  </div>
                 </div>
                 {letter && unsent && (
                   <button type="button" class="bpw-unsent" onClick={() => chat.outbox.retry(letter.id)}>

@@ -30,7 +30,9 @@ export function Panel({ chat, reach }: { chat: Chat; reach: Reach }) {
   // The button that led to another view may be gone with the one before.
   const lastView = useRef(view)
   useEffect(() => {
-    if (lastView.current !== view && document.hasFocus() && document.activeElement === document.body) takeFocus()
+    const { activeElement } = document
+    const lost = activeElement === document.body || activeElement === element.current
+    if (lastView.current !== view && document.hasFocus() && lost) takeFocus()
     lastView.current = view
   }, [view])
 
@@ -88,11 +90,7 @@ export function Panel({ chat, reach }: { chat: Chat; reach: Reach }) {
       )}
       {view === 'conversations' && <ConversationList chat={chat} />}
       {view === 'info' && <BotInfo chat={chat} />}
-      {store.config.value.showPoweredBy && (
-        <p class="bpw-powered">
-          {t('powered')} <a href="https://crates.io/crates/nudge">nudge</a>
-        </p>
-      )}
+      {store.config.value.showPoweredBy && <p class="bpw-powered">{t('powered')} nudge</p>}
       <div class="bpw-notice" role="status">
         {store.notice.value}
       </div>

@@ -14,9 +14,11 @@ export function Teaser({ chat, message }: { chat: Chat; message: Message }) {
       <button type="button" class="bpw-teaser-open" onClick={() => chat.open(true)}>
         <Avatar store={store} message={message} />
         <span class="bpw-teaser-text">
-          <strong class="bpw-teaser-name">{store.botName.value || message.full_name}</strong>
-          <span class="bpw-teaser-preview" dir="auto">
-            {previewOf(message, t)}
+          <strong class="bpw-teaser-name">
+            <bdi>{store.botName.value || message.full_name}</bdi>
+          </strong>
+          <span class="bpw-teaser-preview">
+            <bdi>{previewOf(message, t)}</bdi>
           </span>
         </span>
       </button>
