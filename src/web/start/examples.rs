@@ -51,7 +51,7 @@ const WHEN_NEW: &str = "if (event.type === 'proactive-trigger') {
 pub(super) const EXAMPLES: [Example; 3] = [
     Example {
         name: "proactive-onload",
-        short: "when the page is opened",
+        short: "On load",
         title: "The bot speaks when the page is opened",
         says: "The page sends an event as soon as it is read. The bot answers it like a message, so its flow speaks first. \
                Look at the corner: the chat is closed, and says that something came.",
@@ -66,7 +66,7 @@ pub(super) const EXAMPLES: [Example; 3] = [
     },
     Example {
         name: "proactive-onclick",
-        short: "when the chat is opened",
+        short: "On click",
         title: "The bot speaks when the chat button is clicked",
         says: "Nothing happens until somebody clicks the chat button in the corner; then the page sends its event.",
         body: "",
@@ -88,7 +88,7 @@ frame.addEventListener('load', () => {
     },
     Example {
         name: "proactive-form",
-        short: "help in a form",
+        short: "In a form",
         title: "The bot helps with a form",
         says: "Go to a field, and the page tells the bot which one it is. The hook below explains it.",
         body: "<form class=\"card\"><label>Name <input name=\"name\" autocomplete=\"off\"></label>\
