@@ -18,6 +18,7 @@ pub mod values;
 pub use address::{local_address, public_address};
 pub use external_auth::ExternalAuth;
 pub use hosts::HostPattern;
+pub use layout::hook_folder;
 pub use load::{ConfigError, Overrides, load};
 pub use problem::Problem;
 pub use settings::*;

@@ -11,6 +11,7 @@ mod core;
 mod credit;
 mod deaths;
 mod effects;
+mod faults;
 mod fetches;
 mod hello;
 mod hold;
@@ -51,12 +52,14 @@ use crate::services::Services;
 use crate::store::{Lifetimes, Store, StoreError, StoredMessage};
 
 pub use admission::FullQueue;
+pub use faults::Fault;
 pub use process::WorkerCommand;
 pub use stats::Stats;
 pub use traces::Traces;
 
 use admission::Admission;
 use core::{Control, HookRun};
+use faults::Faults;
 use stats::Counters;
 use timeouts::Timeouts;
 
@@ -85,6 +88,7 @@ struct Shared {
     counters: Counters,
     timeouts: Timeouts,
     traces: Traces,
+    faults: Faults,
     notices: broadcast::Sender<Notice>,
     stopping: AtomicBool,
 }
@@ -216,6 +220,7 @@ impl Dispatcher {
             admission: Admission::new(&settings.dispatch),
             timeouts: Timeouts::new(&settings),
             traces: Traces::new(settings.dispatch.trace_bytes),
+            faults: Faults::default(),
             settings,
             clock,
             store,
@@ -281,6 +286,11 @@ impl Dispatcher {
     /// What is told after each commit, for realtime. A receiver that lags finds what it missed in the store.
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
         self.0.notices.subscribe()
+    }
+
+    /// The last errors of scripts, newest first; empty in production.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.0.faults.recent()
     }
 
     /// The last events' traces; empty in production.

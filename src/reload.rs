@@ -30,7 +30,7 @@ mod workspace;
 
 pub use crate::config::Problem;
 pub use action_doc::{ActionDoc, ActionParam};
-pub use builtin::{BUILTINS, BuiltinFile, PREFIX as BUILTIN_PREFIX};
+pub use builtin::{BUILTINS, BuiltinFile, PREFIX as BUILTIN_PREFIX, is_built_in};
 pub use candidate::{Candidate, finish};
 pub use reader::{Reader, read};
 pub use watch::{Compiling, Watch, WatchError, watch};

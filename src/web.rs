@@ -21,6 +21,7 @@ mod multipart;
 mod realtime;
 mod serve;
 mod short_links;
+mod start;
 mod status;
 mod visitors;
 
@@ -114,6 +115,9 @@ pub fn router(web: Web) -> Router {
         .route("/metrics", get(status::metrics));
     if !web.settings.production {
         router = router
+            .route("/", get(start::page))
+            .route("/start.css", get(start::style))
+            .route("/examples/{name}", get(start::examples::page))
             .route("/api/v1/traces/{event}", get(status::trace))
             .route("/api/v1/bots/{bot}/traces/{user}", get(status::traces_of_user));
     }

@@ -171,3 +171,73 @@ async fn a_workspace_serves_its_pictures_and_style_sheets_and_nothing_else() {
     }
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_page_shows_bots_hooks_errors_and_events_and_is_there_in_development_only() {
+    let hook = "if (event.type === 'boom') {\n  bp.nothing.at.all()\n}\n";
+    let files = [
+        BOT,
+        ("hooks/before_incoming_middleware/boom.js", hook),
+        ("hooks/after_incoming_middleware/broken.js", "const x = = 1\n"),
+    ];
+    let app = TestApp::start_in_development(&files).await;
+    let event = r#"{"type":"boom","payload":"<script>"}"#;
+    let sent = app.client.post("/api/v1/bots/shop/mod/channel-web/events/ada", event).await;
+    assert_eq!(sent.status, 200, "{}", sent.body);
+    app.processed().await;
+    let page = app.client.get("/").await;
+    assert_eq!((page.status, page.content_type()), (200, "text/html; charset=utf-8"));
+    for part in [
+        "Mia &amp; &lt;Sons&gt;",
+        "href=\"s/shop\"",
+        "href=\"examples/proactive-onload?bot=shop\"",
+        "<code>hooks/before_incoming_middleware/boom.js</code>",
+        "hooks/after_incoming_middleware/broken.js:1",
+        "const x = = 1",
+        "hooks/before_incoming_middleware/boom.js:2",
+        "&gt; 2 |   bp.nothing.at.all()",
+        "<strong>boom</strong> from <code>ada</code> to <code>shop</code>",
+        "Save this as <code>hooks/before_incoming_middleware/hello.js</code>",
+    ] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    assert!(!page.body.contains("<script"), "{}", page.body);
+    assert_eq!(app.client.get("/start.css").await.content_type(), "text/css; charset=utf-8");
+    app.stop().await;
+    let app = TestApp::start_with(&files).await;
+    for path in ["/", "/start.css", "/examples/proactive-onload"] {
+        assert_eq!(app.client.get(path).await.status, 404, "{path}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_page_says_whether_a_hook_reacts_and_where_to_save_one() {
+    let app = TestApp::start_in_development(&[BOT]).await;
+    let page = app.client.get("/examples/proactive-form?bot=shop").await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("No hook reacts to the event yet"), "{}", page.body);
+    assert!(page.body.contains("hooks/before_incoming_middleware/contextual-help.js"), "{}", page.body);
+    let address = app.client.address;
+    assert!(page.body.contains(&format!("host: \"http://{address}\", botId: \"shop\"")), "{}", page.body);
+    for path in
+        ["/examples/nothing", "/examples/proactive-onload?bot=nobody", "/examples/proactive-onload?bot=%22%3E%3Cb%3E"]
+    {
+        let answer = app.client.get(path).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    // A name of the server that would leave the script is written as text.
+    let evil = [("host", "x\"</script><script>alert(1)//")];
+    let page = get(&app, "/examples/proactive-onload", &evil).await;
+    assert!(!page.body.contains("<script>alert(1)"), "{}", page.body);
+    app.stop().await;
+    let hook = ("hooks/before_incoming_middleware/mine.js", "if (event.type === 'proactive-trigger') {}\n");
+    let app = TestApp::start_in_development(&[BOT, hook]).await;
+    let page = app.client.get("/examples/proactive-onload").await;
+    assert!(
+        page.body.contains("<code>hooks/before_incoming_middleware/mine.js</code> reacts to the event"),
+        "{}",
+        page.body
+    );
+    app.stop().await;
+}

@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 
 use crate::app::{App, Options};
 use crate::cli::{output, workspace};
-use crate::config::{self, Overrides, Problem};
-use crate::reload::{BUILTIN_PREFIX, BUILTINS};
+use crate::config::{self, Overrides, Problem, hook_folder};
+use crate::reload::is_built_in;
 use crate::shutdown::StopSignals;
 use crate::telemetry::{self, LogFormat};
 
@@ -131,20 +131,11 @@ fn counts(problems: &[Problem]) -> (usize, usize) {
     (errors, problems.len() - errors)
 }
 
-/// Whether a script comes with the server. In a checkout of it the built-ins lie in the workspace, word for word.
-fn is_built_in(path: &str, source: &str) -> bool {
-    path.starts_with(BUILTIN_PREFIX) || BUILTINS.iter().any(|file| file.path == path && file.source == source)
-}
-
-/// Where hooks of all bots lie, by the layout of the workspace.
-fn hook_folder(root: &Path) -> &'static str {
-    if root.join("data/global").is_dir() { "data/global/hooks" } else { "hooks" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::scratch::Scratch;
+    use crate::reload::{BUILTIN_PREFIX, BUILTINS};
 
     #[test]
     fn the_first_hook_goes_where_the_layout_has_hooks() {

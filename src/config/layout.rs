@@ -9,6 +9,11 @@ pub const GLOBAL: [&str; 3] = ["", "data/global", "global"];
 /// Folders that hold a folder for each bot.
 pub const BOTS: [&str; 2] = ["bots", "data/bots"];
 
+/// Where hooks of all bots lie, by the layout of the workspace: for hints.
+pub fn hook_folder(root: &Path) -> &'static str {
+    if root.join("data/global").is_dir() { "data/global/hooks" } else { "hooks" }
+}
+
 /// `folder/name`, with `/`; just the name if the folder is the workspace itself.
 pub fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }

@@ -303,7 +303,8 @@ impl Core {
                 if flight.log_lines > limit {
                     return Err((Some(dispatch), format!("more than {limit} log lines")));
                 }
-                super::effects::log(Some(flight), *line);
+                let (line, event) = super::effects::of_dispatch(flight, *line);
+                self.shared.log(line, event);
                 Ok(())
             }
             Message::Processed { dispatch, body, processed, loan } => {

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::DispatchError;
 use super::core::Core;
 use super::outcome::{Finishing, trace_of};
 use super::pool::Worker;
@@ -10,8 +9,8 @@ use super::stats::count;
 use super::verdict::{Cause, Doing, Verdict, decide};
 use super::watch::overruns;
 use super::work::{Flight, HookRun, Job, Work};
+use super::{DispatchError, Shared};
 use crate::protocol::LogLine;
-use crate::telemetry;
 
 /// A worker that dies sooner than this with nothing to do is not replaced at once.
 const SETTLED_IN: Duration = Duration::from_secs(1);
@@ -120,12 +119,12 @@ impl Core {
                 }
                 Verdict::Over => {
                     count(&self.shared.counters.ended_by_kill);
-                    place.report(bot, &job, "the event is over");
+                    place.report(&self.shared, bot, &job, "the event is over");
                     self.end(job, sent, place, None);
                 }
                 Verdict::Poison => {
                     count(&self.shared.counters.set_aside);
-                    place.report(bot, &job, "the event took two workers with it and is set aside");
+                    place.report(&self.shared, bot, &job, "the event took two workers with it and is set aside");
                     let reason = place.to_string();
                     self.end(job, sent, place, Some(reason));
                 }
@@ -156,7 +155,7 @@ impl Core {
                 );
                 let kind = run.kind.folder().to_owned();
                 let line = place.line(run.bot.as_ref().map(ToString::to_string), Some(kind), &then);
-                telemetry::script_line(&line, None);
+                self.shared.log(line, None);
                 run.answer(Err(DispatchError::Ended(place.to_string())));
             }
         }
@@ -171,8 +170,8 @@ struct Place {
 }
 
 impl Place {
-    fn report(&self, bot: Option<String>, job: &Job, then: &str) {
-        telemetry::script_line(&self.line(bot, self.hook.clone(), then), Some(job.event.id));
+    fn report(&self, shared: &Shared, bot: Option<String>, job: &Job, then: &str) {
+        shared.log(self.line(bot, self.hook.clone(), then), Some(job.event.id));
     }
 
     fn line(&self, bot: Option<String>, hook: Option<String>, then: &str) -> LogLine {

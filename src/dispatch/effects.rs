@@ -13,7 +13,6 @@ use super::{AcceptError, Notice, Shared};
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, UserId};
 use crate::protocol::{Effect, LogLine};
 use crate::store::{FollowUp, OutgoingMessage, Reply, StoreError};
-use crate::telemetry;
 use crate::telemetry::escape::one_line;
 
 /// The channel whose messages are kept and whose users wait while the bot types.
@@ -222,7 +221,7 @@ impl Core {
     /// A line of the worker itself. More than a few hundred between two looks at it are a flood.
     pub(super) fn log_of_worker(&mut self, worker: u32, line: LogLine) -> Result<(), String> {
         self.pool.count_line(worker)?;
-        log(None, line);
+        self.shared.log(line, None);
         Ok(())
     }
 }
@@ -258,16 +257,16 @@ fn text_of(payload: &RawValue) -> Option<String> {
     serde_json::from_str(text?.get()).ok()
 }
 
-/// Writes a line of a script or of the engine to the log. The bot is that of the dispatch, not what the worker says.
-pub(super) fn log(flight: Option<&Flight>, mut line: LogLine) {
-    if let Some(bot) = flight.and_then(Flight::bot) {
+/// A line of a script or of the engine, and the event it belongs to. The bot is that of the dispatch, not what the worker says.
+pub(super) fn of_dispatch(flight: &Flight, mut line: LogLine) -> (LogLine, Option<EventId>) {
+    if let Some(bot) = flight.bot() {
         line.bot = Some(bot.as_str().to_owned());
     }
-    let event = flight.and_then(|flight| match &flight.work {
+    let event = match &flight.work {
         Work::Event(job) => Some(job.event.id),
         Work::Hooks(_) => None,
-    });
-    telemetry::script_line(&line, event);
+    };
+    (line, event)
 }
 
 #[cfg(test)]

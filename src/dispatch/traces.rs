@@ -107,6 +107,11 @@ impl Traces {
         found.into_iter().map(Trace::to_json).collect()
     }
 
+    /// The traces of the last events, newest first, each as [`Traces::get`] gives it.
+    pub fn last(&self, count: usize) -> Vec<String> {
+        self.0.lock().traces.iter().rev().take(count).map(Trace::to_json).collect()
+    }
+
     /// The ids of the last events, newest first.
     pub fn recent(&self, count: usize) -> Vec<EventId> {
         self.0.lock().traces.iter().rev().take(count).map(|trace| trace.event).collect()

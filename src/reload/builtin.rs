@@ -11,6 +11,11 @@ use crate::program::flow::SUFFIX as FLOW;
 
 pub use crate::program::resolve::BUILTIN as PREFIX;
 
+/// Whether a script comes with the server. In a checkout of it the built-ins lie in the workspace, word for word.
+pub fn is_built_in(path: &str, source: &str) -> bool {
+    path.starts_with(PREFIX) || BUILTINS.iter().any(|file| file.path == path && file.source == source)
+}
+
 /// An embedded file.
 #[derive(Debug, Clone, Copy)]
 pub struct BuiltinFile {

@@ -129,7 +129,7 @@ pub(crate) async fn environment(
 }
 
 /// JSON that is also safe within a `<script>`, and in JavaScript older than JSON's line ends.
-fn in_script(value: &Value) -> String {
+pub(super) fn in_script(value: &Value) -> String {
     let text = value.to_string();
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }

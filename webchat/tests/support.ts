@@ -222,7 +222,7 @@ export function embedding(host: string, script = '', config: Record<string, unkn
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>A page</title></head>
 <body>
-<h1>A page</h1>
+<main><h1>A page</h1></main>
 <script src="${host}/assets/modules/channel-web/inject.js"></script>
 <script>
   window.botpressWebChat.init(${init})

@@ -36,7 +36,7 @@ export function App({ chat }: { chat: Chat }) {
 
   const unread = store.unread.value
   return (
-    <main class="bpw-root">
+    <main class="bpw-root" aria-label={store.botName.value || t('chat')}>
       <h1 class="bpw-visually-hidden">{store.botName.value || t('chat')}</h1>
       {!fullscreen && <ChatButton chat={chat} element={button} />}
       {!open && store.teaser.value && <Teaser chat={chat} message={store.teaser.value} />}

@@ -1,0 +1,108 @@
+//! The last errors of scripts, for those who write them: with their place and their code frame, as the log has them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::model::EventId;
+use crate::protocol::LogLine;
+use crate::telemetry;
+
+use super::Shared;
+
+/// How many are kept.
+const KEPT: usize = 30;
+/// Bytes of a text of an error that are kept: scripts choose how long it is.
+const LONGEST: usize = 4 << 10;
+
+/// A ring of errors; clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Faults(Arc<Mutex<VecDeque<Fault>>>);
+
+/// An error of a script.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// What was logged.
+    pub line: LogLine,
+    /// The event in which it happened last, if it was in one.
+    pub event: Option<EventId>,
+    /// When it happened last, in milliseconds since the epoch.
+    pub at: u64,
+    /// How often, one after the other.
+    pub times: u64,
+}
+
+impl Faults {
+    fn keep(&self, mut line: LogLine, event: Option<EventId>, at: u64) {
+        for text in [Some(&mut line.message), line.frame.as_mut()].into_iter().flatten() {
+            text.truncate(text.floor_char_boundary(LONGEST));
+        }
+        let mut ring = self.0.lock();
+        if let Some(last) = ring.back_mut().filter(|last| {
+            (&last.line.message, &last.line.file, last.line.line) == (&line.message, &line.file, line.line)
+        }) {
+            (last.event, last.at, last.times) = (event, at, last.times + 1);
+            return;
+        }
+        if ring.len() >= KEPT {
+            ring.pop_front();
+        }
+        ring.push_back(Fault { line, event, at, times: 1 });
+    }
+
+    /// All that are kept, newest first.
+    pub(super) fn recent(&self) -> Vec<Fault> {
+        self.0.lock().iter().rev().cloned().collect()
+    }
+}
+
+impl Shared {
+    /// Writes a line of a script, or about one, to the log; an error is kept for a while, but in production.
+    pub(super) fn log(&self, line: LogLine, event: Option<EventId>) {
+        telemetry::script_line(&line, event);
+        if line.level == "error" && !self.settings.production {
+            self.faults.keep(line, event, self.clock.now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(message: &str) -> LogLine {
+        LogLine {
+            level: "error".into(),
+            message: message.into(),
+            file: Some("hooks/a.js".into()),
+            line: Some(1),
+            column: None,
+            frame: None,
+            hook: None,
+            bot: None,
+        }
+    }
+
+    #[test]
+    fn an_error_that_repeats_is_one_with_a_number() {
+        let faults = Faults::default();
+        faults.keep(line("a"), Some(EventId(1)), 1);
+        faults.keep(line("a"), Some(EventId(2)), 2);
+        faults.keep(line("b"), None, 3);
+        let seen: Vec<_> =
+            faults.recent().into_iter().map(|fault| (fault.line.message, fault.at, fault.times)).collect();
+        assert_eq!(seen, [("b".to_owned(), 3, 1), ("a".to_owned(), 2, 2)]);
+    }
+
+    #[test]
+    fn old_errors_make_room_and_long_ones_are_cut() {
+        let faults = Faults::default();
+        for number in 0..100 {
+            faults.keep(line(&format!("{number} {}", "é".repeat(LONGEST))), None, number);
+        }
+        let recent = faults.recent();
+        assert_eq!((recent.len(), recent[0].at), (KEPT, 99));
+        assert!(recent.iter().all(|fault| fault.line.message.len() <= LONGEST));
+    }
+}
