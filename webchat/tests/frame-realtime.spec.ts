@@ -90,10 +90,13 @@ test('a lazy chat connects when it is opened, not before, and misses nothing', a
   const connections: string[] = []
   page.on('websocket', socket => connections.push(socket.url()))
   const host = await site({ '/': chatPage(nudge.url, { userId: 'ada', lazySocket: true }) })
+  const visited = page.waitForResponse(/\/messages\/ada/)
   await page.goto(host.url)
   await ready(page)
+  await visited
   await count(nudge, 1, 3)
   const frame = chat(page)
+  expect(connections).toEqual([])
   await frame.locator('button').first().click()
   await expect(bubbles(frame)).toHaveText(['n1', 'n2', 'n3'])
   expect(connections).toHaveLength(1)

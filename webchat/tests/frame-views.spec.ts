@@ -112,6 +112,21 @@ test('the keyboard reaches everything, and the focus comes back', async ({ page,
   await expect(frame.locator('.bpw-floating-button')).toBeFocused()
 })
 
+test('the focus goes on when the button that had it is gone', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  const what = { type: 'single-choice', text: 'Sure?', choices: [{ title: 'Yes', value: 'y' }] }
+  await tell(page, { type: 'say', payload: { what } })
+  await frame.getByRole('button', { name: 'Dismiss the message' }).press('Enter')
+  await expect(frame.locator('.bpw-floating-button')).toBeFocused()
+  await page.keyboard.press('Enter')
+  await frame.getByRole('button', { name: 'Yes' }).press('Enter')
+  await expect(bubbles(frame).last()).toHaveText('echo of Yes')
+  await expect(frame.locator('textarea')).toBeFocused()
+})
+
 test('Enter that chooses a word of an input method sends nothing', async ({ page, serve, site }) => {
   const nudge = await serve(ECHO)
   const host = await site({ '/': chatPage(nudge.url) })

@@ -216,6 +216,23 @@ test('conversations are listed, begun, opened again, reset and downloaded', asyn
   expect((await download).suggestedFilename()).toMatch(/\.txt$/)
 })
 
+test('whatever a visitor sends is shown once', async ({ page, serve, site }) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await tell(page, { type: 'show' })
+  for (const type of ['text', 'quick_reply', 'form', 'login_prompt', 'postback', 'request_start_conversation']) {
+    const payload = { type, text: `a ${type}`, payload: 'x', data: { a: 1 } }
+    await page.evaluate(payload => window.botpressWebChat!.sendPayload(payload), payload)
+  }
+  await say(frame, 'the end')
+  await expect(bubbles(frame).last()).toHaveText('echo of the end')
+  await expect(frame.locator('.bpw-chat-bubble-pending')).toHaveCount(0)
+  const mine = (await said(frame)).filter(text => text.startsWith('a '))
+  expect(mine).toEqual(['a text', 'a quick_reply', 'a form', 'a login_prompt', 'a postback'])
+})
+
 test('what comes in another conversation is marked while the chat is open', async ({ page, serve, site }) => {
   const nudge = await serve(ECHO)
   const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }) })

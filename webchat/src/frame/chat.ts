@@ -62,7 +62,8 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     } while (mine !== turn)
     if (!current) throw new CallFailed(0, 'the visitor is not known yet')
     const { api, session } = current
-    startConnection()
+    // A visit alone is no reason: every page has one.
+    if (letter.kind !== 'message' || letter.payload.type !== 'visit') startConnection()
     const visible = isShown(letter)
     if (visible && letter.conversation === null && session.isStale()) await session.begin()
     const conversation = letter.conversation ?? store.conversation.value
@@ -237,6 +238,8 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
   function open(focus: boolean): void {
     if (store.open.value) return
     store.focus.value = focus
+    // What is new is seen at once, not after the page of the bot.
+    if (store.unread.value > 0) store.view.value = 'chat'
     store.open.value = true
     store.unread.value = 0
     store.teaser.value = undefined

@@ -7,6 +7,7 @@
  */
 
 import { signal, type Signal } from '@preact/signals'
+import { isShown as isMessageShown } from '../messages'
 import type { Message, Payload } from '../types'
 import { CallFailed } from './api'
 import { sameConversation } from './thread'
@@ -118,10 +119,10 @@ export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () =
   }
 }
 
-/** Whether the visitor sees it in the list while it is under way. */
+/** Whether the visitor sees it in the list while it is under way: what is shown when the server has it, and has words. */
 export function isShown(letter: Letter): boolean {
   if (letter.kind === 'file') return true
-  return letter.kind === 'message' && letter.payload.type !== 'visit' && typeof letter.payload.text === 'string'
+  return letter.kind === 'message' && typeof letter.payload.text === 'string' && isMessageShown(messageOf(letter, 'me'))
 }
 
 /** The server stores what it was given: the same type with the same text, or a file of the same name. */

@@ -39,7 +39,9 @@ export function App({ chat }: { chat: Chat }) {
     <main class="bpw-root" aria-label={store.botName.value || t('chat')}>
       <h1 class="bpw-visually-hidden">{store.botName.value || t('chat')}</h1>
       {!fullscreen && <ChatButton chat={chat} element={button} />}
-      {!open && store.teaser.value && <Teaser chat={chat} message={store.teaser.value} />}
+      {!open && store.teaser.value && (
+        <Teaser chat={chat} message={store.teaser.value} dismissed={() => button.current?.focus()} />
+      )}
       {open && <Panel chat={chat} reach={reach} />}
       <div class="bpw-visually-hidden" role="status">
         {!open && unread > 0 ? t('button.unread', { count: unread }) : ''}

@@ -84,7 +84,7 @@ export function Panel({ chat, reach }: { chat: Chat; reach: Reach }) {
       {view === 'chat' && (
         <>
           <MessageList chat={chat} reach={reach} />
-          <KeyboardArea chat={chat} reach={reach} />
+          <KeyboardArea chat={chat} reach={reach} refocus={takeFocus} />
           <Composer chat={chat} />
         </>
       )}

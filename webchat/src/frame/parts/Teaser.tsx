@@ -6,7 +6,7 @@ import type { Message } from '../../types'
 import type { Chat } from '../chat'
 import { Avatar } from './Avatar'
 
-export function Teaser({ chat, message }: { chat: Chat; message: Message }) {
+export function Teaser({ chat, message, dismissed }: { chat: Chat; message: Message; dismissed(): void }) {
   const { store } = chat
   const t = store.t.value
   return (
@@ -27,7 +27,10 @@ export function Teaser({ chat, message }: { chat: Chat; message: Message }) {
         class="bpw-teaser-close"
         aria-label={t('teaser.close')}
         title={t('teaser.close')}
-        onClick={() => (store.teaser.value = undefined)}
+        onClick={() => {
+          store.teaser.value = undefined
+          dismissed()
+        }}
       >
         <X size={16} aria-hidden="true" />
       </button>
