@@ -280,7 +280,9 @@ export const test = base.extend<Fixtures>({
   site: async ({}, use) => stopping(startSite, use),
   wire: async ({}, use) => stopping(startWire, use),
   complaints: [
-    async ({ context }, use) => {
+    // Asked for so that they end after this: a page that loses its server complains, and rightly.
+    async ({ context, serve, site, wire }, use) => {
+      void [serve, site, wire]
       const complaints: string[] = []
       context.on('console', message => {
         if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`)
