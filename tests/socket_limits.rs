@@ -148,8 +148,10 @@ async fn a_visitor_has_so_many_connections_and_the_server_too() {
     third.send("40/guest?visitorId=bob,").await;
     assert_eq!(third.next().await, "40/guest,");
     let _fourth = Socket::guest(address, Transport::Websocket, "eve").await;
-    let fifth = app.client.get("/socket.io/?EIO=3&transport=polling").await;
+    let path = "/socket.io/?EIO=3&transport=polling";
+    let fifth = app.client.send("GET", path, &[("origin", "http://page.example")], Vec::new()).await;
     assert_eq!((fifth.status, fifth.header("retry-after")), (503, "5"), "{}", fifth.body);
+    assert_eq!(fifth.header("access-control-allow-origin"), "http://page.example");
     assert!(fifth.body.contains("BP_0053"), "{}", fifth.body);
     // A place that becomes free is given again.
     drop(first);

@@ -20,6 +20,7 @@ use axum::http::header::{
 };
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use axum::response::IntoResponse as _;
 use engineioxide::DisconnectReason;
 use engineioxide::config::EngineIoConfig;
 use engineioxide::service::EngineIoService;
@@ -136,11 +137,12 @@ fn pages(desk: &Arc<Desk>) -> Pages {
 }
 
 /// `/socket.io`, whatever the method.
-pub(crate) async fn serve(State(web): State<Web>, request: Request<Body>) -> Result<Response<Body>, HttpError> {
+pub(crate) async fn serve(State(web): State<Web>, request: Request<Body>) -> Response<Body> {
     let Realtime(shared) = &web.realtime;
     let origin = request.headers().get(ORIGIN).cloned();
-    let answer = exchange(shared, request).await?;
-    Ok(if web.settings.http.cors { with_origin(answer, origin) } else { answer })
+    // A page must be able to read why it was refused, too.
+    let answer = exchange(shared, request).await.unwrap_or_else(HttpError::into_response);
+    if web.settings.http.cors { with_origin(answer, origin) } else { answer }
 }
 
 async fn exchange(shared: &Shared, request: Request<Body>) -> Result<Response<Body>, HttpError> {

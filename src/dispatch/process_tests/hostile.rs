@@ -37,17 +37,13 @@ async fn a_worker_that_blames_a_dispatch_that_is_not_its_own_does_not_run_for_ev
 #[tokio::test(flavor = "multi_thread")]
 async fn events_go_on_after_all_workers_together_held_too_much_memory() {
     let mut settings = settings();
-    // Between what four idle workers have in a debug build and the 120 MB more of the one that hoards.
-    const LIMIT: u64 = 180 << 20;
-    settings.dispatch.all_resident = LIMIT;
+    settings.dispatch.all_resident = 100 << 20;
     let server = server(settings).await;
     server.serve();
-    assert_eq!(server.converse("u", json!({ "do": "hoard", "text": "x" })).await, ["\"hoarded\""]);
-    let resident = |server: &Server| server.dispatcher.stats().resident_bytes;
-    while resident(&server) < LIMIT {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    while resident(&server) > LIMIT {
+    let said = server.converse("u", json!({ "do": "hoard", "text": "x" })).await;
+    // It may be replaced before this test looks: only that it has gone can be waited for.
+    let hoarder = std::path::Path::new("/proc").join(said[0].trim_matches('"'));
+    while hoarder.exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(server.converse("u", json!({ "do": "reply", "text": "next" })).await, ["null", "\"next\""]);

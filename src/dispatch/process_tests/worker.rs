@@ -141,7 +141,7 @@ fn a_worker_process() {
             }
             "hoard" => {
                 hoard.lock().unwrap().resize(120 << 20, 1);
-                reply(0, "text", json!({ "text": "hoarded" }));
+                reply(0, "text", json!({ "text": std::process::id().to_string() }));
                 processed(true);
             }
             "no json" => raw(FrameKind::Effect, dispatch, 0, b"{".to_vec()),
