@@ -256,3 +256,17 @@ fn links_between_the_pages_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn every_key_of_the_chats_configuration_is_documented() {
+    let types = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("webchat/src/types.ts");
+    let types = fs::read_to_string(types).unwrap();
+    let (_, config) = types.split_once("export interface Config {").unwrap();
+    let (config, _) = config.split_once("\n}").unwrap();
+    let keys: Vec<&str> = config.lines().filter_map(|line| line.trim().split_once("?: ")).map(|(key, _)| key).collect();
+    assert!(keys.len() > 30, "{keys:?}");
+    let (_, text) = page("webchat.md");
+    let documented = rows(section(&text, "## Configuration"));
+    let documented: Vec<&str> = documented.iter().map(|cells| code(&cells[0])).collect();
+    assert_eq!(documented, keys, "docs/webchat.md and webchat/src/types.ts, in the same order");
+}

@@ -53,3 +53,12 @@ test('merging changes what is given and keeps the rest', () => {
 test('bare numbers are pixels', () => {
   expect([length(400), length('400'), length('30em')]).toEqual(['400px', '400px', '30em'])
 })
+
+test('reads what proves the visitor from behind the #', () => {
+  const secrets = encodeURIComponent(JSON.stringify({ userSecret: 's3cret', botName: 'not from here' }))
+  const { config } = readOptions(
+    `https://x.org/lite/shop/?options=%7B%22config%22%3A%7B%22userId%22%3A%22ada%22%7D%7D#${secrets}`,
+    false
+  )
+  expect([config.userId, config.userSecret, config.botName]).toEqual(['ada', 's3cret', undefined])
+})

@@ -49,7 +49,13 @@ export function readOptions(address: string, top: boolean): Options {
   const query = url.searchParams
   const options = parse(query.get('options'))
   const given = isRecord(options.config) ? (options.config as Config) : {}
-  const config: Config = { ...given }
+  // What proves who the visitor is comes behind a `#`, which no server sees.
+  const { userSecret, externalAuthToken } = parse(segment(url.hash.slice(1)) || null) as Config
+  const config: Config = {
+    ...given,
+    ...(userSecret && { userSecret }),
+    ...(externalAuthToken && { externalAuthToken })
+  }
   if (options.hideWidget === true) config.hideWidget = true
   const fullscreen = top || query.get('v') === 'Fullscreen' || config.viewMode === 'Fullscreen'
   return {

@@ -23,11 +23,16 @@ export function hostOf(config: Config, script: string): Host {
 /** The style sheet of the page's side. */
 export const styleAddress = (host: Host): string => `${host.base}${ASSETS}inject.css`
 
-/** The page in the frame. A `ref` in the page's own query string counts where the configuration has none. */
+/**
+ * The page in the frame. A `ref` in the page's own query string counts where the configuration has none. What proves who the
+ * visitor is stands behind a `#`: browsers send that to no server, and servers log addresses.
+ */
 export function frameAddress(host: Host, config: Config): string {
   const ref = config.ref || new URLSearchParams(location.search).get('ref')
-  const options = encodeURIComponent(JSON.stringify({ config }))
+  const { userSecret, externalAuthToken, ...rest } = config
+  const options = encodeURIComponent(JSON.stringify({ config: rest }))
   const bot = encodeURIComponent(config.botId || '')
   const address = `${host.base}/lite/${bot}/?m=channel-web&v=Embedded&options=${options}`
-  return ref ? `${address}&ref=${encodeURIComponent(ref)}` : address
+  const secrets = userSecret || externalAuthToken ? JSON.stringify({ userSecret, externalAuthToken }) : ''
+  return address + (ref ? `&ref=${encodeURIComponent(ref)}` : '') + (secrets && `#${encodeURIComponent(secrets)}`)
 }

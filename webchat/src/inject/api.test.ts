@@ -76,6 +76,13 @@ describe('init', () => {
     expect(frame('#bp-widget-b').src).toMatch(/&ref=a%26b$/)
   })
 
+  it('keeps what proves the visitor out of what servers log', () => {
+    api().init({ host: HOST, botId: 'my-bot', userId: 'ada', userSecret: 's3cret', externalAuthToken: 'jwt' })
+    const [sent, kept] = frame().src.split('#')
+    expect(sent).not.toMatch(/s3cret|jwt/)
+    expect(JSON.parse(decodeURIComponent(kept!))).toEqual({ userSecret: 's3cret', externalAuthToken: 'jwt' })
+  })
+
   it('names the frame in the language of the chat, or after the bot', () => {
     api().init({ host: HOST, botId: 'my-bot', locale: 'fr-CA' })
     api().init({ host: HOST, botId: 'my-bot', chatId: 'b', botName: 'Mia' })
