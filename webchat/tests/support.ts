@@ -261,9 +261,13 @@ interface Fixtures {
   complaints: string[]
 }
 
+/** Complaints of tests that are over: what breaks because a server is stopped is nobody's fault. */
+const over = new WeakSet<string[]>()
+
 /** A fixture that starts things, and stops them in reverse order at the end of the test. */
 async function stopping<T extends { stop(): Promise<void> }, A extends unknown[]>(
   start: (...values: A) => Promise<T>,
+  complaints: string[],
   use: (start: (...values: A) => Promise<T>) => Promise<void>
 ): Promise<void> {
   const started: T[] = []
@@ -272,22 +276,26 @@ async function stopping<T extends { stop(): Promise<void> }, A extends unknown[]
     started.unshift(one)
     return one
   })
+  over.add(complaints)
   for (const one of started) await one.stop()
 }
 
 export const test = base.extend<Fixtures>({
-  serve: async ({}, use) => stopping(startServer, use),
-  site: async ({}, use) => stopping(startSite, use),
-  wire: async ({}, use) => stopping(startWire, use),
+  serve: async ({ complaints }, use) => stopping(startServer, complaints, use),
+  site: async ({ complaints }, use) => stopping(startSite, complaints, use),
+  wire: async ({ complaints }, use) => stopping(startWire, complaints, use),
   complaints: [
     // Asked for so that they end after this: a page that loses its server complains, and rightly.
     async ({ context, serve, site, wire }, use) => {
       void [serve, site, wire]
       const complaints: string[] = []
       context.on('console', message => {
+        if (over.has(complaints)) return
         if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`)
       })
-      context.on('weberror', error => complaints.push(`uncaught: ${error.error().stack}`))
+      context.on('weberror', error => {
+        if (!over.has(complaints)) complaints.push(`uncaught: ${error.error().stack}`)
+      })
       await use(complaints)
       expect(complaints, 'nothing is printed to the console').toEqual([])
     },
