@@ -80,3 +80,14 @@ test('what is drawn is text, also where a page or a link gives something that lo
   ])
   expect(Object.getPrototypeOf(config)).toBe(Object.prototype)
 })
+
+test('a link that names a visitor who was issued to another browser does not make anybody that visitor', () => {
+  const link = (userId: string) =>
+    `https://x.org/lite/shop/?options=${encodeURIComponent(JSON.stringify({ config: { userId, userSecret: 's' } }))}`
+  const issued = 'nv1-aaaaaaaaaaaaaaaaaaaaaa'
+  const { userId, userSecret } = readOptions(link(issued), true).config
+  expect([userId, userSecret]).toEqual([undefined, undefined])
+  // A page decides itself, and links may name the ids of people's own.
+  expect(readOptions(link(issued), false).config.userId).toBe(issued)
+  expect(readOptions(link('ada'), true).config.userId).toBe('ada')
+})

@@ -30,6 +30,9 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** How ids begin that the server issues together with a secret. */
+const ISSUED = 'nv1-'
+
 /** What is text wherever it is used: a page may well give a number. */
 const TEXTS = new Set(
   (
@@ -67,6 +70,12 @@ export function readOptions(address: string, top: boolean): Options {
   const { userSecret, externalAuthToken } = parse(segment(url.hash.slice(1)) || null) as Config
   const config = complete(merge(given, { userSecret, externalAuthToken }))
   if (options.hideWidget === true) config.hideWidget = true
+  // On its own the chat is opened by a link that anybody may have made. An id that was issued to a browser is never in an
+  // honest one: whoever sends it around wants to read what others say in its name.
+  if (top && config.userId?.startsWith(ISSUED)) {
+    delete config.userId
+    delete config.userSecret
+  }
   const fullscreen = top || query.get('v') === 'Fullscreen' || config.viewMode === 'Fullscreen'
   return {
     root: url.origin + before,
