@@ -43,7 +43,7 @@ pub use bots::{BotDirectory, BotEntry};
 pub use fetch::{FetchFailed, Fetched};
 pub use realtime::{Audience, Pages};
 pub use tokens::{Claims, TokenError, Tokens};
-pub use visitors::{VisitorError, Visitors};
+pub use visitors::{VisitorError, Visitors, is_issued};
 
 /// Who asks.
 #[derive(Debug, Clone, Default)]

@@ -113,20 +113,9 @@ pub fn router(web: Web) -> Router {
         .route("/assets/{*path}", get(assets::of_workspace))
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
-    if !web.settings.production {
-        router = router
-            .route("/", get(start::page))
-            .route("/start.css", get(start::style))
-            .route("/examples/{name}", get(start::examples::page))
-            .route("/api/v1/traces/{event}", get(status::trace))
-            .route("/api/v1/bots/{bot}/traces/{user}", get(status::traces_of_user));
-    }
-    let mut router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);
+    router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);
     let (production, cors) = (web.settings.production, web.settings.http.cors);
-    router = router.layer(CatchPanicLayer::custom(panicked));
-    if !production {
-        router = router.layer(axum::middleware::map_response(error::with_detail));
-    }
+    router = guarded(router, production);
     if cors {
         let open = CorsLayer::new()
             .allow_origin(AnyOrigin)
@@ -134,9 +123,27 @@ pub fn router(web: Web) -> Router {
             .allow_methods([Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::POST, Method::DELETE]);
         router = router.layer(open);
     }
+    if !production {
+        // Not for pages of other origins: what they tell of scripts and visitors is the author's, who also visits other sites
+        // with the browser that reaches this server.
+        let own = Router::new()
+            .route("/", get(start::page))
+            .route("/start.css", get(start::style))
+            .route("/examples/{name}", get(start::examples::page))
+            .route("/api/v1/traces/{event}", get(status::trace))
+            .route("/api/v1/bots/{bot}/traces/{user}", get(status::traces_of_user))
+            .method_not_allowed_fallback(nothing_here);
+        router = router.merge(guarded(own, production));
+    }
     // Outside: `/socket.io` has rules of its own for other origins.
     router = router.route("/socket.io", any(realtime::serve)).route("/socket.io/{*path}", any(realtime::serve));
     router.with_state(web)
+}
+
+/// What every route has around it: a panic is an answer, and in development errors are told in full.
+fn guarded(router: Router<Web>, production: bool) -> Router<Web> {
+    let router = router.layer(CatchPanicLayer::custom(panicked));
+    if production { router } else { router.layer(axum::middleware::map_response(error::with_detail)) }
 }
 
 /// A path or a method that nobody serves: JSON for programs, a page for people.

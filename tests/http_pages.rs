@@ -241,3 +241,19 @@ async fn an_example_page_says_whether_a_hook_reacts_and_where_to_save_one() {
     );
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_cannot_read_what_an_author_sees_of_scripts_and_visitors() {
+    let app = TestApp::start_in_development(&[BOT]).await;
+    let origin = [("origin", "https://evil.example")];
+    for path in ["/", "/start.css", "/examples/proactive-onload", "/api/v1/traces/1", "/api/v1/bots/shop/traces/ann"] {
+        let answer = get(&app, path, &origin).await;
+        assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
+        let asked = app.client.send("OPTIONS", path, &origin, Vec::new()).await;
+        assert_eq!(asked.header("access-control-allow-origin"), "", "{path}");
+    }
+    // What pages of people need stays open to them.
+    let chat = get(&app, "/api/v1/bots/shop/mod/channel-web/botInfo", &origin).await;
+    assert_eq!((chat.status, chat.header("access-control-allow-origin")), (200, "*"));
+    app.stop().await;
+}

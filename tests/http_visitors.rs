@@ -104,6 +104,56 @@ async fn a_pages_own_server_gets_the_secret_of_somebody_who_signed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_one_bot_gives_nobody_the_conversations_of_another_bots_visitors() {
+    let app = server("{}").await;
+    let (id, secret) = issued(&app).await;
+    let ask = async |token: String| {
+        let header = format!("Bearer {token}");
+        let path = format!("{BASE}/visitors/{id}/secret");
+        app.client.send("GET", &path, &[("authorization", header.as_str())], Vec::new()).await
+    };
+    let refused = ask(app.token(&["--bot", "bot"])).await;
+    assert_eq!(refused.status, 401, "{}", refused.body);
+    assert!(!refused.body.contains(&secret));
+    assert_eq!(ask(app.token(&[])).await.json()["secret"], secret.as_str());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_only_look_issued_are_other_visitors() {
+    let app = server("{}").await;
+    let (id, secret) = issued(&app).await;
+    let text = "{\"type\":\"text\",\"text\":\"mine\"}";
+    let headers = [("content-type", "application/json"), ("x-visitor-secret", secret.as_str())];
+    let said = app.client.send("POST", &format!("{BASE}/messages/{id}"), &headers, text.as_bytes().to_vec()).await;
+    assert_eq!(said.status, 200, "{}", said.body);
+    // The same bytes, written in another way, are the same visitor; anything else has none of its conversations.
+    let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    assert_eq!(app.client.get(&format!("{BASE}/conversations/{encoded}")).await.status, 401);
+    let turned: String =
+        id.chars().map(|c| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }).collect();
+    let fullwidth = id.replacen('n', "%EF%BD%8E", 1);
+    for other in [
+        turned,
+        fullwidth,
+        format!("{id}%20"),
+        format!("%20{id}"),
+        format!("{id}%2F"),
+        format!("{id}%E2%80%8B"),
+        format!("{id}%CC%81"),
+        format!("{id};a=b"),
+    ] {
+        let answer = app.client.get(&format!("{BASE}/conversations/{other}")).await;
+        let none = answer.status != 200 || answer.json()["conversations"].as_array().unwrap().is_empty();
+        assert!(none, "{other}: {}", answer.body);
+    }
+    for broken in [format!("{id}%00"), format!("{id}%0A"), format!("{id}%FF")] {
+        assert_eq!(app.client.get(&format!("{BASE}/conversations/{broken}")).await.status, 400, "{broken}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn converse_knows_no_secrets_of_visitors() {
     let app = server("{ \"visitorSecret\": \"always\" }").await;
     let answer = app.client.post("/api/v1/bots/bot/converse/ann", "{\"type\":\"text\",\"text\":\"hi\"}").await;

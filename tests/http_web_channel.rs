@@ -338,6 +338,12 @@ async fn a_signed_reference_reaches_the_bot_and_nobody_makes_up_one() {
     }
     let path = format!("{CHANNEL}/conversations/bob/{id}/reference/{encoded}={signature}");
     assert_eq!(app.client.post(&path, "").await.status, 404);
+    // Nor by an event of that type, which no signature was checked for.
+    for forged in [r#"{"type":"session_reference","text":"vip"}"#, r#"{"type":"x","type":"session\u005freference"}"#] {
+        let answer = app.client.post(&format!("{CHANNEL}/events/ann"), forged).await;
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert!(answer.body.contains("/reference/:reference"), "{}", answer.body);
+    }
     assert_eq!(said_by_bot(&app, "ann").await.len(), 3);
     app.stop().await;
 }

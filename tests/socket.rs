@@ -186,6 +186,19 @@ async fn scripts_tell_pages_and_administrators() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_hears_nothing_any_more_when_the_token_has_ended() {
+    let app = server("{}", "{}").await;
+    let token = app.token(&["--expires", "3s"]);
+    let mut admin = Socket::open(app.client.address, Transport::Websocket, &format!("&token={token}")).await;
+    admin.next().await;
+    admin.next().await;
+    admin.send("40/admin,").await;
+    assert_eq!(admin.next().await, "40/admin,");
+    while admin.recv().await.is_some() {}
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hooks_of_start_and_mount_tell_pages_too() {
     let tell = |name: &str| {
         format!("setInterval(() => bp.realtime.sendPayload(bp.RealTimePayload.forVisitor('ann', '{name}', {{}})), 20)")

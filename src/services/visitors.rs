@@ -89,7 +89,7 @@ impl Visitors {
 }
 
 /// Whether an id was issued together with a secret.
-fn is_issued(id: &str) -> bool {
+pub fn is_issued(id: &str) -> bool {
     let random = id.strip_prefix(PREFIX);
     random.is_some_and(|random| random.len() == LENGTH && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }

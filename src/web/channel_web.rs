@@ -81,6 +81,12 @@ pub(crate) async fn event(
         // Recorded: an event of no type is taken. `default` is what a payload without a type counts as elsewhere.
         None => "default".into(),
         Some(raw) => match members::exact_text(raw) {
+            Some(text) if text == REFERENCE => {
+                return Err(HttpError::plain(
+                    "an event `session_reference` is made of a signed reference only: \
+                     POST /conversations/:userId/:conversationId/reference/:reference",
+                ));
+            }
             Some(text) if !text.is_empty() && text.len() <= LONGEST_TYPE => (&*text).into(),
             _ => return Err(HttpError::plain("`type` is required and must be valid")),
         },
@@ -89,6 +95,9 @@ pub(crate) async fn event(
     web.dispatcher.accept(draft, Place::Recent, None).await.map_err(super::refused)?;
     Ok(ok())
 }
+
+/// `event.type` of what was signed: bots trust it.
+pub(super) const REFERENCE: &str = "session_reference";
 
 /// Longest `event.type`, in bytes: it is written to logs and kept by the queue.
 pub(super) const LONGEST_TYPE: usize = 200;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::store::{ConversationRow, Place, Store};
 
-use super::channel_web::{draft, json, ok, raw};
+use super::channel_web::{REFERENCE, draft, json, ok, raw};
 use super::edge::{Visitor, param};
 use super::error::HttpError;
 use super::{Web, refused, stored};
@@ -102,9 +102,9 @@ pub(crate) async fn reference(
         _ => None,
     };
     let payload = raw(&object!({
-        "type": "session_reference", "text": text, "signature": signature, "conversationId": conversation,
+        "type": REFERENCE, "text": text, "signature": signature, "conversationId": conversation,
     }))?;
-    web.dispatcher.accept(draft(visitor, "session_reference", payload), place, None).await.map_err(refused)?;
+    web.dispatcher.accept(draft(visitor, REFERENCE, payload), place, None).await.map_err(refused)?;
     Ok(ok())
 }
 

@@ -5,6 +5,8 @@ use axum::extract::State;
 use axum::http::Response;
 use serde::Serialize;
 
+use crate::services::is_issued;
+
 use super::Web;
 use super::channel_web::json;
 use super::edge::{Authorized, Bot, Named};
@@ -26,9 +28,16 @@ pub(crate) async fn new(State(web): State<Web>, _bot: Bot) -> Result<Response<Bo
 /// `GET /visitors/:userId/secret`, with a token: a page's own server asks for the secret of somebody who has signed in there.
 pub(crate) async fn secret(
     State(web): State<Web>,
-    _authorized: Authorized,
+    authorized: Authorized,
     Named(visitor): Named,
 ) -> Result<Response<Body>, HttpError> {
     let id = visitor.user.as_str();
+    // A secret is good with every bot. Whoever was issued an id has its secret already, so that somebody who may speak for
+    // one bot only has no use for it but with the others.
+    if authorized.claims.bot.is_some() && is_issued(id) {
+        return Err(HttpError::Unauthorized(
+            "the secret of an id that was issued here is told to its visitor only, or for a token that is good for all bots".into(),
+        ));
+    }
     json(&web, &Issued { visitor_id: id, secret: web.services.visitors().secret_of(id) })
 }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::clock::Clock;
 use crate::config::RealtimeSettings;
-use crate::model::{BotId, UserId};
+use crate::model::UserId;
 use crate::services::{Services, VisitorError};
 
 use super::outbox::Outbox;
@@ -204,16 +204,28 @@ impl Desk {
         if token.is_empty() {
             return Err(refusal("credentials_required", "No Authorization header was found".into()));
         }
-        let bot: Option<BotId> = match self.services.tokens().check(token) {
-            Ok(claims) => claims.bot,
+        let claims = match self.services.tokens().check(token) {
+            Ok(claims) => claims,
             Err(error) => return Err(refusal("invalid_token", format!("Invalid authentication token: {error}"))),
         };
         let mut seat = connection.data.seat.lock();
         if !seat.gone && !std::mem::replace(&mut seat.admin, true) {
             greet(connection, ADMIN);
-            self.rooms.enter_admins(bot, connection);
+            self.rooms.enter_admins(claims.bot, connection);
+            self.close_at(connection, claims.until.saturating_mul(1_000));
         }
         Ok(())
+    }
+
+    /// Ends a connection when its token does. A client comes back by itself, with a newer one or not at all.
+    fn close_at(&self, connection: &Connection, until: u64) {
+        let (clock, waiting) = (self.clock.clone(), Arc::downgrade(connection));
+        tokio::spawn(async move {
+            clock.sleep_until(until).await;
+            if let Some(connection) = waiting.upgrade() {
+                connection.close(DisconnectReason::TransportClose);
+            }
+        });
     }
 
     fn leave(&self, connection: &Connection, namespace: &str) {

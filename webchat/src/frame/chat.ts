@@ -62,9 +62,11 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     } while (mine !== turn)
     if (!current) throw new CallFailed(0, 'the visitor is not known yet')
     const { api, session } = current
+    const visible = isShown(letter)
+    // The one who said it is gone, and the outbox was cleared while this waited.
+    if (visible && !outbox.letters.value.some(one => one.id === letter.id)) return
     // A visit alone is no reason: every page has one.
     if (letter.kind !== 'message' || letter.payload.type !== 'visit') startConnection()
-    const visible = isShown(letter)
     if (visible && letter.conversation === null && session.isStale()) await session.begin()
     const conversation = letter.conversation ?? store.conversation.value
     switch (letter.kind) {
@@ -90,6 +92,11 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     if (current) {
       // What the one before did not get through is not said in another one's name.
       outbox.clear()
+      // Nor does the next one get to see it, by the arrow keys for instance: somebody else may sit there.
+      store.said.value = []
+      store.draft.value = ''
+      store.notice.value = ''
+      store.confirming.value = false
       current.end()
       current = undefined
     }

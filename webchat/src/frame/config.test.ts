@@ -62,3 +62,32 @@ test('reads what proves the visitor from behind the #', () => {
   )
   expect([config.userId, config.userSecret, config.botName]).toEqual(['ada', 's3cret', undefined])
 })
+
+test('what is drawn is text, also where a page or a link gives something that looks like an element', () => {
+  const element = { type: 'b', props: {}, constructor: undefined, __v: 0 }
+  const given = { botName: element, avatarUrl: true, userId: 17, overrides: { a: 1 }, layoutWidth: 400 }
+  const { botName, avatarUrl, userId, overrides, layoutWidth } = complete(given as never)
+  expect([botName, avatarUrl, userId, overrides, layoutWidth]).toEqual([undefined, undefined, '17', { a: 1 }, 400])
+  const link = encodeURIComponent(
+    '{"config":{"__proto__":{"showTeaser":"x"},"botName":{"a":1},"composerPlaceholder":5}}'
+  )
+  const { config } = read(`https://x.org/lite/shop/?options=${link}#${encodeURIComponent('{"userSecret":["a"]}')}`)
+  expect([config.botName, config.composerPlaceholder, config.userSecret, config.showTeaser]).toEqual([
+    undefined,
+    '5',
+    undefined,
+    true
+  ])
+  expect(Object.getPrototypeOf(config)).toBe(Object.prototype)
+})
+
+test('a link that names a visitor who was issued to another browser does not make anybody that visitor', () => {
+  const link = (userId: string) =>
+    `https://x.org/lite/shop/?options=${encodeURIComponent(JSON.stringify({ config: { userId, userSecret: 's' } }))}`
+  const issued = 'nv1-aaaaaaaaaaaaaaaaaaaaaa'
+  const { userId, userSecret } = readOptions(link(issued), true).config
+  expect([userId, userSecret]).toEqual([undefined, undefined])
+  // A page decides itself, and links may name the ids of people's own.
+  expect(readOptions(link(issued), false).config.userId).toBe(issued)
+  expect(readOptions(link('ada'), true).config.userId).toBe('ada')
+})

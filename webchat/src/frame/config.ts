@@ -30,11 +30,28 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Lays `over` on `under`; what is undefined or null in `over` leaves what was. */
+/** How ids begin that the server issues together with a secret. */
+const ISSUED = 'nv1-'
+
+/** What is text wherever it is used: a page may well give a number. */
+const TEXTS = new Set(
+  (
+    'avatarUrl botConvoDescription botId botName chatId className composerPlaceholder externalAuthToken extraStylesheet host ' +
+    'locale ref stylesheet theme userId userIdScope userSecret'
+  ).split(' ')
+)
+
+/**
+ * Lays `over` on `under`; what is undefined or null in `over` leaves what was. So does what is neither a text, a number nor a
+ * switch: whoever made the page or the link could otherwise hand over an object that is drawn as an element of ours.
+ */
 export function merge(under: Config, over: Config): Config {
   const merged: Config = { ...under }
   for (const [key, value] of Object.entries(over)) {
-    if (value !== undefined && value !== null) merged[key] = value
+    const kind = typeof value
+    if (key === 'overrides' && isRecord(value)) merged.overrides = value
+    else if (kind === 'string' || (kind === 'boolean' && !TEXTS.has(key))) merged[key] = value
+    else if (kind === 'number') merged[key] = TEXTS.has(key) ? String(value) : value
   }
   return merged
 }
@@ -51,17 +68,19 @@ export function readOptions(address: string, top: boolean): Options {
   const given = isRecord(options.config) ? (options.config as Config) : {}
   // What proves who the visitor is comes behind a `#`, which no server sees.
   const { userSecret, externalAuthToken } = parse(segment(url.hash.slice(1)) || null) as Config
-  const config: Config = {
-    ...given,
-    ...(userSecret && { userSecret }),
-    ...(externalAuthToken && { externalAuthToken })
-  }
+  const config = complete(merge(given, { userSecret, externalAuthToken }))
   if (options.hideWidget === true) config.hideWidget = true
+  // On its own the chat is opened by a link that anybody may have made. An id that was issued to a browser is never in an
+  // honest one: whoever sends it around wants to read what others say in its name.
+  if (top && config.userId?.startsWith(ISSUED)) {
+    delete config.userId
+    delete config.userSecret
+  }
   const fullscreen = top || query.get('v') === 'Fullscreen' || config.viewMode === 'Fullscreen'
   return {
     root: url.origin + before,
     botId: segment(after.split('/')[0]) || config.botId || '',
-    config: complete(config),
+    config,
     fullscreen,
     ref: query.get('ref') || config.ref
   }

@@ -126,3 +126,18 @@ test('what is said is shown in its conversation only; visits and events never', 
   const shown = shownLetters(outbox.letters.value, '1').map(letter => messageOf(letter, 'me').message_text)
   expect(shown).toEqual(['here', 'anywhere'])
 })
+
+test('what a server that is there could not take is sent by itself after a while', async () => {
+  vi.useFakeTimers()
+  const heard: string[] = []
+  const answers = [503, 429, 200]
+  const outbox = openOutbox(async letter => {
+    const status = answers.shift() ?? 200
+    if (status !== 200) throw new CallFailed(status, 'full')
+    heard.push('payload' in letter ? String(letter.payload.type) : letter.kind)
+  })
+  outbox.add(tell('proactive-trigger'))
+  await vi.runAllTimersAsync()
+  expect([heard, outbox.letters.value, answers]).toEqual([['proactive-trigger'], [], []])
+  vi.useRealTimers()
+})

@@ -2,7 +2,7 @@
  * What waits to be sent, in order. Nothing is dropped in silence: what could not be sent stays and can be tried again.
  *
  * One thing is under way at a time, so the server hears them in the order in which they were said. When the server
- * cannot be reached, the whole queue stands still until `run` is called; what the server refuses for good (a 4xx) is
+ * cannot be reached, the whole queue stands still until `run` is called, and for a while where it has no room; what the server refuses for good (a 4xx) is
  * set aside, so that it holds back nothing.
  */
 
@@ -43,11 +43,15 @@ export interface Outbox {
   clear(): void
 }
 
+/** About when what the server could not take is sent once more, in milliseconds. Not all clients at the same time. */
+const AGAIN = 5000
+
 export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () => number = () => Date.now()): Outbox {
   const letters = signal<readonly Letter[]>([])
   const keys = new Map<string, string>()
   let last = 0
   let running = false
+  let again: ReturnType<typeof setTimeout> | undefined
 
   const change = (id: number, state: LetterState): void => {
     letters.value = letters.value.map(letter => (letter.id === id ? { ...letter, state } : letter))
@@ -61,6 +65,8 @@ export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () =
   async function run(): Promise<void> {
     if (running) return
     running = true
+    clearTimeout(again)
+    again = undefined
     try {
       for (let letter = waiting(); letter; letter = waiting()) {
         if (letter.state === 'failed') change(letter.id, 'waiting')
@@ -78,6 +84,8 @@ export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () =
             // All that wait look alike to the visitor: none of it is sent.
             letters.value = letters.value.map(one => (one.state === 'waiting' ? { ...one, state: 'failed' } : one))
             if (!(error instanceof CallFailed)) throw error
+            // The server is there and has no room just now: no connection comes back that would begin again.
+            if (error.status > 0) again ??= setTimeout(start, AGAIN * (0.5 + Math.random()))
             return
           }
         }

@@ -26,10 +26,10 @@ const SEPARATOR = '\x1e'
 
 /** What the packets of Engine.IO begin with. */
 const OPEN = '0'
-const CLOSE = '1'
 const PING = '2'
 const PONG = '3'
 const MESSAGE = '4'
+const NOOP = '6'
 
 /** What both ways have in common: the first packet, the pings, and that silence is an end. */
 function engine(ends: Ends, raw: (packet: string) => void, stop: () => void) {
@@ -61,8 +61,10 @@ function engine(ends: Ends, raw: (packet: string) => void, stop: () => void) {
         silence = (pingInterval ?? 0) + (pingTimeout ?? 0) || OPENING
         ends.opened()
       } else if (kind === PING) raw(PONG)
-      else if (kind === CLOSE) closed()
       else if (kind === MESSAGE) ends.packet(packet.slice(1))
+      // What is none of these does not come from our server: a proxy or a network's login page answers for it, and at once,
+      // so that asking on would be a flood. An empty answer to a request that waited is the end as well.
+      else if (kind !== NOOP) closed()
       if (!over) listen()
     },
     pipe: { send: packet => raw(MESSAGE + packet), close: () => void end() } satisfies Pipe as Pipe

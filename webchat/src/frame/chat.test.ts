@@ -1,0 +1,68 @@
+/** The chat as a page drives it: who visits may change at any time. The server is one in memory, behind `fetch`. */
+// @vitest-environment jsdom
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { openChat, type Chat } from './chat'
+import { complete } from './config'
+import { openStore, type Store } from './store'
+
+/** What was sent, as `visitor: text`. */
+let sent: string[]
+/** Ends the waiting of requests of a visitor. */
+let hold: Promise<void>
+let release: () => void
+let store: Store
+let chat: Chat
+let connections: string[]
+
+beforeEach(() => {
+  sent = []
+  connections = []
+  hold = new Promise(resolve => (release = resolve))
+  vi.stubGlobal('fetch', async (address: string, init: RequestInit): Promise<Response> => {
+    const { pathname } = new URL(address)
+    if (pathname.endsWith('/botInfo')) return Response.json({ name: 'Bot', description: '', details: {} })
+    const [, kind, visitor] = /\/(messages|conversations)\/(\w+)$/.exec(pathname) ?? []
+    if (kind === 'conversations') {
+      if (visitor === 'slow') await hold
+      return Response.json({ conversations: [], startNewConvoOnTimeout: false, recentConversationLifetime: '6 hours' })
+    }
+    sent.push(`${visitor}: ${(JSON.parse(String(init.body)) as { text: string }).text}`)
+    return new Response('OK')
+  })
+  store = openStore({ root: 'http://x', botId: 'b', config: complete({ userId: 'first' }), fullscreen: true }, 'en')
+  const connect = (_root: string, visitor: { id: string }): (() => void) => {
+    connections.push(visitor.id)
+    return () => void connections.splice(connections.indexOf(visitor.id), 1)
+  }
+  chat = openChat(store, { post() {} }, connect, () => {})
+})
+afterEach(() => vi.unstubAllGlobals())
+
+function become(userId: string): void {
+  store.config.value = { ...store.config.value, userId }
+  chat.visit()
+}
+
+test('what a visitor said before the page named another one is not said in that one\u2019s name', async () => {
+  await vi.waitFor(() => expect(sent).toEqual(['first: User visit']))
+  become('slow')
+  await vi.waitFor(() => expect(store.visitor.value?.id).toBe('slow'))
+  // Under way: it waits until the conversation of the one who says it is known.
+  chat.say('my account is 12345')
+  become('next')
+  release()
+  await vi.waitFor(() => expect(store.loading.value).toBe(false))
+  chat.say('hello')
+  await vi.waitFor(() => expect(sent).toContain('next: hello'))
+  expect(sent.filter(text => text.includes('12345'))).toEqual([])
+  expect(connections).toEqual(['next'])
+})
+
+test('what a visitor wrote is not there for the next one, by the arrow keys or in the field', async () => {
+  chat.say('my account is 12345')
+  store.draft.value = 'and my PIN'
+  await vi.waitFor(() => expect(sent).toContain('first: my account is 12345'))
+  become('next')
+  expect([store.said.value, store.draft.value]).toEqual([[], ''])
+})
