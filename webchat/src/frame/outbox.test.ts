@@ -141,3 +141,18 @@ test('what a server that is there could not take is sent by itself after a while
   expect([heard, outbox.letters.value, answers]).toEqual([['proactive-trigger'], [], []])
   vi.useRealTimers()
 })
+
+test.each([429, 507])(
+  'a file that there is no room for (%i) holds back nothing that is said after it',
+  async status => {
+    const heard: string[] = []
+    const outbox = openOutbox(async letter => {
+      if (letter.kind === 'file') throw new CallFailed(status, 'too many')
+      heard.push('payload' in letter ? String(letter.payload.text) : letter.kind)
+    })
+    outbox.add({ kind: 'file', file: new File(['x'], 'x.png') })
+    outbox.add(say('hello'))
+    await vi.waitFor(() => expect(heard).toEqual(['hello']))
+    expect(states(outbox.letters.value)).toEqual(['refused', 'sent'])
+  }
+)

@@ -2,8 +2,8 @@
  * What waits to be sent, in order. Nothing is dropped in silence: what could not be sent stays and can be tried again.
  *
  * One thing is under way at a time, so the server hears them in the order in which they were said. When the server
- * cannot be reached, the whole queue stands still until `run` is called, and for a while where it has no room; what the server refuses for good (a 4xx) is
- * set aside, so that it holds back nothing.
+ * cannot be reached, the whole queue stands still until `run` is called, and for a while where it has no room; what the
+ * server refuses for good (a 4xx) is set aside, so that it holds back nothing.
  */
 
 import { signal, type Signal } from '@preact/signals'
@@ -76,7 +76,7 @@ export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () =
           if (isShown(letter)) change(letter.id, 'sent')
           else remove(letter.id)
         } catch (error) {
-          if (error instanceof CallFailed && error.final) {
+          if (error instanceof CallFailed && (error.final || isTooMuch(letter, error))) {
             if (isShown(letter)) change(letter.id, 'refused')
             else remove(letter.id)
             console.warn(`nudge: the server refused a ${letter.kind}: ${error.message}`)
@@ -126,6 +126,10 @@ export function openOutbox(deliver: (letter: Letter) => Promise<void>, now: () =
     }
   }
 }
+
+/** A file too many for this hour (429) or for the disk (507): words that wait behind it could wait for ever. */
+const isTooMuch = ({ kind }: Letter, { status }: CallFailed): boolean =>
+  kind === 'file' && (status === 429 || status === 507)
 
 /** Whether the visitor sees it in the list while it is under way: what is shown when the server has it, and has words. */
 export function isShown(letter: Letter): boolean {
