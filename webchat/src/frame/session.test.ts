@@ -232,3 +232,11 @@ test('a visit says which conversation it is, and is not shown', async () => {
   hear({ ...server.say('User visit', 4, 'me'), message_type: 'visit' })
   expect([store.conversation.value, shown(), fresh]).toEqual([4, '', []])
 })
+
+test('a message that says it was sent at no time is shown as of now, and does not take the list down', async () => {
+  await session.start(undefined)
+  for (const sent_on of ['never', '', {}, 8.64e15 + 1])
+    hear({ ...server.say(`at ${String(sent_on)}`, 7), sent_on } as never)
+  expect(store.messages.value).toHaveLength(4)
+  for (const { sent_on } of store.messages.value) expect(new Date(sent_on).toISOString()).toMatch(/^20/)
+})

@@ -225,6 +225,7 @@ function readMessage(data: Record<string, unknown>): Message | undefined {
     full_name: typeof data.full_name === 'string' ? data.full_name : '',
     message_type: typeof data.message_type === 'string' ? data.message_type : 'text',
     payload: isRecord(payload) ? payload : {},
-    sent_on: typeof data.sent_on === 'string' ? data.sent_on : new Date().toISOString()
+    // A script may send anything by this name, and what is no date cannot be shown.
+    sent_on: Number.isNaN(Date.parse(String(data.sent_on))) ? new Date().toISOString() : String(data.sent_on)
   }
 }

@@ -55,13 +55,13 @@ function Row({ chat, row }: { chat: Chat; row: ConversationRow }) {
 function previewOfRow(row: ConversationRow, t: Translate): string {
   const { message_type, message_text } = row
   if (!message_type) return t('conversations.empty')
-  return message_text?.trim() || t(MEDIA[message_type] ?? 'conversations.message')
+  return message_text?.trim() || t(MEDIA.get(message_type) ?? 'conversations.message')
 }
 
 /** What messages without words are called. */
-const MEDIA: Record<string, string> = {
-  file: 'file.file',
-  image: 'file.image',
-  audio: 'file.audio',
-  video: 'file.video'
-}
+const MEDIA = new Map([
+  ['file', 'file.file'],
+  ['image', 'file.image'],
+  ['audio', 'file.audio'],
+  ['video', 'file.video']
+])
