@@ -272,7 +272,7 @@ impl Default for RealtimeSettings {
         Self {
             sockets: 8_000,
             per_visitor: 20,
-            max_packet: 100 << 10,
+            max_packet: 16 << 10,
             buffered: 1 << 20,
             rate: 16 << 10,
             burst: 256 << 10,
@@ -434,4 +434,15 @@ pub struct Settings {
     pub script_env: BTreeMap<String, String>,
     /// Variables that set options of modules (`BP_MODULE_…`), for [`module_config`](super::modules::module_config).
     pub module_env: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfinished_packets_of_every_connection_take_no_more_than_large_bodies_do() {
+        let (limits, bodies) = (RealtimeSettings::default(), HttpSettings::default().bodies);
+        assert!(limits.sockets * limits.max_packet <= bodies, "{} × {}", limits.sockets, limits.max_packet);
+    }
 }
