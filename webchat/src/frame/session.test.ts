@@ -240,3 +240,13 @@ test('a message that says it was sent at no time is shown as of now, and does no
   expect(store.messages.value).toHaveLength(4)
   for (const { sent_on } of store.messages.value) expect(new Date(sent_on).toISOString()).toMatch(/^20/)
 })
+
+test.each([
+  ['Unauthorized: this is not the secret of this visitor id: send it in the header X-Visitor-Secret', false],
+  ['Invalid external token: it has ended', true],
+  ['Unauthorized: Authorization header is missing', true]
+])('%s: the visitor is still the same: %s', async (message, same) => {
+  vi.spyOn(console, 'warn').mockImplementation(() => {})
+  vi.stubGlobal('fetch', async () => Response.json({ statusCode: 401, message }, { status: 401 }))
+  expect(await session.start(undefined)).toBe(same)
+})

@@ -159,7 +159,7 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
           if (asked === undefined || asked === '') await loadRecent(false)
           else await show(asked).catch(orRecent)
         } catch (error) {
-          if (!(error instanceof CallFailed) || error.status !== 401) throw error
+          if (!(error instanceof CallFailed) || !isAboutSecret(error)) throw error
           accepted = false
         }
       })
@@ -212,6 +212,13 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
     }
   }
 }
+
+/**
+ * Whether the server does not take the visitor's secret. It says 401 also of tokens, the page's own or a private bot's: those
+ * say nothing of the visitor, who must not be forgotten for one that has ended.
+ */
+const isAboutSecret = ({ status, message }: CallFailed): boolean =>
+  status === 401 && message.includes('X-Visitor-Secret')
 
 /** A stored message, as far as the frame relies on it. */
 function readMessage(data: Record<string, unknown>): Message | undefined {
