@@ -285,9 +285,7 @@ export const test = base.extend<Fixtures>({
   site: async ({ complaints }, use) => stopping(startSite, complaints, use),
   wire: async ({ complaints }, use) => stopping(startWire, complaints, use),
   complaints: [
-    // Asked for so that they end after this: a page that loses its server complains, and rightly.
-    async ({ context, serve, site, wire }, use) => {
-      void [serve, site, wire]
+    async ({ context }, use) => {
       const complaints: string[] = []
       context.on('console', message => {
         if (over.has(complaints)) return
