@@ -22,8 +22,8 @@ widget:
 		echo "npm ci (webchat)"; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && \
 		cp package-lock.json node_modules/.installed; }
 	cd webchat && npm run --silent check
-	cd webchat && npm run --silent unit
-	cd webchat && npm run --silent browser
+	cd webchat && NO_COLOR=1 npm run --silent unit
+	cd webchat && NO_COLOR=1 npm run --silent browser
 
 check:
 	.ci/run
