@@ -10,6 +10,7 @@ use axum::{Extension, http};
 use serde_json::{Value, json};
 
 use crate::config::public_address;
+use crate::config::settings::HttpSettings;
 
 use super::Web;
 use super::assets::WIDGET;
@@ -41,7 +42,7 @@ pub(crate) async fn page(
         return with_slash(&bot, &uri);
     }
     let info = bot.info().ok_or_else(|| HttpError::NotFound(format!("Bot \"{}\" not found", bot.id)))?;
-    let html = html(&info.name, &info.default_language);
+    let html = html(&info.name, &info.default_language, &web.settings.http);
     let mut response = cached_text(&asked, HTML, html);
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, policy(&web)?);
@@ -60,7 +61,8 @@ fn with_slash(bot: &Bot, uri: &Uri) -> Result<Response<Body>, HttpError> {
     Ok(response)
 }
 
-fn html(name: &str, language: &str) -> String {
+/// The page. What the app must know of the server's limits stands at its root: there are no scripts in the page itself.
+fn html(name: &str, language: &str, limits: &HttpSettings) -> String {
     let entry = WIDGET.entry();
     let mut links = String::new();
     for style in &entry.styles {
@@ -75,11 +77,13 @@ fn html(name: &str, language: &str) -> String {
     let main = language.split('-').next().unwrap_or(language);
     let direction = if FROM_THE_RIGHT.contains(&main) { "rtl" } else { "ltr" };
     format!(
-        "<!doctype html>\n<html lang=\"{language}\" dir=\"{direction}\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"{language}\" dir=\"{direction}\" data-max-message-length=\"{}\" data-max-file-size=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1, viewport-fit=cover\">\n\
          <title>{}</title>\n<link rel=\"icon\" href=\"data:,\">\n{links}\
          <script type=\"module\" src=\"{BASE}/{}\"></script>\n</head>\n<body>\n\
          <noscript>This chat needs JavaScript.</noscript>\n</body>\n</html>\n",
+        limits.max_message_length,
+        limits.max_file_size,
         escape(name),
         entry.script
     )
@@ -140,9 +144,12 @@ mod tests {
 
     #[test]
     fn a_name_never_becomes_markup_and_a_language_never_an_attribute() {
-        let page = html("</title><script>alert(1)</script>", "\"><script>");
+        let page = html("</title><script>alert(1)</script>", "\"><script>", &HttpSettings::default());
         assert!(
-            page.contains("<title>&lt;/title&gt;&lt;script&gt;") && page.contains("<html lang=\"en\" dir=\"ltr\">")
+            page.contains("<title>&lt;/title&gt;&lt;script&gt;")
+                && page.contains(
+                    "<html lang=\"en\" dir=\"ltr\" data-max-message-length=\"360\" data-max-file-size=\"5242880\">"
+                )
         );
         assert_eq!(in_script(&json!("</script>\u{2028}")), "\"\\u003c/script\\u003e\\u2028\"");
     }

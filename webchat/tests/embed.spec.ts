@@ -61,6 +61,58 @@ test('a closed chat covers only its corner, in pages of either direction', async
   }
 })
 
+test('the button stays where it is when the teaser comes, whatever the language of the chat', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve()
+  const trigger = `setTrigger = () => window.botpressWebChat.sendEvent({ type: 'proactive-trigger' })`
+  const host = await site({
+    '/': embedding(nudge.url, trigger, { locale: 'ar' }),
+    '/rtl': embedding(nudge.url, trigger, { locale: 'en' }).replace('<html lang="en">', '<html lang="ar" dir="rtl">')
+  })
+  for (const path of ['/', '/rtl']) {
+    await page.goto(host.url + path)
+    await expect(button(page)).toBeVisible()
+    const before = await button(page).boundingBox()
+    await page.evaluate('setTrigger()')
+    await expect(chat(page).locator('.bpw-teaser')).toBeVisible()
+    expect(await button(page).boundingBox(), path).toEqual(before)
+  }
+})
+
+test('the author of a page with an unknown bot is told so, once, and nothing stands in the page', async ({
+  page,
+  serve,
+  site,
+  complaints
+}) => {
+  const nudge = await serve()
+  const host = await site({ '/': embedding(nudge.url, '', { botId: 'gone' }) })
+  await page.goto(host.url)
+  await expect.poll(() => complaints.filter(text => text.includes('no chat with the bot "gone"')).length).toBe(1)
+  expect(await page.locator('#bp-widget').boundingBox()).toMatchObject({ width: 0, height: 0 })
+  complaints.length = 0
+})
+
+test('the composer takes as much as the server does', async ({ page, serve, site }) => {
+  const nudge = await serve({
+    ...GREETER,
+    'config/channel-web.json': '{ "maxMessageLength": 20, "maxFileSize": "1kb" }'
+  })
+  const host = await site({ '/': embedding(nudge.url, `window.botpressWebChat.sendEvent({ type: 'show' })`) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('textarea').fill('twenty letters, not more')
+  await expect(frame.locator('.bpw-send-button')).toBeDisabled()
+  await frame
+    .locator('input[type=file]')
+    .first()
+    .setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.alloc(2000) })
+  await expect(frame.getByText('This file is too large')).toBeVisible()
+})
+
 test('an open chat is the whole of a small screen, and a column of a large one as wide as the page says', async ({
   page,
   serve,

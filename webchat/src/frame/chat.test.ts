@@ -22,6 +22,8 @@ beforeEach(() => {
   vi.stubGlobal('fetch', async (address: string, init: RequestInit): Promise<Response> => {
     const { pathname } = new URL(address)
     if (pathname.endsWith('/botInfo')) return Response.json({ name: 'Bot', description: '', details: {} })
+    if (pathname.endsWith('/new')) return Response.json({ convoId: 1 })
+    if (pathname.endsWith('/files')) return new Response('no room', { status: 507 })
     const [, kind, visitor] = /\/(messages|conversations)\/(\w+)$/.exec(pathname) ?? []
     if (kind === 'conversations') {
       if (visitor === 'slow') await hold
@@ -30,7 +32,10 @@ beforeEach(() => {
     sent.push(`${visitor}: ${(JSON.parse(String(init.body)) as { text: string }).text}`)
     return new Response('OK')
   })
-  store = openStore({ root: 'http://x', botId: 'b', config: complete({ userId: 'first' }), fullscreen: true }, 'en')
+  store = openStore(
+    { root: 'http://x', botId: 'b', config: complete({ userId: 'first' }), fullscreen: true, pageDirection: 'ltr' },
+    'en'
+  )
   const connect = (_root: string, visitor: { id: string }): (() => void) => {
     connections.push(visitor.id)
     return () => void connections.splice(connections.indexOf(visitor.id), 1)
@@ -65,4 +70,18 @@ test('what a visitor wrote is not there for the next one, by the arrow keys or i
   await vi.waitFor(() => expect(sent).toContain('first: my account is 12345'))
   become('next')
   expect([store.said.value, store.draft.value]).toEqual([[], ''])
+})
+
+test('a file that is larger than the server takes is not sent, and the visitor is told how large one may be', () => {
+  chat.upload(new File([new Uint8Array((5 << 20) + 1)], 'film.mp4'))
+  expect([store.notice.value, chat.outbox.letters.value]).toEqual([
+    'This file is too large: 5 MB at most.',
+    [expect.objectContaining({ kind: 'message' })]
+  ])
+})
+
+test('a file that the server has no room for is said to be so', async () => {
+  vi.spyOn(console, 'warn').mockImplementation(() => {})
+  chat.upload(new File(['x'], 'x.txt'))
+  await vi.waitFor(() => expect(store.notice.value).toMatch(/^No more files can be taken now/))
 })

@@ -75,11 +75,22 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
       case 'event':
         return api.event(letter.payload)
       case 'file':
-        return api.file(letter.file, conversation ?? (await session.begin()))
+        return api.file(letter.file, conversation ?? (await session.begin())).catch(refused)
       case 'reference':
         return api.reference(conversation, letter.ref)
     }
   }
+
+  /** Says why a file was not taken, where trying again at once helps nothing. */
+  function refused(error: unknown): never {
+    const status = error instanceof CallFailed ? error.status : 0
+    if (status === 413) tooLarge()
+    else if (status === 429 || status === 507) notify(store.t.value('upload.full'))
+    throw error
+  }
+
+  const tooLarge = (): void =>
+    notify(store.t.value('upload.large', { size: Math.floor((store.limits.file / (1 << 20)) * 10) / 10 }))
 
   /** Where something is said now: a conversation heard too long ago makes way for a new one, if the server says so. */
   const here = (): number | string | null => (current?.session.isStale() ? null : store.conversation.value)
@@ -264,7 +275,7 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     },
     send: payload => outbox.add({ kind: 'message', payload }, here()),
     sendEvent: payload => outbox.add({ kind: 'event', payload }),
-    upload: file => outbox.add({ kind: 'file', file }, here()),
+    upload: file => (file.size > store.limits.file ? tooLarge() : outbox.add({ kind: 'file', file }, here())),
     open,
     close() {
       store.confirming.value = false

@@ -13,6 +13,7 @@ test('the address says which bot, where the server is, and what the page configu
   expect({ root, botId, fullscreen, ref }).toEqual({
     root: 'https://bots.example',
     botId: 'my-bot',
+    pageDirection: 'ltr',
     fullscreen: false,
     ref: 'a=b'
   })

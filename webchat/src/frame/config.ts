@@ -8,6 +8,8 @@ export interface Options {
   root: string
   botId: string
   config: Config
+  /** The direction of the page around the frame: on which side of it the frame is. */
+  pageDirection: 'ltr' | 'rtl'
   /** The chat fills the window and cannot be closed. */
   fullscreen: boolean
   ref?: string
@@ -81,6 +83,7 @@ export function readOptions(address: string, top: boolean): Options {
     root: url.origin + before,
     botId: segment(after.split('/')[0]) || config.botId || '',
     config,
+    pageDirection: query.get('dir') === 'rtl' ? 'rtl' : 'ltr',
     fullscreen,
     ref: query.get('ref') || config.ref
   }

@@ -9,7 +9,7 @@ import { openStore } from './store'
 const target = window as Window & { webchat_store?: ExposedStore }
 
 test('the store is there when the page asks for it, and tells of changes', () => {
-  const store = openStore({ root: '', botId: 'b', config: complete({}), fullscreen: false }, 'en')
+  const store = openStore({ root: '', botId: 'b', config: complete({}), fullscreen: false, pageDirection: 'ltr' }, 'en')
   expose(store, window)
   expect(target.webchat_store).toBeUndefined()
   store.config.value = { ...store.config.value, exposeStore: true }

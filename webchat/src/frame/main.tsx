@@ -9,7 +9,7 @@ import { openPage } from './page'
 import { App } from './parts/App'
 import { connect } from './socket'
 import { openSound } from './sound'
-import { openStore } from './store'
+import { limitsOf, openStore } from './store'
 import { dress } from './surface'
 import './default.css'
 import './styles/frame.css'
@@ -18,7 +18,11 @@ import './styles/panel.css'
 import './styles/messages.css'
 import './styles/views.css'
 
-const store = openStore(readOptions(location.href, window.parent === window), navigator.language)
+const store = openStore(
+  readOptions(location.href, window.parent === window),
+  navigator.language,
+  limitsOf(document.documentElement.dataset)
+)
 let chat: Chat | undefined
 const page = openPage(
   window,

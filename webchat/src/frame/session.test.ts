@@ -74,7 +74,10 @@ let fresh: string[]
 beforeEach(() => {
   server = new Server()
   vi.stubGlobal('fetch', server.fetch)
-  store = openStore({ root: 'http://x', botId: 'b', config: complete({}), fullscreen: false }, 'en')
+  store = openStore(
+    { root: 'http://x', botId: 'b', config: complete({}), fullscreen: false, pageDirection: 'ltr' },
+    'en'
+  )
   fresh = []
   session = openSession(
     store,

@@ -8,8 +8,23 @@ import type { Visitor } from './visitor'
 
 export type View = 'chat' | 'conversations' | 'info'
 
+/** What the server takes, as its page says. */
+export interface Limits {
+  /** Of a message, in UTF-16 units (`maxMessageLength`). */
+  message: number
+  /** Of a file, in bytes (`maxFileSize`). */
+  file: number
+}
+
+/** Reads them from the root of the page; the server's defaults where it says nothing. */
+export const limitsOf = ({ maxMessageLength, maxFileSize }: DOMStringMap): Limits => ({
+  message: Number(maxMessageLength) || 360,
+  file: Number(maxFileSize) || 5 << 20
+})
+
 export interface Store {
   options: Options
+  limits: Limits
   config: Signal<Config>
   t: Signal<Translate>
   visitor: Signal<Visitor | undefined>
@@ -45,11 +60,12 @@ export interface Store {
   locale: ReadonlySignal<string>
 }
 
-export function openStore(options: Options, language: string): Store {
+export function openStore(options: Options, language: string, limits: Limits = limitsOf({})): Store {
   const config = signal<Config>(options.config)
   const info = signal<BotInfo | undefined>(undefined)
   return {
     options,
+    limits,
     config,
     info,
     t: signal<Translate>(english),

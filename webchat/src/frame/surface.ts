@@ -22,6 +22,7 @@ export function dress(store: Store, page: Page, view: Window): void {
   effect(() => {
     root.classList.toggle('bpw-no-animations', config.value.disableAnimations === true)
     root.classList.toggle('bpw-fullscreen', options.fullscreen)
+    root.dataset.page = options.pageDirection
   })
 
   // The page styles the iframe by these: how large it is follows from what is shown.

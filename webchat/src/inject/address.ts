@@ -27,12 +27,14 @@ export const styleAddress = (host: Host): string => `${host.base}${ASSETS}inject
  * The page in the frame. A `ref` in the page's own query string counts where the configuration has none. What proves who the
  * visitor is stands behind a `#`: browsers send that to no server, and servers log addresses.
  */
-export function frameAddress(host: Host, config: Config): string {
+export function frameAddress(host: Host, config: Config, fromTheRight = false): string {
   const ref = config.ref || new URLSearchParams(location.search).get('ref')
   const { userSecret, externalAuthToken, ...rest } = config
   const options = encodeURIComponent(JSON.stringify({ config: rest }))
   const bot = encodeURIComponent(config.botId || '')
-  const address = `${host.base}/lite/${bot}/?m=channel-web&v=Embedded&options=${options}`
+  // On which side of the page the frame is: the button in it stays there, whatever the language of the chat.
+  const side = fromTheRight ? '&dir=rtl' : ''
+  const address = `${host.base}/lite/${bot}/?m=channel-web&v=Embedded&options=${options}${side}`
   const secrets = userSecret || externalAuthToken ? JSON.stringify({ userSecret, externalAuthToken }) : ''
   return address + (ref ? `&ref=${encodeURIComponent(ref)}` : '') + (secrets && `#${encodeURIComponent(secrets)}`)
 }

@@ -224,3 +224,27 @@ describe('what the frame says', () => {
     expect(post).not.toHaveBeenCalled()
   })
 })
+
+describe('what goes wrong', () => {
+  it('is said where no bot is named', () => {
+    expect(() => api().init({ host: HOST } as never)).toThrow('`botId` is missing')
+    expect(document.querySelector('iframe')).toBeNull()
+  })
+
+  it('is said once where no chat answers, and nothing is said where one does', () => {
+    vi.useFakeTimers()
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {})
+    api().init({ host: HOST, botId: 'gone' })
+    frame().dispatchEvent(new Event('load'))
+    vi.runAllTimers()
+    expect(said.mock.calls).toEqual([
+      [expect.stringMatching(/no chat with the bot "gone" on .* open https:\S+\/lite\/gone/)]
+    ])
+    api().init({ host: HOST, botId: 'my-bot', chatId: 'other' })
+    load(frame('#bp-widget-other'))
+    frame('#bp-widget-other').dispatchEvent(new Event('load'))
+    vi.runAllTimers()
+    expect(said).toHaveBeenCalledTimes(1)
+    vi.useRealTimers()
+  })
+})

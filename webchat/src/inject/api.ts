@@ -60,6 +60,8 @@ export function install(script: string): void {
 
   const api: BotpressWebChat = {
     init(config, targetSelector) {
+      if (!config?.botId)
+        throw new Error('botpressWebChat.init: `botId` is missing, as in init({ botId: "welcome-bot" })')
       const host = hostOf(config, script)
       const id = config.chatId || UNNAMED
       const old = chats.get(id)

@@ -22,6 +22,9 @@ const TITLES: Record<string, string> = {
 /** What pages may ask of the browser in the frame's name. */
 const ALLOWED = 'autoplay; clipboard-write; fullscreen; microphone'
 
+/** How long after its page the app may still say that it listens, in milliseconds. */
+const PATIENCE = 2000
+
 /** A chat that was asked for by `init`. */
 export interface Chat {
   /** Says something to the app, as soon as it listens. */
@@ -72,6 +75,16 @@ export function createChat(host: Host, config: Config): Chat {
   }
   addEventListener('message', hear)
 
+  // The app says that it listens before its page is loaded. Where it does not there is no app: a bot that there is not, a
+  // private one, another server. The page's author would see nothing at all otherwise.
+  frame.addEventListener('load', () => {
+    setTimeout(() => {
+      if (!removed && frame.isConnected && listening !== frame.contentWindow) {
+        console.error(`nudge: no chat with the bot "${config.botId}" on ${host.base}. To see why, open ${frame.src}`)
+      }
+    }, PATIENCE)
+  })
+
   function post(message: ToFrame): void {
     if (listening && listening === frame.contentWindow) listening.postMessage(message, host.origin)
     else waiting.push(message)
@@ -88,7 +101,7 @@ export function createChat(host: Host, config: Config): Chat {
         container.id = id
         into.append(container)
       }
-      frame.src = frameAddress(host, config)
+      frame.src = frameAddress(host, config, getComputedStyle(into).direction === 'rtl')
       container.append(frame)
       shown = true
     },

@@ -4,8 +4,6 @@ import { useLayoutEffect, useRef } from 'preact/hooks'
 import { Paperclip, SendHorizontal } from 'lucide-preact'
 import type { Chat } from '../chat'
 
-/** What the server takes, in UTF-16 units (`maxMessageLength`). */
-const LONGEST = 360
 /** How many before the end the counter appears. */
 const NEAR = 60
 
@@ -18,7 +16,7 @@ export function Composer({ chat }: { chat: Chat }) {
   /** How far back in what was said before; 0 is what is being written. */
   const back = useRef(0)
   const draft = store.draft.value
-  const left = LONGEST - draft.length
+  const left = store.limits.message - draft.length
   const name = store.botName.value
   const placeholder =
     composerPlaceholder || (name ? t('composer.placeholder', { name }) : t('composer.placeholder.plain'))
