@@ -24,7 +24,7 @@ async fn the_frames_page_says_whose_it_is_and_may_load_only_its_own_scripts() {
     let app = TestApp::start_with(&[BOT]).await;
     let page = app.client.get("/lite/shop/?m=channel-web&v=Embedded&options=%7B%7D").await;
     assert_eq!((page.status, page.content_type()), (200, "text/html; charset=utf-8"));
-    assert!(page.body.contains("<html lang=\"ar\" dir=\"rtl\">"), "{}", page.body);
+    assert!(page.body.contains("<html lang=\"ar\" dir=\"rtl\" data-max-message-length=\"360\""), "{}", page.body);
     assert!(page.body.contains("<title>Mia &amp; &lt;Sons&gt;</title>"), "{}", page.body);
     assert!(!page.body.contains("<script>") && !page.body.contains("style="), "{}", page.body);
     let policy = page.header("content-security-policy");
