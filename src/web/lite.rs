@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_page_is_written_in_the_direction_of_its_language() {
-        assert!(html("x", "ar-EG").contains("<html lang=\"ar-EG\" dir=\"rtl\">"));
-        assert!(html("x", "fr").contains("<html lang=\"fr\" dir=\"ltr\">"));
+        assert!(html("x", "ar-EG", &HttpSettings::default()).contains("<html lang=\"ar-EG\" dir=\"rtl\""));
+        assert!(html("x", "fr", &HttpSettings::default()).contains("<html lang=\"fr\" dir=\"ltr\""));
     }
 }
