@@ -4,5 +4,11 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], reporters: ['dot'], restoreMocks: true, silent: 'passed-only' }
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    reporters: ['dot'],
+    restoreMocks: true,
+    silent: 'passed-only'
+  }
 })
