@@ -13,7 +13,6 @@ test('the address says which bot, where the server is, and what the page configu
   expect({ root, botId, fullscreen, ref }).toEqual({
     root: 'https://bots.example',
     botId: 'my-bot',
-    pageDirection: 'ltr',
     fullscreen: false,
     ref: 'a=b'
   })
@@ -23,6 +22,12 @@ test('the address says which bot, where the server is, and what the page configu
 test('a server below a path is found', () => {
   expect(read('https://x.example/chat/lite/b%20c/').root).toBe('https://x.example/chat')
   expect(read('https://x.example/chat/lite/b%20c/').botId).toBe('b c')
+})
+
+test('the page around the frame says its direction where it is from right to left', () => {
+  expect(read('https://x.example/lite/b/').pageDirection).toBe('ltr')
+  expect(read('https://x.example/lite/b/?dir=rtl').pageDirection).toBe('rtl')
+  expect(read('https://x.example/lite/b/?dir=x').pageDirection).toBe('ltr')
 })
 
 test('a chat on its own, or asked for by v, fills the window', () => {
