@@ -131,3 +131,25 @@ test('the list follows the newest message, unless the visitor reads further up',
   await expect(bubbles(frame).last()).toBeInViewport()
   await expect(frame.getByRole('button', { name: 'New messages' })).toHaveCount(0)
 })
+
+test('quick replies that come do not hide the question that asks for them', async ({ page, serve, site }) => {
+  const nudge = await serve({
+    ...ECHO,
+    'hooks/before_incoming_middleware/ask.js': `if (event.type === 'ask') {
+  const texts = Array.from({ length: 15 }, (_, at) => ({ type: 'text', text: 'line ' + at }))
+  const quick_replies = ['Kitchen', 'Bedroom', 'Bathroom', 'Hall', 'Cellar'].map(title => ({ title, payload: title }))
+  const question = { type: 'text', text: 'For which room?' }
+  bp.events.replyToEvent(event, [...texts, { type: 'custom', module: 'channel-web', component: 'QuickReplies', quick_replies, wrapped: question }])
+}`
+  })
+  const host = await site({ '/': chatPage(nudge.url) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await tell(page, { type: 'ask' })
+  await expect(frame.getByRole('button', { name: 'Cellar' })).toBeVisible()
+  await expect(bubbles(frame).last()).toBeInViewport({ ratio: 1 })
+  const left = () =>
+    frame.locator('.bpw-msg-list').evaluate(list => list.scrollHeight - list.scrollTop - list.clientHeight)
+  await expect.poll(left).toBeLessThan(2)
+})

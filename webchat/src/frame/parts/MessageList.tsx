@@ -32,22 +32,36 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
   const content = useRef<HTMLDivElement>(null)
   /** Whether the list stays at its end as it grows. */
   const atEnd = useRef(true)
+  /** Where it stood when it was last looked at. */
+  const position = useRef(0)
   const [newer, setNewer] = useState(false)
 
   const toEnd = (): void => {
     const element = list.current
-    if (element) element.scrollTop = element.scrollHeight
+    if (!element) return
+    element.scrollTop = element.scrollHeight
+    position.current = element.scrollTop
   }
-  const onScroll = (): void => {
+  /**
+   * Sees whether the visitor has gone up: browsers tell of that late. Quick replies make the list smaller before it is told of the
+   * way to what asks for them, which leaves the end without anybody having gone up.
+   */
+  const look = (): void => {
     const element = list.current
     if (!element) return
-    atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR
+    const up = element.scrollTop < position.current
+    position.current = element.scrollTop
+    atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR || (atEnd.current && !up)
     if (atEnd.current) setNewer(false)
+  }
+  const follow = (): void => {
+    look()
+    if (atEnd.current) toEnd()
   }
 
   // Pictures grow when they have come, and the list shrinks when a keyboard appears below it.
   useEffect(() => {
-    const observer = new ResizeObserver(() => atEnd.current && toEnd())
+    const observer = new ResizeObserver(follow)
     if (content.current) observer.observe(content.current)
     if (list.current) observer.observe(list.current)
     return () => observer.disconnect()
@@ -56,12 +70,14 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
   const typing = store.typing.value
   useLayoutEffect(() => {
     // What the visitor says is always followed.
-    if (last && !isFromBot(last)) atEnd.current = true
-    if (atEnd.current) toEnd()
-    else if (last) setNewer(true)
+    if (last && !isFromBot(last)) {
+      atEnd.current = true
+      toEnd()
+    } else follow()
+    if (!atEnd.current && last) setNewer(true)
   }, [last?.id])
   useLayoutEffect(() => {
-    if (atEnd.current) toEnd()
+    follow()
   }, [typing])
 
   const conversation = store.conversation.value
@@ -81,7 +97,7 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
         aria-label={t('messages')}
         aria-busy={store.loading.value}
         tabIndex={0}
-        onScroll={onScroll}
+        onScroll={look}
       >
         <div ref={content} class="bpw-msg-list-content">
           {messages.length === 0 && !store.loading.value && <Welcome store={store} />}
