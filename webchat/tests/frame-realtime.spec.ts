@@ -1,7 +1,7 @@
 /** Realtime in the frame: what is sent while nobody listens is shown once, in order. */
 
 import { bubbles, chatPage, ECHO, ready, said, say, tell } from './frame-bot'
-import { chat, expect, test, type Nudge } from './support'
+import { chat, expect, noted, test, type Nudge } from './support'
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => `n${from + at}`)
 
@@ -105,12 +105,13 @@ test('a lazy chat connects when it is opened, not before, and misses nothing', a
 test('typing is shown until the message comes', async ({ page, serve, site }) => {
   const nudge = await serve(ECHO)
   const host = await site({ '/': chatPage(nudge.url) })
+  const typing = await noted(page, 'bpw-typing-bubble')
   await page.goto(host.url)
   const frame = chat(page)
   await frame.locator('button').first().click()
   await tell(page, { type: 'type', payload: { ms: 1500 } })
-  await expect(frame.locator('.bpw-typing-bubble')).toBeVisible()
   await expect(bubbles(frame)).toHaveText(['typed'])
+  expect(typing()).toBe(true)
   await expect(frame.locator('.bpw-typing-bubble')).toHaveCount(0)
 })
 

@@ -245,6 +245,22 @@ export async function settled(nudge: Nudge): Promise<void> {
 /** The inside of the chat in a page. */
 export const chat = (page: Page, selector = '#bp-widget'): FrameLocator => page.frameLocator(selector)
 
+/**
+ * Notes, in all frames that the page opens from now on, when an element with this class appears for however short a time;
+ * the answer says whether one has. What is there for a second only may be missed by looking again and again.
+ */
+export async function noted(page: Page, name: string): Promise<() => boolean> {
+  let seen = false
+  await page.exposeFunction('noteOfTheTest', () => void (seen = true))
+  await page.addInitScript(name => {
+    const { noteOfTheTest } = window as unknown as { noteOfTheTest(): void }
+    new MutationObserver(() => {
+      if (document.getElementsByClassName(name).length) noteOfTheTest()
+    }).observe(document, { childList: true, subtree: true })
+  }, name)
+  return () => seen
+}
+
 /** Keeps a picture in `screenshots/`, once what moves has come to rest. */
 export async function shot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(WEBCHAT, 'screenshots', `${name}.png`), animations: 'disabled' })

@@ -1,6 +1,18 @@
 /** The documented snippets, for pages and for hooks, in a real browser: the page acts first, and the bot speaks first. */
 
-import { chat, embedding, expect, GREETER, settled, snippet, test, type Files, type Nudge, type Page } from './support'
+import {
+  chat,
+  embedding,
+  expect,
+  GREETER,
+  noted,
+  settled,
+  snippet,
+  test,
+  type Files,
+  type Nudge,
+  type Page
+} from './support'
 
 /** As documented, word for word. */
 const WITH_TIMEOUT = `setTimeout(() => window.botpressWebChat.sendEvent({ type: 'proactive-trigger', channel: 'web', payload: { text: 'fake message' } }), 1000)`
@@ -61,9 +73,10 @@ test('content of a hook comes by itself, with typing first', async ({ page, serv
   const host = await site({
     '/': embedding(nudge.url, `window.botpressWebChat.sendEvent({ type: 'show' })\n${AT_ONCE}`)
   })
+  const typing = await noted(page, 'bpw-typing-bubble')
   await page.goto(`${host.url}/`)
-  await expect(chat(page).locator('.bpw-typing-bubble')).toBeVisible()
   await expect(said(page)).toHaveText(["I'm so proactive!"])
+  expect(typing()).toBe(true)
   await expect(chat(page).locator('.bpw-typing-bubble')).toHaveCount(0)
 })
 
