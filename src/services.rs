@@ -238,12 +238,12 @@ impl Services {
 
     /// Signs a message as `bp.security.getMessageSignature` does: hexadecimal HMAC-SHA256 with the application's secret.
     pub fn signature(&self, message: &str) -> String {
-        security::sign(&self.0.secret, message)
+        security::sign(self.0.secret.as_bytes(), message)
     }
 
     /// Whether a message was signed so by [`Services::signature`]. How long that takes says nothing of the right one.
     pub fn is_signature(&self, message: &str, signature: &str) -> bool {
-        security::is_signed(&self.0.secret, message, signature)
+        security::is_signed(self.0.secret.as_bytes(), message, signature)
     }
 
     /// The files of bots.
