@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// (U+200C, U+200D) are none of these.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// Writes the escape of a character.
@@ -90,6 +90,13 @@ mod tests {
             a\x1b[2Jb
             c    d\x9b31m\u{202e}e\x7f日本"]]
         .assert_eq(&lines(evil));
+    }
+
+    #[test]
+    fn the_arabic_mark_of_direction_is_escaped_like_the_others() {
+        for mark in ['\u{61c}', '\u{180e}', '\u{200e}', '\u{202a}', '\u{2066}', '\u{206a}'] {
+            assert_eq!(one_line(&format!("a{mark}b")), format!("a\\u{{{:x}}}b", mark as u32));
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::RngExt as _;
 
+use crate::telemetry::escape::is_unsafe;
+
 /// Longest part of a stored name that comes from the caller, in bytes.
 const LONGEST: usize = 80;
 /// Longest ending that is kept, in bytes, with its dot.
@@ -50,17 +52,16 @@ fn plain(name: &str) -> String {
 /// What a file was called, to be shown to people: the last part of a path without what cannot be seen or turns the line around.
 pub fn shown(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let text: String = last.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(SHOWN).collect();
+    let text: String = last.chars().filter(|c| !is_invisible(*c)).take(SHOWN).collect();
     match text.trim() {
         text if text.trim_matches('.').is_empty() => "file".into(),
         text => text.to_owned(),
     }
 }
 
-/// Characters of direction and format, which make a name look like another one, and those that end lines.
+/// What no line of text may hold, and characters of format which make a name look like another one.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    is_unsafe(c) || matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A stored name as part of an address.

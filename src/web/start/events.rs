@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::telemetry::escape::shortened;
+
 use super::shown;
 
 /// Longest text of a step that is shown, in characters; the trace itself has the whole.
@@ -93,10 +95,7 @@ fn step(out: &mut String, step: &Value) {
 
 /// A text as HTML, not too long.
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", shown(&text[..end])),
-        None => shown(text),
-    }
+    shown(&shortened(text, LONGEST))
 }
 
 #[cfg(test)]
