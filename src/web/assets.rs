@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::http::header::X_CONTENT_TYPE_OPTIONS;
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use serde::Deserialize;
-use tower_http::services::ServeFile;
+
+use crate::services::media::{Kind, kind_of};
 
 use super::Web;
-use super::cached::{ASK, FOR_ANYBODY, FOREVER, Packing, SHORTLY, cached, packing};
+use super::cached::{ASK, FOREVER, Packing, SHORTLY, cached, file, packing};
 use super::error::HttpError;
 
 /// What `webchat/build.mjs` made.
@@ -37,29 +37,16 @@ pub(super) const WIDGET: Widget = include!(concat!(env!("OUT_DIR"), "/webchat.rs
 /// Folders of a workspace whose files are served: ours, and the original's.
 const FOLDERS: [&str; 2] = ["assets", "data/assets"];
 
-/// What may be served of a workspace, by extension: what pages and chats show. No scripts and no pages: they would run with
-/// the server's origin.
-const TYPES: [(&str, &str); 22] = [
-    ("avif", "image/avif"),
+/// What may be served of a workspace besides pictures, sounds and films ([`kind_of`]), by extension: what pages and chats show.
+/// No scripts and no pages: they would run with the server's origin.
+const TYPES: [(&str, &str); 9] = [
     ("css", "text/css; charset=utf-8"),
-    ("gif", "image/gif"),
-    ("ico", "image/x-icon"),
-    ("jpeg", "image/jpeg"),
-    ("jpg", "image/jpeg"),
     ("json", "application/json; charset=utf-8"),
-    ("m4a", "audio/mp4"),
-    ("mp3", "audio/mpeg"),
-    ("mp4", "video/mp4"),
-    ("ogg", "audio/ogg"),
     ("otf", "font/otf"),
     ("pdf", "application/pdf"),
-    ("png", "image/png"),
     ("svg", "image/svg+xml"),
     ("ttf", "font/ttf"),
     ("txt", "text/plain; charset=utf-8"),
-    ("wav", "audio/wav"),
-    ("webm", "video/webm"),
-    ("webp", "image/webp"),
     ("woff", "font/woff"),
     ("woff2", "font/woff2"),
 ];
@@ -108,15 +95,20 @@ impl Widget {
 }
 
 /// `GET /assets/modules/channel-web/…`.
-pub(crate) async fn widget(Path(path): Path<String>, request: Request) -> Result<Response<Body>, HttpError> {
-    let file = WIDGET.files.iter().find(|file| file.name == path).ok_or_else(|| nothing(&request))?;
-    let (encoding, bytes) = match packing(request.headers()) {
+pub(crate) async fn widget(
+    Path(path): Path<String>,
+    method: Method,
+    uri: Uri,
+    asked: HeaderMap,
+) -> Result<Response<Body>, HttpError> {
+    let file = WIDGET.files.iter().find(|file| file.name == path).ok_or_else(|| nothing(&method, &uri))?;
+    let (encoding, bytes) = match packing(&asked) {
         Packing::Brotli => (Some("br"), file.brotli),
         Packing::Gzip => (Some("gzip"), file.gzip),
         Packing::Plain => (None, file.plain),
     };
     let keep = if file.name.starts_with("frame") { FOREVER } else { SHORTLY };
-    let mut response = cached(request.headers(), file.tag, keep, content_type(file.name), bytes);
+    let mut response = cached(&asked, file.tag, keep, content_type(file.name), bytes);
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     if let Some(encoding) = encoding.filter(|_| headers.contains_key(CONTENT_TYPE)) {
@@ -129,34 +121,24 @@ pub(crate) async fn widget(Path(path): Path<String>, request: Request) -> Result
 pub(crate) async fn of_workspace(
     State(web): State<Web>,
     Path(path): Path<String>,
-    request: Request,
+    method: Method,
+    uri: Uri,
+    asked: HeaderMap,
 ) -> Result<Response<Body>, HttpError> {
-    let content_type = servable(&path).ok_or_else(|| nothing(&request))?;
+    let content_type = servable(&path).ok_or_else(|| nothing(&method, &uri))?;
     let root = web.workspace.borrow().root.clone();
     for folder in FOLDERS {
         let file = root.join(folder).join(&path);
         if !tokio::fs::metadata(&file).await.is_ok_and(|found| found.is_file()) {
             continue;
         }
-        let (mut head, ()) = Request::new(()).into_parts();
-        head.method = request.method().clone();
-        head.headers = request.headers().clone();
-        // Ranges (for videos), dates and sizes are what this is for; the type is ours.
-        let served = ServeFile::new(file).try_call(Request::from_parts(head, Body::empty())).await;
-        // What cannot be opened is not there for the outside.
-        let Some(served) = served.ok().filter(|served| served.status() != StatusCode::NOT_FOUND) else { continue };
-        let mut response = served.map(Body::new);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(CACHE_CONTROL, ASK);
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(FOR_ANYBODY.0, FOR_ANYBODY.1);
         // A picture may hold scripts if it is opened by itself.
         let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
-        return Ok(response);
+        if let Some(response) = self::file(&file, (&method, &asked), content_type, ASK, policy).await {
+            return Ok(response);
+        }
     }
-    Err(nothing(&request))
+    Err(nothing(&method, &uri))
 }
 
 /// The content type of a path that may be served: no hidden file or folder on the way, no way out, and a known type.
@@ -165,21 +147,28 @@ fn servable(path: &str) -> Option<&'static str> {
     if !path.split('/').all(plain) {
         return None;
     }
-    let (_, extension) = path.rsplit_once('.')?;
-    TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known)).map(|(_, content_type)| *content_type)
+    type_of(path)
+}
+
+/// The content type of a name; `None` for what is neither shown by browsers nor in the table.
+fn type_of(name: &str) -> Option<&'static str> {
+    let (mime, kind) = kind_of(name);
+    let (_, extension) = name.rsplit_once('.')?;
+    let known = || TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known)).map(|(_, mime)| *mime);
+    if kind == Kind::Other { known() } else { Some(mime) }
 }
 
 /// As recorded for an asset that there is not.
-fn nothing(request: &Request) -> HttpError {
-    HttpError::Page(format!("{} {}", request.method(), request.uri().path()))
+fn nothing(method: &Method, uri: &Uri) -> HttpError {
+    HttpError::Page(format!("{method} {}", uri.path()))
 }
 
+/// The content type of one of the widget's own files.
 fn content_type(name: &str) -> HeaderValue {
-    HeaderValue::from_static(match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("html") => "text/html; charset=utf-8",
-        Some(other) => TYPES.iter().find(|(known, _)| other == *known).map_or("application/octet-stream", |(_, t)| t),
-        None => "application/octet-stream",
+    HeaderValue::from_static(match name.rsplit_once('.') {
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "html")) => "text/html; charset=utf-8",
+        _ => type_of(name).unwrap_or("application/octet-stream"),
     })
 }
 
@@ -191,6 +180,7 @@ mod tests {
     fn only_pictures_and_the_like_are_served_of_a_workspace_and_nothing_hidden_or_outside() {
         assert_eq!(servable("shop/logo.PNG"), Some("image/png"));
         assert_eq!(servable("style.css"), Some("text/css; charset=utf-8"));
+        assert_eq!((servable("a.flac"), servable("a.svg")), (Some("audio/flac"), Some("image/svg+xml")));
         let refused = [
             "",
             ".env",

@@ -1,19 +1,25 @@
 //! Answers that clients keep: their validators, for how long, and in which encoding they are sent.
 
+use std::path::Path;
+
 use axum::body::{Body, Bytes};
-use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use axum::extract::Request;
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
+use tower_http::services::ServeFile;
 
 /// What holds it may change at any time: ask each time.
 pub(super) const ASK: HeaderValue = HeaderValue::from_static("no-cache");
 /// It changes with the next release.
 pub(super) const SHORTLY: HeaderValue = HeaderValue::from_static("public, max-age=300");
-/// The name has a hash of what it holds.
+/// The name has a hash of what it holds, or is given once only.
 pub(super) const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// Pages of any origin may load it, also those that are isolated from other origins.
-pub(super) const FOR_ANYBODY: (HeaderName, HeaderValue) =
+const FOR_ANYBODY: (HeaderName, HeaderValue) =
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
 
 /// An answer that clients may keep; 304 without a body for a client that has it. The tag is a weak one: it is the same in
@@ -55,6 +61,29 @@ pub(super) fn cached_text(asked: &HeaderMap, content_type: HeaderValue, text: St
     let digest = Sha256::digest(text.as_bytes());
     let tag: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     cached(asked, &tag, ASK, content_type, Bytes::from(text))
+}
+
+/// A file of the disk, read a piece at a time: to be looked at by itself it has that policy. `None` where it cannot be opened:
+/// what that is about is not for the outside.
+pub(super) async fn file(
+    path: &Path,
+    (method, headers): (&Method, &HeaderMap),
+    content_type: &'static str,
+    keep: HeaderValue,
+    policy: HeaderValue,
+) -> Option<Response<Body>> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    (head.method, head.headers) = (method.clone(), headers.clone());
+    // Ranges (for films), dates and sizes are what this is for; the type is ours.
+    let served = ServeFile::new(path).try_call(Request::from_parts(head, Body::empty())).await.ok()?;
+    let mut response = Some(served).filter(|served| served.status() != StatusCode::NOT_FOUND)?.map(Body::new);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    headers.insert(CACHE_CONTROL, keep);
+    headers.insert(FOR_ANYBODY.0, FOR_ANYBODY.1);
+    Some(response)
 }
 
 /// How a body is packed.

@@ -5,27 +5,23 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
-};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::header::CONTENT_DISPOSITION;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json as object;
 use tokio::task::spawn_blocking;
-use tower_http::services::ServeFile;
 
 use crate::config::public_address;
 use crate::model::BotId;
 use crate::services::media::{self, Kind, Media, MediaError};
 use crate::store::{Place, Store, UserMessage};
 
+use super::cached::{FOREVER, file};
 use super::channel_web::{conversation_id, draft, json, ok, raw};
 use super::edge::{Authorized, Shown, Visitor, param};
 use super::error::{HttpError, TEXT, answer};
 use super::{Web, body, multipart, refused, stored};
 
-/// A file never changes: another one has another name.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// Whatever a file holds, it runs nothing and reaches nothing.
 const HARMLESS: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 /// `event.type` and `message_type` of a file.
@@ -36,29 +32,25 @@ pub(crate) async fn give(
     State(web): State<Web>,
     Shown(bot): Shown,
     params: RawPathParams,
-    request: Request,
+    method: Method,
+    asked: HeaderMap,
 ) -> Result<Response<Body>, HttpError> {
     let name = param(&params, "file").to_owned();
     let missing = || answer(StatusCode::NOT_FOUND, TEXT, "Not Found");
-    let (files, asked) = (Arc::clone(web.services.media()), name.clone());
-    let found = blocking(move || files.find(&bot, &asked)).await?;
+    let (files, wanted) = (Arc::clone(web.services.media()), name.clone());
+    let found = blocking(move || files.find(&bot, &wanted)).await?;
     let Some((path, _)) = found else { return Ok(missing()) };
-    // Ranges, `If-Modified-Since` and `HEAD` are its matter; it reads a piece at a time.
-    let Ok(given) = ServeFile::new(path).try_call(request).await else { return Ok(missing()) };
-    if given.status() == StatusCode::NOT_FOUND {
-        return Ok(missing());
-    }
-    let mut response = given.map(Body::new);
     let (mime, kind) = media::kind_of(&name);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(mime));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HARMLESS);
-    headers.insert(CACHE_CONTROL, FOR_EVER);
+    // A file never changes: another one has another name.
+    let Some(mut response) = file(&path, (&method, &asked), mime, FOREVER, HARMLESS).await else {
+        return Ok(missing());
+    };
     if kind == Kind::Other {
         let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
         let attachment = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{name}"));
-        headers.insert(CONTENT_DISPOSITION, attachment.unwrap_or(HeaderValue::from_static("attachment")));
+        response
+            .headers_mut()
+            .insert(CONTENT_DISPOSITION, attachment.unwrap_or(HeaderValue::from_static("attachment")));
     }
     Ok(response)
 }
