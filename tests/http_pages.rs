@@ -243,6 +243,31 @@ async fn an_example_page_says_whether_a_hook_reacts_and_where_to_save_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_example_page_knows_the_hooks_of_its_own_bot_wherever_they_lie() {
+    let hook = "if (event.type === 'proactive-trigger') {}\n";
+    let files = [
+        ("bots/Shop/bot.config.json", "{}"),
+        ("bots/desk/bot.config.json", "{}"),
+        ("bots/Shop/hooks/before_incoming_middleware/mine.js", hook),
+    ];
+    let app = TestApp::start_in_development(&files).await;
+    let [shop, desk] = ["shop", "desk"].map(|bot| format!("/examples/proactive-onload?bot={bot}"));
+    let page = app.client.get(&shop).await;
+    assert!(page.body.contains("bots/Shop/hooks/before_incoming_middleware/mine.js</code> reacts"), "{}", page.body);
+    assert!(app.client.get(&desk).await.body.contains("No hook reacts to the event yet"));
+    app.stop().await;
+    // A folder for hooks of all bots may be called anything.
+    let app = TestApp::start_in_development(&[
+        ("bots/desk/bot.config.json", "{}"),
+        ("hooks/before_incoming_middleware/robots/all.js", hook),
+    ])
+    .await;
+    let page = app.client.get(&desk).await;
+    assert!(page.body.contains("robots/all.js</code> reacts to the event"), "{}", page.body);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_origins_cannot_read_what_an_author_sees_of_scripts_and_visitors() {
     let app = TestApp::start_in_development(&[BOT]).await;
     let origin = [("origin", "https://evil.example")];

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use crate::config::hook_folder;
 use crate::model::BotId;
-use crate::program::Role;
 use crate::reload::Workspace;
 
 use super::super::Web;
@@ -192,13 +191,12 @@ fn html(example: &Example, workspace: &Workspace, bot: &BotId, host: &str) -> St
 
 /// Says which hook reacts to the page's event, or what happens without one.
 fn state(out: &mut String, example: &Example, workspace: &Workspace, bot: &BotId) {
-    let own = format!("bots/{bot}/");
-    let reacts = workspace.program.scripts.iter().filter(|script| {
-        let mine = !script.path.contains("bots/") || script.path.contains(&own);
-        matches!(script.role, Role::Hook(_)) && mine && script.source.contains("proactive-trigger")
-    });
-    let mut names: Vec<String> = reacts.map(|script| format!("<code>{}</code>", shown(&script.path))).collect();
-    names.dedup();
+    let program = &workspace.program;
+    let runs = program.bots.get(bot.as_str()).into_iter().flat_map(|bot| bot.hooks.values().flatten());
+    let reacts = runs
+        .filter_map(|script| program.scripts.get(*script as usize))
+        .filter(|script| script.source.contains("proactive-trigger"));
+    let names: Vec<String> = reacts.map(|script| format!("<code>{}</code>", shown(&script.path))).collect();
     if names.is_empty() {
         let _ = writeln!(
             out,
