@@ -39,12 +39,12 @@ function dayOf(date: Date): number {
   return Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / 86_400_000
 }
 
-const RIGHT_TO_LEFT = new Set('ar arc ckb dv fa ha he khw ks ku ps sd ug ur yi'.split(' '))
+/** Scripts that are written from right to left. */
+const FROM_THE_RIGHT = new Set('Adlm Arab Hebr Mand Nkoo Rohg Samr Syrc Thaa'.split(' '))
 
-/** The direction in which a locale is written; of a script, if it names one. */
+/** The direction in which a locale is written, by its script: the one it names, or the usual one of its language. */
 export function dirOf(locale: string): 'ltr' | 'rtl' {
-  const [language = '', ...rest] = locale.toLowerCase().split(/[-_]/)
-  const script = rest.find(part => part.length === 4)
-  if (script) return ['arab', 'hebr', 'thaa', 'syrc', 'nkoo', 'adlm'].includes(script) ? 'rtl' : 'ltr'
-  return RIGHT_TO_LEFT.has(language) ? 'rtl' : 'ltr'
+  const language = known(locale)
+  const script = language && new Intl.Locale(language).maximize().script
+  return script && FROM_THE_RIGHT.has(script) ? 'rtl' : 'ltr'
 }

@@ -96,4 +96,10 @@ test('times and dates that are none are empty, and odd locales are not errors', 
 test('some languages are written from right to left', () => {
   expect(['ar', 'he-IL', 'fa', 'ur', 'az-Arab'].map(dirOf)).toEqual(Array(5).fill('rtl'))
   expect(['en', 'ru', 'ku-Latn', '', 'x'].map(dirOf)).toEqual(Array(5).fill('ltr'))
+  expect(['ckb', 'dv', 'ks', 'pa-PK', 'ps', 'sd', 'ug', 'yi', 'he_IL'].map(dirOf)).toEqual(Array(9).fill('rtl'))
+})
+
+test('Hausa and Kurdish are written in Latin letters, from left to right, unless they say otherwise', () => {
+  expect(['ha', 'ha-NG', 'ku', 'ku-TR'].map(dirOf)).toEqual(Array(4).fill('ltr'))
+  expect(['ha-Arab', 'ku-Arab-IQ'].map(dirOf)).toEqual(['rtl', 'rtl'])
 })
