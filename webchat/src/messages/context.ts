@@ -14,8 +14,8 @@ export interface MessageContext {
   send(payload: Payload): void
   /** Tells the bot something: `POST /events`. */
   sendEvent(payload: Payload): void
-  /** Uploads a file; `payload` is that of the quick reply that asked for it. */
-  upload(file: File, payload?: unknown): void
+  /** Uploads a file. */
+  upload(file: File): void
   /** Whether this is the last message: buttons of quick replies are shown with that one only. */
   last: boolean
 }

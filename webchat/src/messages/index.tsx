@@ -11,7 +11,6 @@ import { isSilent, previewOfPayload, rendererOf, wordsOf } from './table'
 
 export type { MessageContext } from './context'
 export { loadMarkdown } from './text'
-export { safeLink, safeMedia } from './url'
 
 /** Longest preview, in UTF-16 units. */
 const LONGEST_PREVIEW = 200

@@ -279,7 +279,7 @@ describe('quick replies', () => {
     const file = new File(['x'], 'a.png', { type: 'image/png' })
     Object.defineProperty(input, 'files', { value: [file] })
     fireEvent.change(input)
-    expect(context.upload).toHaveBeenCalledExactlyOnceWith(file, 'BOTPRESS.IMAGE_UPLOAD')
+    expect(context.upload).toHaveBeenCalledExactlyOnceWith(file)
     expect(context.send).not.toHaveBeenCalled()
     expect(root.querySelector('button')).toBeNull()
   })

@@ -76,7 +76,7 @@ function ReplyButton({ reply, context, done }: { reply: Reply; context: MessageC
   const chosen = () => {
     const file = input.current?.files?.[0]
     if (!file) return
-    context.upload(file, reply.payload)
+    context.upload(file)
     done()
   }
   return (

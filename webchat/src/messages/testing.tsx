@@ -13,7 +13,7 @@ export function contextOf(more: Partial<MessageContext> = {}) {
   const spies = {
     send: vi.fn<(payload: Payload) => void>(),
     sendEvent: vi.fn<(payload: Payload) => void>(),
-    upload: vi.fn<(file: File, payload?: unknown) => void>()
+    upload: vi.fn<(file: File) => void>()
   }
   return { t: english, locale: 'en', host: 'https://bot.example/chat', last: true, ...more, ...spies }
 }
