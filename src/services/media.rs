@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -77,7 +77,8 @@ pub struct Media {
     settings: MediaSettings,
     clock: Clock,
     root: OnceLock<PathBuf>,
-    counted: Mutex<HashMap<BotId, Counted>>,
+    /// A lock for each bot: to count what one has may take a while, and the others' visitors send files meanwhile.
+    counted: Mutex<HashMap<BotId, Arc<Mutex<Option<Counted>>>>>,
     sent: Mutex<Sent>,
 }
 
@@ -184,9 +185,10 @@ impl Media {
     fn take(&self, bot: &BotId, folder: &Path, size: u64) -> Result<(), MediaError> {
         let limit = self.settings.per_bot;
         let now = self.clock.now();
-        let mut all = self.counted.lock();
+        let own = self.counted_of(bot);
+        let mut own = own.lock();
         let first = || Counted { bytes: count(folder, true), at: now, said: false };
-        let counted = all.entry(bot.clone()).or_insert_with(first);
+        let counted = own.get_or_insert_with(first);
         // People remove files by hand when they are told that there is no room.
         if counted.bytes.saturating_add(size) > limit && now >= counted.at + RECOUNT {
             (counted.bytes, counted.at) = (count(folder, false), now);
@@ -204,9 +206,14 @@ impl Media {
     }
 
     fn give_back(&self, bot: &BotId, size: u64) {
-        if let Some(counted) = self.counted.lock().get_mut(bot) {
+        if let Some(counted) = self.counted_of(bot).lock().as_mut() {
             counted.bytes = counted.bytes.saturating_sub(size);
         }
+    }
+
+    /// What a bot's files have; nothing until they are counted.
+    fn counted_of(&self, bot: &BotId) -> Arc<Mutex<Option<Counted>>> {
+        Arc::clone(self.counted.lock().entry(bot.clone()).or_default())
     }
 }
 
@@ -317,6 +324,17 @@ mod tests {
         let large = root.path().join("bots/shop/media/large");
         fs::write(large, [0; 10_001]).unwrap();
         assert!(matches!(media.read(&bot, "large"), Err(MediaError::TooLarge { size: 10_001, .. })));
+    }
+
+    #[test]
+    fn while_the_files_of_one_bot_are_counted_the_others_keep_theirs() {
+        let (_root, media, bot) = media(&[], 1 << 30);
+        media.save(&bot, "a", b"1").unwrap();
+        let own = media.counted_of(&bot);
+        let counting = own.lock();
+        media.save(&BotId::parse("other").unwrap(), "b", b"2").unwrap();
+        drop(counting);
+        media.save(&bot, "c", b"3").unwrap();
     }
 
     #[test]
