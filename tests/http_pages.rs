@@ -120,6 +120,20 @@ async fn the_pages_script_can_be_had_by_everybody_packed_as_they_like_and_once()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whose_work_is_in_the_widget_and_on_what_terms_is_given_along() {
+    let app = TestApp::start_with(&[]).await;
+    let terms = app.client.get(&format!("{FILES}/licenses.txt")).await;
+    assert_eq!((terms.status, terms.content_type()), (200, "text/plain; charset=utf-8"));
+    for name in ["@preact/signals", "@preact/signals-core", "dompurify", "lucide-preact", "marked", "preact"] {
+        assert!(terms.body.contains(&format!("## {name} - ")), "{name}: {}", terms.body);
+    }
+    for copyright in ["Apache License", "Jason Miller", "Lucide", "MarkedJS"] {
+        assert!(terms.body.contains(copyright), "{copyright}: {}", terms.body);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_serves_its_pictures_and_style_sheets_and_nothing_else() {
     let app = TestApp::start_with(&[
         BOT,

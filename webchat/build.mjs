@@ -40,6 +40,8 @@ await build({
     emptyOutDir: false,
     target: 'es2020',
     manifest: 'manifest.json',
+    // What others wrote is given on together with their names and terms; the scripts themselves hold no comments.
+    license: { fileName: 'licenses.txt' },
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     rollupOptions: {
