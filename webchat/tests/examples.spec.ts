@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { chat, expect, settled, test, type Files, type Nudge, type Page } from './support'
+import { button, chat, expect, replies, settled, test, type Files, type Nudge, type Page } from './support'
 
 const EXAMPLES = join(import.meta.dirname, '../../examples')
 
@@ -25,28 +25,27 @@ async function open(page: Page, nudge: Nudge): Promise<void> {
 }
 
 const unread = (page: Page) => chat(page).locator('.bpw-floating-button-unread')
-const said = (page: Page) => chat(page).locator('.bpw-from-bot .bpw-chat-bubble-content')
 
 test('proactive-welcome: Mia speaks first', async ({ page, serve }) => {
   const nudge = await serve(workspace('proactive-welcome'))
   await open(page, nudge)
   await expect(unread(page)).toHaveText('2')
-  await chat(page).locator('.bpw-floating-button').click()
-  await expect(said(page).first()).toContainText('Hello, I am Mia!')
+  await button(page).click()
+  await expect(replies(page).first()).toContainText('Hello, I am Mia!')
   await chat(page).getByRole('button', { name: 'Prices' }).click()
-  await expect(said(page).last()).toContainText('Ten euros a month')
+  await expect(replies(page).last()).toContainText('Ten euros a month')
 })
 
 test('feedback-form: stars and a comment by buttons', async ({ page, serve }) => {
   const nudge = await serve(workspace('feedback-form'))
   await open(page, nudge)
-  await chat(page).locator('.bpw-floating-button').click()
-  await expect(said(page).first()).toContainText('Your order 1042 has arrived')
+  await button(page).click()
+  await expect(replies(page).first()).toContainText('Your order 1042 has arrived')
   await chat(page).getByRole('button', { name: '4 ★★★★' }).click()
-  await expect(said(page).last()).toContainText('What did you like best?')
+  await expect(replies(page).last()).toContainText('What did you like best?')
   await chat(page).locator('textarea').fill('the ribbon')
   await chat(page).locator('textarea').press('Enter')
-  await expect(said(page).last()).toContainText('You gave us 4 stars.')
+  await expect(replies(page).last()).toContainText('You gave us 4 stars.')
 })
 
 test('product-suggestion: the shop speaks up after twenty seconds', async ({ page, serve }) => {
@@ -59,9 +58,9 @@ test('product-suggestion: the shop speaks up after twenty seconds', async ({ pag
   await expect(unread(page)).toHaveCount(0)
   await page.clock.runFor(1_000)
   await expect(unread(page)).toBeVisible()
-  await chat(page).locator('.bpw-floating-button').click()
+  await button(page).click()
   await page.clock.resume()
-  await expect(said(page).first()).toContainText('You have been looking at this one for a while.')
+  await expect(replies(page).first()).toContainText('You have been looking at this one for a while.')
   await chat(page).getByRole('button', { name: 'Put one aside for me' }).click()
-  await expect(said(page).last()).toContainText('I have put one aside for you')
+  await expect(replies(page).last()).toContainText('I have put one aside for you')
 })

@@ -1,7 +1,7 @@
 /** Realtime in the frame: what is sent while nobody listens is shown once, in order. */
 
 import { bubbles, chatPage, ECHO, ready, said, say, tell } from './frame-bot'
-import { chat, expect, noted, test, type Nudge } from './support'
+import { AWAY, chat, expect, forgive, noted, online, test, type Nudge } from './support'
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => `n${from + at}`)
 
@@ -29,17 +29,11 @@ test('a connection cut ten times while the bot counts shows each number once, in
     await count(nudge, round * 10, round * 10 + 4)
     line.restore()
     await count(nudge, round * 10 + 5, round * 10 + 9)
-    // Browsers that find their network again say so; nobody waits for the next attempt then.
-    await page
-      .frames()
-      .find(frame => frame.url().includes('/lite/'))!
-      .evaluate(() => dispatchEvent(new Event('online')))
+    await online(page)
     await expect(bubbles(frame)).toHaveCount(5 + round * 10)
   }
   expect(await said(frame)).toEqual([...numbers(1, 5), ...numbers(10, 109)])
-  // The browser prints every connection that is refused.
-  await page.close()
-  complaints.length = 0
+  forgive(complaints, AWAY)
 })
 
 test('what cannot be sent says so, keeps its order, and is sent once at a click', async ({
@@ -68,8 +62,7 @@ test('what cannot be sent says so, keeps its order, and is sent once at a click'
   expect((await said(frame)).filter(text => !text.startsWith('echo'))).toEqual(['before', 'first', 'second'])
   await expect(frame.locator('.bpw-offline')).toHaveCount(0)
   await expect(frame.locator('.bpw-chat-bubble-pending')).toHaveCount(0)
-  await page.close()
-  complaints.length = 0
+  forgive(complaints, AWAY)
 })
 
 test('where WebSocket is blocked, polling is used', async ({ page, serve, site, complaints }) => {
@@ -81,8 +74,7 @@ test('where WebSocket is blocked, polling is used', async ({ page, serve, site, 
   await frame.locator('button').first().click()
   await say(frame, 'hello')
   await expect(bubbles(frame)).toHaveText(['hello', 'echo of hello'])
-  await page.close()
-  complaints.length = 0
+  forgive(complaints, AWAY)
 })
 
 test('a lazy chat connects when it is opened, not before, and misses nothing', async ({ page, serve, site }) => {

@@ -1,7 +1,7 @@
 /** The app in the frame: a visitor, a conversation, and the calls of the page. */
 
 import { bubbles, chatPage, ECHO, fullscreen, kept, ready, said, say, tell } from './frame-bot'
-import { chat, expect, test } from './support'
+import { chat, expect, forgive, test } from './support'
 
 test('a visitor says something, and the bot answers', async ({ page, serve, site }) => {
   const nudge = await serve(ECHO)
@@ -181,8 +181,8 @@ test('a visitor whose secret the server does not know any more becomes a new one
   await page.locator('textarea').press('Enter')
   await expect(page.locator('.bpw-chat-bubble-content')).toHaveText(['hello', 'echo of hello'])
   expect(await page.evaluate(() => localStorage.getItem('nudge/visitor'))).not.toContain('AAAA')
-  // The browser prints the 401s.
-  complaints.length = 0
+  // The browser prints the 401s, that `/status` has no icon, and that the first visitor's connection was not needed any more.
+  forgive(complaints, /status of 40[14]|WebSocket is closed before/)
 })
 
 test('conversations are listed, begun, opened again, reset and downloaded', async ({ page, serve, site }) => {

@@ -1,6 +1,19 @@
 /** A network that comes and goes: what the bot says meanwhile is shown, each once, in order. */
 
-import { chat, embedding, expect, GREETER, test, type Files, type Nudge, type Page } from './support'
+import {
+  AWAY,
+  button,
+  chat,
+  embedding,
+  expect,
+  forgive,
+  GREETER,
+  online,
+  replies,
+  test,
+  type Files,
+  type Nudge
+} from './support'
 
 /** Says the number that an event brings. */
 const NUMBERS: Files = {
@@ -15,21 +28,7 @@ const NUMBERS: Files = {
 const say = (nudge: Nudge, number: number) =>
   nudge.call('POST', '/api/v1/bots/greeter/mod/channel-web/events/ada', { type: 'number', number })
 
-const said = (page: Page) => chat(page).locator('.bpw-from-bot .bpw-chat-bubble-content')
 const numbers = (upTo: number) => Array.from({ length: upTo }, (_, index) => String(index + 1))
-
-/** What browsers print about a server that is away is not what these tests are about. */
-function forgive(complaints: string[]): void {
-  const others = complaints.filter(text => !/net::ERR_|WebSocket connection to/.test(text))
-  complaints.splice(0, complaints.length, ...others)
-}
-
-/** Tells the frame that the network is back, as browsers do. */
-const online = (page: Page) =>
-  page
-    .frames()
-    .at(-1)!
-    .evaluate(() => void dispatchEvent(new Event('online')))
 
 test('a browser that was offline shows what it missed by itself, closed or open', async ({
   page,
@@ -48,9 +47,9 @@ test('a browser that was offline shows what it missed by itself, closed or open'
   await context.setOffline(false)
   await say(nudge, 4)
   await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveText('4')
-  await chat(page).locator('.bpw-floating-button').click()
-  await expect(said(page)).toHaveText(numbers(4))
-  forgive(complaints)
+  await button(page).click()
+  await expect(replies(page)).toHaveText(numbers(4))
+  forgive(complaints, AWAY)
 })
 
 test('a page that is opened while the server is away has its chat, and its event is not lost', async ({
@@ -73,6 +72,6 @@ test('a page that is opened while the server is away has its chat, and its event
   await page.evaluate(() => window.botpressWebChat!.sendEvent({ type: 'proactive-trigger', channel: 'web' }))
   way.restore()
   await online(page)
-  await expect(said(page)).toHaveText(['Hello! I speak first.'], { timeout: 20_000 })
-  forgive(complaints)
+  await expect(replies(page)).toHaveText(['Hello! I speak first.'], { timeout: 20_000 })
+  forgive(complaints, AWAY)
 })

@@ -2,10 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import { AxeBuilder } from '@axe-core/playwright'
-import { chat, expect, GREETER, settled, shot, test, type Nudge, type Page } from './support'
+import { button, chat, expect, GREETER, replies, settled, shot, test, type Nudge, type Page } from './support'
 
-const said = (page: Page) => chat(page).locator('.bpw-from-bot .bpw-chat-bubble-content')
-const button = (page: Page) => chat(page).locator('.bpw-floating-button')
 const FOLDER = 'hooks/before_incoming_middleware'
 
 async function expectNoFaults(page: Page): Promise<void> {
@@ -73,7 +71,7 @@ test('the page that acts when it is opened speaks once a session', async ({ page
   await events
   await settled(nudge)
   await button(page).click()
-  await expect(said(page)).toHaveText(['Hello! I speak first.'])
+  await expect(replies(page)).toHaveText(['Hello! I speak first.'])
 })
 
 test('the page that acts on the chat button works with the hook it shows', async ({ page, serve }) => {
@@ -83,7 +81,7 @@ test('the page that acts on the chat button works with the hook it shows', async
   await page.reload()
   await expect(page.getByText('reacts to the event')).toBeVisible()
   await button(page).click()
-  await expect(said(page)).toHaveText(['Hello! I speak first.'])
+  await expect(replies(page)).toHaveText(['Hello! I speak first.'])
   await shot(page, 'example-onclick')
 })
 
@@ -93,9 +91,9 @@ test('the form of the example is explained by the hook it shows', async ({ page,
   await saveShownHook(page, nudge)
   await page.reload()
   await page.getByLabel('Bank account (IBAN)').focus()
-  await expect(said(page)).toHaveText(['It begins with two letters for the country.'])
+  await expect(replies(page)).toHaveText(['It begins with two letters for the country.'])
   await page.getByLabel('Name').focus()
-  await expect(said(page)).toHaveText([
+  await expect(replies(page)).toHaveText([
     'It begins with two letters for the country.',
     'Your name as it stands in your passport.'
   ])

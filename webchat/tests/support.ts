@@ -2,7 +2,7 @@
  * What browser tests stand on: real servers in temporary workspaces, pages on another origin, a network that can be cut.
  *
  * `test` is Playwright's with fixtures of ours; all that a test starts is stopped at its end. A test fails if a page printed
- * an error or a warning to the console: one that expects some takes them out of `complaints`.
+ * an error or a warning to the console: one that expects some says so by `forgive`.
  */
 
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -243,7 +243,30 @@ export async function settled(nudge: Nudge): Promise<void> {
 }
 
 /** The inside of the chat in a page. */
-export const chat = (page: Page, selector = '#bp-widget'): FrameLocator => page.frameLocator(selector)
+export const chat = (page: Page, selector?: string): FrameLocator => page.frameLocator(selector ?? '#bp-widget')
+
+/** The chat button. */
+export const button = (page: Page, selector?: string) => chat(page, selector).locator('.bpw-floating-button')
+
+/** What the bot has said in the chat of a page. */
+export const replies = (page: Page, selector?: string) =>
+  chat(page, selector).locator('.bpw-from-bot .bpw-chat-bubble-content')
+
+/** Tells the frame that the network is back, as browsers do: nobody waits for the next attempt then. */
+export const online = (page: Page): Promise<void> =>
+  page
+    .frames()
+    .find(frame => frame.url().includes('/lite/'))!
+    .evaluate(() => void dispatchEvent(new Event('online')))
+
+/** What browsers print about a server that is away. */
+export const AWAY = /net::ERR_|WebSocket connection to/
+
+/** Complaints that a test expects, whenever they come. */
+const forgiven = new WeakMap<string[], RegExp>()
+
+/** Lets the test pass with complaints like that; all others still fail it. */
+export const forgive = (complaints: string[], expected: RegExp): void => void forgiven.set(complaints, expected)
 
 /**
  * Notes, in all frames that the page opens from now on, when an element with this class appears for however short a time;
@@ -311,7 +334,8 @@ export const test = base.extend<Fixtures>({
         if (!over.has(complaints)) complaints.push(`uncaught: ${error.error().stack}`)
       })
       await use(complaints)
-      expect(complaints, 'nothing is printed to the console').toEqual([])
+      const others = complaints.filter(text => !forgiven.get(complaints)?.test(text))
+      expect(others, 'nothing is printed to the console').toEqual([])
     },
     { auto: true }
   ]

@@ -1,11 +1,13 @@
 /** The documented snippets, for pages and for hooks, in a real browser: the page acts first, and the bot speaks first. */
 
 import {
+  button,
   chat,
   embedding,
   expect,
   GREETER,
   noted,
+  replies,
   settled,
   snippet,
   test,
@@ -30,9 +32,6 @@ async function openWithin(page: Page, nudge: Nudge, html: string): Promise<void>
   await page.goto(`${nudge.url}/my-page`)
 }
 
-const button = (page: Page) => chat(page).locator('.bpw-floating-button')
-const said = (page: Page) => chat(page).locator('.bpw-from-bot .bpw-chat-bubble-content')
-
 for (const [name, script] of [
   ['with the documented setTimeout', WITH_TIMEOUT],
   ['without a setTimeout', AT_ONCE]
@@ -43,7 +42,7 @@ for (const [name, script] of [
     await page.goto(`${host.url}/`)
     await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveText('1')
     await button(page).click()
-    await expect(said(page)).toHaveText(['Hello! I speak first.'])
+    await expect(replies(page)).toHaveText(['Hello! I speak first.'])
 
     // The visitor has been greeted: the page sends its event again, and nobody speaks.
     const events = page.waitForResponse(response => response.url().includes('/events/'))
@@ -51,7 +50,7 @@ for (const [name, script] of [
     await events
     await settled(nudge)
     await button(page).click()
-    await expect(said(page)).toHaveText(['Hello! I speak first.'])
+    await expect(replies(page)).toHaveText(['Hello! I speak first.'])
   })
 }
 
@@ -65,7 +64,7 @@ test('without a hook that skips it, each opening of the page goes on with the ta
   await events
   await settled(nudge)
   await button(page).click()
-  await expect(said(page)).toHaveText(['Hello! I speak first.', 'So you say.'])
+  await expect(replies(page)).toHaveText(['Hello! I speak first.', 'So you say.'])
 })
 
 test('content of a hook comes by itself, with typing first', async ({ page, serve, site }) => {
@@ -75,7 +74,7 @@ test('content of a hook comes by itself, with typing first', async ({ page, serv
   })
   const typing = await noted(page, 'bpw-typing-bubble')
   await page.goto(`${host.url}/`)
-  await expect(said(page)).toHaveText(["I'm so proactive!"])
+  await expect(replies(page)).toHaveText(["I'm so proactive!"])
   expect(typing()).toBe(true)
   await expect(chat(page).locator('.bpw-typing-bubble')).toHaveCount(0)
 })
@@ -88,7 +87,7 @@ test('the bot speaks first when the chat button is clicked', async ({ page, serv
   await settled(nudge)
   await expect(chat(page).locator('.bpw-floating-button-unread')).toHaveCount(0)
   await button(page).click()
-  await expect(said(page)).toHaveText(['Hello! I speak first.'])
+  await expect(replies(page)).toHaveText(['Hello! I speak first.'])
 })
 
 test('the bot explains the field of a form that somebody is about to fill in', async ({ page, serve, site }) => {
@@ -111,9 +110,9 @@ test('the bot explains the field of a form that somebody is about to fill in', a
   const host = await site({ '/': embedding(nudge.url, script) })
   await page.goto(`${host.url}/`)
   await page.locator('[name=iban]').focus()
-  await expect(said(page)).toHaveText(['It begins with two letters.'])
+  await expect(replies(page)).toHaveText(['It begins with two letters.'])
   // Whoever fills in a form is not interrupted.
   await expect(page.locator('[name=iban]')).toBeFocused()
   await page.locator('[name=email]').focus()
-  await expect(said(page)).toHaveText(['It begins with two letters.', 'We write to it once.'])
+  await expect(replies(page)).toHaveText(['It begins with two letters.', 'We write to it once.'])
 })

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { chat, embedding, expect, GREETER, settled, test, type Files, type Nudge, type Page } from './support'
+import { chat, embedding, expect, forgive, GREETER, settled, test, type Files, type Nudge, type Page } from './support'
 
 interface Attack {
   name: string
@@ -100,7 +100,5 @@ test('stored attacks do nothing, neither from history nor as they come, nor in t
   // Pictures that are not there are missed. Styles are refused where markup is only parsed, to be sanitized. Scripts have
   // not even come to the point where only the policy stops them.
   const expected = /Failed to load resource|Not allowed to load local resource|Applying inline style violates/
-  const others = complaints.filter(text => !expected.test(text))
-  expect(others).toEqual([])
-  complaints.length = 0
+  forgive(complaints, expected)
 })
