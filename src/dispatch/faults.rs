@@ -13,7 +13,7 @@ use super::Shared;
 
 /// How many are kept.
 const KEPT: usize = 30;
-/// Bytes of a text of an error that are kept: scripts choose how long it is.
+/// Bytes of each text of an error that are kept: scripts, or a worker that they have taken over, choose how long it is.
 const LONGEST: usize = 4 << 10;
 
 /// A ring of errors; clones share it.
@@ -35,8 +35,10 @@ pub struct Fault {
 
 impl Faults {
     fn keep(&self, mut line: LogLine, event: Option<EventId>, at: u64) {
-        for text in [Some(&mut line.message), line.frame.as_mut()].into_iter().flatten() {
+        let LogLine { message, frame, file, hook, bot, .. } = &mut line;
+        for text in [Some(message), frame.as_mut(), file.as_mut(), hook.as_mut(), bot.as_mut()].into_iter().flatten() {
             text.truncate(text.floor_char_boundary(LONGEST));
+            text.shrink_to_fit();
         }
         let mut ring = self.0.lock();
         if let Some(last) = ring.back_mut().filter(|last| {
@@ -98,11 +100,18 @@ mod tests {
     #[test]
     fn old_errors_make_room_and_long_ones_are_cut() {
         let faults = Faults::default();
+        let long = "é".repeat(LONGEST);
         for number in 0..100 {
-            faults.keep(line(&format!("{number} {}", "é".repeat(LONGEST))), None, number);
+            let texts = [(); 4].map(|()| Some(long.clone()));
+            let [frame, file, hook, bot] = texts;
+            faults.keep(LogLine { frame, file, hook, bot, ..line(&format!("{number} {long}")) }, None, number);
         }
         let recent = faults.recent();
         assert_eq!((recent.len(), recent[0].at), (KEPT, 99));
-        assert!(recent.iter().all(|fault| fault.line.message.len() <= LONGEST));
+        for LogLine { message, frame, file, hook, bot, .. } in recent.into_iter().map(|fault| fault.line) {
+            for text in [Some(message), frame, file, hook, bot].into_iter().flatten() {
+                assert!(text.len() <= LONGEST && text.capacity() <= 2 * LONGEST, "{}", text.len());
+            }
+        }
     }
 }
