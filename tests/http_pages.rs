@@ -257,6 +257,19 @@ async fn an_example_page_says_whether_a_hook_reacts_and_where_to_save_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_example_page_talks_to_the_server_it_came_from_and_shows_the_address_for_others() {
+    let url = r#"{ "httpServer": { "externalUrl": "https://bots.example.org/chat" } }"#;
+    let app = TestApp::start_in_development(&[BOT, ("botpress.config.json", url)]).await;
+    let page = app.client.get("/examples/proactive-onload?bot=shop").await;
+    let (shown, runs) = page.body.rsplit_once("<script>").unwrap();
+    assert!(shown.contains("init({ host: \"https://bots.example.org/chat\", botId: \"shop\" })"), "{shown}");
+    // Its policy lets it load nothing of another server, and what a hook here does would not be seen there.
+    assert!(runs.contains("init({ botId: \"shop\" })") && !runs.contains("bots.example.org"), "{runs}");
+    assert!(page.header("content-security-policy").contains("frame-src 'self'"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_example_page_knows_the_hooks_of_its_own_bot_wherever_they_lie() {
     let hook = "if (event.type === 'proactive-trigger') {}\n";
     let files = [

@@ -155,21 +155,20 @@ fn host(web: &Web, headers: &HeaderMap) -> String {
 
 fn html(example: &Example, workspace: &Workspace, bot: &BotId, host: &str) -> String {
     let mut out = head(example.title, "../start.css");
-    let init = format!(
-        "window.botpressWebChat.init({{ host: {}, botId: {} }})\n",
-        in_script(&json!(host)),
-        in_script(&json!(bot.as_str()))
-    );
-    // Shown as it runs.
-    let script = format!("{init}\n{}\n", example.script);
+    let bot_id = in_script(&json!(bot.as_str()));
+    let script = |config: &str| format!("window.botpressWebChat.init({{ {config} }})\n\n{}\n", example.script);
+    // The page itself has its host from where its script came: that is right by whatever name and path it was found.
+    let runs = script(&format!("botId: {bot_id}"));
+    let shown_script = script(&format!("host: {}, botId: {bot_id}", in_script(&json!(host))));
     let _ = write!(
         out,
         "<header><h1>{}</h1><a class=\"grow\" href=\"../\">Start page</a></header>\n<main>\n<p>{}</p>\n{}\n",
         example.title, example.says, example.body
     );
     state(&mut out, example, workspace, bot);
-    let tags =
-        format!("<script src=\"{host}/assets/modules/channel-web/inject.js\"></script>\n<script>\n{script}</script>");
+    let tags = format!(
+        "<script src=\"{host}/assets/modules/channel-web/inject.js\"></script>\n<script>\n{shown_script}</script>"
+    );
     let folder = hook_folder(&workspace.root);
     let _ = write!(
         out,
@@ -184,7 +183,7 @@ fn html(example: &Example, workspace: &Workspace, bot: &BotId, host: &str) -> St
     }
     let _ = write!(
         out,
-        "</p>\n</main>\n<script src=\"../assets/modules/channel-web/inject.js\"></script>\n<script>\n{script}</script>\n</body>\n</html>\n"
+        "</p>\n</main>\n<script src=\"../assets/modules/channel-web/inject.js\"></script>\n<script>\n{runs}</script>\n</body>\n</html>\n"
     );
     out
 }
