@@ -52,7 +52,9 @@ function Track({ payload, cards, context }: Pick<Drawn, 'payload' | 'context'> &
     const position = Math.abs(element.scrollLeft)
     const width = (element.firstElementChild as HTMLElement | null)?.offsetWidth || 1
     const most = element.scrollWidth - element.clientWidth
-    setAt({ first: Math.round(position / width), start: position < 2, end: position > most - 2 })
+    const now = { first: Math.round(position / width), start: position < 2, end: position > most - 2 }
+    // Of a scroll many are told: few of them change anything that is drawn.
+    setAt(at => (at.first === now.first && at.start === now.start && at.end === now.end ? at : now))
   }
 
   useEffect(() => {

@@ -3,8 +3,8 @@
  * @vitest-environment jsdom
  */
 
-import { fireEvent } from '@testing-library/preact'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { act, fireEvent } from '@testing-library/preact'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { english } from '../i18n'
 import type { Message } from '../types'
 import { isShown, keyboardMessage, loadMarkdown, previewOf } from '.'
@@ -218,6 +218,17 @@ describe('carousel', () => {
       expect(root.querySelector('a')!.href).toBe('tel:1')
       unmount()
     }
+  })
+
+  test('scrolling that changes no button and no dot draws nothing', () => {
+    const t = vi.fn(english)
+    const { root } = show(botMessage({ type: 'carousel', elements: [{ title: 'A' }, { title: 'B' }] }), { t })
+    const track = root.querySelector('.bpw-carousel-track')!
+    const scrolled = () => act(() => void track.dispatchEvent(new Event('scroll')))
+    scrolled()
+    t.mockClear()
+    for (let at = 0; at < 5; at++) scrolled()
+    expect(t).not.toHaveBeenCalled()
   })
 
   test('cards written from left to right still scroll from right to left in an Arabic chat', () => {
