@@ -21,14 +21,14 @@ const common = {
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } }
 }
 
+const output = { outDir: dist, emptyOutDir: false, target: 'es2020' }
+
 rmSync(dist, { recursive: true, force: true })
 
 await build({
   ...common,
   build: {
-    outDir: dist,
-    emptyOutDir: false,
-    target: 'es2020',
+    ...output,
     lib: { entry: 'src/inject/main.ts', formats: ['iife'], name: 'nudgeWebchat', fileName: () => 'inject.js' }
   }
 })
@@ -36,9 +36,7 @@ await build({
 await build({
   ...common,
   build: {
-    outDir: dist,
-    emptyOutDir: false,
-    target: 'es2020',
+    ...output,
     manifest: 'manifest.json',
     // What others wrote is given on together with their names and terms; the scripts themselves hold no comments.
     license: { fileName: 'licenses.txt' },

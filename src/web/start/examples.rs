@@ -9,7 +9,7 @@ use axum::http::header::HOST;
 use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use serde_json::json;
 
-use crate::config::hook_folder;
+use crate::config::{hook_folder, public_address};
 use crate::model::BotId;
 use crate::reload::Workspace;
 
@@ -144,13 +144,13 @@ pub(crate) async fn page(
     Ok(secured(answer(StatusCode::OK, HTML, html), sources))
 }
 
-/// Where the caller has found the server: the snippet is right wherever that is.
+/// Where pages find the server: its address from outside, or else where the caller has found it.
 fn host(web: &Web, headers: &HeaderMap) -> String {
-    if let Some(url) = &web.settings.http.external_url {
-        return url.trim_end_matches('/').to_owned();
-    }
     let named = headers.get(HOST).and_then(|host| host.to_str().ok());
-    named.map_or_else(|| crate::config::public_address(&web.settings), |host| format!("http://{host}"))
+    match named.filter(|_| web.settings.http.external_url.is_none()) {
+        Some(named) => format!("http://{named}"),
+        None => public_address(&web.settings),
+    }
 }
 
 fn html(example: &Example, workspace: &Workspace, bot: &BotId, host: &str) -> String {

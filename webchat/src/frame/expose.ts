@@ -42,8 +42,7 @@ export function expose(store: Store, view: Window): void {
     subscribe: listener =>
       effect(() => {
         // Reading them is what subscribes.
-        void [exposed.userId, exposed.conversationId, exposed.messages, exposed.isOpen, exposed.view, exposed.unread]
-        void exposed.config
+        void Object.values(exposed)
         listener(exposed)
       })
   }
