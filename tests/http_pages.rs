@@ -296,7 +296,8 @@ async fn an_example_page_knows_the_hooks_of_its_own_bot_wherever_they_lie() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_origins_cannot_read_what_an_author_sees_of_scripts_and_visitors() {
-    let app = TestApp::start_in_development(&[BOT]).await;
+    let app =
+        TestApp::start_in_development(&[BOT, ("hooks/after_incoming_middleware/broken.js", "const x = = 1\n")]).await;
     let origin = [("origin", "https://evil.example")];
     for path in ["/", "/start.css", "/examples/proactive-onload", "/api/v1/traces/1", "/api/v1/bots/shop/traces/ann"] {
         let answer = get(&app, path, &origin).await;
@@ -304,6 +305,10 @@ async fn pages_of_other_origins_cannot_read_what_an_author_sees_of_scripts_and_v
         let asked = app.client.send("OPTIONS", path, &origin, Vec::new()).await;
         assert_eq!(asked.header("access-control-allow-origin"), "", "{path}");
     }
+    // What goes wrong in which file is told to programs, and is a number for everybody else.
+    let told = app.client.get("/status").await.json()["problems"].clone();
+    assert!(told[0].as_str().unwrap().contains("hooks/after_incoming_middleware/broken.js"), "{told}");
+    assert_eq!(get(&app, "/status", &origin).await.json()["problems"], 1);
     // What pages of people need stays open to them.
     let chat = get(&app, "/api/v1/bots/shop/mod/channel-web/botInfo", &origin).await;
     assert_eq!((chat.status, chat.header("access-control-allow-origin")), (200, "*"));

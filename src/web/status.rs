@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, Response, StatusCode, Uri};
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -22,7 +23,7 @@ const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.
 const GAUGES: [&str; 7] = ["waiting", "in_flight", "workers", "resident_bytes", "rate", "program", "janitor"];
 
 /// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters.
-pub(crate) async fn status(State(web): State<Web>) -> Response<Body> {
+pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response<Body> {
     let workspace = web.workspace.borrow().clone();
     let bots: Vec<_> = workspace
         .bots
@@ -40,8 +41,9 @@ pub(crate) async fn status(State(web): State<Web>) -> Response<Body> {
         "queue": web.dispatcher.stats(),
         "realtime": { "connections": connections, "visitors": visitors },
     });
-    if !web.settings.production {
-        // Paths and sources are for the author of the scripts, not for the public.
+    if !web.settings.production && !asked.contains_key(ORIGIN) {
+        // Paths and sources are for the author of the scripts, not for the public, nor for pages of other origins that the
+        // author visits: browsers say `Origin` for those, and not for the server's own.
         body["problems"] = workspace.problems.iter().map(ToString::to_string).collect();
     }
     answer(StatusCode::OK, JSON, body.to_string())
