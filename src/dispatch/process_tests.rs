@@ -165,6 +165,10 @@ async fn events_of_many_users_run_each_in_order_and_none_is_lost() {
         server.dispatcher.accept(draft("web", &user, payload), Place::Recent, None).await.unwrap();
     }
     server.drained().await;
+    // What is committed is told a moment later.
+    while server.dispatcher.stats().processed < 200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let mut last: HashMap<String, u64> = HashMap::new();
     let mut count = 0;
     while let Ok(notice) = told.try_recv() {
@@ -174,10 +178,6 @@ async fn events_of_many_users_run_each_in_order_and_none_is_lost() {
         count += 1;
     }
     assert_eq!(count, 200);
-    // What is committed is told a moment later.
-    while server.dispatcher.stats().processed < 200 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
