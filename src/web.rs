@@ -137,7 +137,7 @@ pub fn router(web: Web) -> Router {
     }
     // Outside: `/socket.io` has rules of its own for other origins.
     router = router.route("/socket.io", any(realtime::serve)).route("/socket.io/{*path}", any(realtime::serve));
-    router.with_state(web)
+    router.layer(axum::middleware::map_response(cached::private)).with_state(web)
 }
 
 /// What every route has around it: a panic is an answer, and in development errors are told in full.

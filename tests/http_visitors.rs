@@ -73,6 +73,24 @@ async fn an_issued_id_is_nothing_without_its_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_cache_keeps_what_is_for_one_visitor() {
+    let app = server("{}").await;
+    let (id, secret) = issued(&app).await;
+    let refused = all(&app, &id, &[]).await;
+    for answer in all(&app, &id, &[&secret]).await.iter().chain(&refused) {
+        assert_eq!(answer.header("cache-control"), "no-store", "{}", answer.body);
+    }
+    let token = format!("Bearer {}", app.token(&[]));
+    let path = format!("{BASE}/visitors/{id}/secret");
+    let told = app.client.send("GET", &path, &[("authorization", token.as_str())], Vec::new()).await;
+    assert_eq!((told.status, told.header("cache-control")), (200, "no-store"));
+    let new = app.client.post(&format!("{BASE}/visitors"), "").await;
+    let poll = app.client.get("/socket.io/?EIO=4&transport=polling").await;
+    assert_eq!([new.header("cache-control"), poll.header("cache-control")], ["no-store"; 2]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_can_be_asked_of_every_visitor_or_of_none() {
     let app = server("{ \"visitorSecret\": \"always\" }").await;
     let (id, secret) = issued(&app).await;

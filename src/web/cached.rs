@@ -22,6 +22,13 @@ pub(super) const FOREVER: HeaderValue = HeaderValue::from_static("public, max-ag
 const FOR_ANYBODY: (HeaderName, HeaderValue) =
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
 
+/// An answer that does not say for how long it may be kept is nobody else's: a cache before the server does not know that the secret
+/// of a visitor stands in a header of ours, and would give one visitor's conversation to whoever knows its address.
+pub(super) async fn private(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
 /// An answer that clients may keep; 304 without a body for a client that has it. The tag is a weak one: it is the same in
 /// every encoding.
 pub(super) fn cached(
