@@ -26,6 +26,11 @@ pub(super) fn address(extensions: &Extensions, headers: &HeaderMap, proxies: usi
     said.or(Some(*peer).filter(|peer| !is_local(*peer))).map(counted)
 }
 
+/// Whether a proxy seems to be there of which nobody told: a local one that says for whom it calls.
+pub(super) fn unknown_proxy(extensions: &Extensions, headers: &HeaderMap, proxies: usize) -> bool {
+    proxies == 0 && headers.contains_key(FORWARDED) && extensions.get::<Peer>().is_some_and(|peer| is_local(peer.0))
+}
+
 /// The address that a proxy of ours saw; after it, so many others of ours added theirs. What stands before it, the caller
 /// itself may have written.
 fn forwarded(headers: &HeaderMap, after: usize) -> Option<IpAddr> {
@@ -49,12 +54,17 @@ fn counted(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn of(peer: &str, said: &[&str], proxies: usize) -> Option<String> {
+    fn request(peer: &str, said: &[&str]) -> (Extensions, HeaderMap) {
         let (mut extensions, mut headers) = (Extensions::new(), HeaderMap::new());
         extensions.insert(Peer(peer.parse().unwrap()));
         for line in said {
             headers.append(FORWARDED, line.parse().unwrap());
         }
+        (extensions, headers)
+    }
+
+    fn of(peer: &str, said: &[&str], proxies: usize) -> Option<String> {
+        let (extensions, headers) = request(peer, said);
         address(&extensions, &headers, proxies).map(|address| address.to_string())
     }
 
@@ -73,6 +83,20 @@ mod tests {
             assert_eq!(of(local, &[], 1), None, "{local}");
         }
         assert_eq!(of("127.0.0.1", &["10.0.0.9"], 1).as_deref(), Some("10.0.0.9"));
+    }
+
+    #[test]
+    fn a_local_proxy_of_which_nobody_told_is_noticed() {
+        for (peer, said, proxies, noticed) in [
+            ("127.0.0.1", &["1.2.3.4"][..], 0, true),
+            ("127.0.0.1", &["1.2.3.4"], 1, false),
+            ("127.0.0.1", &[], 0, false),
+            // Anybody may write that.
+            ("8.8.8.8", &["1.2.3.4"], 0, false),
+        ] {
+            let (extensions, headers) = request(peer, said);
+            assert_eq!(unknown_proxy(&extensions, &headers, proxies), noticed, "{peer} {said:?} {proxies}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod rooms;
 mod told;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -63,6 +64,8 @@ struct Shared {
     addresses: Addresses,
     /// `httpServer.trustedProxies`.
     proxies: usize,
+    /// It was said that a proxy seems to be there.
+    proxy_said: AtomicBool,
     /// How long a client may take to send a packet by POST.
     body_timeout: Duration,
     stopping: watch::Sender<bool>,
@@ -111,6 +114,7 @@ impl Realtime {
             sockets,
             addresses,
             proxies: settings.http.trusted_proxies,
+            proxy_said: AtomicBool::new(false),
             body_timeout: Duration::from_millis(settings.http.body_timeout),
             stopping: watch::channel(false).0,
         })))
@@ -162,6 +166,13 @@ async fn exchange(shared: &Shared, request: Request<Body>) -> Result<Response<Bo
     if new && shared.desk.connections() >= shared.sockets {
         let detail = format!("{} connections are open (`realtime.sockets`)", shared.sockets);
         return Err(HttpError::Unavailable { retry_after: RETRY, detail });
+    }
+    if caller::unknown_proxy(&parts.extensions, &parts.headers, shared.proxies)
+        && !shared.proxy_said.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(
+            "requests come through a proxy: no limit counts their addresses until `httpServer.trustedProxies` says how many there are"
+        );
     }
     if let Some(address) = caller::address(&parts.extensions, &parts.headers, shared.proxies).filter(|_| new) {
         parts.extensions.insert(shared.addresses.enter(address).map_err(too_many)?);
