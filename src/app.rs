@@ -2,6 +2,7 @@
 //! other, and taken down in the opposite one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -249,11 +250,20 @@ async fn listen(settings: &Settings) -> anyhow::Result<(TcpListener, Option<u16>
         addresses.sort_by_key(SocketAddr::is_ipv6);
         match TcpListener::bind(&addresses[..]).await {
             Ok(listener) => return Ok((listener, (port != first).then_some(first))),
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port < last => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && port < last => {}
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 bail!("port {port} is taken; choose another with --port")
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot listen on {host}:{port}")),
+            Err(error) => {
+                let hint = match error.kind() {
+                    ErrorKind::PermissionDenied => {
+                        "; ports below 1024 are for the superuser, choose another with --port"
+                    }
+                    ErrorKind::AddrNotAvailable => "; this machine has no such address, choose another with --host",
+                    _ => "",
+                };
+                bail!("cannot listen on {host}:{port}: {error}{hint}")
+            }
         }
     }
     bail!("the ports from {first} to {last} are all taken; choose another with --port")

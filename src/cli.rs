@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::ConfigError;
+
 /// A scriptable bot server: drop a JavaScript file into hooks/, and it acts on real events.
 #[derive(Debug, Parser)]
 #[command(name = "nudge", version, about)]
@@ -55,7 +57,11 @@ pub fn main() -> ExitCode {
         Command::Worker => worker::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
-        output::complaint(format_args!("error: {error:#}"));
+        match error.downcast_ref::<ConfigError>() {
+            // Each problem says itself how bad it is.
+            Some(problems) => output::complaint(format_args!("{problems}")),
+            None => output::complaint(format_args!("error: {error:#}")),
+        }
         ExitCode::FAILURE
     })
 }

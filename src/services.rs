@@ -40,6 +40,7 @@ use fetch::Fetch;
 use media::Media;
 
 pub use bots::{BotDirectory, BotEntry};
+pub(crate) use fetch::is_local;
 pub use fetch::{FetchFailed, Fetched};
 pub use realtime::{Audience, Pages};
 pub use tokens::{Claims, TokenError, Tokens};

@@ -81,6 +81,20 @@ pub enum StoreError {
         /// The last format that this build knows.
         known: usize,
     },
+    /// The file is no database, or not any more.
+    #[error("the database {} cannot be read: {why}; put back a copy of it, or move it away to begin anew", .path.display())]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite says.
+        why: String,
+    },
+    /// The file is a database of something else.
+    #[error("{} is a database of another program; move it away, or serve another folder", .path.display())]
+    Foreign {
+        /// The database file.
+        path: PathBuf,
+    },
     /// SQLite refused one operation.
     #[error("the database refused the operation: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -162,7 +176,10 @@ impl Store {
         options.create(true).append(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path).map_err(|error| refused(error.to_string()))?;
-        let connection = connect(path).map_err(|error| refused(error.to_string()))?;
+        let connection = Connection::open(path).map_err(|error| refused(error.to_string()))?;
+        // Before anything is changed of a file that is not ours.
+        schema::format_of(&connection, path)?;
+        tune(&connection).map_err(|error| refused(error.to_string()))?;
         schema::prepare(&connection, path)?;
         retention::prepare(&connection, &rules)?;
         let last_event = queue::last_event(&connection)?;
@@ -332,6 +349,11 @@ impl Drop for Reader<'_> {
 /// Opens a connection with the settings that all share.
 fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
+    tune(&connection)?;
+    Ok(connection)
+}
+
+fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
     // Plans must not depend on bound values: otherwise SQLite, built with STAT4, prepares many a cached statement anew at
@@ -341,6 +363,5 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
-    )?;
-    Ok(connection)
+    )
 }

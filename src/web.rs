@@ -7,6 +7,7 @@ mod body;
 mod bots;
 mod budget;
 mod cached;
+mod caller;
 mod channel_web;
 mod conversations;
 mod converse;

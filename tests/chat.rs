@@ -234,6 +234,27 @@ async fn a_private_bot_is_talked_to_as_well() {
 }
 
 #[tokio::test]
+async fn where_every_visitor_needs_a_secret_a_token_gets_it() {
+    let always = ("config/channel-web.json", "{ \"visitorSecret\": \"always\" }");
+    let folder = workspace(&[(HOOK_PATH, HOOK), always]);
+    let (code, out, log) =
+        talk(folder.path(), &[], "hello\n2\n/user ann\n/event proactive-trigger {\"page\": \"home\"}\n");
+    assert_eq!(code, Some(0), "{out}{log}");
+    assert!(out.ends_with("You chose NO\nYou are at home\n"), "{out}");
+
+    let server = Server::start(folder.path(), &["--no-watch"]);
+    let url = format!("http://{}", server.address);
+    let (code, out, log) = talk(folder.path(), &["--url", &url], "hello\n");
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{log}");
+    assert!(log.contains("needs its secret") && log.contains("nudge token"), "{log}");
+    let made = Command::new(env!("CARGO_BIN_EXE_nudge")).arg("token").current_dir(folder.path()).output().unwrap();
+    let token = String::from_utf8(made.stdout).unwrap();
+    let (code, out, log) = talk(folder.path(), &["--url", &url, "--token", token.trim()], "hello\n2\n");
+    assert!(code == Some(0) && out.ends_with("You chose NO\n"), "{out}{log}");
+    assert!(server.terminate().success());
+}
+
+#[tokio::test]
 async fn a_server_in_production_says_too_little_to_chat_with() {
     let folder = workspace(&[(HOOK_PATH, HOOK)]);
     let server = Server::start(folder.path(), &["--no-watch", "--production"]);

@@ -245,6 +245,31 @@ fn bench_measures_from_an_event_to_the_pages_of_visitors_while_others_send_junk(
 }
 
 #[test]
+fn a_server_that_cannot_start_says_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let config = "{\n  \"httpServer\": { \"port\": 0 }\n  \"x\": 1\n}\n";
+    // 192.0.2.0/24 is for documentation: no machine has such an address.
+    for (files, args, said) in [
+        (
+            &[][..],
+            &["--host", "127.0.0.1", "--port", &port][..],
+            format!("error: port {port} is taken; choose another"),
+        ),
+        (&[], &["--host", "192.0.2.1", "--port", "0"], "error: cannot listen on 192.0.2.1:0: ".into()),
+        (&[("botpress.config.json", config)], &[], "botpress.config.json:2:30: error: not valid JSON: ".into()),
+        (&[("data.db", "not a database at all, but long enough")], &["--port", "0"], "data.db cannot be read: ".into()),
+        (&[("file", "")], &["--dir", "file"], "error: the workspace file is not a folder".into()),
+    ] {
+        let folder = workspace(files);
+        let output = nudge(folder.path(), &[&["run-server"], args].concat());
+        let (out, log) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!((output.status.code(), out.as_str()), (Some(1), ""), "{log}");
+        assert!(log.contains(&said) && !log.contains("error: botpress"), "{args:?}: {log}");
+    }
+}
+
+#[test]
 fn the_greeting_tells_where_the_first_hook_goes() {
     let folder = workspace(&[]);
     let mut server = Server::start(folder.path(), &["--no-watch"]);

@@ -186,6 +186,23 @@ async fn files_that_cannot_be_taken_are_refused_and_nothing_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_sends_so_many_files_whichever_visitors_it_is() {
+    let settings = ("config/channel-web.json", r#"{ "maxFilesPerHourOfAddress": 2 }"#);
+    let main = ("botpress.config.json", r#"{ "httpServer": { "trustedProxies": 1 } }"#);
+    let app = TestApp::start_with(&[BOT, settings, main]).await;
+    for (user, from, status) in
+        [("ann", "1.2.3.4", 200), ("bob", "1.2.3.4", 200), ("eve", "1.2.3.4", 429), ("eve", "1.2.3.5", 200)]
+    {
+        let send = files_of(&app, user).await;
+        let file = ("a.txt", "text/plain", &b"hello"[..]);
+        let answer = app.client.post_file(&send, &[("x-forwarded-for", from)], file).await;
+        assert_eq!(answer.status, status, "{user}: {}", answer.body);
+        assert!(status == 200 || answer.body.contains("`maxFilesPerHourOfAddress`"), "{}", answer.body);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bot_has_room_for_so_many_files_and_a_visitor_is_told() {
     let main = ("botpress.config.json", r#"{ "media": { "perBot": "10kb" } }"#);
     let app = TestApp::start_with(&[BOT, main]).await;

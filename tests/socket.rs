@@ -7,7 +7,10 @@ mod client;
 #[path = "common/socket.rs"]
 mod socket;
 
+use std::time::Duration;
+
 use app::TestApp;
+use nudge::clock::Clock;
 use serde_json::{Value, json};
 use socket::{Socket, Transport};
 
@@ -187,13 +190,19 @@ async fn scripts_tell_pages_and_administrators() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_administrator_hears_nothing_any_more_when_the_token_has_ended() {
-    let app = server("{}", "{}").await;
-    let token = app.token(&["--expires", "3s"]);
+    let clock = Clock::manual(Clock::system().now());
+    let folder = app::written(&[("bots/bot/bot.config.json", BOT)]);
+    let app = TestApp::serve(folder, |options| options.clock = clock.clone()).await;
+    let token = app.token(&["--expires", "1h"]);
     let mut admin = Socket::open(app.client.address, Transport::Websocket, &format!("&token={token}")).await;
     admin.next().await;
     admin.next().await;
     admin.send("40/admin,").await;
     assert_eq!(admin.next().await, "40/admin,");
+    clock.advance(Duration::from_secs(3_590));
+    admin.quiet().await;
+    // The token was made a little later than the clock stood still.
+    clock.advance(Duration::from_secs(600));
     while admin.recv().await.is_some() {}
     app.stop().await;
 }

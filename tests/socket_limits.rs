@@ -161,6 +161,48 @@ async fn a_visitor_has_so_many_connections_and_the_server_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_so_many_connections_by_whatever_transport_and_others_still_get_in() {
+    let config = json!({ "realtime": { "socketsPerAddress": 2 }, "httpServer": { "trustedProxies": 1 } }).to_string();
+    let app = TestApp::start_with(&[("botpress.config.json", &config)]).await;
+    let address = app.client.address;
+    let (polls, websocket) = ("/socket.io/?EIO=3&transport=polling", "/socket.io/?EIO=3&transport=websocket");
+    // What the caller wrote itself stands before what the proxy added.
+    let ann = [("x-forwarded-for", "6.6.6.6, 1.2.3.4"), ("origin", "http://page.example")];
+    let first = Socket::websocket_with(address, websocket, &ann).await.unwrap();
+    let polling = app.client.send("GET", polls, &ann, Vec::new()).await;
+    assert_eq!(polling.status, 200, "{}", polling.body);
+    let refused = app.client.send("GET", polls, &ann, Vec::new()).await;
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (429, "http://page.example"));
+    assert!(refused.body.contains("`realtime.socketsPerAddress`"), "{}", refused.body);
+    assert_eq!(Socket::websocket_with(address, websocket, &ann).await.err(), Some(429));
+    // The packets of those that it has are no new connections.
+    let sid = polling.body.split('"').nth(3).unwrap();
+    let goes_on = app.client.send("POST", &format!("{polls}&sid={sid}"), &ann, b"1:2".into()).await;
+    assert_eq!(goes_on.status, 200, "{}", goes_on.body);
+    // Another address, and this machine, of which no proxy says anything.
+    assert!(Socket::websocket_with(address, websocket, &[("x-forwarded-for", "1.2.3.5")]).await.is_ok());
+    let mut local = Vec::new();
+    for _ in 0..5 {
+        local.push(Socket::open(address, Transport::Websocket, "").await);
+    }
+    // A place that becomes free is given again.
+    drop(first);
+    while Socket::websocket_with(address, websocket, &ann).await.is_err() {}
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_request_says_of_its_address_is_not_believed_without_a_proxy() {
+    let app = server(json!({ "socketsPerAddress": 1 })).await;
+    let said = [("x-forwarded-for", "1.2.3.4")];
+    for _ in 0..3 {
+        let answer = app.client.send("GET", "/socket.io/?EIO=3&transport=polling", &said, Vec::new()).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn websockets_count_among_the_open_connections_and_leave_some_to_requests() {
     let app = TestApp::start_with(&[
         ("bots/bot/bot.config.json", "{ \"id\": \"bot\", \"name\": \"Bot\" }"),

@@ -53,7 +53,7 @@ pub(super) struct ChatArgs {
     /// A server that runs, such as http://localhost:3000, instead of one of its own.
     #[arg(long)]
     url: Option<String>,
-    /// With --url: a token for a private bot of that server; `nudge token` makes one.
+    /// With --url: a token for a private bot of that server, or for the secret of the user; `nudge token` makes one.
     #[arg(long, env = "NUDGE_TOKEN", hide_env_values = true, value_parser = token)]
     token: Option<String>,
 }

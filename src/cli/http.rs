@@ -19,6 +19,8 @@ pub(super) struct Target {
     pub(super) base: String,
     /// Sent along as a bearer token.
     pub(super) token: Option<String>,
+    /// The secret of the visitor in whose name is spoken; sent along.
+    pub(super) secret: Option<String>,
 }
 
 impl Target {
@@ -31,7 +33,8 @@ impl Target {
         ensure!(!host.is_empty() && !host.contains('@'), "--url names no host: {url:?}");
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let address = if has_port { host.to_owned() } else { format!("{host}:80") };
-        Ok(Self { address, host: host.to_owned(), base: base.trim_end_matches('/').to_owned(), token: None })
+        let (host, base) = (host.to_owned(), base.trim_end_matches('/').to_owned());
+        Ok(Self { address, host, base, token: None, secret: None })
     }
 }
 
@@ -67,12 +70,16 @@ impl Connection {
     /// Sends a request and reads the whole response. Without a `body` it is a GET.
     pub(super) async fn send(&mut self, target: &Target, path: &str, body: Option<&[u8]>) -> anyhow::Result<Response> {
         let Target { host, base, .. } = target;
-        let token = target.token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let header = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!("{name}{value}\r\n")).unwrap_or_default()
+        };
+        let token = header("authorization: Bearer ", &target.token);
+        let secret = header("x-visitor-secret: ", &target.secret);
         self.request.clear();
         let head = match body {
-            None => format!("GET {base}{path} HTTP/1.1\r\nhost: {host}\r\n{token}\r\n"),
+            None => format!("GET {base}{path} HTTP/1.1\r\nhost: {host}\r\n{token}{secret}\r\n"),
             Some(body) => format!(
-                "POST {base}{path} HTTP/1.1\r\nhost: {host}\r\n{token}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                "POST {base}{path} HTTP/1.1\r\nhost: {host}\r\n{token}{secret}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
                 body.len()
             ),
         };
@@ -180,7 +187,8 @@ mod tests {
                 address: "localhost:3000".into(),
                 host: "localhost:3000".into(),
                 base: String::new(),
-                token: None
+                token: None,
+                secret: None
             }
         );
         let target = Target::parse("http://bots.example.org/chat/").unwrap();

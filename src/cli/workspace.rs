@@ -21,8 +21,11 @@ pub(super) struct Compiled {
 
 /// The workspace's folder as an absolute path.
 pub(super) fn root(folder: &Path) -> anyhow::Result<PathBuf> {
-    let root = folder.canonicalize().with_context(|| format!("cannot open the workspace {}", folder.display()))?;
+    let refused = || format!("cannot open the workspace {}", folder.display());
+    let root = folder.canonicalize().with_context(refused)?;
     ensure!(root.is_dir(), "the workspace {} is not a folder", folder.display());
+    // Else the first file that is looked for in it would be named, which need not even be there.
+    std::fs::read_dir(&root).with_context(refused)?;
     Ok(root)
 }
 

@@ -47,6 +47,11 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "httpServer.bodies", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.http.bodies = v.whole() },
     Key { path: "httpServer.connections", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.connections = v.whole() },
     Key { path: "httpServer.headLimit", kind: Kind::Size(8 << 10, MB), set: |s, v, _| s.http.head_limit = v.whole() },
+    Key {
+        path: "httpServer.trustedProxies",
+        kind: Kind::Whole(0, 16),
+        set: |s, v, _| s.http.trusted_proxies = v.whole(),
+    },
     Key { path: "httpServer.writeTimeout", kind: Kind::Duration(100), set: |s, v, _| s.http.write_timeout = v.whole() },
     Key { path: "httpServer.cors.enabled", kind: Kind::Flag, set: |s, v, _| s.http.cors = v.flag() },
     Key { path: "httpServer.externalUrl", kind: Kind::Address, set: |s, v, _| s.http.external_url = Some(v.text()) },
@@ -57,6 +62,11 @@ pub const MAIN: &[Key<Settings>] = &[
     },
     Key { path: "realtime.sockets", kind: Kind::Whole(1, MB), set: |s, v, _| s.realtime.sockets = v.whole() },
     Key { path: "realtime.perVisitor", kind: Kind::Whole(1, MB), set: |s, v, _| s.realtime.per_visitor = v.whole() },
+    Key {
+        path: "realtime.socketsPerAddress",
+        kind: Kind::Whole(0, MB),
+        set: |s, v, _| s.realtime.sockets_per_address = v.whole(),
+    },
     Key {
         path: "realtime.maxPacket",
         kind: Kind::Size(1 << 10, 16 * MB),
@@ -249,6 +259,11 @@ pub const CHANNEL_WEB: &[Key<Settings>] = &[
     },
     Key { path: "maxFileSize", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.http.max_file_size = v.whole() },
     Key { path: "maxFilesPerHour", kind: Kind::Whole(1, MB), set: |s, v, _| s.http.max_files_per_hour = v.whole() },
+    Key {
+        path: "maxFilesPerHourOfAddress",
+        kind: Kind::Whole(0, MB),
+        set: |s, v, _| s.http.max_files_per_hour_of_address = v.whole(),
+    },
     Key { path: "showBotInfoPage", kind: Kind::Flag, set: |s, v, _| s.http.show_bot_info_page = v.flag() },
     Key {
         path: "visitorSecret",

@@ -162,6 +162,8 @@ pub struct HttpSettings {
     pub header_timeout: u64,
     /// `httpServer.headLimit`: bytes of a request's head.
     pub head_limit: usize,
+    /// `httpServer.trustedProxies`: proxies of ours before this server, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: usize,
     /// `converse.timeout`: milliseconds until `/converse` gives up.
     pub converse_timeout: u64,
     /// `converse.bodyLimit`: bytes of a body of `/converse`, where that is less than `httpServer.bodyLimit`.
@@ -194,6 +196,8 @@ pub struct HttpSettings {
     pub max_file_size: usize,
     /// `channel-web` `maxFilesPerHour`: files that one visitor may send within an hour.
     pub max_files_per_hour: u32,
+    /// `channel-web` `maxFilesPerHourOfAddress`: files that visitors of one address may send within an hour; 0 is no limit.
+    pub max_files_per_hour_of_address: u32,
     /// `httpServer.uploadTimeout`: milliseconds for the whole body to arrive where it brings a file.
     pub upload_timeout: u64,
 }
@@ -224,6 +228,7 @@ impl Default for HttpSettings {
             external_url: None,
             header_timeout: 10_000,
             head_limit: 32 << 10,
+            trusted_proxies: 0,
             converse_timeout: 5_000,
             converse_body_limit: 1 << 20,
             max_message_length: 360,
@@ -240,6 +245,7 @@ impl Default for HttpSettings {
             max_transcript_size: 4 << 20,
             max_file_size: 5 << 20,
             max_files_per_hour: 100,
+            max_files_per_hour_of_address: 1_000,
             upload_timeout: 120_000,
         }
     }
@@ -253,6 +259,8 @@ pub struct RealtimeSettings {
     pub sockets: usize,
     /// `realtime.perVisitor`: connections of one visitor; one more is refused.
     pub per_visitor: usize,
+    /// `realtime.socketsPerAddress`: connections of one address; one more is refused with 429. 0 is no limit.
+    pub sockets_per_address: usize,
     /// `realtime.maxPacket`: bytes of one packet of a client, or of one request of a client that polls; it is dropped.
     pub max_packet: usize,
     /// `realtime.buffered`: bytes that wait for a client; one that does not read is dropped.
@@ -272,6 +280,7 @@ impl Default for RealtimeSettings {
         Self {
             sockets: 8_000,
             per_visitor: 20,
+            sockets_per_address: 200,
             max_packet: 16 << 10,
             buffered: 1 << 20,
             rate: 16 << 10,

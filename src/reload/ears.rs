@@ -1,5 +1,6 @@
 //! Hears what the system tells of files, and can make sure that it has heard everything up to now.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,9 @@ use super::pending::{Pending, TELLS};
 const WAIT: Duration = Duration::from_millis(200);
 /// How long to sleep between two looks for a notice.
 const NAP: Duration = Duration::from_micros(50);
+
+/// The folder for our own files, in the workspace. Git passes over `data.db*`, and over folders without files.
+const FOLDER: &str = "data.db-watch";
 
 /// The receiving end of the system's notices.
 #[derive(Debug)]
@@ -29,6 +33,20 @@ struct Bell {
     rung: u64,
 }
 
+impl Bell {
+    /// Beside the database, where one server is at a time: of one that was killed a single folder is left, which the next
+    /// one takes over.
+    fn in_workspace(root: &Path) -> io::Result<Self> {
+        let folder = root.join(FOLDER);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        std::fs::create_dir(&folder)?;
+        Ok(Self { folder, rung: 0 })
+    }
+}
+
 impl Drop for Bell {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.folder));
@@ -36,10 +54,9 @@ impl Drop for Bell {
 }
 
 impl Ears {
-    pub(super) fn new(told: UnboundedReceiver<notify::Result<notify::Event>>) -> Self {
-        let folder = std::env::temp_dir().join(format!("nudge-watch-{}", uuid::Uuid::new_v4()));
+    pub(super) fn new(told: UnboundedReceiver<notify::Result<notify::Event>>, root: &Path) -> Self {
         // Without such a folder the watch works all the same, see [`WAIT`].
-        let bell = (TELLS && std::fs::create_dir(&folder).is_ok()).then_some(Bell { folder, rung: 0 });
+        let bell = if TELLS { Bell::in_workspace(root).ok() } else { None };
         Self { told, pending: Pending::default(), bell }
     }
 

@@ -74,7 +74,7 @@ where
 {
     let (tell, told) = mpsc::unbounded_channel();
     let watcher = notify::recommended_watcher(move |event| drop(tell.send(event)))?;
-    let ears = Ears::new(told);
+    let ears = Ears::new(told, reader.root());
     let (publish, workspaces) = watch::channel(first);
     let eyes = Eyes { reader, watcher, ears, settings, watched: BTreeMap::new(), polling: false };
     let task = tokio::spawn(run(eyes, publish, compile));

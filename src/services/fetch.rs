@@ -27,6 +27,7 @@ use super::{Caller, Services};
 use crate::config::{FetchSettings, Settings};
 use crate::model::BotId;
 
+pub(crate) use address::is_local;
 use connect::{Connections, Target};
 use exchange::{Answer, Outgoing, address, read, shown};
 use problem::FetchError;

@@ -7,6 +7,7 @@ mod name;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -29,7 +30,7 @@ const LEAST: u64 = 4 << 10;
 const RECOUNT: u64 = 10_000;
 /// Milliseconds of an hour.
 const HOUR: u64 = 3_600_000;
-/// Most visitors whose files are counted within an hour. Whoever comes after them begins the counting anew.
+/// Most senders whose files are counted within an hour. Whoever comes after them begins the counting anew.
 const SENDERS: usize = 100_000;
 
 /// Why a file cannot be kept or given.
@@ -82,11 +83,20 @@ pub struct Media {
     sent: Mutex<Sent>,
 }
 
-/// How many files each visitor has sent within an hour.
+/// By what files that come from outside are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// A visitor of a bot.
+    Visitor(BotId, UserId),
+    /// Where visitors call from, whichever ids they take and whichever bots they write to.
+    Address(IpAddr),
+}
+
+/// How many files were sent within an hour.
 #[derive(Debug, Default)]
 struct Sent {
     hour: u64,
-    files: HashMap<(BotId, UserId), u32>,
+    files: HashMap<Sender, u32>,
 }
 
 /// What the files of a bot have.
@@ -120,14 +130,14 @@ impl Media {
         Ok(stored)
     }
 
-    /// Counts a file that a visitor is about to send; false where that is one more than `most` within the hour.
-    pub fn may_send(&self, bot: &BotId, user: &UserId, most: u32) -> bool {
+    /// Counts a file that somebody is about to send; false where that is one more than `most` within the hour.
+    pub fn may_send(&self, sender: Sender, most: u32) -> bool {
         let hour = self.clock.now() / HOUR;
         let mut sent = self.sent.lock();
         if sent.hour != hour || sent.files.len() >= SENDERS {
             *sent = Sent { hour, files: HashMap::new() };
         }
-        let count = sent.files.entry((bot.clone(), user.clone())).or_default();
+        let count = sent.files.entry(sender).or_default();
         *count = count.saturating_add(1);
         *count <= most
     }
@@ -338,12 +348,15 @@ mod tests {
     }
 
     #[test]
-    fn a_visitor_sends_so_many_files_an_hour() {
+    fn a_visitor_and_an_address_send_so_many_files_an_hour() {
         let (_root, media, bot) = media(&[], 1 << 30);
-        let [ann, bob] = ["ann", "bob"].map(|name| UserId::parse(name).unwrap());
-        assert_eq!([(); 3].map(|()| media.may_send(&bot, &ann, 2)), [true, true, false]);
-        assert!(media.may_send(&bot, &bob, 2));
+        let [ann, bob] = ["ann", "bob"].map(|name| Sender::Visitor(bot.clone(), UserId::parse(name).unwrap()));
+        let address = Sender::Address([1, 2, 3, 4].into());
+        for sender in [&ann, &address] {
+            assert_eq!([(); 3].map(|()| media.may_send(sender.clone(), 2)), [true, true, false]);
+        }
+        assert!(media.may_send(bob, 2));
         media.clock.advance(std::time::Duration::from_secs(3_600));
-        assert!(media.may_send(&bot, &ann, 2));
+        assert!(media.may_send(ann, 2) && media.may_send(address, 2));
     }
 }

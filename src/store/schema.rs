@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::StoreError;
 
@@ -131,18 +131,36 @@ const STEPS: &[&str] = &[
     "ALTER TABLE queue ADD COLUMN reset INTEGER NOT NULL DEFAULT 0;",
 ];
 
-/// The format of the file, 0 if nothing is in it. A later one than the last that is known is refused.
+/// The format of the file, 0 if nothing is in it. A later one than the last that is known is refused, and so is a file that is
+/// not ours.
 pub(super) fn format_of(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
-    let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    let found: usize = found.map_err(|error| unreadable(error, path))?;
     if found > STEPS.len() {
         return Err(StoreError::Newer { path: path.to_owned(), found, known: STEPS.len() });
     }
+    if found == 0 && connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))? {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
     Ok(found)
+}
+
+fn unreadable(error: rusqlite::Error, path: &Path) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            StoreError::Damaged { path: path.to_owned(), why: error.to_string() }
+        }
+        _ => error.into(),
+    }
 }
 
 /// Brings the file to the present format, each step in a transaction of its own.
 pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found = format_of(connection, path)?;
+    if (1..STEPS.len()).contains(&found) {
+        let (file, now) = (path.display(), STEPS.len());
+        tracing::info!("{file} gets format {now} (from {found}): an older build cannot open it any more");
+    }
     for (format, step) in STEPS.iter().enumerate().skip(found) {
         let next = format + 1;
         connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {next}; COMMIT;"))?;
@@ -154,7 +172,9 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
 
 #[cfg(test)]
 mod tests {
+    use super::super::Store;
     use super::*;
+    use crate::clock::Clock;
 
     #[test]
     fn a_file_of_a_later_format_is_refused_and_left_alone() {
@@ -181,6 +201,38 @@ mod tests {
         assert_eq!(peek.poisoned().unwrap()[0].reason, "why");
         assert_eq!(peek.app_secret().unwrap(), None);
         assert_eq!(format_of(&connection, &path).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_file_of_another_program_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE users (a)").unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = Store::open(&path, Clock::system()).err().unwrap();
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        std::fs::write(&path, "This is no database, whatever its name says.".repeat(100)).unwrap();
+        let error = Store::open(&path, Clock::system()).err().unwrap();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_waits_in_a_file_of_any_older_format_still_waits_after_it_was_brought_up_to_date() {
+        for format in 1..STEPS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("data.db");
+            let connection = Connection::open(&path).unwrap();
+            STEPS[..format].iter().for_each(|step| connection.execute_batch(step).unwrap());
+            connection.pragma_update(None, "user_version", format).unwrap();
+            let row = "INSERT INTO queue (bot, channel, target, kind, body) VALUES ('b', 'web', 'ann', 'text', '{}')";
+            connection.execute(row, []).unwrap();
+            Store::open(&path, Clock::system()).unwrap();
+            assert_eq!(format_of(&connection, &path).unwrap(), STEPS.len());
+            let row = "SELECT bot || target || timeout || reset FROM queue";
+            let found: String = connection.query_row(row, [], |row| row.get(0)).unwrap();
+            assert_eq!(found, "bann00", "from format {format}");
+        }
     }
 
     #[test]

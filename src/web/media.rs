@@ -13,14 +13,14 @@ use tokio::task::spawn_blocking;
 
 use crate::config::public_address;
 use crate::model::BotId;
-use crate::services::media::{self, Kind, Media, MediaError};
+use crate::services::media::{self, Kind, Media, MediaError, Sender};
 use crate::store::{Place, Store, UserMessage};
 
 use super::cached::{FOREVER, file};
 use super::channel_web::{conversation_id, draft, json, ok, raw};
 use super::edge::{Authorized, Shown, Visitor, param};
 use super::error::{HttpError, TEXT, answer};
-use super::{Web, body, multipart, refused, stored};
+use super::{Web, body, caller, multipart, refused, stored};
 
 /// Whatever a file holds, it runs nothing and reaches nothing.
 const HARMLESS: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
@@ -90,15 +90,31 @@ pub(crate) async fn send(
     if known.is_none() {
         return Err(HttpError::no_conversation(&id.to_string()));
     }
-    let most = web.settings.http.max_files_per_hour;
-    if !web.services.media().may_send(&visitor.bot, &visitor.user, most) {
-        let said = format!("A visitor can send {most} files an hour at most (`maxFilesPerHour`)");
-        return Err(HttpError::Plain(StatusCode::TOO_MANY_REQUESTS, said.into()));
-    }
+    not_too_many(&web, &visitor, &request)?;
     let upload = Upload::read(&web, request, (web.settings.http.max_file_size, "maxFileSize")).await?;
     // It goes on where the caller hangs up: a file is kept together with its message, or not at all.
     let sending = tokio::spawn(async move { upload.send(&web, visitor, id).await });
     sending.await.map_err(|error| HttpError::internal("Error", error))?
+}
+
+/// Counts a file that a visitor is about to send.
+fn not_too_many(web: &Web, visitor: &Visitor, request: &Request) -> Result<(), HttpError> {
+    let (limits, files) = (&web.settings.http, web.services.media());
+    let refused = |said: String| HttpError::Plain(StatusCode::TOO_MANY_REQUESTS, said.into());
+    // First, so that whoever takes a new id for each file does not fill the list of visitors either.
+    let most = limits.max_files_per_hour_of_address;
+    let address = caller::address(request.extensions(), request.headers(), limits.trusted_proxies);
+    if let Some(address) = address.filter(|_| most != 0)
+        && !files.may_send(Sender::Address(address), most)
+    {
+        let said = format!("{most} files an hour can come from one address at most (`maxFilesPerHourOfAddress`)");
+        return Err(refused(said));
+    }
+    let most = limits.max_files_per_hour;
+    if !files.may_send(Sender::Visitor(visitor.bot.clone(), visitor.user.clone()), most) {
+        return Err(refused(format!("A visitor can send {most} files an hour at most (`maxFilesPerHour`)")));
+    }
+    Ok(())
 }
 
 /// A file on its way in.

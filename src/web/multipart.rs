@@ -1,4 +1,9 @@
 //! Bodies of `multipart/form-data` (RFC 7578): the one part that is a file of some name.
+//!
+//! `multer`, which axum uses, was tried (3.1). It copies what is there of a body into a buffer of its own, which
+//! `httpServer.bodies` would not count, has no bounds of parts and heads, swallows the part after one without a head, finds
+//! `name=` inside of file names, and knows neither `filename*` nor how browsers write quotation marks: what reads names would
+//! stay, and that is most of this file.
 
 use std::ops::Range;
 

@@ -2,6 +2,7 @@
 //!
 //! Clients of Socket.IO 1 to 4 are served. See [`desk`] for what is ours of it and what is `engineioxide`'s.
 
+mod addresses;
 mod delivery;
 mod desk;
 mod outbox;
@@ -10,6 +11,7 @@ mod rooms;
 mod told;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -34,9 +36,10 @@ use crate::dispatch::Dispatcher;
 use crate::services::{Audience, Pages, Services};
 use crate::store::{Store, StoreError};
 
-use super::Web;
 use super::error::HttpError;
 use super::serve::Place;
+use super::{Web, caller};
+use addresses::{Addresses, Counted};
 use desk::Desk;
 
 /// As recorded.
@@ -57,6 +60,12 @@ struct Shared {
     engine: EngineIoService<Desk>,
     /// Connections at once.
     sockets: usize,
+    /// Connections of each address.
+    addresses: Addresses,
+    /// `httpServer.trustedProxies`.
+    proxies: usize,
+    /// It was said that a proxy seems to be there.
+    proxy_said: AtomicBool,
     /// How long a client may take to send a packet by POST.
     body_timeout: Duration,
     stopping: watch::Sender<bool>,
@@ -94,6 +103,7 @@ impl Realtime {
             .build();
         let (most, places) = (limits.ahead, settings.http.connections);
         let sockets = limits.sockets.min(places - places / 5).max(1);
+        let addresses = Addresses::new(limits.sockets_per_address);
         let desk = Arc::new(Desk::new(services.clone(), limits, clock.clone()));
         services.serve_pages(pages(&desk));
         let ahead = store.ahead(clock.now(), most)?;
@@ -102,6 +112,9 @@ impl Realtime {
             engine: EngineIoService::with_config(Arc::clone(&desk), config),
             desk,
             sockets,
+            addresses,
+            proxies: settings.http.trusted_proxies,
+            proxy_said: AtomicBool::new(false),
             body_timeout: Duration::from_millis(settings.http.body_timeout),
             stopping: watch::channel(false).0,
         })))
@@ -146,13 +159,23 @@ pub(crate) async fn serve(State(web): State<Web>, request: Request<Body>) -> Res
 }
 
 async fn exchange(shared: &Shared, request: Request<Body>) -> Result<Response<Body>, HttpError> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
     let has = |pair: &str| query.split('&').any(|part| part == pair);
     let new = !query.split('&').any(|part| part.starts_with("sid="));
     if new && shared.desk.connections() >= shared.sockets {
         let detail = format!("{} connections are open (`realtime.sockets`)", shared.sockets);
         return Err(HttpError::Unavailable { retry_after: RETRY, detail });
+    }
+    if caller::unknown_proxy(&parts.extensions, &parts.headers, shared.proxies)
+        && !shared.proxy_said.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(
+            "requests come through a proxy: no limit counts their addresses until `httpServer.trustedProxies` says how many there are"
+        );
+    }
+    if let Some(address) = caller::address(&parts.extensions, &parts.headers, shared.proxies).filter(|_| new) {
+        parts.extensions.insert(shared.addresses.enter(address).map_err(too_many)?);
     }
     let greeted = new && has("EIO=3") && has("transport=polling") && parts.method == Method::GET;
     let posted = parts.method == Method::POST;
@@ -191,6 +214,12 @@ async fn exchange(shared: &Shared, request: Request<Body>) -> Result<Response<Bo
     Ok(answer)
 }
 
+/// Refused for the address alone: others still get in.
+fn too_many(most: usize) -> HttpError {
+    let said = format!("{most} connections of your address are open (`realtime.socketsPerAddress`)");
+    HttpError::Plain(StatusCode::TOO_MANY_REQUESTS, said.into())
+}
+
 /// What a connection needs of its first request, which it keeps for as long as it lives: the rest of it would be most of
 /// the memory of a visitor who only listens.
 fn bare(mut parts: Parts) -> Parts {
@@ -211,6 +240,9 @@ fn bare(mut parts: Parts) -> Parts {
     // A websocket is a connection for as long as it lives: it keeps the place that it took.
     if let Some(place) = parts.extensions.remove::<Place>() {
         extensions.insert(place);
+    }
+    if let Some(counted) = parts.extensions.remove::<Counted>() {
+        extensions.insert(counted);
     }
     if let Ok(uri) = parts.uri.to_string().parse() {
         parts.uri = uri;

@@ -20,6 +20,8 @@ use tower::Service;
 
 use crate::config::Settings;
 
+use super::caller::Peer;
+
 /// How long requests in flight may take once the server is asked to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// How long to wait when the system gives no more descriptors.
@@ -65,8 +67,8 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
             () = &mut shutdown => break,
         };
         full &= places.available_permits() == 0;
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 if !of_one_connection(&error) {
                     tracing::warn!("cannot accept connections: {error}");
@@ -85,7 +87,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
         }
         let router = router.clone();
         let Ok(place) = place.map(|place| Place(Arc::new(place))) else { break };
-        let carried = place.clone();
+        let carried = (place.clone(), Peer(peer.ip()));
         let service = service_fn(move |request| route(router.clone(), carried.clone(), request));
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut stopping = stopping.subscribe();
@@ -132,9 +134,14 @@ fn of_one_connection(error: &io::Error) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TrailingSlash;
 
-async fn route(mut router: Router, place: Place, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn route(
+    mut router: Router,
+    (place, peer): (Place, Peer),
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(place);
+    request.extensions_mut().insert(peer);
     if let Some(uri) = without_trailing_slash(request.uri()) {
         *request.uri_mut() = uri;
         request.extensions_mut().insert(TrailingSlash);

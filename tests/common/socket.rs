@@ -8,7 +8,8 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::HeaderMap;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::client::{Answer, Client};
 
@@ -66,11 +67,27 @@ impl Socket {
 
     /// Opens a websocket at that path.
     pub(crate) async fn websocket(address: SocketAddr, path: &str) -> Self {
+        Self::websocket_with(address, path, &[]).await.unwrap_or_else(|status| panic!("{path}: {status}"))
+    }
+
+    /// The same with headers; the error is the status of an answer that refuses.
+    pub(crate) async fn websocket_with(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
         let stream = TcpStream::connect(address).await.unwrap();
-        let opened = tokio_tungstenite::client_async(format!("ws://{address}{path}"), stream).await;
-        let (socket, answer) = opened.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        let (socket, answer) = match tokio_tungstenite::client_async(request, stream).await {
+            Ok(opened) => opened,
+            Err(Error::Http(answer)) => return Err(answer.status().as_u16()),
+            Err(error) => panic!("{path}: {error}"),
+        };
         let headers = answer.headers().clone();
-        Self { kind: Kind::Websocket(Box::new(socket)), came: VecDeque::new(), headers }
+        Ok(Self { kind: Kind::Websocket(Box::new(socket)), came: VecDeque::new(), headers })
     }
 
     /// Opens a connection and has it join `/guest` as a visitor.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::render::Click;
 use crate::cli::http::{Connection, Target};
 use crate::model::{BotId, UserId};
+use crate::services::VisitorError;
 
 /// A server lists that many of a conversation's messages, unless it is configured otherwise.
 const LISTED: usize = 20;
@@ -73,8 +74,31 @@ impl Session {
     /// Begins a talk. What was said before is not shown again.
     pub(super) async fn begin(target: Target, bot: BotId, user: UserId) -> anyhow::Result<Self> {
         let mut session = Self { target, bot, user, last: "0".to_owned(), known: HashSet::new() };
+        session.prove().await?;
         session.news().await?;
         Ok(session)
+    }
+
+    /// Gets the user's secret where the server asks for one.
+    async fn prove(&mut self) -> anyhow::Result<()> {
+        let conversations = format!("{}/conversations/{}", self.web(), self.user());
+        let Err(refused) = get(&self.target, &conversations).await else { return Ok(()) };
+        if !refused.to_string().contains(&VisitorError::Missing.to_string()) {
+            // What is asked next says it better, or fails in the same way.
+            return Ok(());
+        }
+        if self.target.token.is_none() {
+            bail!(
+                "on this server user {} needs its secret, which chat gets with a token: make one with `nudge token` in \
+                 the server's workspace and give it with --token or in NUDGE_TOKEN",
+                self.user
+            );
+        }
+        let path = format!("{}/visitors/{}/secret", self.web(), self.user());
+        let answer = get(&self.target, &path).await.context("the secret of the user is not to be had")?;
+        let secret = answer["secret"].as_str().filter(|secret| secret.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        self.target.secret = Some(secret.context("the server gives no secret of the user")?.to_owned());
+        Ok(())
     }
 
     /// Says a text.

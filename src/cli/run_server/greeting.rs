@@ -91,8 +91,9 @@ impl Greeting {
                 let _ = writeln!(out, "  problems   {}, see above", problem_count(errors, warnings));
             }
         }
-        if self.hooks.own.is_empty() && !self.production {
-            self.first_hook(&mut out);
+        // Where there is no bot to talk to, the problems above come first.
+        if let Some((bot, _)) = self.bots.first().filter(|_| self.hooks.own.is_empty() && !self.production) {
+            self.first_hook(&mut out, bot);
         }
         out
     }
@@ -140,16 +141,16 @@ impl Greeting {
         let _ = writeln!(out, "  hooks      {own}; {} built in{watching}", self.hooks.built_in);
     }
 
-    fn first_hook(&self, out: &mut String) {
+    fn first_hook(&self, out: &mut String, bot: &str) {
         let file = format!("{}/before_incoming_middleware/hello.js", self.hook_folder);
-        let bot = self.bots.first().map_or("<bot>", |(id, _)| id);
         let then = if self.watching { "and talk to it" } else { "restart, and talk to it" };
         let _ = write!(
             out,
             "\n  To begin, save this as {file}\n\n{FIRST_HOOK}\n  {then}\n\n    \
              curl {}/api/v1/bots/{bot}/converse/visitor-1 -H 'content-type: application/json' \\\n         \
-             -d '{{\"type\":\"text\",\"text\":\"Hello\"}}'\n",
-            self.url
+             -d '{{\"type\":\"text\",\"text\":\"Hello\"}}'\n\n  \
+             What it did, bots and problems: open {} in a browser\n",
+            self.url, self.url
         );
     }
 }
@@ -217,6 +218,8 @@ mod tests {
 
                 curl http://localhost:3000/api/v1/bots/welcome-bot/converse/visitor-1 -H 'content-type: application/json' \
                      -d '{"type":"text","text":"Hello"}'
+
+              What it did, bots and problems: open http://localhost:3000 in a browser
         "#]]
         .assert_eq(&greeting().render());
     }
@@ -248,6 +251,12 @@ mod tests {
               problems   1 error, 2 warnings, see above
         "#]]
         .assert_eq(&greeting.render());
+    }
+
+    #[test]
+    fn where_there_is_no_bot_nobody_is_told_to_talk_to_one() {
+        let greeting = Greeting { bots: vec![], problems: (1, 0), ..greeting() }.render();
+        assert!(!greeting.contains("To begin") && greeting.ends_with("problems   1 error, see above\n"), "{greeting}");
     }
 
     #[test]

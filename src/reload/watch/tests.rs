@@ -342,3 +342,16 @@ async fn a_change_that_no_worker_answers_for_is_tried_again_soon() {
     bench.until_source("two()").await;
     assert_eq!(*failures.lock().unwrap(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_server_left_of_its_watch_is_taken_over_and_goes_with_the_next_one() {
+    let mut bench = Bench::new(&[(HOOK, "one()"), ("data.db-watch/1", ""), ("data.db-watch/7", "")]).await;
+    bench.write(HOOK, "two()");
+    bench.until_source("two()").await;
+    let Bench { root, workspaces, _watch: watch, .. } = bench;
+    assert!(root.path().join("data.db-watch").is_dir());
+    drop((watch, workspaces));
+    while root.path().join("data.db-watch").exists() {
+        tokio::task::yield_now().await;
+    }
+}

@@ -33,6 +33,11 @@ const METADATA: [IpAddr; 4] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
 
+/// Whether an address is of this machine or a local network, rather than of the internet.
+pub(crate) fn is_local(address: IpAddr) -> bool {
+    matches!(judge(address, false), Err(Denied::Loopback | Denied::Private | Denied::LinkLocal))
+}
+
 /// Judges an address. With `private`, this machine and local networks may be called.
 pub(super) fn judge(address: IpAddr, private: bool) -> Result<(), Denied> {
     if METADATA.contains(&address) {

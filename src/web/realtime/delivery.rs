@@ -148,12 +148,90 @@ impl Ord for Held {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::http::Request;
+    use engineioxide::config::EngineIoConfig;
+    use engineioxide::service::EngineIoService;
+    use http_body_util::BodyExt as _;
+    use tokio::sync::{broadcast, watch};
+    use tower::Service as _;
+
     use super::*;
+    use crate::config::Settings;
     use crate::model::{BotId, ConversationKey, UserId};
+    use crate::services::Services;
+    use crate::store::testing::Fixture;
+
+    /// Visitors who poll, without a network.
+    struct Hall {
+        desk: Arc<Desk>,
+        engine: EngineIoService<Desk>,
+        fixture: Fixture,
+    }
+
+    impl Hall {
+        fn new() -> Self {
+            let (fixture, settings) = (Fixture::new(), Settings::default());
+            let (limits, (_, bots)) = (settings.realtime.clone(), watch::channel(Arc::default()));
+            let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();
+            let desk = Arc::new(Desk::new(services, limits, fixture.clock.clone()));
+            // Nobody is dropped because of his silence.
+            let config = EngineIoConfig::builder().ping_interval(Duration::from_secs(3_600)).build();
+            Self { engine: EngineIoService::with_config(Arc::clone(&desk), config), desk, fixture }
+        }
+
+        async fn ask(&self, method: &str, sid: &str, body: &str) -> String {
+            let address = format!("/engine.io/?EIO=3&transport=polling{sid}");
+            let request = Request::builder().method(method).uri(address).body(Body::from(body.to_owned())).unwrap();
+            let Ok(answer) = self.engine.clone().call(request).await;
+            String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+        }
+
+        /// A page of a visitor; what it polls with.
+        async fn join(&self, visitor: &str) -> String {
+            let opened = self.ask("GET", "", "").await;
+            let sid = format!("&sid={}", opened.split('"').nth(3).unwrap());
+            let packet = format!("40/guest?visitorId={visitor},");
+            assert_eq!(self.ask("POST", &sid, &format!("{}:{packet}", packet.len())).await, "ok");
+            assert_eq!(self.ask("GET", &sid, "").await, "9:40/guest,");
+            sid
+        }
+    }
+
+    #[tokio::test]
+    async fn when_commits_come_faster_than_they_can_be_told_pages_begin_anew_and_hear_what_comes_then() {
+        let hall = Hall::new();
+        let pages = [hall.join("u").await, hall.join("other").await];
+        let (told, notices) = broadcast::channel(1);
+        // Whose the first one was is not known any more.
+        for length in [1, 2] {
+            told.send(Notice::Typing { key: key("nobody"), thread: None, length, at: 0 }).unwrap();
+        }
+        let delivery = tokio::spawn(run(notices, Vec::new(), 10, Arc::clone(&hall.desk), hall.fixture.clock.clone()));
+        // The packet by which Engine.IO closes.
+        let ended = tokio::join!(hall.ask("GET", &pages[0], ""), hall.ask("GET", &pages[1], ""));
+        assert_eq!(ended, ("1:1".to_owned(), "1:1".to_owned()));
+        while hall.desk.connections() != 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hall.desk.rooms.visitors(), 0);
+        let page = hall.join("u").await;
+        told.send(typing(0, 3)).unwrap();
+        let heard = hall.ask("GET", &page, "").await;
+        assert!(heard.contains("guest.webchat.typing") && heard.contains("\"timeInMs\":3"), "{heard}");
+        drop(told);
+        delivery.await.unwrap();
+    }
+
+    fn key(visitor: &str) -> ConversationKey {
+        let (bot, target) = (BotId::parse("a").unwrap(), UserId::parse(visitor).unwrap());
+        ConversationKey { bot, channel: WEB.into(), target }
+    }
 
     fn typing(at: u64, length: u64) -> Notice {
-        let (bot, target) = (BotId::parse("a").unwrap(), UserId::parse("u").unwrap());
-        Notice::Typing { key: ConversationKey { bot, channel: WEB.into(), target }, thread: None, length, at }
+        Notice::Typing { key: key("u"), thread: None, length, at }
     }
 
     fn lengths(queue: &mut Queue, now: u64) -> Vec<u64> {
