@@ -167,6 +167,104 @@ test('several chats live on one page, each with its bot', async ({ page, serve, 
   expect(heard.find(message => message.payload?.text === 'Buy something.')?.chatId).toBeUndefined()
 })
 
+/** Where the frames of two chats are, without fractions. */
+const places = (page: Page) =>
+  page.evaluate(() =>
+    ['bp-widget', 'bp-widget-b'].map(id => {
+      const { x, y, width, height } = document.getElementById(id)!.getBoundingClientRect()
+      return [x, y, width, height].map(Math.round)
+    })
+  )
+
+test('of several chats none covers another, closed or open, whichever way the page is written', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve()
+  const second = `window.botpressWebChat.init({ host: '${nudge.url}', botId: 'greeter', chatId: 'b' })`
+  const html = embedding(nudge.url, second)
+  const host = await site({ '/': html, '/rtl': html.replace('lang="en"', 'lang="ar" dir="rtl"') })
+  const show = (chatId?: string, type = 'show') =>
+    page.evaluate(([type, id]) => window.botpressWebChat!.sendEvent({ type }, id), [type, chatId] as const)
+  const button = [100, 620, 100, 100]
+  await page.goto(`${host.url}/`)
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [1000, ...button.slice(1)],
+      [900, ...button.slice(1)]
+    ])
+  await shot(page, 'embed-two')
+  await show('b')
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [1000, ...button.slice(1)],
+      [640, 0, 360, 720]
+    ])
+  await show()
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [740, 0, 360, 720],
+      [380, 0, 360, 720]
+    ])
+  await shot(page, 'embed-two-open')
+  await show('b', 'hide')
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [740, 0, 360, 720],
+      [640, ...button.slice(1)]
+    ])
+  // Where there is no room for both, neither is out of sight.
+  await show('b')
+  await page.setViewportSize({ width: 600, height: 720 })
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [240, 0, 360, 720],
+      [0, 0, 360, 720]
+    ])
+  await page.setViewportSize({ width: 390, height: 720 })
+  const whole = [0, 0, 390, 720]
+  await expect.poll(() => places(page)).toEqual([whole, whole])
+  await page.setViewportSize({ width: 1100, height: 720 })
+  await page.goto(`${host.url}/rtl`)
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [0, ...button.slice(1)],
+      [100, ...button.slice(1)]
+    ])
+})
+
+test('a chat that the page puts elsewhere is left there, and is in nobody\u2019s way', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve()
+  const second = `window.botpressWebChat.init({ host: '${nudge.url}', botId: 'greeter', chatId: 'b' })`
+  const styled = (css: string) => embedding(nudge.url, second).replace('</head>', `<style>${css}</style></head>`)
+  const host = await site({
+    // As in docs/webchat.md.
+    '/second': styled('#bp-widget-b { inset-inline: 0 auto }'),
+    '/first': styled('#bp-widget { inset-inline: 0 auto }'),
+    '/above': styled('#bp-widget-b { inset-block-end: 100px }')
+  })
+  const at = (...starts: number[][]) => starts.map(start => [...start, 100, 100])
+  for (const [path, expected] of [
+    ['/second', at([1000, 620], [0, 620])],
+    ['/first', at([0, 620], [1000, 620])],
+    ['/above', at([1000, 620], [1000, 520])]
+  ] as const) {
+    await page.goto(host.url + path)
+    await expect.poll(() => places(page), path).toEqual(expected)
+  }
+})
+
 test('a page of another site has the chat as well, and hears what is said in it', async ({ page, serve, site }) => {
   const nudge = await serve({ ...GREETER, ...snippet(2) })
   const listen = `window.heard = []\nwindow.addEventListener('message', event => window.heard.push(event.data))`
