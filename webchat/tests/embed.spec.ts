@@ -82,17 +82,45 @@ test('the button stays where it is when the teaser comes, whatever the language 
   }
 })
 
-test('the author of a page with an unknown bot is told so, once, and nothing stands in the page', async ({
+test('the author of a page without a chat is told why, once, and nothing stands in the page', async ({
   page,
   serve,
   site,
   complaints
 }) => {
-  const nudge = await serve()
-  const host = await site({ '/': embedding(nudge.url, '', { botId: 'gone' }) })
+  const nudge = await serve({ ...GREETER, 'bots/secret/bot.config.json': '{ "name": "S", "private": true }' })
+  const closed = await serve({
+    ...GREETER,
+    'config/channel-web.json': '{ "frameAncestors": ["https://other.example"] }'
+  })
+  const shop = await site()
+  const away = await site()
+  // A place where no server is any more.
+  await away.stop()
+  const inits = [
+    { host: nudge.url, botId: 'secret', chatId: 'b' },
+    { host: shop.url, botId: 'greeter', chatId: 'c' },
+    { host: away.url, botId: 'greeter', chatId: 'd' },
+    { host: closed.url, botId: 'greeter', chatId: 'e' }
+  ].map(config => `window.botpressWebChat.init(${JSON.stringify(config)})`)
+  const host = await site({ '/': embedding(nudge.url, inits.join('\n'), { botId: 'gone' }) })
   await page.goto(host.url)
-  await expect.poll(() => complaints.filter(text => text.includes('no chat with the bot "gone"')).length).toBe(1)
-  expect(await page.locator('#bp-widget').boundingBox()).toMatchObject({ width: 0, height: 0 })
+  const reasons = [
+    `there is no bot "gone" on ${nudge.url}: `,
+    'the bot "secret" is private, ',
+    `what answers at ${shop.url}/lite/greeter/ is no server of bots, `,
+    `${away.url}/lite/greeter/ could not be reached: `,
+    'the bot "greeter" is there, but this page does not let its chat in: '
+  ].map(reason => `no chat in this page: ${reason}`)
+  const ours = () => complaints.filter(text => text.includes('nudge:'))
+  await expect.poll(() => ours().length).toBe(reasons.length)
+  for (const reason of reasons)
+    expect(
+      ours().filter(text => text.includes(reason)),
+      reason
+    ).toHaveLength(1)
+  for (const frame of await page.locator('iframe').all())
+    expect(await frame.boundingBox()).toMatchObject({ width: 0, height: 0 })
   complaints.length = 0
 })
 

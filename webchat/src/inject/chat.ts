@@ -3,6 +3,7 @@
 import type { ToFrame } from '../protocol'
 import type { Config } from '../types'
 import { frameAddress, type Host } from './address'
+import { reasonOf } from './reason'
 
 /** What the frame is called for screen readers, where the page did not name the bot. */
 const TITLES: Record<string, string> = {
@@ -88,10 +89,11 @@ export function createChat(host: Host, config: Config, changed: () => void): Cha
   // The app says that it listens before its page is loaded. Where it does not there is no app: a bot that there is not, a
   // private one, another server. The page's author would see nothing at all otherwise.
   frame.addEventListener('load', () => {
-    setTimeout(() => {
-      if (!removed && frame.isConnected && listening !== frame.contentWindow) {
-        console.error(`nudge: no chat with the bot "${config.botId}" on ${host.base}. To see why, open ${frame.src}`)
-      }
+    const silent = () => !removed && frame.isConnected && listening !== frame.contentWindow
+    setTimeout(async () => {
+      if (!silent()) return
+      const reason = await reasonOf(host, config.botId || '')
+      if (silent()) console.error(`nudge: no chat in this page: ${reason}`)
     }, PATIENCE)
   })
 
