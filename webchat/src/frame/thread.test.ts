@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import type { ConversationRow, Message } from '../types'
-import { group, lastSeen, merge, milliseconds, readOn, recent, sameConversation } from './thread'
+import { group, lastSeen, merge, milliseconds, readOn, recent, sameConversation, tail } from './thread'
 
 const message = (id: string, more: Partial<Message> = {}): Message => ({
   id,
@@ -118,4 +118,17 @@ test('messages are grouped by author, pause and day', () => {
     [true, 1, 3],
     [true, 1, undefined]
   ])
+})
+
+test('the end of a long list keeps the keys of its groups, also of the one that is cut', () => {
+  const by = (author: string | undefined, text: string) =>
+    [...text].map(id => message(id, author === undefined ? {} : { userId: author }))
+  const groups = group([...by(undefined, 'abc'), ...by('me', 'd'), ...by(undefined, 'ef')])
+  const shown = (count: number) => tail(groups, count).map(one => `${one.key}:${ids(one.messages)}`)
+  expect(shown(6)).toEqual(['a:abc', 'd:d', 'e:ef'])
+  expect(shown(9)).toEqual(shown(6))
+  expect(shown(5)).toEqual(['a:bc', 'd:d', 'e:ef'])
+  expect(shown(3)).toEqual(['d:d', 'e:ef'])
+  expect(shown(1)).toEqual(['e:f'])
+  expect(shown(0)).toEqual([])
 })

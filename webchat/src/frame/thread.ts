@@ -88,6 +88,17 @@ export function group(messages: readonly Message[]): Group[] {
   return groups
 }
 
+/** The groups of the last `count` messages. One that is cut keeps its key: its element stays when the rest of it comes. */
+export function tail(groups: readonly Group[], count: number): Group[] {
+  const kept: Group[] = []
+  for (let at = groups.length - 1; at >= 0 && count > 0; at--) {
+    const one = groups[at]!
+    kept.unshift({ ...one, messages: one.messages.slice(-count) })
+    count -= one.messages.length
+  }
+  return kept
+}
+
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800, y: 31_557_600 }
 
 /** `6 hours`, `30m`, `1 day` in milliseconds; what cannot be read is six hours, the server's default. */
