@@ -268,6 +268,33 @@ test('of several chats none covers another, closed or open, whichever way the pa
     ])
 })
 
+test('what a page says of all its frames does not touch the chat, what it says of the chat does', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve()
+  const styled = (css: string) => embedding(nudge.url).replace('</head>', `<style>${css}</style></head>`)
+  const video = `position: relative; display: none; width: 100%; height: auto; min-height: 300px; max-width: 20px;
+    aspect-ratio: 16 / 9; opacity: 0; visibility: hidden; transform: scale(0.1); pointer-events: none; margin: 1em`
+  const host = await site({
+    '/all': styled(`iframe { ${video} }`),
+    // As in docs/webchat.md.
+    '/others': styled(`iframe:not(.bp-widget-web) { ${video.replaceAll(';', ' !important;')} }`),
+    '/one': styled(`#bp-widget { inset-block-end: 50px } .bp-widget-web.bp-widget-widget { width: 150px }`)
+  })
+  for (const [path, expected] of [
+    ['/all', { x: 1000, y: 620, width: 100, height: 100 }],
+    ['/others', { x: 1000, y: 620, width: 100, height: 100 }],
+    ['/one', { x: 950, y: 570, width: 150, height: 100 }]
+  ] as const) {
+    await page.goto(host.url + path)
+    await expect.poll(() => page.locator('#bp-widget').boundingBox(), path).toEqual(expected)
+    await button(page).click()
+    await expect(chat(page).locator('textarea')).toBeVisible()
+  }
+})
+
 test('a chat that the page puts elsewhere is left there, and is in nobody\u2019s way', async ({
   page,
   serve,
