@@ -117,7 +117,7 @@ impl Store {
         self.one(bot, user, id, |connection, now| history::last(connection, id, now, limit, size))
     }
 
-    /// One conversation with what can be seen of it from the time of the message `after` on, oldest first, without that one:
+    /// One conversation with what can be seen of it from the time of the message `after` on, oldest first, that one in it:
     /// a page of `page` messages and `size` bytes. As [`Store::conversation`] if there is no such message in it.
     pub fn conversation_after(
         &self,

@@ -99,9 +99,10 @@ pub(super) fn last(
     Ok(messages)
 }
 
-/// The messages of a conversation that can be seen at `now`, from the time of one of them on and without that one, oldest
-/// first; `None` if there is no such message. A page has those of that very time, all of them, so that who asks again with the
-/// last one gets on, and then at most `limit` of `size` bytes together, but at least one.
+/// The messages of a conversation that can be seen at `now`, from the time of one of them on, oldest first; `None` if there is
+/// no such message. A page has those of that very time, all of them, so that who asks again with the last one gets on, and the
+/// one that was asked with among them, so that it is seen what stands before it; then at most `limit` of `size` bytes together,
+/// but at least one.
 pub(super) fn after(
     connection: &Connection,
     conversation: i64,
@@ -119,12 +120,11 @@ pub(super) fn after(
     let Some(since) = found else { return Ok(None) };
     let sql = format!(
         "SELECT {COLUMNS}, m.deliver_at FROM messages m WHERE m.conversation = ? AND m.deliver_at BETWEEN ? AND ? \
-         AND m.id <> ? AND m.message_type <> 'visit' ORDER BY m.deliver_at, m.event, m.sequence"
+         AND m.message_type <> 'visit' ORDER BY m.deliver_at, m.event, m.sequence"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![conversation, since, now, id.as_bytes()], |row| {
-        Ok((message_of_row(row)?, row.get::<_, u64>(11)?))
-    })?;
+    let rows = statement
+        .query_map(params![conversation, since, now], |row| Ok((message_of_row(row)?, row.get::<_, u64>(11)?)))?;
     let (mut messages, mut later, mut bytes) = (Vec::new(), 0, 0);
     for row in rows {
         let (message, deliver_at) = row?;
@@ -198,7 +198,8 @@ mod tests {
             assert_eq!(seen, all.iter().map(|message| message.id).collect::<Vec<_>>());
         }
         let of_last_time: Vec<String> = page(all[14].id, 100, 1 << 20).iter().map(text).collect();
-        assert_eq!(of_last_time, ["m12", "m13"], "those of the same time, and nothing that lies ahead");
+        let reason = "those of the same time, itself in its place, and nothing that lies ahead";
+        assert_eq!(of_last_time, ["m12", "m13", "m14"], "{reason}");
         assert_eq!(page(Uuid::new_v4(), 2, 1 << 20).len(), 15, "an unknown message: as without one");
     }
 }

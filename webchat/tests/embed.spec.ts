@@ -80,18 +80,46 @@ test('the button stays where it is when the teaser comes, whatever the language 
   }
 })
 
-test('the author of a page with an unknown bot is told so, once, and nothing stands in the page', async ({
+test('the author of a page without a chat is told why, once, and nothing stands in the page', async ({
   page,
   serve,
   site,
   complaints
 }) => {
-  const nudge = await serve()
-  const host = await site({ '/': embedding(nudge.url, '', { botId: 'gone' }) })
+  const nudge = await serve({ ...GREETER, 'bots/secret/bot.config.json': '{ "name": "S", "private": true }' })
+  const closed = await serve({
+    ...GREETER,
+    'config/channel-web.json': '{ "frameAncestors": ["https://other.example"] }'
+  })
+  const shop = await site()
+  const away = await site()
+  // A place where no server is any more.
+  await away.stop()
+  const inits = [
+    { host: nudge.url, botId: 'secret', chatId: 'b' },
+    { host: shop.url, botId: 'greeter', chatId: 'c' },
+    { host: away.url, botId: 'greeter', chatId: 'd' },
+    { host: closed.url, botId: 'greeter', chatId: 'e' }
+  ].map(config => `window.botpressWebChat.init(${JSON.stringify(config)})`)
+  const host = await site({ '/': embedding(nudge.url, inits.join('\n'), { botId: 'gone' }) })
   await page.goto(host.url)
-  await expect.poll(() => complaints.filter(text => text.includes('no chat with the bot "gone"')).length).toBe(1)
-  expect(await page.locator('#bp-widget').boundingBox()).toMatchObject({ width: 0, height: 0 })
-  forgive(complaints, /no chat with the bot "gone"|status of 404/)
+  const reasons = [
+    `there is no bot "gone" on ${nudge.url}: `,
+    'the bot "secret" is private, ',
+    `what answers at ${shop.url}/lite/greeter/ is no server of bots, `,
+    `${away.url}/lite/greeter/ could not be reached: `,
+    'the bot "greeter" is there, but this page does not let its chat in: '
+  ].map(reason => `no chat in this page: ${reason}`)
+  const ours = () => complaints.filter(text => text.includes('nudge:'))
+  await expect.poll(() => ours().length).toBe(reasons.length)
+  for (const reason of reasons)
+    expect(
+      ours().filter(text => text.includes(reason)),
+      reason
+    ).toHaveLength(1)
+  for (const frame of await page.locator('iframe').all())
+    expect(await frame.boundingBox()).toMatchObject({ width: 0, height: 0 })
+  forgive(complaints, /nudge: no chat in this page|status of 40[034]|ERR_CONNECTION_REFUSED|frame-ancestors/)
 })
 
 test('the composer takes as much as the server does', async ({ page, serve, site }) => {
@@ -163,6 +191,131 @@ test('several chats live on one page, each with its bot', async ({ page, serve, 
   )
   expect(heard.find(message => message.payload?.text === 'Can I help?')?.chatId).toBe('help-chat')
   expect(heard.find(message => message.payload?.text === 'Buy something.')?.chatId).toBeUndefined()
+})
+
+/** Where the frames of two chats are, without fractions. */
+const places = (page: Page) =>
+  page.evaluate(() =>
+    ['bp-widget', 'bp-widget-b'].map(id => {
+      const { x, y, width, height } = document.getElementById(id)!.getBoundingClientRect()
+      return [x, y, width, height].map(Math.round)
+    })
+  )
+
+test('of several chats none covers another, closed or open, whichever way the page is written', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve()
+  const second = `window.botpressWebChat.init({ host: '${nudge.url}', botId: 'greeter', chatId: 'b' })`
+  const html = embedding(nudge.url, second)
+  const host = await site({ '/': html, '/rtl': html.replace('lang="en"', 'lang="ar" dir="rtl"') })
+  const show = (chatId?: string, type = 'show') =>
+    page.evaluate(([type, id]) => window.botpressWebChat!.sendEvent({ type }, id), [type, chatId] as const)
+  const button = [100, 620, 100, 100]
+  await page.goto(`${host.url}/`)
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [1000, ...button.slice(1)],
+      [900, ...button.slice(1)]
+    ])
+  await shot(page, 'embed-two')
+  await show('b')
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [1000, ...button.slice(1)],
+      [640, 0, 360, 720]
+    ])
+  await show()
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [740, 0, 360, 720],
+      [380, 0, 360, 720]
+    ])
+  await shot(page, 'embed-two-open')
+  await show('b', 'hide')
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [740, 0, 360, 720],
+      [640, ...button.slice(1)]
+    ])
+  // Where there is no room for both, neither is out of sight.
+  await show('b')
+  await page.setViewportSize({ width: 600, height: 720 })
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [240, 0, 360, 720],
+      [0, 0, 360, 720]
+    ])
+  await page.setViewportSize({ width: 390, height: 720 })
+  const whole = [0, 0, 390, 720]
+  await expect.poll(() => places(page)).toEqual([whole, whole])
+  await page.setViewportSize({ width: 1100, height: 720 })
+  await page.goto(`${host.url}/rtl`)
+  await expect
+    .poll(() => places(page))
+    .toEqual([
+      [0, ...button.slice(1)],
+      [100, ...button.slice(1)]
+    ])
+})
+
+test('what a page says of all its frames does not touch the chat, what it says of the chat does', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve()
+  const styled = (css: string) => embedding(nudge.url).replace('</head>', `<style>${css}</style></head>`)
+  const video = `position: relative; display: none; width: 100%; height: auto; min-height: 300px; max-width: 20px;
+    aspect-ratio: 16 / 9; opacity: 0; visibility: hidden; transform: scale(0.1); pointer-events: none; margin: 1em`
+  const host = await site({
+    '/all': styled(`iframe { ${video} }`),
+    // As in docs/webchat.md.
+    '/others': styled(`iframe:not(.bp-widget-web) { ${video.replaceAll(';', ' !important;')} }`),
+    '/one': styled(`#bp-widget { inset-block-end: 50px } .bp-widget-web.bp-widget-widget { width: 150px }`)
+  })
+  for (const [path, expected] of [
+    ['/all', { x: 1000, y: 620, width: 100, height: 100 }],
+    ['/others', { x: 1000, y: 620, width: 100, height: 100 }],
+    ['/one', { x: 950, y: 570, width: 150, height: 100 }]
+  ] as const) {
+    await page.goto(host.url + path)
+    await expect.poll(() => page.locator('#bp-widget').boundingBox(), path).toEqual(expected)
+    await button(page).click()
+    await expect(chat(page).locator('textarea')).toBeVisible()
+  }
+})
+
+test('a chat that the page puts elsewhere is left there, and is in nobody\u2019s way', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve()
+  const second = `window.botpressWebChat.init({ host: '${nudge.url}', botId: 'greeter', chatId: 'b' })`
+  const styled = (css: string) => embedding(nudge.url, second).replace('</head>', `<style>${css}</style></head>`)
+  const host = await site({
+    // As in docs/webchat.md.
+    '/second': styled('#bp-widget-b { inset-inline: 0 auto }'),
+    '/first': styled('#bp-widget { inset-inline: 0 auto }'),
+    '/above': styled('#bp-widget-b { inset-block-end: 100px }')
+  })
+  const at = (...starts: number[][]) => starts.map(start => [...start, 100, 100])
+  for (const [path, expected] of [
+    ['/second', at([1000, 620], [0, 620])],
+    ['/first', at([0, 620], [1000, 620])],
+    ['/above', at([1000, 620], [1000, 520])]
+  ] as const) {
+    await page.goto(host.url + path)
+    await expect.poll(() => places(page), path).toEqual(expected)
+  }
 })
 
 test('a page of another site has the chat as well, and hears what is said in it', async ({ page, serve, site }) => {

@@ -4,7 +4,7 @@ import { embedding, type Files, type FrameLocator, type Nudge, type Page } from 
 
 /**
  * Says back what it hears. Of the events a page may send: `count` says the numbers from `from` to `to`, `type` shows that
- * it types for `ms`, `say` says a payload.
+ * it types for `ms`, `say` says a payload, or several.
  */
 export const ECHO: Files = {
   'bots/echo/bot.config.json': JSON.stringify({
@@ -22,7 +22,7 @@ export const ECHO: Files = {
       for (let at = asked.from; at <= asked.to; at++) await say({ type: 'text', text: 'n' + at })
     }
     if (event.type === 'type') await say({ type: 'typing', value: asked.ms }, { type: 'text', text: 'typed' })
-    if (event.type === 'say') await say(asked.what)
+    if (event.type === 'say') await say(...[].concat(asked.what))
     if (event.type === 'session_reset') await say({ type: 'text', text: 'Where were we?' })
     if (event.type === 'request_start_conversation') await say({ type: 'text', text: 'Let us begin' })
     if (event.type === 'text' || event.type === 'quick_reply') await say({ type: 'text', text: 'echo of ' + said })

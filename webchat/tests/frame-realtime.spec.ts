@@ -125,6 +125,27 @@ test('the list follows the newest message, unless the visitor reads further up',
   await expect(frame.getByRole('button', { name: 'New messages' })).toHaveCount(0)
 })
 
+test('many messages of one instant are in order after a reload, and none of them is news', async ({
+  page,
+  serve,
+  site
+}) => {
+  const nudge = await serve(ECHO)
+  const host = await site({ '/': chatPage(nudge.url, { userId: 'ada' }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  // What typing holds back is delivered in one and the same millisecond; a history has the last twenty.
+  const what = [{ type: 'typing', value: 100 }, ...numbers(1, 30).map(text => ({ type: 'text', text }))]
+  await tell(page, { type: 'say', payload: { what } })
+  await expect(frame.locator('.bpw-floating-button-unread')).toHaveText('30')
+  await page.reload()
+  await ready(page)
+  await expect(frame.locator('.bpw-floating-button-unread')).toHaveCount(0)
+  await frame.locator('button').first().click()
+  await expect(bubbles(frame)).toHaveText(numbers(1, 30))
+  await expect(frame.locator('.bpw-floating-button-unread')).toHaveCount(0)
+})
+
 test('quick replies that come do not hide the question that asks for them', async ({ page, serve, site }) => {
   const nudge = await serve({
     ...ECHO,

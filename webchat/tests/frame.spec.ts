@@ -1,7 +1,7 @@
 /** The app in the frame: a visitor, a conversation, and the calls of the page. */
 
 import { bubbles, chatPage, ECHO, fullscreen, kept, ready, said, say, tell } from './frame-bot'
-import { chat, expect, forgive, test } from './support'
+import { chat, expect, forgive, shot, test } from './support'
 
 test('a visitor says something, and the bot answers', async ({ page, serve, site }) => {
   const nudge = await serve(ECHO)
@@ -183,6 +183,34 @@ test('a visitor whose secret the server does not know any more becomes a new one
   expect(await page.evaluate(() => localStorage.getItem('nudge/visitor'))).not.toContain('AAAA')
   // The browser prints the 401s, that `/status` has no icon, and that the first visitor's connection was not needed any more.
   forgive(complaints, /status of 40[14]|WebSocket is closed before/)
+})
+
+test('a visitor whose secret is wrong is told so in the chat, until the page has the right one', async ({
+  page,
+  serve,
+  site,
+  complaints
+}) => {
+  const nudge = await serve({ ...ECHO, 'config/channel-web.json': '{ "visitorSecret": "always" }' })
+  const { visitorId, secret } = (await nudge.call('POST', '/api/v1/bots/echo/mod/channel-web/visitors')) as Record<
+    string,
+    string
+  >
+  const host = await site({ '/': chatPage(nudge.url, { userId: visitorId, userSecret: 'wrong' }) })
+  await page.goto(host.url)
+  const frame = chat(page)
+  await frame.locator('button').first().click()
+  await expect(frame.getByText('This chat could not confirm who you are.')).toBeVisible()
+  await expect(frame.locator('textarea')).toHaveCount(0)
+  await shot(page, 'frame-refused')
+  expect(complaints.filter(text => text.includes('nudge:'))).toEqual([
+    `warning: nudge: the server does not take the secret of the visitor "${visitorId}": \`userSecret\` is missing or wrong`
+  ])
+  forgive(complaints, /does not take the secret of the visitor|status of 401/)
+  await page.evaluate(userSecret => window.botpressWebChat!.mergeConfig({ userSecret }), secret)
+  await say(frame, 'hello')
+  await expect(bubbles(frame)).toHaveText(['hello', 'echo of hello'])
+  await expect(frame.getByText('This chat could not confirm who you are.')).toHaveCount(0)
 })
 
 test('conversations are listed, begun, opened again, reset and downloaded', async ({ page, serve, site }) => {

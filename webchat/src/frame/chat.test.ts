@@ -25,6 +25,9 @@ beforeEach(() => {
     if (pathname.endsWith('/new')) return Response.json({ convoId: 1 })
     if (pathname.endsWith('/files')) return new Response('no room', { status: 507 })
     const [, kind, visitor] = /\/(messages|conversations)\/(\w+)$/.exec(pathname) ?? []
+    const secret = (init.headers as Record<string, string> | undefined)?.['X-Visitor-Secret']
+    if (visitor === 'locked' && secret !== 'right')
+      return Response.json({ message: 'send it in the header X-Visitor-Secret' }, { status: 401 })
     if (kind === 'conversations') {
       if (visitor === 'slow') await hold
       return Response.json({ conversations: [], startNewConvoOnTimeout: false, recentConversationLifetime: '6 hours' })
@@ -44,8 +47,8 @@ beforeEach(() => {
 })
 afterEach(() => vi.unstubAllGlobals())
 
-function become(userId: string): void {
-  store.config.value = { ...store.config.value, userId }
+function become(userId: string, userSecret?: string): void {
+  store.config.value = { ...store.config.value, userId, userSecret }
   chat.visit()
 }
 
@@ -84,4 +87,29 @@ test('a file that the server has no room for is said to be so', async () => {
   vi.spyOn(console, 'warn').mockImplementation(() => {})
   chat.upload(new File(['x'], 'x.txt'))
   await vi.waitFor(() => expect(store.notice.value).toMatch(/^No more files can be taken now/))
+})
+
+test('a visitor whose secret is wrong is told so, and what was to be sent is, once the page has the right one', async () => {
+  const warned = vi.spyOn(console, 'warn').mockImplementation(() => {})
+  become('locked', 'wrong')
+  await vi.waitFor(() => expect(store.refused.value).toBe(true))
+  expect([store.loading.value, connections]).toEqual([false, []])
+  chat.send({ type: 'text', text: 'from the page' })
+  store.draft.value = 'half a word'
+  become('locked', 'right')
+  await vi.waitFor(() => expect(sent).toContain('locked: from the page'))
+  expect([store.refused.value, connections, store.draft.value]).toEqual([false, ['locked'], 'half a word'])
+  expect(warned.mock.calls).toEqual([[expect.stringContaining('does not take the secret of the visitor "locked"')]])
+})
+
+test('what was to be sent by a visitor whose secret is wrong is not sent by another one', async () => {
+  vi.spyOn(console, 'warn').mockImplementation(() => {})
+  become('locked')
+  await vi.waitFor(() => expect(store.refused.value).toBe(true))
+  chat.send({ type: 'text', text: 'my account is 12345' })
+  become('next')
+  await vi.waitFor(() => expect(store.loading.value).toBe(false))
+  chat.say('hello')
+  await vi.waitFor(() => expect(sent).toContain('next: hello'))
+  expect(sent.filter(text => text.includes('12345'))).toEqual([])
 })

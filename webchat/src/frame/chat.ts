@@ -100,7 +100,8 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     turn += 1
     const mine = turn
     const gone = (): boolean => mine !== turn
-    if (current) {
+    const before = store.visitor.value
+    if (before && before.id !== String(config.value.userId)) {
       // What the one before did not get through is not said in another one's name.
       outbox.clear()
       // Nor does the next one get to see it, by the arrow keys for instance: somebody else may sit there.
@@ -108,9 +109,10 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
       store.draft.value = ''
       store.notice.value = ''
       store.confirming.value = false
-      current.end()
-      current = undefined
     }
+    current?.end()
+    current = undefined
+    store.refused.value = false
     store.visitor.value = undefined
     store.conversation.value = null
     store.messages.value = []
@@ -179,11 +181,20 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
     if (!config.value.lazySocket || store.open.value) startConnection()
     const accepted = await session.start(config.value.conversationId)
     if (gone()) return
-    if (!accepted && !config.value.userId) {
-      // The server has a new key, say. What waits to be sent is sent by the new visitor.
-      forgetVisitor(config.value, keep)
+    if (!accepted) {
       current.end()
       current = undefined
+      if (config.value.userId) {
+        store.loading.value = false
+        store.refused.value = true
+        console.warn(
+          `nudge: the server does not take the secret of the visitor "${visitor.id}": \`userSecret\` is missing or wrong`
+        )
+        return
+      }
+      // The server has a new key, say. What waits to be sent is sent by the new visitor.
+      forgetVisitor(config.value, keep)
+      store.visitor.value = undefined
       // Not at once: a server that refuses everybody is not to be asked for ever new visitors.
       await new Promise(resolve => setTimeout(resolve, FIRST_WAIT))
       if (!gone()) visit()

@@ -19,6 +19,8 @@ class Server {
   conversations = new Map<number, Message[]>()
   away = false
   startNewConvoOnTimeout = false
+  /** When everything is said, for tests of what has one and the same time. */
+  time: string | undefined
   /** Runs before the answer to a request, the history having been read already. */
   meanwhile = () => {}
 
@@ -31,7 +33,7 @@ class Server {
       message_type: 'text',
       message_text: text,
       payload: { type: 'text', text },
-      sent_on: new Date().toISOString()
+      sent_on: this.time ?? new Date().toISOString()
     }
     this.conversations.set(conversation, [...(this.conversations.get(conversation) ?? []), message])
     return message
@@ -62,7 +64,9 @@ class Server {
     if (!messages) return undefined
     const after = url.searchParams.get('after')
     const at = messages.findIndex(message => message.id === after)
-    return { id: Number(id), messages: at < 0 ? messages.slice(-20) : messages.slice(at + 1, at + 1 + PAGE) }
+    // From the time of that one on.
+    const begin = messages.findIndex(message => message.sent_on === messages[at]?.sent_on)
+    return { id: Number(id), messages: at < 0 ? messages.slice(-20) : messages.slice(begin, at + 1 + PAGE) }
   }
 }
 
@@ -70,6 +74,7 @@ let server: Server
 let store: Store
 let session: Session
 let fresh: string[]
+let old: string[]
 
 beforeEach(() => {
   server = new Server()
@@ -79,12 +84,13 @@ beforeEach(() => {
     'en'
   )
   fresh = []
+  old = []
   session = openSession(
     store,
     openApi('http://x/api', { id: 'me' }, () => undefined),
     {
       fresh: message => fresh.push(message.id),
-      history() {},
+      history: messages => old.push(...messages.map(message => message.id)),
       trouble: is => (store.offline.value = is),
       event() {}
     }
@@ -134,6 +140,27 @@ test('a connection that is lost ten times while the bot speaks loses and repeats
   }
   expect(shown()).toBe(all.join(' '))
   expect(fresh).toEqual(all.slice(1))
+})
+
+test('what has the time of the oldest message of a history comes before it, and is no news', async () => {
+  server.time = new Date().toISOString()
+  const all = Array.from({ length: 25 }, (_, at) => server.say(`m${at}`).id)
+  await session.start(undefined)
+  expect(store.messages.value).toHaveLength(20)
+  all.push(server.say('late').id)
+  await session.catchUp()
+  expect([shown(), fresh]).toEqual([all.join(' '), ['late']])
+  expect([...old].sort()).toEqual(all.slice(0, 25).sort())
+})
+
+test('what was missed and stands between messages that were heard is put there, and is news', async () => {
+  server.time = new Date().toISOString()
+  await session.start(undefined)
+  const [first, , third] = ['a', 'b', 'c'].map(text => server.say(text))
+  hear(first!)
+  hear(third!)
+  await session.catchUp()
+  expect([shown(), fresh]).toEqual(['a b c', ['a', 'c', 'b']])
 })
 
 test('what is heard while the history is read comes behind it', async () => {

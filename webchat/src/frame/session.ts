@@ -1,8 +1,8 @@
 /**
  * One visitor's realtime and history: which conversation is shown, and that every message is in it once, in order.
  *
- * While a history is read, what the socket brings waits; it is laid behind what was read. So it does not matter how
- * often the connection is lost, nor when.
+ * The order is the server's. While a history is read, what the socket brings waits; it is laid behind what was read. So it
+ * does not matter how often the connection is lost, nor when.
  */
 
 import type { Message } from '../types'
@@ -10,7 +10,7 @@ import { CallFailed, type Api, type ConversationList } from './api'
 import { isRecord } from './config'
 import type { Heard } from './socket'
 import type { Store } from './store'
-import { append, isFromBot, lastSeen, milliseconds, readOn, recent, sameConversation } from './thread'
+import { isFromBot, merge, milliseconds, readOn, recent, sameConversation } from './thread'
 
 export interface SessionHooks {
   /** A message that was not there before: not one of a history that the visitor has seen. */
@@ -81,9 +81,14 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
     const id = store.conversation.value
     if (id === null) return loadRecent(true)
     const known = store.messages.value
-    const news = await readOn(lastSeen(known), known, async after => (await api.conversation(id, after)).messages)
+    const all = await readOn(known, async after => (await api.conversation(id, after)).messages)
     if (over || !sameConversation(store.conversation.value, id)) return
-    news.forEach(take)
+    // A history begins anywhere: what stands before the first message that is shown is as old as that one.
+    const seen = new Set(known)
+    const begin = Math.max(all.indexOf(known[0]!), 0)
+    store.messages.value = all
+    hooks.history(all.slice(0, begin))
+    for (const message of all.slice(begin)) if (!seen.has(message)) tell(message)
   }
 
   async function loadRecent(fresh: boolean): Promise<void> {
@@ -103,7 +108,7 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
     stopTyping()
     if (fresh) messages.forEach(take)
     else {
-      store.messages.value = append([], messages)
+      store.messages.value = messages
       hooks.history(messages)
     }
   }
@@ -123,9 +128,14 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
     // A visit says where the bot hears the visitor, and nothing to the visitor.
     if (message.message_type === 'visit') return
     const before = store.messages.value
-    const after = append(before, [message])
+    const after = merge(before, [message])
     if (after === before) return
     store.messages.value = after
+    tell(message)
+  }
+
+  /** Something new is in the list. */
+  function tell(message: Message): void {
     if (isFromBot(message)) stopTyping()
     hooks.fresh(message, true)
   }

@@ -48,6 +48,8 @@ export interface Store {
   teaser: Signal<Message | undefined>
   /** No connection for a while. */
   offline: Signal<boolean>
+  /** The server does not believe that the visitor is who the page says. */
+  refused: Signal<boolean>
   /** Said once, for a while: "transcript saved", an error. */
   notice: Signal<string>
   confirming: Signal<boolean>
@@ -82,6 +84,7 @@ export function openStore(options: Options, language: string, limits: Limits = l
     unreadElsewhere: signal(false),
     teaser: signal<Message | undefined>(undefined),
     offline: signal(false),
+    refused: signal(false),
     notice: signal(''),
     confirming: signal(false),
     draft: signal(''),

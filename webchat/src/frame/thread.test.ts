@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import type { ConversationRow, Message } from '../types'
-import { append, group, lastSeen, milliseconds, readOn, recent, sameConversation } from './thread'
+import { group, lastSeen, merge, milliseconds, readOn, recent, sameConversation, tail } from './thread'
 
 const message = (id: string, more: Partial<Message> = {}): Message => ({
   id,
@@ -18,8 +18,20 @@ const ids = (all: readonly Message[]) => all.map(one => one.id).join('')
 
 test('a message that comes twice is there once', () => {
   const before = messages('a', 'b')
-  expect(ids(append(before, messages('b', 'c', 'c')))).toBe('abc')
-  expect(append(before, messages('a'))).toBe(before)
+  expect(ids(merge(before, messages('b', 'c', 'c')))).toBe('abc')
+  expect(merge(before, messages('a'))).toBe(before)
+})
+
+test.each([
+  ['behind what is there', 'cd', 'cdef', 'cdef'],
+  ['before what is there', 'cd', 'abcd', 'abcd'],
+  ['on both sides', 'cd', 'abcdef', 'abcdef'],
+  ['between what is there', 'ad', 'abcd', 'abcd'],
+  ['knowing none of it', 'ab', 'xy', 'abxy'],
+  ['into an empty list', '', 'abc', 'abc'],
+  ['where what is there was told in another order, which stays', 'acb', 'abxcy', 'axcby']
+])('a page is laid over the list: %s', (_, before, page, after) => {
+  expect(ids(merge(messages(...before), messages(...page)))).toBe(after)
 })
 
 test('conversation numbers and their texts are the same conversation', () => {
@@ -33,7 +45,7 @@ test('the last message seen is not a visit: histories leave those out', () => {
   expect(lastSeen([])).toBeUndefined()
 })
 
-/** A server with these messages; pages as the server gives them, the asked-for one possibly among those of its instant. */
+/** A server with these messages; pages as the server gives them, from the instant of the asked-for one on. */
 const server = (all: readonly Message[], size: number) => {
   const asked: (string | undefined)[] = []
   return {
@@ -41,21 +53,30 @@ const server = (all: readonly Message[], size: number) => {
     page: async (after: string | undefined) => {
       asked.push(after)
       const at = all.findIndex(one => one.id === after)
-      return all.slice(at + 1, at + 1 + size)
+      const begin = all.findIndex(one => one.sent_on === all[at]?.sent_on)
+      return all.slice(Math.max(begin, 0), at + 1 + size)
     }
   }
 }
 
 test('what was missed is read page by page until nothing is new', async () => {
-  const { asked, page } = server(messages(...'abcdefg'), 2)
-  expect(ids(await readOn('b', messages('a', 'b'), page))).toBe('cdefg')
+  const all = [...'abcdefg'].map((id, at) => message(id, { sent_on: `2026-03-02T10:00:0${at}.000Z` }))
+  const { asked, page } = server(all, 2)
+  expect(ids(await readOn(all.slice(0, 2), page))).toBe('abcdefg')
   expect(asked).toEqual(['b', 'd', 'f', 'g'])
+})
+
+test('of an instant that the history had the end of, the rest comes before it', async () => {
+  const all = messages(...'abcdefg')
+  const { asked, page } = server(all, 2)
+  expect(ids(await readOn(all.slice(-3), page))).toBe('abcdefg')
+  expect(asked).toEqual(['g', 'g'])
 })
 
 test('a server that repeats messages of the same instant does not keep the frame busy', async () => {
   const page = async () => messages('a', 'b')
-  expect(ids(await readOn('b', messages('a', 'b'), page))).toBe('')
-  expect(ids(await readOn('a', messages('a'), page))).toBe('b')
+  expect(ids(await readOn(messages('a', 'b'), page))).toBe('ab')
+  expect(ids(await readOn(messages('a'), page))).toBe('ab')
 })
 
 const row = (id: number, heard: string | null, created = '2026-03-01T00:00:00Z') =>
@@ -97,4 +118,17 @@ test('messages are grouped by author, pause and day', () => {
     [true, 1, 3],
     [true, 1, undefined]
   ])
+})
+
+test('the end of a long list keeps the keys of its groups, also of the one that is cut', () => {
+  const by = (author: string | undefined, text: string) =>
+    [...text].map(id => message(id, author === undefined ? {} : { userId: author }))
+  const groups = group([...by(undefined, 'abc'), ...by('me', 'd'), ...by(undefined, 'ef')])
+  const shown = (count: number) => tail(groups, count).map(one => `${one.key}:${ids(one.messages)}`)
+  expect(shown(6)).toEqual(['a:abc', 'd:d', 'e:ef'])
+  expect(shown(9)).toEqual(shown(6))
+  expect(shown(5)).toEqual(['a:bc', 'd:d', 'e:ef'])
+  expect(shown(3)).toEqual(['d:d', 'e:ef'])
+  expect(shown(1)).toEqual(['e:f'])
+  expect(shown(0)).toEqual([])
 })

@@ -6,15 +6,23 @@ import type { ConversationRow, Message } from '../types'
 export const sameConversation = (one: number | string | null, other: number | string | null): boolean =>
   one !== null && other !== null && String(one) === String(other)
 
-/** Adds what is new, in the order in which it came; what is there already stays where it is. */
-export function append(messages: readonly Message[], incoming: readonly Message[]): readonly Message[] {
-  const known = new Set(messages.map(message => message.id))
-  const fresh = incoming.filter(message => {
-    if (known.has(message.id)) return false
-    known.add(message.id)
-    return true
-  })
-  return fresh.length === 0 ? messages : [...messages, ...fresh]
+/**
+ * Lays `page`, a stretch of the conversation in the server's order, over what is there. What is there stays where it is; what is
+ * new comes before whatever the page has behind it, and else behind everything. A message that was heard is a page of one.
+ */
+export function merge(messages: readonly Message[], page: readonly Message[]): readonly Message[] {
+  const places = new Map(messages.map(({ id }, at) => [id, at]))
+  const merged = [...messages]
+  let place = merged.length
+  // From its end on, so that the places before stay what they are.
+  for (const message of [...page].reverse()) {
+    const known = places.get(message.id)
+    if (known === undefined) {
+      places.set(message.id, place)
+      merged.splice(place, 0, message)
+    } else place = Math.min(place, known)
+  }
+  return merged.length === messages.length ? messages : merged
 }
 
 /** The last message the server will know when asked for those after it: visits are left out of histories. */
@@ -27,21 +35,19 @@ export function lastSeen(messages: readonly Message[]): string | undefined {
 }
 
 /**
- * Reads everything after `seen`, page by page, until a page brings nothing new. Messages in `known` are left out.
- * `page` gives the messages after an id, oldest first.
+ * What is known with everything that came after it, read page by page until one brings nothing new. `page` gives the messages
+ * from the time of one on, that one among them, oldest first: what has the same time may stand before it.
  */
 export async function readOn(
-  seen: string | undefined,
   known: readonly Message[],
   page: (after: string | undefined) => Promise<readonly Message[]>
 ): Promise<readonly Message[]> {
-  let all = known
-  let after = seen
-  for (;;) {
-    const next = append(all, await page(after))
-    if (next.length === all.length) return all.slice(known.length)
+  for (let all = known, after = lastSeen(known); ;) {
+    const found = await page(after)
+    const next = merge(all, found)
+    if (next === all) return all
     all = next
-    after = lastSeen(all)
+    after = lastSeen(found)
   }
 }
 
@@ -80,6 +86,17 @@ export function group(messages: readonly Message[]): Group[] {
     before = message
   }
   return groups
+}
+
+/** The groups of the last `count` messages. One that is cut keeps its key: its element stays when the rest of it comes. */
+export function tail(groups: readonly Group[], count: number): Group[] {
+  const kept: Group[] = []
+  for (let at = groups.length - 1; at >= 0 && count > 0; at--) {
+    const one = groups[at]!
+    kept.unshift({ ...one, messages: one.messages.slice(-count) })
+    count -= one.messages.length
+  }
+  return kept
 }
 
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800, y: 31_557_600 }

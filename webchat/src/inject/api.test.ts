@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ToFrame } from '../protocol'
 import { install } from './api'
+import { reasonOf } from './reason'
 
 const HOST = 'https://bots.example.org'
 const SCRIPT = `${HOST}/assets/modules/channel-web/inject.js`
@@ -231,20 +232,34 @@ describe('what goes wrong', () => {
     expect(document.querySelector('iframe')).toBeNull()
   })
 
-  it('is said once where no chat answers, and nothing is said where one does', () => {
+  it('is said once where no chat answers, and nothing is said where one does', async () => {
     vi.useFakeTimers()
     const said = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const asked = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('Failed to fetch'))
     api().init({ host: HOST, botId: 'gone' })
     frame().dispatchEvent(new Event('load'))
-    vi.runAllTimers()
+    await vi.runAllTimersAsync()
+    expect(asked.mock.calls).toEqual(
+      ['cors', 'no-cors'].map(mode => [`${HOST}/lite/gone/`, { mode, credentials: 'omit' }])
+    )
     expect(said.mock.calls).toEqual([
-      [expect.stringMatching(/no chat with the bot "gone" on .* open https:\S+\/lite\/gone/)]
+      [expect.stringMatching(/no chat in this page: https:\S+\/lite\/gone\/ could not/)]
     ])
     api().init({ host: HOST, botId: 'my-bot', chatId: 'other' })
     load(frame('#bp-widget-other'))
     frame('#bp-widget-other').dispatchEvent(new Event('load'))
-    vi.runAllTimers()
+    await vi.runAllTimersAsync()
     expect(said).toHaveBeenCalledTimes(1)
     vi.useRealTimers()
+  })
+
+  it.each([
+    [200, '<!doctype html>', /the bot "my-bot" is there.*frame-src https:\/\/bots\.example\.org.*frameAncestors/],
+    [404, '{"errorCode":"BP_0044"}', /no bot "my-bot" on https:\/\/bots\.example\.org: .*folder/],
+    [401, '{"errorCode":"BP_0041"}', /"my-bot" is private/],
+    [404, 'a page of a shop', /what answers at \S+\/lite\/my-bot\/ is no server of bots/]
+  ])('has a sentence of its own that says what to do: %i %s', async (status, body, sentence) => {
+    vi.spyOn(globalThis, 'fetch').mockResolvedValue(new Response(body, { status }))
+    expect(await reasonOf({ base: HOST, origin: HOST }, 'my-bot')).toMatch(sentence)
   })
 })

@@ -49,6 +49,14 @@ export function install(script: string): void {
   // Calls for chats that no `init` has made yet.
   let early: [string | undefined, ToFrame][] = []
 
+  /** Several chats stand side by side, the first at the edge. */
+  function arrange(): void {
+    if (chats.size < 2) return
+    let taken = 0
+    for (const chat of chats.values()) taken = chat.place(taken)
+  }
+  addEventListener('resize', arrange)
+
   /** The chat of that name; without a name the one that has none, or else the first. */
   const chatOf = (id?: string) => chats.get(id || UNNAMED) || (id ? undefined : chats.values().next().value)
 
@@ -68,13 +76,13 @@ export function install(script: string): void {
       // A page that is drawn again by a framework calls `init` again: the chat that is there goes on.
       if (old?.lives() && old.is(host, config)) return old.post({ action: 'configure', payload: config })
       old?.remove()
-      const chat = createChat(host, config)
+      const chat = createChat(host, config, arrange)
       chats.set(id, chat)
       const calls = early
       early = []
       calls.forEach(([id, message]) => post(message, id))
       whenThere(targetSelector || 'body', target => {
-        addStyle(styleAddress(host))
+        addStyle(styleAddress(host), arrange)
         chat.show(target)
       })
     },
@@ -97,11 +105,12 @@ function whenThere(selector: string, then: (target: Element) => void): void {
   throw new Error(`botpressWebChat.init: nothing in the page matches "${selector}"`)
 }
 
-/** Adds the style sheet, once for each host. */
-function addStyle(address: string): void {
+/** Adds the style sheet, once for each host, and says when it is there. */
+function addStyle(address: string, loaded: () => void): void {
   for (const sheet of document.querySelectorAll('link')) if (sheet.href === address) return
   const link = document.createElement('link')
   link.rel = 'stylesheet'
   link.href = address
+  link.onload = loaded
   document.head.append(link)
 }

@@ -3,6 +3,7 @@
 import type { ToFrame } from '../protocol'
 import type { Config } from '../types'
 import { frameAddress, type Host } from './address'
+import { reasonOf } from './reason'
 
 /** What the frame is called for screen readers, where the page did not name the bot. */
 const TITLES: Record<string, string> = {
@@ -33,14 +34,22 @@ export interface Chat {
   show(into: Element): void
   /** Takes it out of the page again. */
   remove(): void
+  /**
+   * Puts it beside what takes that many pixels of its edge of the page, and says how many are taken then. A chat to which the
+   * page gives another place is left there.
+   */
+  place(taken: number): number
   /** Whether the frame is in the page, or about to be. */
   lives(): boolean
   /** Whether it is the chat of that bot on that host. */
   is(host: Host, config: Config): boolean
 }
 
-/** A chat whose frame is not in the page yet. */
-export function createChat(host: Host, config: Config): Chat {
+/** How far from its edge of the page a chat stands, where others are between. */
+const SHIFT = '--bp-widget-shift'
+
+/** A chat whose frame is not in the page yet. `changed` is called when it looks otherwise than before. */
+export function createChat(host: Host, config: Config, changed: () => void): Chat {
   const { chatId } = config
   const frame = document.createElement('iframe')
   // The window whose app listens. Moving a frame in the page gives it a new window, whose app does not listen yet.
@@ -67,10 +76,12 @@ export function createChat(host: Host, config: Config): Chat {
       messages.forEach(post)
     } else if (data.type === 'setClass') {
       frame.className = String(data.value)
+      changed()
     } else if (data.type === 'setWidth') {
       const width = typeof data.value === 'number' ? `${data.value}px` : String(data.value)
       // A variable, so that the style sheet decides where it counts: neither on small screens nor while closed.
       frame.style.setProperty('--bp-widget-width', width)
+      changed()
     }
   }
   addEventListener('message', hear)
@@ -78,10 +89,11 @@ export function createChat(host: Host, config: Config): Chat {
   // The app says that it listens before its page is loaded. Where it does not there is no app: a bot that there is not, a
   // private one, another server. The page's author would see nothing at all otherwise.
   frame.addEventListener('load', () => {
-    setTimeout(() => {
-      if (!removed && frame.isConnected && listening !== frame.contentWindow) {
-        console.error(`nudge: no chat with the bot "${config.botId}" on ${host.base}. To see why, open ${frame.src}`)
-      }
+    const silent = () => !removed && frame.isConnected && listening !== frame.contentWindow
+    setTimeout(async () => {
+      if (!silent()) return
+      const reason = await reasonOf(host, config.botId || '')
+      if (silent()) console.error(`nudge: no chat in this page: ${reason}`)
     }, PATIENCE)
   })
 
@@ -109,6 +121,17 @@ export function createChat(host: Host, config: Config): Chat {
       removed = true
       removeEventListener('message', hear)
       frame.remove()
+    },
+    place(taken) {
+      const { style } = frame
+      style.removeProperty(SHIFT)
+      const { position, insetBlockEnd, insetInlineEnd, marginInlineEnd, visibility } = getComputedStyle(frame)
+      const ours = position === 'fixed' && !frame.offsetParent && insetBlockEnd === '0px' && insetInlineEnd === '0px'
+      if (!ours || visibility === 'hidden') return taken
+      const width = frame.offsetWidth + parseFloat(marginInlineEnd)
+      const shift = Math.max(0, Math.min(taken, document.documentElement.clientWidth - width))
+      if (shift > 0) style.setProperty(SHIFT, `${shift}px`)
+      return taken + width
     },
     lives: () => !shown || frame.isConnected,
     is: (otherHost, other) => otherHost.base === host.base && other.botId === config.botId

@@ -34,7 +34,7 @@ export function Header({ chat }: { chat: Chat }) {
       {enableTranscriptDownload && begun && (
         <Icon name="download" label={t('header.download')} icon={Download} onClick={chat.download} />
       )}
-      {showConversationsButton && view === 'chat' && (
+      {showConversationsButton && view === 'chat' && !store.refused.value && (
         <Icon
           name="conversations"
           label={store.unreadElsewhere.value ? t('header.conversations.new') : t('header.conversations')}

@@ -3,17 +3,19 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { ArrowDown } from 'lucide-preact'
 import { formatDate } from '../../i18n'
-import { isShown } from '../../messages'
+import { isShown, loadMarkdown } from '../../messages'
 import type { Chat } from '../chat'
 import { messageOf, shownLetters } from '../outbox'
 import type { Store } from '../store'
-import { group, isFromBot } from '../thread'
+import { group, isFromBot, tail } from '../thread'
 import type { Reach } from './App'
 import { Avatar } from './Avatar'
 import { MessageGroup } from './MessageGroup'
 
 /** How near to the end counts as being there, in pixels. */
 const NEAR = 48
+/** How many messages are drawn at once. A long list comes from its end on, piece by piece, so that nothing stands still. */
+const PIECE = 30
 
 export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
   const { store, outbox } = chat
@@ -25,7 +27,22 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
     () => [...stored.filter(isShown), ...letters.map(letter => messageOf(letter, visitor))],
     [stored, outbox.letters.value, store.conversation.value, visitor]
   )
-  const groups = useMemo(() => group(messages), [messages])
+  const conversation = store.conversation.value
+  const drawn = useRef({ conversation, count: 0 })
+  if (drawn.current.conversation !== conversation) drawn.current = { conversation, count: 0 }
+  const count = Math.min(messages.length, drawn.current.count + PIECE)
+  const [, drawMore] = useState({})
+  const groups = useMemo(() => tail(group(messages), count), [messages, count])
+  useEffect(() => {
+    drawn.current.count = count
+    if (count === messages.length) return
+    let over = false
+    // What turns Markdown into HTML comes first: otherwise everything would be drawn twice.
+    void loadMarkdown()
+      .catch(() => {})
+      .then(() => over || drawMore({}))
+    return () => void (over = true)
+  })
   const last = messages[messages.length - 1]
 
   const list = useRef<HTMLDivElement>(null)
@@ -80,7 +97,6 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
     follow()
   }, [typing])
 
-  const conversation = store.conversation.value
   useLayoutEffect(() => {
     atEnd.current = true
     setNewer(false)
@@ -95,7 +111,7 @@ export function MessageList({ chat, reach }: { chat: Chat; reach: Reach }) {
         role="log"
         aria-live="polite"
         aria-label={t('messages')}
-        aria-busy={store.loading.value}
+        aria-busy={store.loading.value || count < messages.length}
         tabIndex={0}
         onScroll={look}
       >

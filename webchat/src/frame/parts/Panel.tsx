@@ -15,6 +15,7 @@ export function Panel({ chat, reach }: { chat: Chat; reach: Reach }) {
   const { store } = chat
   const t = store.t.value
   const view = store.view.value
+  const refused = store.refused.value
   const element = useRef<HTMLDivElement>(null)
   const [dragging, setDragging] = useState(false)
 
@@ -76,16 +77,16 @@ export function Panel({ chat, reach }: { chat: Chat; reach: Reach }) {
       {...dropping}
     >
       <Header chat={chat} />
-      {store.offline.value && (
+      {(refused || store.offline.value) && (
         <p class="bpw-offline" role="status">
-          {t('offline')}
+          {t(refused ? 'refused' : 'offline')}
         </p>
       )}
       {view === 'chat' && (
         <>
           <MessageList chat={chat} reach={reach} />
           <KeyboardArea chat={chat} reach={reach} refocus={takeFocus} />
-          <Composer chat={chat} />
+          {!refused && <Composer chat={chat} />}
         </>
       )}
       {view === 'conversations' && <ConversationList chat={chat} />}
