@@ -230,7 +230,7 @@ async fn an_example_page_says_whether_a_hook_reacts_and_where_to_save_one() {
     let app = TestApp::start_in_development(&[BOT]).await;
     let page = app.client.get("/examples/proactive-form?bot=shop").await;
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("No hook reacts to the event yet"), "{}", page.body);
+    assert!(page.body.contains("No hook looks at the field yet"), "{}", page.body);
     assert!(page.body.contains("hooks/before_incoming_middleware/contextual-help.js"), "{}", page.body);
     let address = app.client.address;
     assert!(page.body.contains(&format!("host: \"http://{address}\", botId: \"shop\"")), "{}", page.body);
@@ -253,6 +253,18 @@ async fn an_example_page_says_whether_a_hook_reacts_and_where_to_save_one() {
         "{}",
         page.body
     );
+    // One that speaks when the page is opened explains no form.
+    let page = app.client.get("/examples/proactive-form").await;
+    assert!(page.body.contains("No hook looks at the field yet"), "{}", page.body);
+    assert!(!page.body.contains("With another bot"), "{}", page.body);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_page_offers_other_bots_and_not_its_own() {
+    let app = TestApp::start_in_development(&[BOT, ("bots/b/bot.config.json", r#"{ "name": "B" }"#)]).await;
+    let page = app.client.get("/examples/proactive-onload?bot=shop").await;
+    assert!(page.body.contains("With another bot: <a href=\"proactive-onload?bot=b\">B</a></p>"), "{}", page.body);
     app.stop().await;
 }
 

@@ -45,8 +45,11 @@ pub(super) fn assemble(
     let mut notices = Vec::new();
     // A workspace without any bot is served with ours.
     let ours = if scan.bots.is_empty() { bots(builtins) } else { Default::default() };
-    let mut all: Vec<Item<'_>> =
-        items.iter().map(|item| Item { path: item.path, place: item.place, loaded: item.loaded }).collect();
+    let mut all: Vec<Item<'_>> = items
+        .iter()
+        .filter(|item| !builtins.iter().any(|builtin| is_copy(item, builtin)))
+        .map(|item| Item { path: item.path, place: item.place, loaded: item.loaded })
+        .collect();
     for builtin in builtins {
         let wanted = match bot(&builtin.place) {
             Some(bot) => ours.contains(bot),
@@ -134,12 +137,24 @@ fn replaced(builtin: &Builtin, items: &[Item<'_>], scan: &Scan, notices: &mut Ve
         }
         _ => return false,
     };
+    if by.is_some_and(|by| is_copy(by, builtin)) {
+        return false;
+    }
     if let Some(by) = by
         && source(by.loaded) != source(&builtin.loaded)
     {
         notices.push(format!("{} replaces the built-in {what} of that name", by.path));
     }
     by.is_some()
+}
+
+/// Whether a file is a built-in hook word for word, as all of them are in a checkout of the server. The built-in one
+/// stays in service then: the log knows it by its path, and is silent about it while it does nothing.
+fn is_copy(item: &Item<'_>, builtin: &Builtin) -> bool {
+    matches!(item.place, Place::Hook { bot: None, .. })
+        && *item.place == builtin.place
+        && file_name(item.path) == file_name(&builtin.path)
+        && source(item.loaded) == source(&builtin.loaded)
 }
 
 fn source(loaded: &Loaded) -> Option<&str> {

@@ -53,8 +53,12 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
         // Of a file whose newest text the parser refused, an earlier one was compiled: that is no news.
         let known = problems.iter().any(|problem| problem.fatal && problem.path == *script.path);
         let problem = (!known).then(|| problem_of(failure, script));
-        let earlier =
-            last.and_then(|last| last.scripts.iter().find(|old| old.path == script.path && old.role == script.role));
+        // In a checkout of the server the built-in hook was in service while the file was the same.
+        let same = |old: &Script| old.path.strip_prefix(PREFIX).unwrap_or(&old.path) == &*script.path;
+        let earlier = last.and_then(|last| {
+            let path = |old: &&Arc<Script>| old.role == script.role && (old.path == script.path || same(old));
+            last.scripts.iter().find(path)
+        });
         match earlier {
             Some(earlier) => {
                 problems.extend(problem.map(in_service));

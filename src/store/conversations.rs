@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::messages::READS;
 use super::{Store, StoreError, StoredMessage, Timestamp, Tx, history};
 use crate::model::{BotId, UserId};
 
@@ -74,17 +75,19 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ConversationRow>, StoreError> {
         // Cut off before the messages are looked for.
-        let sql = "SELECT c.id, c.title, c.created_on, c.last_heard_on, \
-                   m.message_type, m.message_text, m.full_name, m.avatar_url, m.sent_on \
+        let sql = format!(
+            "SELECT c.id, c.title, c.created_on, c.last_heard_on, \
+                   m.message_type, {READS}, m.full_name, m.avatar_url, m.sent_on \
                    FROM (SELECT * FROM conversations WHERE bot = ?1 AND user_id = ?2 ORDER BY id DESC LIMIT ?4) c \
                    LEFT JOIN messages m ON (m.event, m.sequence) = ( \
                      SELECT l.event, l.sequence FROM messages l \
                      WHERE l.conversation = c.id AND l.deliver_at <= ?3 AND l.message_type <> 'visit' \
                      ORDER BY l.deliver_at DESC, l.event DESC, l.sequence DESC LIMIT 1) \
-                   ORDER BY c.id DESC";
+                   ORDER BY c.id DESC"
+        );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
+            let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![bot.as_str(), user.as_str(), self.now(), limit], |row| {
                 Ok(ConversationRow {
                     id: row.get(0)?,
@@ -313,6 +316,19 @@ mod tests {
             )
         );
         assert_eq!(fixture.store.first_conversation(&bot, &user).unwrap().unwrap().id, 1);
+    }
+
+    #[test]
+    fn the_list_of_conversations_tells_a_question_with_quick_replies_by_its_text() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", Place::Recent).event;
+        let mut out = outgoing(&event, "", fixture.clock.now());
+        out.payload = raw(r#"{"type":"custom","wrapped":{"type":"text","text":"Sure?"}}"#);
+        (out.message_type, out.message_text) = ("custom".into(), None);
+        wait(|then| fixture.store.reply(event.id, 0, out, then)).unwrap();
+        let (bot, user) = names("ann");
+        let list = fixture.store.list_conversations(&bot, &user, 1).unwrap();
+        assert_eq!(list[0].message_text.as_deref(), Some("Sure?"));
     }
 
     #[test]

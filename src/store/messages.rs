@@ -88,6 +88,11 @@ pub struct StoredMessage {
     pub sent_on: Timestamp,
 }
 
+/// What people read of a message `m` where there is one line for it: its text, or the one that its quick replies belong to.
+pub(super) const READS: &str = "CASE WHEN m.message_text IS NULL AND m.message_type = 'custom' AND json_valid(m.payload) \
+                    THEN CASE json_type(m.payload, '$.wrapped.text') WHEN 'text' \
+                    THEN json_extract(m.payload, '$.wrapped.text') END ELSE m.message_text END";
+
 /// The columns of a [`StoredMessage`], in the order that [`message_of_row`] reads.
 pub(super) const COLUMNS: &str = "m.id, m.conversation, m.user_id, m.message_type, m.message_text, m.message_raw, m.message_data, \
                        m.payload, m.full_name, m.avatar_url, m.sent_on";

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::messages::READS;
 use super::{Store, StoreError, Timestamp, users};
 use crate::model::{BotId, UserId};
 
@@ -81,10 +82,12 @@ fn transcript(
 /// A line for each message, the last one first, and whether there are more. No more is read than is kept.
 fn lines(connection: &Connection, id: i64, now: u64, size: usize) -> Result<(Vec<String>, bool), StoreError> {
     // The texts alone: payloads may be many times as long.
-    let sql = "SELECT user_id, full_name, message_type, message_text, sent_on FROM messages \
-               WHERE conversation = ? AND deliver_at <= ? AND message_type <> 'visit' \
-               ORDER BY deliver_at DESC, event DESC, sequence DESC";
-    let mut statement = connection.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT user_id, full_name, message_type, {READS}, sent_on FROM messages m \
+         WHERE conversation = ? AND deliver_at <= ? AND message_type <> 'visit' \
+         ORDER BY deliver_at DESC, event DESC, sequence DESC"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![id, now], |row| {
         Ok(Said { by: row.get(0)?, name: row.get(1)?, kind: row.get(2)?, text: row.get(3)?, sent_on: row.get(4)? })
     })?;
@@ -157,6 +160,29 @@ mod tests {
         );
         assert_eq!(of(&fixture, "bob", id, 1_000), None);
         assert_eq!(of(&fixture, "ann", id + 1, 1_000), None);
+    }
+
+    #[test]
+    fn a_question_with_quick_replies_is_told_by_its_text_and_no_other_payload_breaks_a_transcript() {
+        let fixture = Fixture::new();
+        let id = say(&fixture, "ann", Place::Recent, "hi");
+        let event = fixture.accept("ann", Place::Conversation(id)).event;
+        let deep = format!("{}1{}", "[".repeat(1_200), "]".repeat(1_200));
+        let payloads = [
+            r#"{"type":"custom","wrapped":{"type":"text","text":"Sure?"}}"#,
+            r#"{"type":"custom","wrapped":{"type":"text","text":7}}"#,
+            r#"{"type":"custom","wrapped":null}"#,
+            &format!(r#"{{"type":"custom","deep":{deep}}}"#),
+        ];
+        for (sequence, payload) in (0..).zip(payloads) {
+            let mut out = outgoing(&event, "", NOW);
+            (out.payload, out.message_type, out.message_text) = (raw(payload), "custom".into(), None);
+            wait(|then| fixture.store.reply(event.id, sequence, out, then)).unwrap();
+        }
+        let text = of(&fixture, "ann", id, 1_000).unwrap();
+        let said: Vec<&str> = text.lines().filter_map(|line| line.split_once("] ").map(|(_, said)| said)).collect();
+        let event = "Bot: Event (custom)";
+        assert_eq!(said, ["User: hi", "Bot: Sure?", event, event, event]);
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub fn render_trace(trace: &Value) -> String {
     // An error of a hook or an action is a step of its own and stands with it; that of an action goes on with its place.
     let told = |error: &Value| {
         steps().any(|step| match (step["s"].as_str(), step["err"].as_str(), error.as_str()) {
-            (Some("hook"), Some(own), Some(error)) => own == error,
+            // The entry of a hook that was stopped says more than the step does.
+            (Some("hook"), Some(own), Some(error)) => error.contains(own),
             (Some("action"), Some(own), Some(error)) => error.starts_with(own),
             _ => false,
         })
@@ -194,6 +195,22 @@ mod tests {
             }),
             expect![[
                 r#"event 1 text api/u → b  1.2 s  after_incoming_middleware/x.js 31 ms ✗ TypeError: no  middleware analytics 0.1 ms  decision: elected "qna"  dialog: no flow  realm: fresh: the last one hit a limit  sent follow-up  ✗ out of memory  ✗ killed → 1 reply"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn a_hook_that_was_stopped_is_told_once() {
+        check(
+            &json!({
+                "eventId": "1", "type": "loop", "channel": "web", "target": "u", "botId": "b", "tookMs": 1_200,
+                "steps": [
+                    { "s": "error", "err": "TimeoutError: the script computed for more than 1000 ms; it was stopped" },
+                    { "s": "hook", "f": "hooks/before_incoming_middleware/x.js", "us": 1_200_000, "err": "computed for more than 1000 ms" },
+                ],
+            }),
+            expect![[
+                r#"event 1 loop web/u → b  1.2 s  before_incoming_middleware/x.js 1.2 s ✗ computed for more than 1000 ms"#
             ]],
         );
     }

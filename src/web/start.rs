@@ -141,7 +141,7 @@ fn wrong(out: &mut String, problems: &[Problem], faults: &[Fault], now: u64) {
             shown(&place)
         );
         // Frames are part of some messages already.
-        let _ = write!(out, "<pre>{}</pre>", block(&line.message));
+        let _ = write!(out, "<pre class=\"says\">{}</pre>", block(&line.message));
         frame(out, line.frame.as_deref().filter(|frame| !line.message.contains(frame)));
         out.push_str("</div>\n");
     }

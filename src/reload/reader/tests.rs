@@ -113,10 +113,15 @@ fn a_file_of_the_same_kind_and_name_replaces_a_built_in_one_and_that_is_said() {
             "actions/builtin/say.js replaces the built-in action of that name",
         ]
     );
-    // The repository itself as a workspace: each runs once, and nothing needs to be said.
+}
+
+#[test]
+fn in_a_checkout_of_the_server_built_in_hooks_run_once_and_are_known_as_built_in() {
     let files: Vec<(&str, &str)> = TEST_BUILTINS.iter().map(|file| (file.path, file.source)).collect();
     let candidate = read_of(&files);
-    assert!(candidate.program.scripts.iter().all(|script| !script.path.starts_with("builtin:")));
+    assert_eq!(hooks(&candidate.program, None, BEFORE), ["builtin:hooks/before_incoming_middleware/05_ours.js"]);
+    let others = candidate.program.scripts.iter().filter(|script| !matches!(script.role, Role::Hook(_)));
+    assert!(others.into_iter().all(|script| !script.path.starts_with("builtin:")));
     assert!(candidate.notices.is_empty(), "{:?}", candidate.notices);
 }
 

@@ -30,10 +30,20 @@ pub(super) struct Example {
     body: &'static str,
     /// After `init`.
     script: &'static str,
+    /// What a hook holds that reacts to it.
+    mark: &'static str,
+    /// What is said where there is none.
+    missing: &'static str,
     /// The file to save among the hooks of `before_incoming_middleware`.
     file: &'static str,
     hook: &'static str,
 }
+
+/// The event's type.
+const TRIGGER: &str = "proactive-trigger";
+/// Without a hook.
+const UNHEARD: &str =
+    "<strong>No hook reacts to the event yet.</strong> The bot takes it for a message, each time the page sends it.";
 
 /// Speaks in a new session only.
 const WHEN_NEW: &str = "if (event.type === 'proactive-trigger') {
@@ -50,7 +60,7 @@ const WHEN_NEW: &str = "if (event.type === 'proactive-trigger') {
 pub(super) const EXAMPLES: [Example; 3] = [
     Example {
         name: "proactive-onload",
-        short: "On load",
+        short: "Example: on load",
         title: "The bot speaks when the page is opened",
         says: "The page sends an event as soon as it is read. The bot answers it like a message, so its flow speaks first. \
                Look at the corner: the chat is closed, and says that something came.",
@@ -60,12 +70,14 @@ pub(super) const EXAMPLES: [Example; 3] = [
   channel: 'web',
   payload: { text: 'fake message' }
 })",
+        mark: TRIGGER,
+        missing: UNHEARD,
         file: "proactive.js",
         hook: WHEN_NEW,
     },
     Example {
         name: "proactive-onclick",
-        short: "On click",
+        short: "Example: on click",
         title: "The bot speaks when the chat button is clicked",
         says: "Nothing happens until somebody clicks the chat button in the corner; then the page sends its event.",
         body: "",
@@ -82,12 +94,14 @@ frame.addEventListener('load', () => {
     })
   })
 })",
+        mark: TRIGGER,
+        missing: UNHEARD,
         file: "proactive.js",
         hook: WHEN_NEW,
     },
     Example {
         name: "proactive-form",
-        short: "In a form",
+        short: "Example: a form",
         title: "The bot helps with a form",
         says: "Go to a field, and the page tells the bot which one it is. The hook below explains it.",
         body: "<form class=\"card\"><label>Name <input name=\"name\" autocomplete=\"off\"></label>\
@@ -103,6 +117,8 @@ frame.addEventListener('load', () => {
     })
   })
 }",
+        mark: ".field",
+        missing: "<strong>No hook looks at the field yet.</strong> The bot does not know what to say to it.",
         file: "contextual-help.js",
         hook: "const help = {
   name: 'Your name as it stands in your passport.',
@@ -172,18 +188,21 @@ fn html(example: &Example, workspace: &Workspace, bot: &BotId, host: &str) -> St
     let folder = hook_folder(&workspace.root);
     let _ = write!(
         out,
-        "<h2>In the page</h2>\n<pre>{}</pre>\n<h2>On the server: <code>{folder}/before_incoming_middleware/{}</code></h2>\n<pre>{}</pre>\n\
-         <p class=\"soft\">With another bot:",
+        "<h2>In the page</h2>\n<pre>{}</pre>\n<h2>On the server: <code>{folder}/before_incoming_middleware/{}</code></h2>\n<pre>{}</pre>\n",
         block(&tags),
         example.file,
         block(example.hook)
     );
-    for other in workspace.bots.values().filter(|bot| !bot.disabled) {
-        let _ = write!(out, " <a href=\"{}?bot={}\">{}</a> ", example.name, other.id, shown(&other.name));
+    let others = workspace.bots.values().filter(|other| !other.disabled && other.id != *bot);
+    let others: Vec<String> = others
+        .map(|other| format!("<a href=\"{}?bot={}\">{}</a>", example.name, other.id, shown(&other.name)))
+        .collect();
+    if !others.is_empty() {
+        let _ = writeln!(out, "<p class=\"soft\">With another bot: {}</p>", others.join(" "));
     }
     let _ = write!(
         out,
-        "</p>\n</main>\n<script src=\"../assets/modules/channel-web/inject.js\"></script>\n<script>\n{runs}</script>\n</body>\n</html>\n"
+        "</main>\n<script src=\"../assets/modules/channel-web/inject.js\"></script>\n<script>\n{runs}</script>\n</body>\n</html>\n"
     );
     out
 }
@@ -194,13 +213,14 @@ fn state(out: &mut String, example: &Example, workspace: &Workspace, bot: &BotId
     let runs = program.bots.get(bot.as_str()).into_iter().flat_map(|bot| bot.hooks.values().flatten());
     let reacts = runs
         .filter_map(|script| program.scripts.get(*script as usize))
-        .filter(|script| script.source.contains("proactive-trigger"));
+        .filter(|script| [TRIGGER, example.mark].iter().all(|held| script.source.contains(held)));
     let names: Vec<String> = reacts.map(|script| format!("<code>{}</code>", shown(&script.path))).collect();
     if names.is_empty() {
         let _ = writeln!(
             out,
-            "<div class=\"card wrong\"><p><strong>No hook reacts to the event yet.</strong> The bot takes it for a message, each time \
-             the page sends it. Save the hook below as <code>{}/before_incoming_middleware/{}</code>, and try again.</p></div>",
+            "<div class=\"card wrong\"><p>{} Save the hook below as <code>{}/before_incoming_middleware/{}</code>, and try \
+             again.</p></div>",
+            example.missing,
             hook_folder(&workspace.root),
             example.file
         );

@@ -83,6 +83,12 @@ test('a file that is larger than the server takes is not sent, and the visitor i
   ])
 })
 
+test('a limit of less than a tenth of a megabyte is not said to be 0 MB', () => {
+  store.limits.file = 1 << 10
+  chat.upload(new File([new Uint8Array((1 << 10) + 1)], 'film.mp4'))
+  expect(store.notice.value).toBe('This file is too large: 1 kB at most.')
+})
+
 test('a file that the server has no room for is said to be so', async () => {
   vi.spyOn(console, 'warn').mockImplementation(() => {})
   chat.upload(new File(['x'], 'x.txt'))

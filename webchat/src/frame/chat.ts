@@ -1,6 +1,7 @@
 /** The chat: brings visitor, conversation, realtime, outbox and page together. What the components call is here. */
 
 import { isShown as isSeen } from '../messages'
+import { formatSize } from '../messages/file'
 import type { Message, Payload } from '../types'
 import { CallFailed, issueVisitor, openApi, readInfo, routesOf, type Api } from './api'
 import { isShown, openOutbox, type Letter, type Outbox } from './outbox'
@@ -90,7 +91,7 @@ export function openChat(store: Store, page: Page, connect: Connect, sound: () =
   }
 
   const tooLarge = (): void =>
-    notify(store.t.value('upload.large', { size: Math.floor((store.limits.file / (1 << 20)) * 10) / 10 }))
+    notify(store.t.value('upload.large', { size: formatSize(store.limits.file, store.locale.value) }))
 
   /** Where something is said now: a conversation heard too long ago makes way for a new one, if the server says so. */
   const here = (): number | string | null => (current?.session.isStale() ? null : store.conversation.value)

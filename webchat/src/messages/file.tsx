@@ -121,15 +121,16 @@ function Attachment(props: { name: string; address: unknown; size: number | unde
   )
 }
 
-/** Bytes as people read them: `1.2 MB`. */
+/** Bytes as people read them: `1.2 MB`, where one is 1024 KB, as in the server's settings. */
 export function formatSize(bytes: number, locale: string): string {
   const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte'] as const
-  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)))
+  const step = Math.min(3, Math.floor(Math.log2(Math.max(bytes, 1)) / 10))
   const style = {
     style: 'unit',
     unit: units[step],
-    unitDisplay: 'short',
+    // The short form of English knows no plural.
+    unitDisplay: step ? 'short' : 'long',
     maximumFractionDigits: step > 1 ? 1 : 0
   } as const
-  return new Intl.NumberFormat(locale, style).format(bytes / 1000 ** step)
+  return new Intl.NumberFormat(locale, style).format(bytes / 1024 ** step)
 }

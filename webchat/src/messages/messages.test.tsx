@@ -146,14 +146,14 @@ describe('file', () => {
   })
 
   test('sizes are said as the locale says them', () => {
-    expect([0, 999, 1500, 5e6, 2e12].map(size => formatSize(size, 'en'))).toEqual([
-      '0 byte',
-      '999 byte',
-      '2 kB',
+    expect([0, 999, 1500, 5 << 20, 2 ** 41].map(size => formatSize(size, 'en'))).toEqual([
+      '0 bytes',
+      '999 bytes',
+      '1 kB',
       '5 MB',
-      '2,000 GB'
+      '2,048 GB'
     ])
-    expect(formatSize(1.5e6, 'de')).toBe('1,5 MB')
+    expect(formatSize(1.5 * 2 ** 20, 'de')).toBe('1,5 MB')
   })
 })
 
