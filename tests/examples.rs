@@ -149,6 +149,20 @@ fn every_example_passes_check_without_a_warning() {
 }
 
 #[test]
+fn the_flow_in_the_documents_passes_check() {
+    let text = fs::read_to_string(root().join("docs/flows.md")).unwrap();
+    let flow = text.split_once("```jsonc\n").unwrap().1.split_once("```").unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("bots/demo/flows")).unwrap();
+    fs::write(folder.path().join("bots/demo/bot.config.json"), r#"{ "name": "Demo" }"#).unwrap();
+    fs::write(folder.path().join("bots/demo/flows/main.flow.json"), flow).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_nudge"));
+    let output = check.arg("check").arg("--dir").arg(folder.path()).env("NO_COLOR", "1").output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.contains("no problems"), "{out}");
+}
+
+#[test]
 fn every_example_has_a_page_that_sends_an_event_to_its_bot() {
     for example in examples() {
         let page = fs::read_to_string(example.join("page.html")).unwrap();

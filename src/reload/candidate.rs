@@ -86,6 +86,9 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
     let uncompiled = uncompiled_actions(&program, &dropped);
     let program = without(program, &|script| !dropped.contains(&script.path));
     let hints = check_flows(&program, &flows, &uncompiled, &mut problems);
+    // In the order in which people read the files; "and 20 more" has no line.
+    let place = |one: &Problem| (one.line.unwrap_or(u32::MAX), one.column.unwrap_or(u32::MAX));
+    problems.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| place(a).cmp(&place(b))));
     Workspace { root, program: Arc::new(program), bots, content_types, action_docs, problems, hints, notices }
 }
 

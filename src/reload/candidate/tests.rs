@@ -99,12 +99,12 @@ fn a_script_that_does_not_compile_is_left_out_and_what_points_at_others_still_do
     check_problems(
         &workspace,
         expect![[r#"
-        hooks/before_incoming_middleware/a.js:1:1: error: it fails
-        > 1 | fail
-            | ^
-        actions/x.js:1:1: error: it fails
-        > 1 | fail
-            | ^"#]],
+            actions/x.js:1:1: error: it fails
+            > 1 | fail
+                | ^
+            hooks/before_incoming_middleware/a.js:1:1: error: it fails
+            > 1 | fail
+                | ^"#]],
     );
 }
 
@@ -124,6 +124,32 @@ fn the_last_good_version_of_a_script_stays_until_it_is_fixed() {
     let workspace = bench.read();
     assert_eq!(hook_sources(&workspace, "b"), ["two()"]);
     assert!(workspace.problems.is_empty());
+}
+
+#[test]
+fn a_built_in_hook_of_a_checkout_stays_until_its_file_is_good_again() {
+    let builtins = [BuiltinFile { path: HOOK, source: "ours()" }];
+    let mut bench = Bench::new(&[("bots/b/bot.config.json", "{}"), (HOOK, "ours()")], &builtins);
+    bench.read();
+    for bad in ["fail", "syntax error"] {
+        bench.write(HOOK, bad);
+        let workspace = bench.read();
+        assert_eq!(hook_sources(&workspace, "b"), ["ours()"], "{bad}");
+        assert_eq!(workspace.problems.len(), 1, "{bad}");
+    }
+    bench.write(HOOK, "mine()");
+    assert_eq!(hook_sources(&bench.read(), "b"), ["mine()"]);
+}
+
+#[test]
+fn problems_of_a_file_are_told_in_the_order_of_its_lines() {
+    let flow = r#"{ "startNode": "a", "timeoutNode": "late", "nodes": [
+        { "name": "a", "onEnter": ["say #!no-element"], "onReceive": null,
+          "next": [{ "condition": "true", "node": "nowhere" }] }
+    ] }"#;
+    let files = [("bots/b/bot.config.json", "{}"), ("bots/b/flows/main.flow.json", flow)];
+    let workspace = Bench::new(&files, &[]).read();
+    assert_eq!(workspace.problems.iter().map(|one| one.line.unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[test]

@@ -114,10 +114,6 @@ fn everything_that_is_missing_is_named_at_once_with_what_may_be_meant() {
     expect![[r##"
         bots/b/bot.config.json: error: "dialog.error.contentType" names the element "sorry", but this bot has no such element
         help: the elements of the bot lie in bots/b/content-elements/
-        bots/other/flows: error: there is no main.flow.json, where conversations start
-        help: rename mian.flow.json, if that is the one
-        bots/third/flows: error: there is no main.flow.json, where conversations start
-        help: write one to bots/third/flows/main.flow.json
         bots/b/flows/main.flow.json:3:31: error: "catchAll" runs the action "builtin/setVariabel", but there is no such action
         help: did you mean "builtin/setVariable"?
         bots/b/flows/main.flow.json:3:77: error: "catchAll" leads to the flow "hlep.flow.json", but this bot has no such flow
@@ -142,7 +138,11 @@ fn everything_that_is_missing_is_named_at_once_with_what_may_be_meant() {
         bots/b/flows/main.flow.json:9:96: error: node "entry" returns to "nobody", but no flow of this bot has such a node
         bots/b/flows/main.flow.json:11:54: error: node "skill" enters the flow "skills/none.flow.json", but this bot has no such flow
         help: write it to bots/b/flows/skills/none.flow.json, or lead elsewhere
-        bots/b/flows/main.flow.json:12:77: error: node "speak" says the content type "builtin_image", but there is no such content type"##]].assert_eq(&shown(&workspace.problems));
+        bots/b/flows/main.flow.json:12:77: error: node "speak" says the content type "builtin_image", but there is no such content type
+        bots/other/flows: error: there is no main.flow.json, where conversations start
+        help: rename mian.flow.json, if that is the one
+        bots/third/flows: error: there is no main.flow.json, where conversations start
+        help: write one to bots/third/flows/main.flow.json"##]].assert_eq(&shown(&workspace.problems));
     // All of them are in service as they are.
     assert_eq!(workspace.program.bots["b"].flows.len(), 3);
 }
@@ -163,10 +163,10 @@ fn what_uses_a_file_that_is_wrong_is_not_wrong_itself() {
     ]);
     expect![[r#"
         actions/of-all.js:1:9: error: expected `)` but found the end of the file
-        bots/b/content-elements/builtin_text.json:1:1: error: not valid JSON: unterminated array
-        bots/b/flows/main.flow.json:1:1: error: not valid JSON: unterminated object
+        bots/b/actions/own.js:1:1: error: it fails
         bots/b/actions/unread.js:1:9: error: expected `)` but found the end of the file
-        bots/b/actions/own.js:1:1: error: it fails"#]]
+        bots/b/content-elements/builtin_text.json:1:1: error: not valid JSON: unterminated array
+        bots/b/flows/main.flow.json:1:1: error: not valid JSON: unterminated object"#]]
     .assert_eq(&shown(&workspace.problems));
 }
 
@@ -228,6 +228,6 @@ fn of_very_many_problems_some_are_named_and_the_others_counted() {
     let next: Vec<&str> = enter.clone();
     let workspace = read(&[("bots/b/bot.config.json", "{}"), ("bots/b/flows/main.flow.json", &flow(&enter, &next))]);
     assert_eq!(workspace.problems.len(), 202);
-    assert!(workspace.problems[100].message.starts_with("50 more problems"));
+    assert!(workspace.problems[200].message.starts_with("50 more problems"));
     assert!(workspace.problems[201].message.starts_with("50 more problems"));
 }
