@@ -44,7 +44,7 @@ pub(crate) use fetch::is_local;
 pub use fetch::{FetchFailed, Fetched};
 pub use realtime::{Audience, Pages};
 pub use tokens::{Claims, TokenError, Tokens};
-pub use visitors::{VisitorError, Visitors, is_issued};
+pub use visitors::{VisitorError, Visitors};
 
 /// Who asks.
 #[derive(Debug, Clone, Default)]

@@ -28,6 +28,16 @@ pub enum VisitorError {
     Wrong,
 }
 
+impl VisitorError {
+    /// What clients tell it by.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "visitor_secret_required",
+            Self::Wrong => "visitor_secret_invalid",
+        }
+    }
+}
+
 /// Makes visitors, and tells whether somebody is one.
 pub struct Visitors {
     key: [u8; 32],
@@ -83,7 +93,7 @@ fn signed(id: &str) -> String {
 }
 
 /// Whether an id was issued together with a secret.
-pub fn is_issued(id: &str) -> bool {
+fn is_issued(id: &str) -> bool {
     let random = id.strip_prefix(PREFIX);
     random.is_some_and(|random| random.len() == LENGTH && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }

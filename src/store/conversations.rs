@@ -130,9 +130,11 @@ impl Store {
         limit: usize,
         size: usize,
     ) -> Result<Option<Conversation>, StoreError> {
-        self.one(bot, user, id, |connection, now| match history::after(connection, id, after, now, page, size)? {
-            Some(messages) => Ok(messages),
-            None => history::last(connection, id, now, limit, size),
+        self.one(bot, user, id, |connection, now| {
+            match history::after(connection, id, after, now, (page, history::LOOK_BACK), size)? {
+                Some(messages) => Ok(messages),
+                None => history::last(connection, id, now, limit, size),
+            }
         })
     }
 

@@ -8,6 +8,10 @@ use super::queue::unreadable;
 use super::{Store, StoreError, StoredMessage};
 use crate::model::{BotId, ConversationKey, UserId};
 
+/// How far back from the end of a conversation a message is looked for that a client says it has. Whoever asks with an unknown id
+/// costs no more than that; whoever was away for longer begins with the last messages.
+pub(super) const LOOK_BACK: usize = 10_000;
+
 /// The channel whose messages are kept.
 const WEB: &str = "web";
 
@@ -99,8 +103,8 @@ pub(super) fn last(
     Ok(messages)
 }
 
-/// The messages of a conversation that can be seen at `now`, from the time of one of them on, oldest first; `None` if there is
-/// no such message. A page has those of that very time, all of them, so that who asks again with the last one gets on, and the
+/// The messages of a conversation that can be seen at `now`, from the time of one of them on, oldest first; `None` if it is not
+/// among the last `look_back`. A page has those of that very time, all of them, so that who asks again with the last one gets on, and the
 /// one that was asked with among them, so that it is seen what stands before it; then at most `limit` of `size` bytes together,
 /// but at least one.
 pub(super) fn after(
@@ -108,14 +112,16 @@ pub(super) fn after(
     conversation: i64,
     id: Uuid,
     now: u64,
-    limit: usize,
+    (limit, look_back): (usize, usize),
     size: usize,
 ) -> Result<Option<Vec<StoredMessage>>, StoreError> {
     // It is among the last ones as a rule: they are looked through from there.
-    let sql = "SELECT deliver_at FROM messages WHERE conversation = ? AND id = ? AND deliver_at <= ? ORDER BY deliver_at DESC";
+    let sql = "SELECT deliver_at FROM (SELECT id, deliver_at FROM messages WHERE conversation = ? AND deliver_at <= ? \
+               ORDER BY deliver_at DESC, event DESC, sequence DESC LIMIT ?) WHERE id = ? LIMIT 1";
+    let look_back = i64::try_from(look_back).unwrap_or(i64::MAX);
     let found = connection
         .prepare_cached(sql)?
-        .query_row(params![conversation, id.as_bytes(), now], |row| row.get::<_, u64>(0))
+        .query_row(params![conversation, now, look_back, id.as_bytes()], |row| row.get::<_, u64>(0))
         .optional()?;
     let Some(since) = found else { return Ok(None) };
     let sql = format!(
@@ -201,5 +207,12 @@ mod tests {
         let reason = "those of the same time, itself in its place, and nothing that lies ahead";
         assert_eq!(of_last_time, ["m12", "m13", "m14"], "{reason}");
         assert_eq!(page(Uuid::new_v4(), 2, 1 << 20).len(), 15, "an unknown message: as without one");
+        let found = |at: usize, look_back| {
+            let read = |connection: &Connection| {
+                after(connection, 1, all[at].id, fixture.clock.now(), (1, look_back), 1 << 20)
+            };
+            fixture.store.read(read).unwrap().is_some()
+        };
+        assert_eq!([found(10, 5), found(9, 5), found(0, 15), found(0, 14)], [true, false, true, false]);
     }
 }

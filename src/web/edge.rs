@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::model::{BotId, UserId};
 use crate::reload::{BotInfo, Workspace};
-use crate::services::{Claims, TokenError, VisitorError};
+use crate::services::{Claims, TokenError};
 
 use super::Web;
 use super::error::HttpError;
@@ -100,7 +100,7 @@ impl FromRequestParts<Web> for Visitor {
         // Two such headers are as good as none: which of them counts?
         let mut given = parts.headers.get_all(SECRET).iter();
         let secret = given.next().filter(|_| given.next().is_none()).and_then(|secret| secret.to_str().ok());
-        web.services.visitors().check(&visitor.user, secret).map_err(no_visitor)?;
+        web.services.visitors().check(&visitor.user, secret).map_err(HttpError::Visitor)?;
         Ok(visitor)
     }
 }
@@ -120,12 +120,6 @@ impl FromRequestParts<Web> for Named {
 
 /// The header with the secret of the visitor that the path names.
 const SECRET: HeaderName = HeaderName::from_static("x-visitor-secret");
-
-fn no_visitor(error: VisitorError) -> HttpError {
-    let hint = "send it in the header X-Visitor-Secret, or set `visitorSecret: \"off\"` in config/channel-web.json for old \
-                clients";
-    HttpError::Unauthorized(format!("{error}: {hint}").into())
-}
 
 fn user_id_error() -> HttpError {
     HttpError::plain("`userId` is required and must be valid")

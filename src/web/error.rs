@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-use crate::services::TokenError;
+use crate::services::{TokenError, VisitorError};
 
 /// Where errors are explained; clients print it. The project has no public address yet: a name under `.example` can never
 /// become somebody else's.
@@ -53,6 +53,12 @@ pub(crate) enum HttpError {
     /// A token that is not good. 401 `BP_0041`; why, callers see in development only.
     #[error("Unauthorized: Invalid authentication token")]
     InvalidToken(TokenError),
+    /// The visitor's secret is missing or wrong. 401 `BP_0041`; `type` is [`VisitorError::code`].
+    #[error(
+        "Unauthorized: {0}: send it in the header X-Visitor-Secret, or set `visitorSecret: \"off\"` in config/channel-web.json for \
+         old clients"
+    )]
+    Visitor(VisitorError),
     /// A token of another system that is not good. 401 `BP_0401`.
     #[error("Invalid external token: {0}")]
     ExternalToken(Cow<'static, str>),
@@ -112,7 +118,9 @@ impl HttpError {
         match self {
             Self::Plain(status, _) | Self::Message(status, _) | Self::Unexpected { status, .. } => *status,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) | Self::InvalidToken(_) | Self::ExternalToken(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::InvalidToken(_) | Self::Visitor(_) | Self::ExternalToken(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::NotFound(_) | Self::Page(_) => StatusCode::NOT_FOUND,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -144,6 +152,7 @@ impl IntoResponse for HttpError {
                 response.extensions_mut().insert(Detail(why.to_string()));
                 response
             }
+            Self::Visitor(why) => json(status, "BP_0041", why.code(), &message),
             Self::ExternalToken(_) => json(status, "BP_0401", "InvalidExternalToken", &message),
             Self::NotFound(_) => json(status, "BP_0044", "NotFoundError", &message),
             Self::Unavailable { .. } => json(status, "BP_0053", "ServiceUnavailableError", &message),

@@ -5,8 +5,6 @@ use axum::extract::State;
 use axum::http::Response;
 use serde::Serialize;
 
-use crate::services::is_issued;
-
 use super::Web;
 use super::channel_web::json;
 use super::edge::{Authorized, Bot, Named};
@@ -32,11 +30,12 @@ pub(crate) async fn secret(
     Named(visitor): Named,
 ) -> Result<Response<Body>, HttpError> {
     let id = visitor.user.as_str();
-    // A secret is good with every bot. Whoever was issued an id has its secret already, so that somebody who may speak for
-    // one bot only has no use for it but with the others.
-    if authorized.claims.bot.is_some() && is_issued(id) {
+    // A secret is good with every bot: somebody who may speak for one bot only, its scripts among them, could read with it what
+    // the visitor says to the others.
+    if authorized.claims.bot.is_some() {
         return Err(HttpError::Unauthorized(
-            "the secret of an id that was issued here is told to its visitor only, or for a token that is good for all bots".into(),
+            "a visitor's secret is good with every bot, and is told only for a token that is, too (`nudge token` without `--bot`)"
+                .into(),
         ));
     }
     json(&web, &Issued { visitor_id: id, secret: web.services.visitors().secret_of(id) })

@@ -181,7 +181,8 @@ fn dialogs_within_actions_of_dialogs_have_an_end() {
 
 #[test]
 fn the_event_is_over_for_who_comes_too_late() {
-    let late = "setTimeout(() => bp.dialog.processEvent('id', event).catch((error) => console.log(error.message)), 500)";
+    let late =
+        "setTimeout(() => bp.dialog.processEvent('id', event).catch((error) => console.log(error.message)), 500)";
     let mut bot = bot(&[(BeforeIncomingMiddleware, "1.js", late)], "");
     bot.limits.floating = 5;
     bot.message("hi");

@@ -299,11 +299,7 @@ fn refusal(code: &'static str, message: String) -> Refusal {
 }
 
 fn no_visitor(error: VisitorError) -> Refusal {
-    let code = match error {
-        VisitorError::Missing => "visitor_secret_required",
-        VisitorError::Wrong => "visitor_secret_invalid",
-    };
     let hint = "send it as `visitorSecret` beside `visitorId`, or set `visitorSecret: \"off\"` in config/channel-web.json \
                 for old clients";
-    refusal(code, format!("{error}: {hint}"))
+    refusal(error.code(), format!("{error}: {hint}"))
 }

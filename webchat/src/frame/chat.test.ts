@@ -27,7 +27,7 @@ beforeEach(() => {
     const [, kind, visitor] = /\/(messages|conversations)\/(\w+)$/.exec(pathname) ?? []
     const secret = (init.headers as Record<string, string> | undefined)?.['X-Visitor-Secret']
     if (visitor === 'locked' && secret !== 'right')
-      return Response.json({ message: 'send it in the header X-Visitor-Secret' }, { status: 401 })
+      return Response.json({ type: 'visitor_secret_invalid' }, { status: 401 })
     if (kind === 'conversations') {
       if (visitor === 'slow') await hold
       return Response.json({ conversations: [], startNewConvoOnTimeout: false, recentConversationLifetime: '6 hours' })

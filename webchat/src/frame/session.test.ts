@@ -272,11 +272,12 @@ test('a message that says it was sent at no time is shown as of now, and does no
 })
 
 test.each([
-  ['Unauthorized: this is not the secret of this visitor id: send it in the header X-Visitor-Secret', false],
-  ['Invalid external token: it has ended', true],
-  ['Unauthorized: Authorization header is missing', true]
-])('%s: the visitor is still the same: %s', async (message, same) => {
+  ['visitor_secret_invalid', false],
+  ['visitor_secret_required', false],
+  ['InvalidExternalToken', true],
+  ['UnauthorizedError', true]
+])('a refusal of the type %s: the visitor is still the same: %s', async (type, same) => {
   vi.spyOn(console, 'warn').mockImplementation(() => {})
-  vi.stubGlobal('fetch', async () => Response.json({ statusCode: 401, message }, { status: 401 }))
+  vi.stubGlobal('fetch', async () => Response.json({ statusCode: 401, type }, { status: 401 }))
   expect(await session.start(undefined)).toBe(same)
 })

@@ -228,7 +228,7 @@ export function openSession(store: Store, api: Api, hooks: SessionHooks, now: ()
  * say nothing of the visitor, who must not be forgotten for one that has ended.
  */
 const isAboutSecret = ({ status, message }: CallFailed): boolean =>
-  status === 401 && message.includes('X-Visitor-Secret')
+  status === 401 && message.includes('visitor_secret_')
 
 /** A stored message, as far as the frame relies on it. */
 function readMessage(data: Record<string, unknown>): Message | undefined {
