@@ -14,6 +14,7 @@ mod converse;
 mod edge;
 mod error;
 mod form;
+mod linger;
 mod lite;
 mod media;
 mod members;

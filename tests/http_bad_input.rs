@@ -336,6 +336,30 @@ async fn requests_that_mean_two_things_or_never_end_are_refused_and_the_server_g
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_arrives_although_nobody_reads_the_body() {
+    let app = start().await;
+    let body = "x".repeat(8 << 20);
+    // Refused by their paths and heads, and by what is announced.
+    let web = "mod/channel-web";
+    let calls = ["events/%00", "messages/u1/files?conversationId=99", "nothing"].map(|path| format!("{web}/{path}"));
+    let calls = calls.into_iter().chain(["converse/u1".into()]).map(|path| {
+        let head = format!("POST /api/v1/bots/my-bot/{path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
+        (path, format!("{head}content-length: {}\r\n\r\n{body}", body.len()))
+    });
+    for ((path, call), status) in calls.zip([400, 404, 404, 413]) {
+        let mut stream = TcpStream::connect(app.client.address).await.unwrap();
+        stream.write_all(call.as_bytes()).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        // The connection goes on: the rest of the body is no request.
+        stream.write_all(b"GET /nope HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 2, "{path}: {answers}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_without_end_asked_for_or_packed_are_refused() {
     let app = start().await;
     let post = format!("POST {CHANNEL}/events/u1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");

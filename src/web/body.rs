@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
@@ -14,8 +14,6 @@ use super::{Web, form};
 
 /// Deepest nesting of a body: what scripts and the store can still parse when it is wrapped into larger JSON.
 const DEEPEST: usize = 100;
-/// How much of an oversized body is read and thrown away so that the caller gets to see the answer.
-const DRAIN: usize = 64 << 20;
 
 /// A body that was read.
 #[derive(Debug)]
@@ -65,13 +63,7 @@ pub(crate) struct Bytes {
 }
 
 /// Reads a body that brings a file, of any content type. `limit` is in bytes, `key` sets it.
-pub(crate) async fn upload(
-    web: &Web,
-    headers: &HeaderMap,
-    body: Body,
-    limit: usize,
-    key: &'static str,
-) -> Result<Bytes, HttpError> {
+pub(crate) async fn upload(web: &Web, body: Body, limit: usize, key: &'static str) -> Result<Bytes, HttpError> {
     let limits = Limits {
         size: limit,
         size_key: key,
@@ -80,7 +72,7 @@ pub(crate) async fn upload(
         budget: &web.bodies,
     };
     let mut held = Held::default();
-    let bytes = in_time(body, headers.contains_key(EXPECT), limits, &mut held).await?;
+    let bytes = in_time(body, limits, &mut held).await?;
     Ok(Bytes { bytes, _held: held })
 }
 
@@ -88,7 +80,7 @@ async fn take(request: Request<Body>, limits: Limits<'_>) -> Result<Taken, HttpE
     let (parts, body) = request.into_parts();
     let mut held = Held::default();
     let Some(format) = format(&parts.headers)? else { return Ok(Taken { json: empty(), held }) };
-    let bytes = in_time(body, parts.headers.contains_key(EXPECT), limits, &mut held).await?;
+    let bytes = in_time(body, limits, &mut held).await?;
     if bytes.is_empty() {
         return Ok(Taken { json: empty(), held });
     }
@@ -101,8 +93,8 @@ async fn take(request: Request<Body>, limits: Limits<'_>) -> Result<Taken, HttpE
 }
 
 /// Collects a body within the time of its limits.
-async fn in_time(body: Body, asks: bool, limits: Limits<'_>, held: &mut Held) -> Result<Vec<u8>, HttpError> {
-    let collecting = collect(body, asks, limits, held);
+async fn in_time(body: Body, limits: Limits<'_>, held: &mut Held) -> Result<Vec<u8>, HttpError> {
+    let collecting = collect(body, limits, held);
     // Of the whole body, not of its pieces: one byte now and then would hold a connection for ever.
     tokio::time::timeout(limits.time, collecting).await.map_err(|_| HttpError::Unexpected {
         status: StatusCode::REQUEST_TIMEOUT,
@@ -154,15 +146,12 @@ fn format(headers: &HeaderMap) -> Result<Option<Format>, HttpError> {
     Ok(Some(format))
 }
 
-async fn collect(mut body: Body, asks: bool, limits: Limits<'_>, held: &mut Held) -> Result<Vec<u8>, HttpError> {
+async fn collect(mut body: Body, limits: Limits<'_>, held: &mut Held) -> Result<Vec<u8>, HttpError> {
     use axum::body::HttpBody as _;
     let limit = limits.size;
     let mut whole = Vec::new();
-    let mut seen = 0;
     let announced = body.size_hint().lower();
-    let mut too_large = announced > limit as u64;
-    // Who asks beforehand (`Expect: 100-continue`), or means to send very much, sees the answer without sending.
-    if too_large && (asks || announced > DRAIN as u64) {
+    if announced > limit as u64 {
         return Err(oversize(limit, limits.size_key));
     }
     while let Some(frame) = body.frame().await {
@@ -172,19 +161,12 @@ async fn collect(mut body: Body, asks: bool, limits: Limits<'_>, held: &mut Held
             detail: format!("body: {error}"),
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        seen += data.len();
-        too_large |= seen > limit;
-        if too_large {
-            whole = Vec::new();
-            *held = Held::default();
-            if seen > DRAIN {
-                break;
-            }
-            continue;
+        if whole.len() + data.len() > limit {
+            return Err(oversize(limit, limits.size_key));
         }
         gather(&mut whole, &data, usize::try_from(announced).unwrap_or(0), limits.budget, held)?;
     }
-    if too_large { Err(oversize(limit, limits.size_key)) } else { Ok(whole) }
+    Ok(whole)
 }
 
 /// Adds a piece. Room is made for what has come and no more than is announced: a promise alone costs nothing.

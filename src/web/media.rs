@@ -134,7 +134,7 @@ impl Upload {
     async fn read(web: &Web, request: Request, limit: (usize, &'static str)) -> Result<Self, HttpError> {
         let (size, key) = limit;
         let (parts, body) = request.into_parts();
-        let body = body::upload(web, &parts.headers, body, size.saturating_add(multipart::BESIDE), key).await?;
+        let body = body::upload(web, body, size.saturating_add(multipart::BESIDE), key).await?;
         let upload = Self::find(&parts.headers, body)?;
         if upload.bytes().len() > size {
             return Err(body::oversize(size, key));

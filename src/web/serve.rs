@@ -21,6 +21,7 @@ use tower::Service;
 use crate::config::Settings;
 
 use super::caller::Peer;
+use super::linger;
 
 /// How long requests in flight may take once the server is asked to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
@@ -43,6 +44,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(settings.header_timeout));
     // The buffer's limit alone is noticed one read too late.
     builder.max_buf_size(settings.head_limit).max_header_size(settings.head_limit);
+    let lingering = Duration::from_millis(settings.body_timeout);
     let most = settings.connections.min(descriptors(reserved));
     if most < settings.connections {
         tracing::warn!("{most} connections at once, not {}: the system grants no more files", settings.connections);
@@ -88,7 +90,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
         let router = router.clone();
         let Ok(place) = place.map(|place| Place(Arc::new(place))) else { break };
         let carried = (place.clone(), Peer(peer.ip()));
-        let service = service_fn(move |request| route(router.clone(), carried.clone(), request));
+        let service = service_fn(move |request| route(router.clone(), carried.clone(), lingering, request));
         let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut stopping = stopping.subscribe();
         tokio::spawn(async move {
@@ -137,16 +139,21 @@ pub(super) struct TrailingSlash;
 async fn route(
     mut router: Router,
     (place, peer): (Place, Peer),
+    lingering: Duration,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let mut request = request.map(Body::new);
+    let (mut request, kept) = linger::lend(request);
     request.extensions_mut().insert(place);
     request.extensions_mut().insert(peer);
     if let Some(uri) = without_trailing_slash(request.uri()) {
         *request.uri_mut() = uri;
         request.extensions_mut().insert(TrailingSlash);
     }
-    router.call(request).await
+    let answer = router.call(request).await;
+    if let Some(kept) = kept {
+        kept.drain(lingering);
+    }
+    answer
 }
 
 /// `/a/b/?x` is `/a/b?x`: clients of the original may write either.

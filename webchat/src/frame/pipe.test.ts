@@ -2,7 +2,7 @@
 // @vitest-environment jsdom
 
 import { afterEach, expect, test, vi } from 'vitest'
-import { byPolling, type Ends } from './pipe'
+import { byPolling, byWebSocket, type Ends } from './pipe'
 
 const OPEN = '0{"sid":"a&b","pingInterval":25000,"pingTimeout":5000}'
 
@@ -67,4 +67,30 @@ test('after it was closed nothing is asked and nothing is said any more', async 
   pipe.send('0/guest,')
   await new Promise(resolve => setTimeout(resolve))
   expect([end.said, asked.length]).toEqual([['opened'], 2])
+})
+
+test('a WebSocket that is not wanted any more before it is there is closed once it is: browsers complain otherwise', () => {
+  vi.useFakeTimers()
+  const closes: string[] = []
+  class Opening {
+    readyState = 0
+    onopen = (): void => {}
+    close = (): void => void closes.push(`in state ${this.readyState}`)
+  }
+  const sockets: Opening[] = []
+  vi.stubGlobal('WebSocket', function () {
+    return sockets[sockets.push(new Opening()) - 1]
+  })
+  Object.assign(WebSocket, { CONNECTING: 0 })
+  const end = ends()
+  byWebSocket('https://x.org/socket.io', end).close()
+  expect(closes).toEqual([])
+  sockets[0]!.readyState = 1
+  sockets[0]!.onopen()
+  expect([closes, end.said]).toEqual([['in state 1'], []])
+  // One that does not come up in time holds back the next one: it is closed as it is.
+  byWebSocket('https://x.org/socket.io', end)
+  vi.runAllTimers()
+  expect([closes, end.said]).toEqual([['in state 1', 'in state 0'], ['closed']])
+  vi.useRealTimers()
 })

@@ -73,17 +73,29 @@ function engine(ends: Ends, raw: (packet: string) => void, stop: () => void) {
 
 /** Over a WebSocket. `address` is that of the server's `/socket.io`, with http or https. */
 export function byWebSocket(address: string, ends: Ends): Pipe {
+  // Browsers warn in the page's console of one that is closed before it is there. One that takes too long is closed all the
+  // same: the next one would have to wait for it.
+  let unwanted = false
   const socket = new WebSocket(`${address.replace(/^http/, 'ws')}/?EIO=4&transport=websocket`)
   const { take, closed, pipe } = engine(
     ends,
     packet => {
       if (socket.readyState === WebSocket.OPEN) socket.send(packet)
     },
-    () => socket.close()
+    () => {
+      if (unwanted && socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close()
+      else socket.close()
+    }
   )
   socket.onmessage = ({ data }) => take(String(data))
   socket.onclose = closed
-  return pipe
+  return {
+    send: pipe.send,
+    close() {
+      unwanted = true
+      pipe.close()
+    }
+  }
 }
 
 /** Over requests: one waits for packets, others send some. */

@@ -20,8 +20,8 @@ const TITLES: Record<string, string> = {
   zh: '聊天'
 }
 
-/** What pages may ask of the browser in the frame's name. */
-const ALLOWED = 'autoplay; clipboard-write; fullscreen; microphone'
+/** What the frame may do that frames of other origins may not: the sound of a message, and films that fill the screen. */
+const ALLOWED = 'autoplay; fullscreen'
 
 /** How long after its page the app may still say that it listens, in milliseconds. */
 const PATIENCE = 2000
