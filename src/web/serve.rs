@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, Uri};
+use axum::http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -149,11 +149,12 @@ async fn route(
         *request.uri_mut() = uri;
         request.extensions_mut().insert(TrailingSlash);
     }
-    let answer = router.call(request).await;
-    if let Some(kept) = kept {
+    let answer = router.call(request).await?;
+    // Whoever was too slow already is not waited for.
+    if let Some(kept) = kept.filter(|_| answer.status() != StatusCode::REQUEST_TIMEOUT) {
         kept.drain(lingering);
     }
-    answer
+    Ok(answer)
 }
 
 /// `/a/b/?x` is `/a/b?x`: clients of the original may write either.
