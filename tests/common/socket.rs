@@ -145,6 +145,14 @@ impl Socket {
         self.came.pop_front()
     }
 
+    /// Where this client polls.
+    pub(crate) fn path(&self) -> &str {
+        match &self.kind {
+            Kind::Polling(poll) => &poll.path,
+            Kind::Websocket(_) => panic!("a websocket does not poll"),
+        }
+    }
+
     /// The next packet; there must be one.
     pub(crate) async fn next(&mut self) -> String {
         self.recv().await.expect("the connection has ended")
