@@ -166,6 +166,7 @@ mod tests {
 
     /// Visitors who poll, without a network.
     struct Hall {
+        services: Services,
         desk: Arc<Desk>,
         engine: EngineIoService<Desk>,
         fixture: Fixture,
@@ -176,10 +177,10 @@ mod tests {
             let (fixture, settings) = (Fixture::new(), Settings::default());
             let (limits, (_, bots)) = (settings.realtime.clone(), watch::channel(Arc::default()));
             let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();
-            let desk = Arc::new(Desk::new(services, limits, fixture.clock.clone()));
+            let desk = Arc::new(Desk::new(services.clone(), limits, fixture.clock.clone()));
             // Nobody is dropped because of his silence.
             let config = EngineIoConfig::builder().ping_interval(Duration::from_secs(3_600)).build();
-            Self { engine: EngineIoService::with_config(Arc::clone(&desk), config), desk, fixture }
+            Self { engine: EngineIoService::with_config(Arc::clone(&desk), config), services, desk, fixture }
         }
 
         async fn ask(&self, method: &str, sid: &str, body: &str) -> String {
@@ -223,6 +224,22 @@ mod tests {
         assert!(heard.contains("guest.webchat.typing") && heard.contains("\"timeInMs\":3"), "{heard}");
         drop(told);
         delivery.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_waits_for_the_end_of_a_token_whose_administrator_has_left() {
+        let hall = Hall::new();
+        let sid = hall.join("u").await;
+        let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let before = alive();
+        let token = hall.services.tokens().make(None, None, 3_600).unwrap();
+        for packet in [format!("40/admin?token={token},"), "41/admin,".into()] {
+            assert_eq!(hall.ask("POST", &sid, &format!("{}:{packet}", packet.len())).await, "ok");
+        }
+        assert_eq!(hall.ask("GET", &sid, "").await, "9:40/admin,");
+        while alive() > before {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn key(visitor: &str) -> ConversationKey {

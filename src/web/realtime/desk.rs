@@ -15,6 +15,7 @@ use engineioxide::handler::EngineIoHandler;
 use engineioxide::{DisconnectReason, ProtocolVersion, Socket, Str, TransportType};
 use parking_lot::Mutex;
 use serde::Deserialize;
+use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
 use crate::config::RealtimeSettings;
@@ -211,21 +212,22 @@ impl Desk {
         let mut seat = connection.data.seat.lock();
         if !seat.gone && !std::mem::replace(&mut seat.admin, true) {
             greet(connection, ADMIN);
-            self.rooms.enter_admins(claims.bot, connection);
-            self.close_at(connection, claims.until.saturating_mul(1_000));
+            let end = self.close_at(connection, claims.until.saturating_mul(1_000));
+            self.rooms.enter_admins(claims.bot, connection, end);
         }
         Ok(())
     }
 
     /// Ends a connection when its token does. A client comes back by itself, with a newer one or not at all.
-    fn close_at(&self, connection: &Connection, until: u64) {
+    fn close_at(&self, connection: &Connection, until: u64) -> AbortHandle {
         let (clock, waiting) = (self.clock.clone(), Arc::downgrade(connection));
-        tokio::spawn(async move {
+        let ending = tokio::spawn(async move {
             clock.sleep_until(until).await;
             if let Some(connection) = waiting.upgrade() {
                 connection.close(DisconnectReason::TransportClose);
             }
         });
+        ending.abort_handle()
     }
 
     fn leave(&self, connection: &Connection, namespace: &str) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use engineioxide::{DisconnectReason, Socket, Str};
 use parking_lot::Mutex;
+use tokio::task::AbortHandle;
 
 use super::desk::Peer;
 use super::outbox;
@@ -31,6 +32,14 @@ struct Admin {
     connection: Connection,
     /// The only bot of which it hears; all where there is none.
     bot: Option<BotId>,
+    /// What ends the connection together with its token. It waits for weeks: without the administrator it has no business.
+    end: AbortHandle,
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.end.abort();
+    }
 }
 
 impl Rooms {
@@ -52,9 +61,9 @@ impl Rooms {
         fits
     }
 
-    /// Puts a connection among the administrators; what it hears of may be one bot only.
-    pub(super) fn enter_admins(&self, bot: Option<BotId>, connection: &Connection) {
-        self.inner.lock().admins.push(Admin { connection: Arc::clone(connection), bot });
+    /// Puts a connection among the administrators; what it hears of may be one bot only. `end` is given up when it leaves.
+    pub(super) fn enter_admins(&self, bot: Option<BotId>, connection: &Connection, end: AbortHandle) {
+        self.inner.lock().admins.push(Admin { connection: Arc::clone(connection), bot, end });
     }
 
     /// Takes a connection out of a visitor's room.
