@@ -1,7 +1,20 @@
 /** The chat in people's pages: what it covers, what it costs them, several of them, and pages that forbid nearly everything. */
 
 import { brotliCompressSync } from 'node:zlib'
-import { button, chat, embedding, expect, forgive, GREETER, replies, shot, snippet, test, type Page } from './support'
+import {
+  button,
+  chat,
+  embedding,
+  expect,
+  forgive,
+  GREETER,
+  replies,
+  shot,
+  snippet,
+  test,
+  type Nudge,
+  type Page
+} from './support'
 
 const TRIGGER = `window.botpressWebChat.sendEvent({ type: 'proactive-trigger', channel: 'web', payload: { text: 'fake message' } })`
 
@@ -196,7 +209,11 @@ test('several chats live on one page, each with its bot', async ({ page, serve, 
   expect(heard.find(message => message.payload?.text === 'Buy something.')?.chatId).toBeUndefined()
 })
 
-/** Where the frames of two chats are, without fractions. */
+/** A page with two chats; the second is called `b`. */
+const two = ({ url }: Nudge) =>
+  embedding(url, `window.botpressWebChat.init({ host: '${url}', botId: 'greeter', chatId: 'b' })`)
+
+/** Where their frames are, without fractions. */
 const places = (page: Page) =>
   page.evaluate(() =>
     ['bp-widget', 'bp-widget-b'].map(id => {
@@ -211,8 +228,7 @@ test('of several chats none covers another, closed or open, whichever way the pa
   site
 }) => {
   const nudge = await serve()
-  const second = `window.botpressWebChat.init({ host: '${nudge.url}', botId: 'greeter', chatId: 'b' })`
-  const html = embedding(nudge.url, second)
+  const html = two(nudge)
   const host = await site({ '/': html, '/rtl': html.replace('lang="en"', 'lang="ar" dir="rtl"') })
   const show = (chatId?: string, type = 'show') =>
     page.evaluate(([type, id]) => window.botpressWebChat!.sendEvent({ type }, id), [type, chatId] as const)
@@ -302,8 +318,7 @@ test('a chat that the page puts elsewhere is left there, and is in nobody\u2019s
   site
 }) => {
   const nudge = await serve()
-  const second = `window.botpressWebChat.init({ host: '${nudge.url}', botId: 'greeter', chatId: 'b' })`
-  const styled = (css: string) => embedding(nudge.url, second).replace('</head>', `<style>${css}</style></head>`)
+  const styled = (css: string) => two(nudge).replace('</head>', `<style>${css}</style></head>`)
   const host = await site({
     // As in docs/webchat.md.
     '/second': styled('#bp-widget-b { inset-inline: 0 auto }'),
