@@ -3,6 +3,7 @@
 //! A realm is one `Runtime` with one `Context` on a thread of its own. Everything in here is synchronous.
 
 pub mod error;
+pub mod heap;
 pub mod limits;
 pub mod modules;
 pub mod realm;
@@ -10,5 +11,5 @@ pub mod web;
 pub mod wrap;
 
 pub use error::ScriptError;
-pub use limits::{Meter, Overrun, Status, Used};
+pub use limits::{Meter, Overrun, Used};
 pub use realm::{Realm, RealmError, with_realm};

@@ -1,26 +1,28 @@
-//! The worker process: it owns every line of JavaScript and nothing else.
+//! The processes of scripts: they own every line of JavaScript and nothing else.
 //!
-//! Standard input is a socket to the server. The first frame says how to live ([`Hello`]); then the process locks itself
-//! in and starts its threads: this one reads frames, one sends beats, one hands out work, and every realm has its own.
+//! `nudge worker` becomes the root zygote. It locks itself in, loads all that is ours and every bundled package, and from
+//! then on only makes copies of itself: zygotes that load what a bot runs, and of those, realms that run its events. A copy
+//! costs a fraction of a millisecond, begins warm, and dies alone.
 
-pub mod beat;
+mod compiler;
 pub mod lock_in;
-pub mod pool;
-pub mod realm_thread;
+mod realm;
+mod zygote;
 
-use std::fs::File;
-use std::io::Read;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
-use crate::protocol::{DispatchHead, Frame, FrameError, FrameKind, FrameReader, Hello, Outbox, Ready, build_id};
-use pool::Pool;
+use crate::protocol::control::receive;
+use crate::protocol::{Board, Frame, FrameError, FrameKind, FrameReader, Hello, build_id};
 
-/// Why a worker ends with an error.
+/// Why a process of scripts ends with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// The socket failed.
     #[error("the connection to the server failed: {0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
     /// The server sent something that is no frame.
     #[error("the server sent a bad frame: {0}")]
     Frame(#[from] FrameError),
@@ -38,19 +40,54 @@ pub enum WorkerError {
     /// The process could not lock itself in.
     #[error("the worker could not lock itself in: {0}; `scripts.lockIn: \"off\"` runs without it")]
     LockIn(#[from] lock_in::LockInError),
+    /// The engine could not be made ready.
+    #[error("the JavaScript engine does not start: {0}")]
+    Engine(String),
 }
 
-/// Frames from the server may be this long before Hello has said how long they may be.
-const FIRST_FRAME: usize = 1 << 20;
+/// A connection on which descriptors come with frames.
+#[derive(Debug)]
+struct Control {
+    socket: UnixStream,
+    reader: FrameReader,
+    descriptors: VecDeque<OwnedFd>,
+}
 
-/// Runs as a worker until the server closes the connection.
+impl Control {
+    fn new(socket: UnixStream) -> Self {
+        // The server is trusted, and says itself how long its frames may be.
+        Self { socket, reader: FrameReader::new(usize::MAX >> 1), descriptors: VecDeque::new() }
+    }
+
+    /// The next frame; nothing at the end.
+    fn next(&mut self) -> Result<Option<Frame>, WorkerError> {
+        loop {
+            if let Some(frame) = self.reader.next_frame()? {
+                return Ok(Some(frame));
+            }
+            let mut chunk = [0u8; 64 * 1024];
+            let read = receive(&self.socket, &mut chunk, &mut self.descriptors)?;
+            if read == 0 {
+                return Ok(None);
+            }
+            self.reader.buffer.extend_from_slice(&chunk[..read]);
+        }
+    }
+
+    /// The descriptor that came with a frame.
+    fn descriptor(&mut self) -> Result<OwnedFd, WorkerError> {
+        self.descriptors.pop_front().ok_or_else(|| WorkerError::Message("a descriptor is missing".into()))
+    }
+}
+
+/// Runs as the root zygote until the server closes the connection.
+///
+/// # Errors
+/// The server says what cannot be, or this process cannot be made ready.
 pub fn run() -> Result<(), WorkerError> {
-    let socket = rustix::io::dup(rustix::stdio::stdin()).map_err(std::io::Error::from)?;
-    let mut input = File::from(socket.try_clone()?);
-    let output = File::from(socket);
-    let mut reader = FrameReader::new(FIRST_FRAME);
-    let first = next_frame(&mut input, &mut reader)?
-        .ok_or_else(|| WorkerError::Message("the connection ended before Hello".into()))?;
+    let socket = rustix::io::dup(rustix::stdio::stdin()).map_err(io::Error::from)?;
+    let mut control = Control::new(UnixStream::from(socket));
+    let first = control.next()?.ok_or_else(|| WorkerError::Message("the connection ended before Hello".into()))?;
     let hello: Hello = match first.kind {
         FrameKind::Hello => read_json(&first)?,
         kind => return Err(WorkerError::Message(format!("{kind:?} came before Hello"))),
@@ -59,45 +96,14 @@ pub fn run() -> Result<(), WorkerError> {
     if hello.build != own {
         return Err(WorkerError::Build { own, server: hello.build });
     }
+    let board = Board::map(control.descriptor()?)?;
+    // Where standard output would be, there is a pipe of which nobody but the server has the other end.
+    crate::os::end_with_writer(rustix::stdio::stdout().as_fd())?;
+    crate::os::settle_memory();
     // The C library reads the time zone's file once; afterwards there is no opening files.
     local_time_once();
     let lock_in = lock_in::lock_in(hello.lock_in)?;
-    reader = reader.with_limit(usize::MAX >> 1);
-    let outbox = Arc::new(Outbox::new(output));
-    let pool = Pool::start(Arc::new(hello), Arc::clone(&outbox));
-    outbox.send(FrameKind::Ready, 0, 0, &Ready { build: own, lock_in });
-    while let Some(frame) = next_frame(&mut input, &mut reader)? {
-        match frame.kind {
-            FrameKind::Program => pool.add_program(read_json(&frame)?),
-            FrameKind::Compile => pool.compile(frame.dispatch, read_json(&frame)?),
-            FrameKind::Dispatch => {
-                let dispatch = frame.dispatch;
-                let (head, json) = DispatchHead::read(frame.body)
-                    .ok_or_else(|| WorkerError::Message("a dispatch without a head".into()))?;
-                pool.submit(dispatch, head, json);
-            }
-            FrameKind::Result => pool.answer(&frame),
-            FrameKind::Fetched => pool.fetched(frame),
-            FrameKind::Cancel => pool.cancel(frame.dispatch),
-            FrameKind::Drain => pool.drain(),
-            kind => return Err(WorkerError::Message(format!("{kind:?} is not for workers"))),
-        }
-    }
-    Ok(())
-}
-
-fn next_frame(input: &mut File, reader: &mut FrameReader) -> Result<Option<Frame>, WorkerError> {
-    loop {
-        if let Some(frame) = reader.next_frame()? {
-            return Ok(Some(frame));
-        }
-        let mut chunk = [0u8; 64 * 1024];
-        let read = input.read(&mut chunk)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        reader.buffer.extend_from_slice(&chunk[..read]);
-    }
+    zygote::run(hello, control, board, &lock_in)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, WorkerError> {
@@ -105,8 +111,7 @@ fn read_json<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, WorkerE
 }
 
 fn local_time_once() {
-    let limits = crate::config::ScriptLimits::default();
-    let meter = std::rc::Rc::new(crate::script::Meter::new(limits, Arc::default()));
+    let meter = std::rc::Rc::new(crate::script::Meter::new(crate::config::ScriptLimits::default()));
     // What it evaluates to does not matter, and neither does it if it fails: dates would then be in UTC.
     let _ = crate::script::with_realm(&meter, |realm| {
         realm.part("time", "(function(){ return new Date().getTimezoneOffset(); })").and_then(|f| f.call::<_, f64>(()))

@@ -10,6 +10,8 @@ pub mod timeout;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::program::Flow;
 use crate::program::flow::instruction::{Destination, Instruction};
 use crate::program::flow::{CONVERSATION_END_FLOW, ERROR_FLOW, MAIN_FLOW, flow_name};
@@ -32,7 +34,7 @@ enum By {
 }
 
 /// A conversation on its way through the flows, for one event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Dialog {
     place: Place,
     cursor: Cursor,

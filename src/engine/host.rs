@@ -9,10 +9,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
 
 use super::bot_realm::LoadedProgram;
 use super::event_ids::IdSource;
@@ -22,8 +22,9 @@ use super::trace::Trace;
 use crate::code_frame::code_frame;
 use crate::model::{BotId, UserId};
 use crate::program::Role;
+use crate::protocol::board::Place;
 use crate::protocol::frame::write_frame;
-use crate::protocol::{Beat, FrameKind, Hello, LogLine, Outbox, Running};
+use crate::protocol::{FrameKind, Hello, LogLine, Outbox};
 use crate::script::realm::Thrown;
 use crate::script::{Meter, ScriptError, wrap};
 
@@ -37,7 +38,7 @@ const MOST_REPORTS: u32 = 50;
 const LONGEST_NAME: usize = 200;
 
 /// What is counted of an event, through all the realms it goes through.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Effects.
     pub sequence: u32,
@@ -59,8 +60,8 @@ pub struct Host {
     /// What the server told the worker at its start.
     pub hello: Arc<Hello>,
     /// Ids for events.
-    pub ids: Arc<IdSource>,
-    outbox: Arc<Outbox>,
+    pub ids: IdSource,
+    outbox: Outbox,
     buffer: RefCell<BytesMut>,
     /// The program this realm runs.
     pub program: RefCell<Option<Arc<LoadedProgram>>>,
@@ -102,11 +103,11 @@ pub struct Host {
 
 impl Host {
     /// A host of a realm.
-    pub fn new(meter: Rc<Meter>, hello: Arc<Hello>, ids: Arc<IdSource>, outbox: Arc<Outbox>) -> Self {
+    pub fn new(meter: Rc<Meter>, hello: Arc<Hello>, outbox: Outbox) -> Self {
         Self {
             meter,
             hello,
-            ids,
+            ids: IdSource::new(0),
             outbox,
             buffer: RefCell::default(),
             program: RefCell::default(),
@@ -138,6 +139,19 @@ impl Host {
             return;
         }
         write_frame(&mut self.buffer.borrow_mut(), kind, self.dispatch.get(), number, body);
+    }
+
+    /// This process is another one now: it speaks through that socket, from that place.
+    pub fn renew(&self, out: impl std::io::Write + Send + 'static, place: Place, slot: u16) {
+        self.outbox.connect(out);
+        self.buffer.borrow_mut().clear();
+        self.meter.renew(place);
+        self.ids.renew(slot);
+    }
+
+    /// A frame that belongs to no dispatch, at once.
+    pub fn tell(&self, kind: FrameKind, number: u32, body: &[u8]) {
+        self.outbox.send_bytes(kind, 0, number, body);
     }
 
     /// Sends what was appended.
@@ -200,7 +214,7 @@ impl Host {
         self.sent.set(counts.sent);
         self.most_sent.set(most_sent);
         self.closed.set(false);
-        self.meter.status().script.store(u32::MAX, Ordering::Relaxed);
+        self.meter.place().set_script(u32::MAX);
     }
 
     /// What was counted of the present event.
@@ -225,18 +239,14 @@ impl Host {
 
     /// A script goes on; gives the one that ran before.
     pub fn turn_of(&self, script: u32) -> u32 {
-        self.meter.status().script.store(script, Ordering::Relaxed);
-        if self.hello.suspect {
-            self.flush();
-            self.outbox.send(FrameKind::Beat, 0, 0, &Beat { running: self.running(script).into_iter().collect() });
-        }
+        self.meter.place().set_script(script);
         self.script.replace(script)
     }
 
     /// The script that runs or, between two, the one that ran last: what it left floating goes on in its name.
     pub fn blamed(&self) -> u32 {
         match self.script.get() {
-            u32::MAX => self.meter.status().script.load(Ordering::Relaxed),
+            u32::MAX => self.meter.place().script(),
             script => script,
         }
     }
@@ -245,13 +255,6 @@ impl Host {
     pub fn path_of(&self, script: u32) -> Option<Arc<str>> {
         let program = self.program.borrow();
         program.as_ref()?.program.scripts.get(script as usize).map(|file| Arc::clone(&file.path))
-    }
-
-    fn running(&self, script: u32) -> Option<Running> {
-        let program = self.program.borrow();
-        let file = program.as_ref()?.program.scripts.get(script as usize)?;
-        let (slice_ms, allowed_ms) = self.meter.status().running().unwrap_or_default();
-        Some(Running::new(self.dispatch.get(), slice_ms, allowed_ms, file))
     }
 
     /// A hook of the outgoing line ends (or begins to wait).
@@ -263,7 +266,7 @@ impl Host {
             let error = self.failed.get().then_some("failed");
             self.trace.borrow_mut().hook(script, kind.folder(), &file.path, entered.elapsed(), error);
         }
-        self.meter.status().script.store(before, Ordering::Relaxed);
+        self.meter.place().set_script(before);
         self.script.set(before);
     }
 

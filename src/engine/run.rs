@@ -13,15 +13,15 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crossbeam_channel::Receiver;
 use rquickjs::Value;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::bot_realm::BotRealm;
 use super::host::Counts;
-use super::wait::{Occupancy, ToRealm};
+use super::wait::{Inbox, Received};
 use crate::model::StateChange;
-use crate::protocol::{DispatchHead, DispatchKind, EVENT_FRAMES, FrameKind, LogLine, Processed, Settled};
+use crate::protocol::{DispatchKind, EVENT_FRAMES, FrameKind, LogLine, Processed, Settled, Unfit, WorkHead};
 use crate::script::realm::Thrown;
 use crate::script::{Overrun, Used};
 use drive::Driven;
@@ -32,19 +32,34 @@ use stages::Stage;
 pub struct Job {
     /// The dispatch's number.
     pub dispatch: u64,
-    /// Version, kind and bot.
-    pub head: DispatchHead,
+    /// What kind of work.
+    pub kind: DispatchKind,
     /// The work's JSON.
     pub json: Bytes,
-    /// When it came.
+    /// When it began, perhaps in another realm.
     pub begun: Instant,
     /// Where to go on, after a realm was given up.
     pub resume: Option<Box<Resume>>,
 }
 
+impl Job {
+    /// Reads the body of a `Dispatch` frame; nothing where it is none.
+    pub fn read(dispatch: u64, body: Bytes) -> Option<Self> {
+        let now = Instant::now();
+        let (WorkHead { kind, resume }, json) = WorkHead::read(body)?;
+        let resume: Option<Box<Resume>> =
+            if resume.is_empty() { None } else { Some(serde_json::from_slice(&resume).ok()?) };
+        let spent = resume.as_ref().map_or(0, |resume| resume.spent_ms);
+        let begun = now.checked_sub(Duration::from_millis(spent)).unwrap_or(now);
+        Some(Self { dispatch, kind, json, begun, resume })
+    }
+}
+
 /// Where an event goes on in a fresh realm.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Resume {
+    /// How long ago the event began, in milliseconds.
+    spent_ms: u64,
     stage: Stage,
     next_hook: usize,
     copy: String,
@@ -62,11 +77,11 @@ pub struct Resume {
 pub enum Outcome {
     /// It is over.
     Done {
-        /// Whether the realm may be used for another one.
-        reusable: bool,
+        /// Why the realm must not be used for another one, if so.
+        unfit: Option<Unfit>,
     },
     /// It goes on in a fresh realm.
-    Again(Box<Job>),
+    Again(Box<Resume>),
 }
 
 /// Why scripts stop.
@@ -79,6 +94,15 @@ pub enum Stop {
 }
 
 impl Stop {
+    /// Why the realm is of no more use.
+    pub fn unfit(self) -> Unfit {
+        match self.overrun() {
+            Overrun::Memory(_) => Unfit::Memory,
+            Overrun::Cancelled => Unfit::Single,
+            _ => Unfit::Limit,
+        }
+    }
+
     /// The limit that was hit.
     pub fn overrun(self) -> Overrun {
         let (Self::Interrupted(overrun) | Self::Ended(overrun)) = self;
@@ -91,9 +115,7 @@ pub struct Run<'a, 'js> {
     /// The realm.
     pub realm: &'a BotRealm<'js>,
     /// Answers of the server.
-    pub inbox: &'a Receiver<ToRealm>,
-    /// Who else computes.
-    pub occupancy: &'a Occupancy,
+    pub inbox: &'a Inbox,
     /// The job.
     pub job: Job,
     deadline: Instant,
@@ -119,18 +141,11 @@ impl std::fmt::Debug for Run<'_, '_> {
     }
 }
 
-/// A realm that computed for longer than this on one event is not used again: a script may have caught running out of
-/// memory, after which nothing in a runtime can be relied upon, and that takes longer.
-const LONGEST_FOR_REUSE: Duration = Duration::from_millis(10);
-/// The same for an event that was the first to need a file or a package: loading a large one takes its time once.
-const LONGEST_WHEN_LOADING: Duration = Duration::from_millis(150);
-
 impl<'a, 'js> Run<'a, 'js> {
     /// Prepares a realm for a job.
-    pub fn new(realm: &'a BotRealm<'js>, inbox: &'a Receiver<ToRealm>, occupancy: &'a Occupancy, mut job: Job) -> Self {
+    pub fn new(realm: &'a BotRealm<'js>, inbox: &'a Inbox, mut job: Job) -> Self {
         let host = &realm.host;
         host.dispatch.set(job.dispatch);
-        host.meter.status().dispatch.store(job.dispatch, std::sync::atomic::Ordering::Relaxed);
         let deadline = job.begun + Duration::from_millis(host.hello.limits.event_waiting);
         let resume = job.resume.as_deref_mut();
         host.meter.begin_event(resume.as_ref().map(|resume| resume.used).unwrap_or_default());
@@ -144,12 +159,11 @@ impl<'a, 'js> Run<'a, 'js> {
             kept_steps = resume.steps.take();
         }
         // Work that is no event lives as long as it likes, and makes little at a time.
-        let event = matches!(job.head.kind, DispatchKind::Event | DispatchKind::Timeout);
+        let event = matches!(job.kind, DispatchKind::Event | DispatchKind::Timeout);
         host.begin(counts, if event { host.hello.limits.frame.saturating_mul(EVENT_FRAMES) } else { u64::MAX });
         Self {
             realm,
             inbox,
-            occupancy,
             job,
             deadline,
             next_hook: Cell::new(0),
@@ -165,32 +179,46 @@ impl<'a, 'js> Run<'a, 'js> {
 
     /// Runs the job to its end, or to where it needs a fresh realm.
     pub fn run(mut self) -> Outcome {
-        let outcome = match self.job.head.kind {
+        let outcome = match self.job.kind {
             DispatchKind::Event | DispatchKind::Timeout => self.event(),
             DispatchKind::Hooks => self.lifecycle(),
             DispatchKind::Invoke => self.invoke(),
         };
+        let (outcome, unfit) = match outcome {
+            Outcome::Done { unfit } => {
+                let unfit = unfit.or_else(|| self.unclean());
+                (Outcome::Done { unfit }, unfit)
+            }
+            Outcome::Again(resume) => {
+                let host = &self.realm.host;
+                host.frame(FrameKind::Resume, 0, &serde_json::to_vec(&resume).unwrap_or_default());
+                (Outcome::Again(resume), Some(Unfit::Limit))
+            }
+        };
         let host = &self.realm.host;
-        host.flush();
-        host.meter.status().dispatch.store(0, std::sync::atomic::Ordering::Relaxed);
-        let used = host.meter.counted();
-        let longest = if host.loaded.get() > 0 { LONGEST_WHEN_LOADING } else { LONGEST_FOR_REUSE };
         host.clear();
         self.realm.realm.forget_rejections();
-        match outcome {
-            Outcome::Done { reusable } => {
-                // A job that is left, queued by a getter while the state was written out, would run in the next event.
-                host.closed.set(true);
-                let clean =
-                    reusable && used < longest && host.meter.own(|| !self.realm.realm.has_job() && self.realm.scrub());
-                // What is left of the queue belongs to nobody now.
-                while let Ok(late) = self.inbox.try_recv() {
-                    drop(late);
-                }
-                Outcome::Done { reusable: clean }
-            }
-            again @ Outcome::Again(_) => again,
+        host.closed.set(false);
+        host.frame(FrameKind::Free, unfit.map_or(0, |unfit| unfit as u32), &[]);
+        host.flush();
+        outcome
+    }
+
+    /// Cleans up, so that nothing of this event is there for the next one; says why that cannot be done.
+    fn unclean(&self) -> Option<Unfit> {
+        let (host, realm) = (&self.realm.host, &self.realm.realm);
+        if realm.heap.refused() {
+            return Some(Unfit::Memory);
         }
+        if host.meter.is_slowed() {
+            return Some(Unfit::Slowed);
+        }
+        // A job that is left, queued by a getter while the state was written out, would run in the next event. What it
+        // says goes nowhere.
+        host.closed.set(true);
+        host.timers.borrow_mut().clear();
+        let clean = host.meter.own(|| !realm.has_job() && self.realm.scrub());
+        if realm.heap.refused() { Some(Unfit::Memory) } else { (!clean).then_some(Unfit::Unclean) }
     }
 
     fn event(&mut self) -> Outcome {
@@ -223,7 +251,7 @@ impl<'a, 'js> Run<'a, 'js> {
             None => {
                 let undefined = Value::new_undefined(self.realm.realm.ctx.clone());
                 self.waited = self.engine(|run| run.realm.core.begin.call((text, undefined, outgoing)))?;
-                Ok(if self.job.head.kind == DispatchKind::Timeout {
+                Ok(if self.job.kind == DispatchKind::Timeout {
                     Stage::BeforeTimeout
                 } else {
                     Stage::BeforeIncoming
@@ -246,7 +274,7 @@ impl<'a, 'js> Run<'a, 'js> {
         let idle = stopped.is_some() || matches!(driven, Ok(Driven::Idle | Driven::Settled));
         self.send_processed(state, idle);
         if idle {
-            return Outcome::Done { reusable: stopped.is_none() };
+            return Outcome::Done { unfit: stopped.map(Stop::unfit) };
         }
         self.float()
     }
@@ -274,7 +302,13 @@ impl<'a, 'js> Run<'a, 'js> {
         let ended = matches!(driven, Err(Stop::Interrupted(overrun) | Stop::Ended(overrun)) if !matches!(overrun, Overrun::Cancelled));
         let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None, ended };
         self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
-        Outcome::Done { reusable: matches!(driven, Ok(Driven::Idle | Driven::Settled)) }
+        Outcome::Done {
+            unfit: match driven {
+                Ok(Driven::Idle | Driven::Settled) => None,
+                Ok(Driven::TimedOut) => Some(Unfit::Unclean),
+                Err(stop) => Some(stop.unfit()),
+            },
+        }
     }
 
     /// Gives the realm up and goes on in a fresh one with a copy of the event.
@@ -293,8 +327,8 @@ impl<'a, 'js> Run<'a, 'js> {
                 return self.give_up(Stop::Ended(Overrun::Cancelled), None);
             }
         };
-        let mut job = self.job.clone();
-        job.resume = Some(Box::new(Resume {
+        Outcome::Again(Box::new(Resume {
+            spent_ms: self.spent_ms(),
             stage,
             next_hook: self.next_hook.get(),
             copy,
@@ -303,19 +337,22 @@ impl<'a, 'js> Run<'a, 'js> {
             steps: self.steps(),
             conversation: self.dialogs.left.take(),
             processed: self.dialogs.processed.get(),
-        }));
-        Outcome::Again(Box::new(job))
+        }))
+    }
+
+    fn spent_ms(&self) -> u64 {
+        u64::try_from(self.job.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Ends the event's scripts: it is processed without a state.
-    fn give_up(&mut self, _stop: Stop, result: Option<Box<RawValue>>) -> Outcome {
+    fn give_up(&mut self, stop: Stop, result: Option<Box<RawValue>>) -> Outcome {
         let state = self.dialogs.kept.take().and_then(|persist| self.state_change(persist));
         self.send_processed(state, result.is_none());
         if result.is_some() {
             let settled = Settled { trace: None, result, ended: false };
             self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
         }
-        Outcome::Done { reusable: false }
+        Outcome::Done { unfit: Some(stop.unfit()) }
     }
 
     fn send_processed(&mut self, state: Option<StateChange>, settled: bool) {
@@ -336,7 +373,7 @@ impl<'a, 'js> Run<'a, 'js> {
     }
 
     fn wants_event(&self) -> bool {
-        self.job.head.kind == DispatchKind::Event
+        self.job.kind == DispatchKind::Event
             && self
                 .realm
                 .realm

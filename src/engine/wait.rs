@@ -1,78 +1,128 @@
-//! What reaches a realm while it works, and how it says that it computes no more for the moment.
+//! A realm's ear: frames of the server, waited for until something else is due.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::RefCell;
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// A message to a realm's thread about the dispatch it works on.
+use crate::protocol::{Frame, FrameReader};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 64 << 10;
+
+/// What came.
 #[derive(Debug)]
-pub enum ToRealm {
-    /// The answer to a request; whether it resolves; JSON, or nothing for `undefined`.
-    Result {
-        /// The dispatch.
-        dispatch: u64,
-        /// The request.
-        number: u32,
-        /// Resolve or reject.
-        fine: bool,
-        /// JSON.
-        body: Bytes,
-    },
-    /// What another server answered: see [`crate::protocol::FrameKind::Fetched`].
-    Fetched {
-        /// The dispatch.
-        dispatch: u64,
-        /// The request.
-        number: u32,
-        /// JSON, and bytes.
-        body: Bytes,
-    },
-    /// Stop.
-    Cancel {
-        /// The dispatch.
-        dispatch: u64,
-    },
+pub enum Received {
+    /// A frame.
+    Frame(Frame),
+    /// Nothing in time.
+    Nothing,
+    /// The server has closed the connection, or says what is no frame.
+    Closed,
 }
 
-/// How many threads of this process compute. A realm that waits for an answer gives its place up until it goes on.
-#[derive(Debug, Default)]
-pub struct Occupancy {
-    computing: AtomicUsize,
-    freed: Option<crossbeam_channel::Sender<()>>,
+/// The frames that come to a process.
+#[derive(Debug)]
+pub struct Inbox {
+    socket: UnixStream,
+    reader: RefCell<FrameReader>,
+    chunk: RefCell<Vec<u8>>,
 }
 
-impl Occupancy {
-    /// Tells `freed` whenever a place becomes free.
-    pub fn new(freed: crossbeam_channel::Sender<()>) -> Arc<Self> {
-        Arc::new(Self { computing: AtomicUsize::new(0), freed: Some(freed) })
+impl Inbox {
+    /// Frames of that socket.
+    pub fn new(socket: UnixStream) -> Self {
+        // The server is trusted, and says itself how long its frames may be.
+        Self { socket, reader: RefCell::new(FrameReader::new(usize::MAX >> 1)), chunk: RefCell::new(vec![0; CHUNK]) }
     }
 
-    /// How many compute now.
-    pub fn computing(&self) -> usize {
-        self.computing.load(Ordering::Relaxed)
-    }
-
-    /// One more computes.
-    pub fn take(&self) {
-        self.computing.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// One less computes; whoever hands out work is told.
-    pub fn give(&self) {
-        self.give_quietly();
-        self.nudge();
-    }
-
-    /// One less computes, and nobody needs to be told.
-    pub fn give_quietly(&self) {
-        self.computing.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Tells whoever hands out work to look again.
-    pub fn nudge(&self) {
-        if let Some(freed) = &self.freed {
-            let _ = freed.try_send(());
+    /// The next frame, however long it takes; nothing at the end of the connection.
+    pub fn wait(&self) -> Option<Frame> {
+        loop {
+            match self.reader.borrow_mut().next_frame() {
+                Ok(Some(frame)) => return Some(frame),
+                Ok(None) => {}
+                Err(_) => return None,
+            }
+            if !self.read() {
+                return None;
+            }
         }
+    }
+
+    /// The next frame, if it comes before that.
+    pub fn until(&self, deadline: Instant) -> Received {
+        loop {
+            match self.reader.borrow_mut().next_frame() {
+                Ok(Some(frame)) => return Received::Frame(frame),
+                Ok(None) => {}
+                Err(_) => return Received::Closed,
+            }
+            if !self.readable(deadline.saturating_duration_since(Instant::now())) {
+                return Received::Nothing;
+            }
+            if !self.read() {
+                return Received::Closed;
+            }
+        }
+    }
+
+    /// The next frame, if it is there already.
+    pub fn at_once(&self) -> Received {
+        self.until(Instant::now())
+    }
+
+    fn readable(&self, within: Duration) -> bool {
+        let mut sockets = [PollFd::new(&self.socket, PollFlags::IN)];
+        // A wait that is cut short by a signal is none that is over; the caller looks at the clock again.
+        let within = Timespec::try_from(within).unwrap_or(Timespec { tv_sec: 3_600, tv_nsec: 0 });
+        matches!(rustix::io::retry_on_intr(|| poll(&mut sockets, Some(&within))), Ok(ready) if ready > 0)
+    }
+
+    fn read(&self) -> bool {
+        let mut chunk = self.chunk.borrow_mut();
+        match rustix::io::retry_on_intr(|| (&self.socket).read(&mut chunk).map_err(errno)) {
+            Ok(0) | Err(_) => false,
+            Ok(read) => {
+                self.reader.borrow_mut().buffer.extend_from_slice(&chunk[..read]);
+                true
+            }
+        }
+    }
+}
+
+fn errno(error: std::io::Error) -> rustix::io::Errno {
+    rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::protocol::FrameKind;
+
+    #[test]
+    fn a_frame_is_taken_when_it_is_whole_and_the_end_is_noticed() {
+        let (mut server, realm) = UnixStream::pair().unwrap();
+        let inbox = Inbox::new(realm);
+        assert!(matches!(inbox.at_once(), Received::Nothing));
+        let mut wire = BytesMut::new();
+        for number in [1, 2] {
+            Frame { kind: FrameKind::Cancel, dispatch: 3, number, body: bytes::Bytes::new() }.write(&mut wire);
+        }
+        let (first, rest) = wire.split_at(20);
+        server.write_all(first).unwrap();
+        assert!(matches!(inbox.at_once(), Received::Frame(Frame { number: 1, .. })));
+        assert!(matches!(inbox.at_once(), Received::Nothing));
+        server.write_all(rest).unwrap();
+        assert_eq!(inbox.wait().unwrap().number, 2);
+        drop(server);
+        assert!(matches!(inbox.until(Instant::now() + Duration::from_secs(60)), Received::Closed));
+        assert!(inbox.wait().is_none());
     }
 }

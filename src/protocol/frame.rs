@@ -5,77 +5,107 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// Bytes before the body.
 pub const HEADER_BYTES: usize = 17;
 
-/// What a frame says. The first group goes to the worker, the second to the server.
+/// What a frame says. The first group goes to processes of scripts, the second to the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum FrameKind {
-    /// Limits, environment, clock: [`super::Hello`] as JSON. The first frame a worker gets.
+    /// Limits, environment, clock: [`super::Hello`] as JSON, with the board as a descriptor. The first frame of all.
     Hello = 1,
-    /// A whole workspace: [`crate::program::Program`] as JSON.
-    Program = 2,
-    /// A workspace to compile and evaluate without serving it: [`crate::program::Program`] as JSON, answered by `Compiled`.
-    Compile = 3,
-    /// Work: see [`super::DispatchHead`].
-    Dispatch = 4,
+    /// Texts of scripts, for a zygote or a compiler: see [`super::blobs`].
+    Blobs = 2,
+    /// What all bots share is to be loaded and its packages evaluated: [`crate::program::Image`] as JSON. Answered by `Loaded`.
+    Packages = 3,
+    /// What a bot runs is to be loaded: [`crate::program::Image`] as JSON. Answered by `Loaded`.
+    Load = 4,
+    /// A zygote is to make a copy of itself: number = the new process, body = a [`super::ForkAs`]; the copy's socket comes with it
+    /// as a descriptor. Answered by `Forked`.
+    Fork = 5,
+    /// A child of this zygote is gone, and is to be buried: number = the process, body = its system number. Answered by `Reaped`.
+    Reap = 6,
+    /// The bots that are mounted: a JSON array of their ids.
+    Bots = 7,
+    /// A candidate to compile: [`super::Candidate`] as JSON, answered by `Compiled`.
+    Compile = 8,
+    /// Work: see [`super::WorkHead`].
+    Dispatch = 9,
     /// The answer to a `Request`: number = request number; one byte (1 resolves, 0 rejects) and JSON.
-    Result = 5,
+    Result = 10,
     /// Stop that dispatch; empty body.
-    Cancel = 6,
-    /// Finish what runs, then exit; empty body.
-    Drain = 7,
+    Cancel = 11,
     /// The answer to a `Fetch`: number = request number; a [`split_head`] of what the answer says of itself as JSON, and its
     /// body. One that failed is a `Result` that rejects, with `{ message, code }`.
-    Fetched = 8,
+    Fetched = 12,
 
-    /// The worker is locked in and ready: [`super::Ready`] as JSON.
+    /// The root zygote is locked in and ready: [`super::Ready`] as JSON.
     Ready = 32,
+    /// A zygote has loaded what it was told to; empty body.
+    Loaded = 33,
+    /// A zygote has made a copy of itself: number = the process; its system number as four bytes, or nothing where the system
+    /// refused, with the reason as text in place of it.
+    Forked = 34,
+    /// A child is buried: number = the process, body = how it ended, as text.
+    Reaped = 35,
+    /// A compiler begins with a file of the candidate, so that it is known which one it was at if it dies: number = the
+    /// script's index.
+    Compiling = 36,
     /// The outcome of `Compile`: [`super::Compiled`] as JSON.
-    Compiled = 33,
-    /// The worker is alive: [`super::Beat`] as JSON.
-    Beat = 34,
+    Compiled = 37,
     /// A script asks for a service: number = request number; one byte (length of the method's name), the name, a JSON array of arguments.
-    Request = 35,
+    Request = 38,
     /// A script did something that is stored: number = sequence within the event, from 0; [`super::Effect`] as JSON.
-    Effect = 36,
+    Effect = 39,
     /// A line for the log: [`super::LogLine`] as JSON.
-    Log = 37,
+    Log = 40,
     /// Hooks and dialog are done: [`super::Processed`] as JSON.
-    Processed = 38,
+    Processed = 41,
     /// Nothing of the dispatch is left: [`super::Settled`] as JSON.
-    Settled = 39,
-    /// The worker begins with a file of the candidate it compiles, so that it is known which one it was at if it dies:
-    /// number = the script's index.
-    Compiling = 40,
+    Settled = 42,
     /// An action of the event begins (number 1) or has ended (number 0): said only where a caller waits for its replies.
-    Acting = 41,
+    Acting = 43,
     /// A script calls another server: number = request number; a [`split_head`] of what it asks for as JSON, and a body.
-    Fetch = 42,
+    Fetch = 44,
     /// A script does not wait for its `Fetch` any more: number = request number; empty body.
-    Abandon = 43,
+    Abandon = 45,
+    /// The realm computes no more until it is answered or a timer is due; empty body.
+    Waiting = 46,
+    /// The event is to go on in another realm: opaque, it comes back with the next `Dispatch`. `Free` follows.
+    Resume = 47,
+    /// The realm is done with the dispatch: number = 0 where it may have another one, else why it must not
+    /// ([`super::Unfit`]) and that it ends now.
+    Free = 48,
 }
 
 impl FrameKind {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 29] = [
         Self::Hello,
-        Self::Program,
+        Self::Blobs,
+        Self::Packages,
+        Self::Load,
+        Self::Fork,
+        Self::Reap,
+        Self::Bots,
         Self::Compile,
         Self::Dispatch,
         Self::Result,
         Self::Cancel,
-        Self::Drain,
         Self::Fetched,
         Self::Ready,
+        Self::Loaded,
+        Self::Forked,
+        Self::Reaped,
+        Self::Compiling,
         Self::Compiled,
-        Self::Beat,
         Self::Request,
         Self::Effect,
         Self::Log,
         Self::Processed,
         Self::Settled,
-        Self::Compiling,
         Self::Acting,
         Self::Fetch,
         Self::Abandon,
+        Self::Waiting,
+        Self::Resume,
+        Self::Free,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 
 use crate::config::ScriptLimits;
 use crate::model::StateChange;
-use crate::program::{Role, Script};
 
 /// The running executable, as a path. On Linux it stays the same file when another is put in its place.
 pub fn own_executable() -> std::io::Result<std::path::PathBuf> {
@@ -52,12 +51,8 @@ pub struct Hello {
     pub external_url: String,
     /// `bp.version`.
     pub version: String,
-    /// Which of the server's worker slots this is: part of the ids of events that scripts make.
-    pub slot: u8,
     /// Whether to write full step traces.
     pub trace: bool,
-    /// Whether it runs what another worker died on: it says which script begins before that does.
-    pub suspect: bool,
     /// Lowest confidence of a suggestion that may be elected.
     pub minimum_confidence: f64,
     /// Within how many milliseconds the same source may not repeat itself; 0 is never checked.
@@ -89,32 +84,30 @@ pub enum DispatchKind {
     Timeout = 3,
 }
 
-/// The head of a dispatch body: `version u64 | kind u8 | length of bot u8 | bot`, then JSON.
+/// The head of a dispatch body: `kind u8 | length of resume u32 | resume`, then JSON. `resume` is what another realm left of the
+/// event (a `Resume` frame), empty where it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DispatchHead {
-    /// The program's version that it runs on.
-    pub version: u64,
+pub struct WorkHead {
     /// What kind of work.
     pub kind: DispatchKind,
-    /// The bot; empty for work of no bot.
-    pub bot: String,
+    /// Opaque to the server.
+    pub resume: bytes::Bytes,
 }
 
-impl DispatchHead {
+impl WorkHead {
     /// Writes the head; the JSON goes behind it.
-    pub fn write(version: u64, kind: DispatchKind, bot: &str, out: &mut BytesMut) {
-        out.put_u64_le(version);
+    pub fn write(kind: DispatchKind, resume: &[u8], out: &mut BytesMut) {
         out.put_u8(kind as u8);
-        out.put_u8(u8::try_from(bot.len()).unwrap_or(0));
-        out.put_slice(bot.as_bytes());
+        // It came in a frame, and those are capped far below 4 GiB.
+        out.put_u32_le(u32::try_from(resume.len()).unwrap_or(u32::MAX));
+        out.put_slice(resume);
     }
 
     /// Reads the head and leaves the JSON.
     pub fn read(mut body: bytes::Bytes) -> Option<(Self, bytes::Bytes)> {
-        if body.len() < 10 {
+        if body.len() < 5 {
             return None;
         }
-        let version = body.get_u64_le();
         let kind = match body.get_u8() {
             0 => DispatchKind::Event,
             1 => DispatchKind::Hooks,
@@ -122,12 +115,95 @@ impl DispatchHead {
             3 => DispatchKind::Timeout,
             _ => return None,
         };
-        let length = body.get_u8() as usize;
+        let length = body.get_u32_le() as usize;
         if body.len() < length {
             return None;
         }
-        let bot = String::from_utf8(body.split_to(length).to_vec()).ok()?;
-        Some((Self { version, kind, bot }, body))
+        let resume = body.split_to(length);
+        Some((Self { kind, resume }, body))
+    }
+}
+
+/// What a copy of a zygote becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForkAs {
+    /// A zygote of its own.
+    Zygote,
+    /// A realm with that place on the board and among the makers of event ids.
+    Realm {
+        /// The place.
+        slot: u16,
+    },
+    /// A process that compiles one candidate.
+    Compiler {
+        /// Its place on the board.
+        slot: u16,
+    },
+}
+
+impl ForkAs {
+    /// Three bytes.
+    pub fn to_bytes(self) -> [u8; 3] {
+        let (kind, slot) = match self {
+            Self::Zygote => (0, 0),
+            Self::Realm { slot } => (1, slot),
+            Self::Compiler { slot } => (2, slot),
+        };
+        let [low, high] = slot.to_le_bytes();
+        [kind, low, high]
+    }
+
+    /// Reads them.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let [kind, low, high] = *bytes else { return None };
+        let slot = u16::from_le_bytes([low, high]);
+        match kind {
+            0 => Some(Self::Zygote),
+            1 => Some(Self::Realm { slot }),
+            2 => Some(Self::Compiler { slot }),
+            _ => None,
+        }
+    }
+}
+
+/// Why a realm must not have another event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Unfit {
+    /// A script ran into a limit of time: what it was in the middle of is half done.
+    Limit = 1,
+    /// It ran out of memory, after which nothing in it can be relied upon.
+    Memory = 2,
+    /// What the event left behind cannot be removed.
+    Unclean = 3,
+    /// It has run so many events that what modules keep in their own variables may have grown.
+    Worn = 4,
+    /// It computed for so long that its priority was lowered for good.
+    Slowed = 5,
+    /// Every event has a realm of its own (`scripts.realms`), or it ran hooks without an event.
+    Single = 6,
+}
+
+impl Unfit {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Limit, Self::Memory, Self::Unclean, Self::Worn, Self::Slowed, Self::Single];
+
+    /// As it stands in a `Free` frame.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| *one as u32 == number)
+    }
+
+    /// Its name in the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Memory => "memory",
+            Self::Unclean => "unclean",
+            Self::Worn => "worn",
+            Self::Slowed => "slowed",
+            Self::Single => "single",
+        }
     }
 }
 
@@ -173,8 +249,8 @@ pub struct HookWork {
 /// One hook file on one event.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct InvokeWork {
-    /// Index into the program's scripts.
-    pub script: u32,
+    /// The script's path.
+    pub script: String,
     /// The folder name of the kind it runs as.
     pub hook: String,
     /// The event as JSON.
@@ -280,46 +356,9 @@ pub struct Settled {
     pub ended: bool,
 }
 
-/// A sign of life, each 50 ms.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Beat {
-    /// Threads that run JavaScript right now.
-    pub running: Vec<Running>,
-}
-
-/// One thread that runs JavaScript.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Running {
-    /// What it works on.
-    pub dispatch: u64,
-    /// How long its present slice has been running, in milliseconds.
-    pub slice_ms: u64,
-    /// How long that slice may run, in milliseconds.
-    pub allowed_ms: u64,
-    /// The file it is in, relative to the workspace.
-    pub file: String,
-    /// The kind of hook.
-    pub hook: String,
-}
-
-impl Running {
-    /// A thread in a script of that file.
-    pub fn new(dispatch: u64, slice_ms: u64, allowed_ms: u64, file: &Script) -> Self {
-        let hook = match file.role {
-            Role::Hook(kind) => kind.folder(),
-            Role::Action => "action",
-            Role::ContentType => "content type",
-            Role::Module | Role::Json => "",
-        };
-        Self { dispatch, slice_ms, allowed_ms, file: file.path.to_string(), hook: hook.to_owned() }
-    }
-}
-
 /// What came of compiling a candidate program.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Compiled {
-    /// The candidate's version.
-    pub version: u64,
     /// Scripts that do not compile or, for content types, do not evaluate.
     pub failures: Vec<CompileFailure>,
     /// What the content types say of themselves.
@@ -351,12 +390,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dispatch_head_reads_back_as_written() {
+    fn the_head_of_a_dispatch_reads_back_as_written() {
         let mut out = BytesMut::new();
-        DispatchHead::write(42, DispatchKind::Event, "welcome-bot", &mut out);
+        WorkHead::write(DispatchKind::Timeout, b"left", &mut out);
         out.put_slice(b"{}");
-        let (head, rest) = DispatchHead::read(out.freeze()).unwrap();
-        assert_eq!(head, DispatchHead { version: 42, kind: DispatchKind::Event, bot: "welcome-bot".into() });
+        let (head, rest) = WorkHead::read(out.freeze()).unwrap();
+        assert_eq!(head, WorkHead { kind: DispatchKind::Timeout, resume: bytes::Bytes::from_static(b"left") });
         assert_eq!(&rest[..], b"{}");
+        assert!(WorkHead::read(bytes::Bytes::from_static(b"\0\x05\0\0\0left")).is_none());
+    }
+
+    #[test]
+    fn what_a_copy_becomes_reads_back_as_written() {
+        for become_ in [ForkAs::Zygote, ForkAs::Realm { slot: 1_999 }, ForkAs::Compiler { slot: 7 }] {
+            assert_eq!(ForkAs::from_bytes(&become_.to_bytes()), Some(become_));
+        }
+        assert_eq!(ForkAs::from_bytes(&[9, 0, 0]), None);
     }
 }

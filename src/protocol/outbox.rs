@@ -1,4 +1,4 @@
-//! The worker's side of the wall, outward: many threads append whole frames, one write at a time.
+//! The way out of a process of scripts: whole frames, one write at a time.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::frame::{FrameKind, write_frame};
 
-/// Where a worker's threads put their frames.
+/// Where a process puts its frames. A copy of it has another socket.
 pub struct Outbox {
     out: Mutex<Box<dyn Write + Send>>,
 }
@@ -24,8 +24,13 @@ impl Outbox {
         Self { out: Mutex::new(Box::new(out)) }
     }
 
-    /// Writes whole frames and empties the buffer. A failed write means that the server is gone; the reading thread
-    /// sees the same and ends the process, so there is nothing to do here.
+    /// From now on frames go to `out`.
+    pub fn connect(&self, out: impl Write + Send + 'static) {
+        *self.out.lock() = Box::new(out);
+    }
+
+    /// Writes whole frames and empties the buffer. A failed write means that the server is gone; who reads sees the same and
+    /// ends the process, so there is nothing to do here.
     pub fn flush(&self, frames: &mut BytesMut) {
         if !frames.is_empty() {
             let _ = self.out.lock().write_all(frames);
@@ -33,11 +38,16 @@ impl Outbox {
         }
     }
 
+    /// Writes one frame.
+    pub fn send_bytes(&self, kind: FrameKind, dispatch: u64, number: u32, body: &[u8]) {
+        let mut frame = BytesMut::new();
+        write_frame(&mut frame, kind, dispatch, number, body);
+        self.flush(&mut frame);
+    }
+
     /// Writes one frame with a JSON body.
     pub fn send<T: serde::Serialize>(&self, kind: FrameKind, dispatch: u64, number: u32, body: &T) {
-        let mut frame = BytesMut::new();
         // Bodies are plain structs of ours: serialising them into memory cannot fail.
-        write_frame(&mut frame, kind, dispatch, number, &serde_json::to_vec(body).unwrap_or_default());
-        self.flush(&mut frame);
+        self.send_bytes(kind, dispatch, number, &serde_json::to_vec(body).unwrap_or_default());
     }
 }

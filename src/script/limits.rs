@@ -1,68 +1,15 @@
 //! Computing time: who runs, since when, how long it may, and the interrupt that ends it.
 //!
 //! The engine polls the interrupt handler in bytecode, not in its native loops; those are ended from outside, by the
-//! server, which reads the same [`Status`] through the worker's beats.
+//! server, which reads the clock of the process and its place on the board.
 
-use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::cell::{Cell, Ref, RefCell};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::ScriptLimits;
-
-/// What a realm's thread does right now, for the thread that reports it.
-#[derive(Debug)]
-pub struct Status {
-    epoch: Instant,
-    /// The dispatch, 0 for none.
-    pub dispatch: AtomicU64,
-    /// Milliseconds since the epoch, plus one, at which the present slice began; 0 while no JavaScript runs.
-    began: AtomicU64,
-    /// How long the slice may run, in milliseconds.
-    allowed: AtomicU64,
-    /// Index of the script it is in.
-    pub script: AtomicU32,
-    /// It has computed for so long that its priority was lowered, for as long as the thread lives.
-    pub slow: AtomicBool,
-}
-
-impl Default for Status {
-    fn default() -> Self {
-        Self {
-            epoch: Instant::now(),
-            dispatch: AtomicU64::new(0),
-            began: AtomicU64::new(0),
-            allowed: AtomicU64::new(0),
-            script: AtomicU32::new(u32::MAX),
-            slow: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Status {
-    fn millis(&self, at: Instant) -> u64 {
-        u64::try_from(at.duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn begin(&self, at: Instant, allowed: Duration) {
-        self.allowed.store(u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.began.store(self.millis(at) + 1, Ordering::Release);
-    }
-
-    fn end(&self) {
-        self.began.store(0, Ordering::Release);
-    }
-
-    /// How long the present slice has run and how long it may, in milliseconds; `None` while no JavaScript runs.
-    pub fn running(&self) -> Option<(u64, u64)> {
-        let began = self.began.load(Ordering::Acquire);
-        if began == 0 {
-            return None;
-        }
-        let now = self.millis(Instant::now());
-        Some((now.saturating_sub(began - 1), self.allowed.load(Ordering::Relaxed)))
-    }
-}
+use crate::protocol::board::Place;
 
 /// Which limit a script ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +44,7 @@ pub enum Overrun {
 }
 
 /// Computing time of an event. Its actions, which may compute for long, do not use up what its hooks have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
     /// Of actions.
     pub actions: Duration,
@@ -116,7 +63,9 @@ pub struct Budget {
 #[derive(Debug)]
 pub struct Meter {
     limits: ScriptLimits,
-    status: Arc<Status>,
+    place: RefCell<Place>,
+    /// It has computed for so long that its priority was lowered, for as long as the process lives.
+    slow: Cell<bool>,
     deadline: Cell<Option<Instant>>,
     /// Sticky: an interrupt cannot be caught, but two leaks turn it into something else (see shared facts); this cannot.
     fired: Cell<bool>,
@@ -128,7 +77,7 @@ pub struct Meter {
     bounded_by_event: Cell<bool>,
     /// When the present slice began, and how long it may run.
     slice: Cell<Option<(Instant, Duration)>>,
-    /// Processor time of this thread when the event began here.
+    /// Processor time of this process when the event began here.
     processor: Cell<Duration>,
     /// What was counted since then.
     counted: Cell<Duration>,
@@ -140,18 +89,18 @@ const WORTH_CHECKING: Duration = Duration::from_millis(20);
 /// How much longer a slice may last than it may compute, where it has had a fair part of its time on a busy machine: the
 /// user behind it waits by the clock on the wall.
 const MOST_DEFERRED: Duration = Duration::from_millis(250);
-/// How often a slice's wall time is compared with what it has computed. The server kills by the difference it is told of:
-/// told late, a script that was not given the processor meanwhile would look like one that cannot be stopped.
+/// How often a slice's wall time is compared with what it has computed.
 const LOOK: Duration = Duration::from_millis(100);
 /// A slice that has computed less than this part of what it may is starved; it gets its time however long that takes.
 const FAIR_PART: u32 = 4;
 
 impl Meter {
-    /// A meter of a realm's thread.
-    pub fn new(limits: ScriptLimits, status: Arc<Status>) -> Self {
+    /// A meter of a process, at a place that nobody sees yet.
+    pub fn new(limits: ScriptLimits) -> Self {
         Self {
             limits,
-            status,
+            place: RefCell::new(Place::private()),
+            slow: Cell::new(false),
             deadline: Cell::new(None),
             fired: Cell::new(false),
             hook_used: Cell::new(Duration::ZERO),
@@ -164,9 +113,24 @@ impl Meter {
         }
     }
 
-    /// What others see of this thread.
-    pub fn status(&self) -> &Arc<Status> {
-        &self.status
+    /// What others see of this process.
+    pub fn place(&self) -> Ref<'_, Place> {
+        self.place.borrow()
+    }
+
+    /// This process is another one now, and seen at that place.
+    pub fn renew(&self, place: Place) {
+        place.set_script(u32::MAX);
+        place.end_slice();
+        self.place.replace(place);
+        self.slow.set(false);
+        self.processor.set(processor_time());
+        self.counted.set(Duration::ZERO);
+    }
+
+    /// Whether the priority of this process was lowered because a script computed for long.
+    pub fn is_slowed(&self) -> bool {
+        self.slow.get()
     }
 
     /// The limits it goes by.
@@ -214,15 +178,15 @@ impl Meter {
     /// Runs something of the host's that may have to wait for the server, within a slice: that time is not the script's.
     pub fn outside<R>(&self, run: impl FnOnce() -> R) -> R {
         let Some((begun, allowed)) = self.slice.get() else { return run() };
-        let running = self.status.running().is_some();
-        self.status.end();
+        let running = self.place().allowed_ms();
+        self.place().end_slice();
         let left = Instant::now();
         let result = run();
         let waited = left.elapsed();
-        if let (true, Some(deadline)) = (running, self.deadline.get()) {
+        if let (Some(allowed_ms), Some(deadline)) = (running, self.deadline.get()) {
             self.slice.set(Some((begun + waited, allowed)));
             self.deadline.set(Some(deadline + waited));
-            self.status.begin(begun + waited, allowed);
+            self.place().begin_slice(allowed_ms);
         }
         result
     }
@@ -256,17 +220,15 @@ impl Meter {
             return true;
         }
         // Few scripts compute for so long, and those rarely end soon: they give way to all others.
-        if computed >= LOOK / 2 && !self.status.slow.swap(true, Ordering::Relaxed) {
+        if computed >= LOOK / 2 && !self.slow.replace(true) {
             lower_priority(10);
         }
-        // The machine may be busy with others: this thread has not had the time it is entitled to.
+        // The machine may be busy with others: this process has not had the time it is entitled to.
         self.deadline.set(Some(now + (allowed - computed).min(LOOK)));
-        // Nor may the server take it for one that cannot be interrupted.
-        self.status.begin(begun + (wall - computed), allowed);
         false
     }
 
-    /// How much of a slice's wall time this thread really computed: at most what the processor's clock has counted since
+    /// How much of a slice's wall time this process really computed: at most what the processor's clock has counted since
     /// the event began, less the slices before.
     fn computed(&self, wall: Duration) -> Duration {
         let since = processor_time().saturating_sub(self.processor.get());
@@ -328,7 +290,7 @@ impl Meter {
         let begun = Instant::now();
         self.slice.set(Some((begun, allowed)));
         self.deadline.set(Some(begun + allowed.min(LOOK)));
-        self.status.begin(begun, allowed);
+        self.place().begin_slice(u32::try_from(allowed.as_millis()).unwrap_or(u32::MAX));
         let result = run();
         // Waiting for the server has moved the beginning.
         let begun = self.slice.get().map_or(begun, |(begun, _)| begun);
@@ -337,7 +299,7 @@ impl Meter {
             used = self.computed(used);
         }
         self.deadline.set(None);
-        self.status.end();
+        self.place().end_slice();
         self.hook_used.set(self.hook_used.get() + used);
         self.counted.set(self.counted.get() + used);
         let mut all = self.event_used.get();
@@ -351,19 +313,13 @@ impl Meter {
     }
 }
 
-/// The calling thread gives way to others, by that much, for good. Threads that move frames, and the server, never do.
+/// This process gives way to others, by that much, for good. Zygotes and the server never do.
 pub fn lower_priority(by: i32) {
-    // On Linux this concerns the calling thread alone; elsewhere it is left as it is.
-    #[cfg(target_os = "linux")]
-    {
-        // Nothing keeps a thread from lowering itself.
-        let _ = rustix::process::nice(by);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = by;
+    // Nothing keeps a process from lowering itself.
+    let _ = rustix::process::nice(by);
 }
 
-/// Processor time of the calling thread.
+/// Processor time of the calling thread, which is the only one of a process of scripts.
 fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
@@ -376,7 +332,7 @@ mod tests {
     #[test]
     fn an_overrun_stays_until_the_next_event_and_names_its_limit() {
         let limits = ScriptLimits { hook_running: 0, ..ScriptLimits::default() };
-        let meter = Meter::new(limits, Arc::new(Status::default()));
+        let meter = Meter::new(limits);
         meter.begin_event(Used::default());
         assert_eq!(meter.overrun(), None);
         meter.slice(|| assert!(meter.poll()));
@@ -390,7 +346,7 @@ mod tests {
     #[test]
     fn an_action_has_its_own_time_and_leaves_the_hooks_theirs() {
         let limits = ScriptLimits { action_running: 0, ..ScriptLimits::default() };
-        let meter = Meter::new(limits, Arc::new(Status::default()));
+        let meter = Meter::new(limits);
         meter.begin_event(Used::default());
         meter.begin_action();
         meter.slice(|| assert!(meter.poll()));
@@ -398,7 +354,7 @@ mod tests {
         let all = Duration::from_secs(5);
         meter.begin_event(Used { actions: all, ..Used::default() });
         meter.slice(|| assert!(!meter.poll(), "hooks have all of their time"));
-        let meter = Meter::new(ScriptLimits::default(), Arc::new(Status::default()));
+        let meter = Meter::new(ScriptLimits::default());
         meter.begin_event(Used { actions: all, ..Used::default() });
         meter.begin_action();
         meter.slice(|| assert!(meter.poll()));
@@ -407,24 +363,24 @@ mod tests {
 
     #[test]
     fn waiting_for_the_server_is_not_the_scripts_time() {
-        let status = Arc::new(Status::default());
         let limits = ScriptLimits { hook_running: 20, ..ScriptLimits::default() };
-        let meter = Meter::new(limits, Arc::clone(&status));
+        let meter = Meter::new(limits);
         meter.begin_event(Used::default());
         meter.slice(|| {
             meter.outside(|| {
-                assert_eq!(status.running(), None);
+                assert_eq!(meter.place().allowed_ms(), None);
                 let begun = Instant::now();
                 while begun.elapsed() < Duration::from_millis(50) {}
             });
-            assert!(status.running().unwrap().0 < 20, "it waited for longer than it may run");
+            assert_eq!(meter.place().allowed_ms(), Some(20));
         });
+        assert_eq!(meter.overrun(), None, "it waited for longer than it may run");
     }
 
     #[test]
     fn an_overrun_is_the_events_where_the_slice_had_only_what_was_left_to_the_event() {
         let limits = ScriptLimits { event_running: 500, ..ScriptLimits::default() };
-        let meter = Meter::new(limits, Arc::new(Status::default()));
+        let meter = Meter::new(limits);
         meter.begin_event(Used::default());
         // As on a busy machine: stopped by the clock, with processor time left.
         meter.slice(|| meter.fired.set(true));
@@ -433,11 +389,10 @@ mod tests {
 
     #[test]
     fn a_slice_is_visible_while_it_runs() {
-        let status = Arc::new(Status::default());
-        let meter = Meter::new(ScriptLimits::default(), Arc::clone(&status));
+        let meter = Meter::new(ScriptLimits::default());
         meter.begin_event(Used::default());
-        assert_eq!(status.running(), None);
-        meter.slice(|| assert_eq!(status.running().unwrap().1, 1_000));
-        assert_eq!(status.running(), None);
+        assert_eq!(meter.place().allowed_ms(), None);
+        meter.slice(|| assert_eq!(meter.place().allowed_ms(), Some(1_000)));
+        assert_eq!(meter.place().allowed_ms(), None);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rquickjs::context::EvalOptions;
@@ -11,6 +9,7 @@ use rquickjs::function::IntoJsFunc;
 use rquickjs::{Context, Ctx, Exception, Function, Object, Persistent, Promise, Runtime, Value};
 
 use super::error::ScriptError;
+use super::heap::Heap;
 use super::limits::Meter;
 
 /// Why no realm could be made.
@@ -30,6 +29,8 @@ pub struct Realm<'js> {
     pub ctx: Ctx<'js>,
     /// Budgets and the interrupt.
     pub meter: Rc<Meter>,
+    /// Its memory.
+    pub heap: Heap,
     rejections: Rc<RefCell<Rejections>>,
     stopped_at: RefCell<String>,
 }
@@ -60,29 +61,29 @@ const DESCRIBING: Duration = Duration::from_millis(100);
 
 /// Makes a realm on this thread and runs `body` in it. The realm ends with `body`.
 pub fn with_realm<R>(meter: &Rc<Meter>, body: impl for<'js> FnOnce(Realm<'js>) -> R) -> Result<R, RealmError> {
-    let runtime = Runtime::new()?;
     let limits = meter.limits();
-    runtime.set_memory_limit(usize::try_from(limits.heap).unwrap_or(usize::MAX));
+    let heap = Heap::new(limits.heap);
+    let runtime = Runtime::new_with_alloc(heap.allocator())?;
     runtime.set_max_stack_size(usize::try_from(limits.stack).unwrap_or(512 << 10));
     let poll = Rc::clone(meter);
     runtime.set_interrupt_handler(Some(Box::new(move || poll.poll())));
     let rejections = Rc::new(RefCell::new(Rejections::default()));
     let seen = Rc::clone(&rejections);
-    let status = Arc::clone(meter.status());
+    let place = Rc::clone(meter);
     runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, handled| {
         let mut seen = seen.borrow_mut();
         let promise = Persistent::save(&ctx, promise);
         if handled {
             seen.0.retain(|known| known.promise != promise);
         } else if seen.0.len() < MOST_REJECTIONS {
-            let script = status.script.load(Ordering::Relaxed);
+            let script = place.place().script();
             seen.0.push(Rejection { promise, reason: Persistent::save(&ctx, reason), script });
         }
     })));
     let context = Context::full(&runtime)?;
     let result = context.with(|ctx| {
         let realm =
-            Realm { ctx, meter: Rc::clone(meter), rejections: Rc::clone(&rejections), stopped_at: RefCell::default() };
+            Realm { ctx, meter: Rc::clone(meter), heap, rejections: Rc::clone(&rejections), stopped_at: RefCell::default() };
         let result = body(realm);
         rejections.borrow_mut().0.clear();
         result

@@ -1,8 +1,8 @@
-//! The worker gives up what it does not need, before its first thread and its first script.
+//! A process of scripts gives up what it does not need, before its first script.
 //!
-//! Everywhere: no new descriptors, no files written, no core dumps. On Linux also: ends with its parent, may not gain
-//! privileges, sees no file system (landlock, where the kernel has it), and may make only the system calls of a process
-//! that computes, moves bytes over descriptors it already has, and starts threads (seccomp).
+//! Everywhere: no files written, no core dumps. On Linux also: it may not gain privileges, sees no file system (landlock,
+//! where the kernel has it), and may make only the system calls of a process that computes, moves bytes over descriptors it
+//! was given, and makes copies of itself (seccomp). A realm gives up more: it makes no copies and takes no descriptors.
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -27,33 +27,70 @@ pub enum LockInError {
     },
 }
 
-/// Private memory of a worker, stacks of its threads included, that the kernel gives at most. Far above what the server
-/// lets it have resident (`scripts.workerResident`): this is for what happens between two looks.
+/// Private memory of one process that the kernel gives at most. Far above what the server lets it have resident
+/// (`scripts.realmResident`): this is for what happens between two looks.
 const MOST_DATA: u64 = 4 << 30;
 
+/// Descriptors of a zygote: its own, and those on their way to copies.
+const MOST_DESCRIPTORS: u64 = 64;
+
+/// How a process is locked in, and what its realms give up beyond that.
+#[derive(Debug)]
+pub struct LockedIn {
+    /// `seccomp+landlock`, `seccomp`, `limits`.
+    pub how: String,
+    strict: bool,
+}
+
+/// What a realm gives up, prepared once and put on by each copy.
+pub(super) struct RealmLock {
+    #[cfg(target_os = "linux")]
+    filter: Option<seccompiler::BpfProgram>,
+}
+
+impl LockedIn {
+    /// What realms give up.
+    pub(super) fn of_realms(&self) -> RealmLock {
+        RealmLock {
+            #[cfg(target_os = "linux")]
+            filter: if self.strict { linux::filter_of_realms().ok() } else { None },
+        }
+    }
+}
+
+impl RealmLock {
+    /// Gives it up.
+    pub(super) fn apply(&self) -> Result<(), LockInError> {
+        limit("NOFILE", Resource::Nofile, 0)?;
+        #[cfg(target_os = "linux")]
+        if let Some(filter) = &self.filter {
+            seccompiler::apply_filter(filter)
+                .map_err(|error| LockInError::Kernel { step: "seccomp of a realm", reason: error.to_string() })?;
+        }
+        Ok(())
+    }
+}
+
 /// Locks the process in; says how. With `strict` off only the resource limits are set.
-pub(super) fn lock_in(strict: bool) -> Result<String, LockInError> {
+pub(super) fn lock_in(strict: bool) -> Result<LockedIn, LockInError> {
     // Should memory run out between two looks of the server, this process goes, not the server.
     #[cfg(target_os = "linux")]
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-    setrlimit(Resource::Data, Rlimit { current: Some(MOST_DATA), maximum: Some(MOST_DATA) })
-        .map_err(|source| LockInError::Limit { name: "DATA", source: source.into() })?;
-    for (name, resource) in [("FSIZE", Resource::Fsize), ("CORE", Resource::Core)] {
-        limit(name, resource)?;
-    }
+    limit("DATA", Resource::Data, MOST_DATA)?;
+    limit("FSIZE", Resource::Fsize, 0)?;
+    limit("CORE", Resource::Core, 0)?;
+    limit("NOFILE", Resource::Nofile, MOST_DESCRIPTORS)?;
     if !strict {
-        limit("NOFILE", Resource::Nofile)?;
-        return Ok("limits".into());
+        return Ok(LockedIn { how: "limits".into(), strict });
     }
     let how = platform()?;
-    limit("NOFILE", Resource::Nofile)?;
     #[cfg(target_os = "linux")]
     linux::filter_system_calls()?;
-    Ok(how)
+    Ok(LockedIn { how, strict })
 }
 
-fn limit(name: &'static str, resource: Resource) -> Result<(), LockInError> {
-    setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) })
+fn limit(name: &'static str, resource: Resource, most: u64) -> Result<(), LockInError> {
+    setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
         .map_err(|source| LockInError::Limit { name, source: source.into() })
 }
 
@@ -64,8 +101,6 @@ fn platform() -> Result<String, LockInError> {
 
 #[cfg(target_os = "linux")]
 fn platform() -> Result<String, LockInError> {
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-        .map_err(|error| LockInError::Kernel { step: "parent-death signal", reason: error.to_string() })?;
     rustix::thread::set_no_new_privs(true)
         .map_err(|error| LockInError::Kernel { step: "no new privileges", reason: error.to_string() })?;
     Ok(if linux::restrict_files()? { "seccomp+landlock".into() } else { "seccomp".into() })
@@ -98,17 +133,15 @@ mod linux {
         Ok(status.ruleset != RulesetStatus::NotEnforced)
     }
 
-    /// What a computing process with open descriptors needs. Everything else fails with EPERM.
-    const ALLOWED: &[i64] = &[
+    /// What a realm needs: it computes and moves bytes over the descriptors that it has. Everything else fails with EPERM.
+    const REALM: &[i64] = &[
         libc::SYS_read,
         libc::SYS_readv,
         libc::SYS_write,
         libc::SYS_writev,
         libc::SYS_recvfrom,
-        libc::SYS_recvmsg,
         libc::SYS_sendto,
-        libc::SYS_sendmsg,
-        libc::SYS_close,
+        libc::SYS_ppoll,
         libc::SYS_futex,
         libc::SYS_mmap,
         libc::SYS_munmap,
@@ -121,21 +154,28 @@ mod linux {
         libc::SYS_rt_sigreturn,
         libc::SYS_sigaltstack,
         libc::SYS_clock_gettime,
-        libc::SYS_clock_nanosleep,
-        libc::SYS_nanosleep,
         libc::SYS_gettimeofday,
         libc::SYS_getrandom,
         libc::SYS_sched_yield,
-        libc::SYS_sched_getaffinity,
-        libc::SYS_set_robust_list,
-        libc::SYS_rseq,
         libc::SYS_gettid,
         libc::SYS_getpid,
         libc::SYS_restart_syscall,
         libc::SYS_getpriority,
-        libc::SYS_membarrier,
         libc::SYS_exit,
         libc::SYS_exit_group,
+    ];
+
+    /// What a zygote needs besides: to take descriptors, to make copies and to bury them.
+    const ZYGOTE: &[i64] = &[
+        libc::SYS_recvmsg,
+        libc::SYS_sendmsg,
+        libc::SYS_close,
+        libc::SYS_fcntl,
+        libc::SYS_wait4,
+        libc::SYS_set_robust_list,
+        libc::SYS_rseq,
+        libc::SYS_prlimit64,
+        libc::SYS_seccomp,
     ];
 
     /// What only an attacker calls: the process ends at once.
@@ -150,54 +190,71 @@ mod linux {
         libc::SYS_init_module,
     ];
 
-    /// A rule by which an argument must have that value.
-    fn argument(index: u8, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-        SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
-            .and_then(|condition| SeccompRule::new(vec![condition]))
+    type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+    /// A rule by which some arguments must have such values.
+    fn arguments(values: &[(u8, u64)]) -> Result<SeccompRule, LockInError> {
+        let condition = |(index, value): &(u8, u64)| {
+            SeccompCondition::new(*index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value)
+        };
+        let conditions = values.iter().map(condition).collect::<Result<_, _>>();
+        conditions.and_then(SeccompRule::new).map_err(|error| refused("seccomp")(&error))
+    }
+
+    fn number(value: impl TryInto<u64>) -> u64 {
+        value.try_into().unwrap_or_default()
+    }
+
+    /// The calls of a realm, with the one that has conditions: it may lower its own priority.
+    fn calls_of_realms() -> Result<Rules, LockInError> {
+        let mut rules: Rules = REALM.iter().map(|call| (*call, Vec::new())).collect();
+        rules.insert(libc::SYS_setpriority, vec![arguments(&[(0, 0), (1, 0)])?]);
+        Ok(rules)
+    }
+
+    fn program(rules: Rules, otherwise: SeccompAction, matching: SeccompAction) -> Result<BpfProgram, LockInError> {
+        let arch = std::env::consts::ARCH.try_into();
+        let arch = arch.map_err(|error: seccompiler::BackendError| refused("seccomp")(&error))?;
+        let filter = SeccompFilter::new(rules, otherwise, matching, arch);
+        let program = filter.and_then(TryInto::try_into);
+        program.map_err(|error: seccompiler::BackendError| refused("seccomp")(&error))
+    }
+
+    /// What a realm puts on, on top of what it has from its zygote.
+    pub(super) fn filter_of_realms() -> Result<BpfProgram, LockInError> {
+        program(calls_of_realms()?, SeccompAction::Errno(eperm()), SeccompAction::Allow)
+    }
+
+    fn eperm() -> u32 {
+        u32::try_from(libc::EPERM).unwrap_or_default()
     }
 
     pub(super) fn filter_system_calls() -> Result<(), LockInError> {
-        let refused = refused("seccomp");
-        let arch = std::env::consts::ARCH.try_into().map_err(|error: seccompiler::BackendError| refused(&error))?;
-        let mut allowed: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
-        // Threads, but no processes: clone only with CLONE_THREAD. The arguments of clone3 cannot be looked at, and the
+        let mut allowed = calls_of_realms()?;
+        allowed.extend(ZYGOTE.iter().map(|call| (*call, Vec::new())));
+        // Copies, but no threads: those are clones with other flags. The arguments of clone3 cannot be looked at, and the
         // C library falls back to clone where clone3 does not exist.
-        let thread = u64::try_from(libc::CLONE_THREAD).unwrap_or_default();
-        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), thread)
-            .and_then(|condition| SeccompRule::new(vec![condition]))
-            .map_err(|error| refused(&error))?;
-        allowed.insert(libc::SYS_clone, vec![condition]);
-        let name =
-            argument(0, u64::try_from(libc::PR_SET_NAME).unwrap_or_default()).map_err(|error| refused(&error))?;
-        allowed.insert(libc::SYS_prctl, vec![name]);
-        // Signals for its own threads alone (a failed assertion aborts so), and the priority of the calling thread alone.
-        let own = u64::from(std::process::id());
-        allowed.insert(libc::SYS_tgkill, vec![argument(0, own).map_err(|error| refused(&error))?]);
-        let thread_only = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, 0)
-            .and_then(|which| {
-                let who = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, 0)?;
-                SeccompRule::new(vec![which, who])
-            })
-            .map_err(|error| refused(&error))?;
-        allowed.insert(libc::SYS_setpriority, vec![thread_only]);
+        let copy = libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
+        let copies = [copy, libc::SIGCHLD].map(|flags| arguments(&[(0, number(flags))]));
+        allowed.insert(libc::SYS_clone, copies.into_iter().collect::<Result<_, _>>()?);
+        let options = [libc::PR_SET_NAME, libc::PR_SET_NO_NEW_PRIVS, libc::PR_SET_THP_DISABLE];
+        let options = options.map(|option| arguments(&[(0, number(option))]));
+        allowed.insert(libc::SYS_prctl, options.into_iter().collect::<Result<_, _>>()?);
         let missing = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
         let deadly = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
         let enosys = u32::try_from(libc::ENOSYS).unwrap_or_default();
-        let eperm = u32::try_from(libc::EPERM).unwrap_or_default();
         // The strictest answer of all filters counts; among errors, that of the filter added last.
         allowed.insert(libc::SYS_clone3, Vec::new());
-        allowed.insert(libc::SYS_seccomp, Vec::new());
         for call in DEADLY {
             allowed.insert(*call, Vec::new());
         }
         for (rules, otherwise, matching) in [
             (deadly, SeccompAction::Allow, SeccompAction::KillProcess),
             (missing, SeccompAction::Allow, SeccompAction::Errno(enosys)),
-            (allowed, SeccompAction::Errno(eperm), SeccompAction::Allow),
+            (allowed, SeccompAction::Errno(eperm()), SeccompAction::Allow),
         ] {
-            let filter = SeccompFilter::new(rules, otherwise, matching, arch).map_err(|error| refused(&error))?;
-            let program: BpfProgram = filter.try_into().map_err(|error: seccompiler::BackendError| refused(&error))?;
-            seccompiler::apply_filter(&program).map_err(|error| refused(&error))?;
+            seccompiler::apply_filter(&program(rules, otherwise, matching)?)
+                .map_err(|error| refused("seccomp")(&error))?;
         }
         Ok(())
     }

@@ -1,12 +1,14 @@
 //! The parts of a node as lists, and where in them a conversation goes on.
 
+use serde::{Deserialize, Serialize};
+
 use super::place::{Point, Position, Stage};
 use crate::program::Flow;
 use crate::program::flow::instruction::{Condition, Destination};
 use crate::program::flow::{Node, Transition};
 
 /// A place within a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The part.
     pub stage: Stage,

@@ -2,11 +2,11 @@
 //!
 //! Scripts may have put anything there: what has not the right shape counts as absent.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A node of a flow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
     /// The flow's name.
     pub flow: String,
@@ -21,7 +21,7 @@ impl std::fmt::Display for Point {
 }
 
 /// The parts of a node, in the order in which they are run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// After a jump: the flow's transitions, before everything else.
     Jump,
@@ -61,7 +61,7 @@ impl Stage {
 
 /// What comes next in a node: a position rather than instructions, so that a flow that is edited while its user waits
 /// takes effect for the next message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The node it belongs to, as `flow#node`: a script may have moved the conversation elsewhere meanwhile.
     pub at: String,
@@ -74,7 +74,7 @@ pub struct Position {
 }
 
 /// Where a conversation stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The flow; `None` is no dialog.
     pub flow: Option<String>,

@@ -1,5 +1,6 @@
 //! What the step machine and its driver say to each other.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::place::{Place, Point};
@@ -43,7 +44,7 @@ pub enum Command<'f> {
 }
 
 /// What came of a command.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// There was no command yet: a message, or whatever else brought the conversation here.
     Begin,
@@ -62,7 +63,7 @@ pub enum Answer {
 }
 
 /// Why a dialog ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Why {
     /// A transition leads to `END`.
     End,
@@ -99,7 +100,7 @@ impl Why {
 }
 
 /// What happened on the way, for traces and the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Note {
     /// A node was entered.
     Node(Point),

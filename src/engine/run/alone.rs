@@ -8,7 +8,7 @@ use super::drive::Driven;
 use super::stages::Stage;
 use super::{Outcome, Resume, Run, Stop};
 use crate::program::HookKind;
-use crate::protocol::{FrameKind, HookWork, InvokeWork};
+use crate::protocol::{FrameKind, HookWork, InvokeWork, Unfit};
 use crate::script::Overrun;
 
 impl Run<'_, '_> {
@@ -33,20 +33,17 @@ impl Run<'_, '_> {
             from += 1;
             if let Err(stop) = self.hook(kind, script, Some(&work.args)) {
                 return match stop {
-                    Stop::Interrupted(_) => {
-                        let mut job = self.job.clone();
-                        job.resume = Some(Box::new(Resume {
-                            stage: Stage::BeforeIncoming,
-                            next_hook: from,
-                            copy: String::new(),
-                            counts: self.realm.host.counts(),
-                            used: crate::script::Used::default(),
-                            steps: self.steps(),
-                            conversation: None,
-                            processed: None,
-                        }));
-                        Outcome::Again(Box::new(job))
-                    }
+                    Stop::Interrupted(_) => Outcome::Again(Box::new(Resume {
+                        spent_ms: self.spent_ms(),
+                        stage: Stage::BeforeIncoming,
+                        next_hook: from,
+                        copy: String::new(),
+                        counts: self.realm.host.counts(),
+                        used: crate::script::Used::default(),
+                        steps: self.steps(),
+                        conversation: None,
+                        processed: None,
+                    })),
                     Stop::Ended(_) => self.give_up(stop, None),
                 };
             }
@@ -56,7 +53,7 @@ impl Run<'_, '_> {
         match driven {
             Ok(Driven::Idle | Driven::Settled) => {
                 self.send_processed(None, true);
-                Outcome::Done { reusable: false }
+                Outcome::Done { unfit: Some(Unfit::Single) }
             }
             Ok(Driven::TimedOut) => {
                 // Timers and calls of a start or mount hook live on; its realm is its own.
@@ -74,7 +71,7 @@ impl Run<'_, '_> {
                     self.report_unhandled();
                 }
                 self.realm.host.frame(FrameKind::Settled, 0, b"{}");
-                Outcome::Done { reusable: false }
+                Outcome::Done { unfit: Some(Unfit::Single) }
             }
             Err(stop) => {
                 self.report_stop(stop);
@@ -92,7 +89,8 @@ impl Run<'_, '_> {
             return self.give_up(Stop::Ended(Overrun::Cancelled), None);
         };
         let begun = Instant::now();
-        let run = self.begin().and_then(|_| self.hook(kind, work.script, None));
+        let script = self.realm.index_of(&work.script);
+        let run = self.begin().and_then(|_| self.hook(kind, script, None));
         let run = run.and_then(|()| self.drive(None, self.deadline).map(drop));
         self.report_unhandled();
         if let Err(stop @ Stop::Ended(_)) = run {

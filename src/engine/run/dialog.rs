@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::instruct::thrown;
@@ -18,7 +19,7 @@ use crate::program::{BotProgram, HookKind};
 use crate::protocol::LogLine;
 
 /// A dialog under way, with what it is to be told next.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Conversation {
     pub(super) dialog: Dialog,
     /// The place as the realm has it.
@@ -36,7 +37,7 @@ impl Conversation {
 }
 
 /// How a dialog's part of an event ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
     /// It waits for the user.
     Waits,
@@ -74,7 +75,7 @@ impl Run<'_, '_> {
             return Ok(ended);
         }
         let loaded = self.program();
-        let Some(bot) = loaded.bot(&self.job.head.bot) else { return Ok(Ended::Over) };
+        let Some(bot) = loaded.bot(&self.realm.host.bot.borrow()) else { return Ok(Ended::Over) };
         if bot.flows.is_empty() {
             return self.without_flows();
         }
@@ -96,7 +97,7 @@ impl Run<'_, '_> {
     /// The user did not come back in time: the dialog goes on where that leads to, and is over afterwards.
     pub(super) fn time_out(&self) -> Result<(), Stop> {
         let loaded = self.program();
-        let Some(bot) = loaded.bot(&self.job.head.bot) else { return Ok(()) };
+        let Some(bot) = loaded.bot(&self.realm.host.bot.borrow()) else { return Ok(()) };
         let left = self.dialogs.left.take();
         let ended = match (left, self.dialogs.processed.get()) {
             (Some(conversation), _) => self.converse(bot, *conversation)?,
@@ -140,7 +141,7 @@ impl Run<'_, '_> {
     /// Runs the dialog engine for a script; gives why not, where it does not.
     fn process(&self) -> Result<Option<&'static str>, Stop> {
         let loaded = self.program();
-        let Some(bot) = loaded.bot(&self.job.head.bot) else { return Ok(Some("there is no bot")) };
+        let Some(bot) = loaded.bot(&self.realm.host.bot.borrow()) else { return Ok(Some("there is no bot")) };
         if self.handed_over {
             return Ok(Some("the event is processed already"));
         }

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
 use rquickjs::promise::PromiseState;
 use rquickjs::{ArrayBuffer, IntoJs, Promise, Value};
 
 use super::{Run, Stop};
-use crate::engine::wait::ToRealm;
+use crate::engine::wait::Received;
 use crate::program::HookKind;
 use crate::protocol::frame::split_head;
+use crate::protocol::{Frame, FrameKind};
 use crate::script::Overrun;
 use crate::script::realm::Thrown;
 
@@ -234,8 +234,8 @@ impl<'js> Run<'_, 'js> {
                 }
                 // A timer that is always due must not keep answers out.
                 host.flush();
-                if let Ok(message) = self.inbox.try_recv() {
-                    self.take(message)?;
+                if let Received::Frame(frame) = self.inbox.at_once() {
+                    self.take(frame)?;
                 }
                 continue;
             }
@@ -245,31 +245,37 @@ impl<'js> Run<'_, 'js> {
             if now >= until {
                 return Ok(Driven::TimedOut);
             }
+            host.frame(FrameKind::Waiting, 0, &[]);
             host.flush();
             let wake = host.timers.borrow().next().map_or(until, |next| next.min(until));
-            self.occupancy.give();
-            let message = self.inbox.recv_deadline(wake);
-            self.occupancy.take();
-            match message {
-                Ok(message) => self.take(message)?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(Stop::Ended(Overrun::Cancelled)),
+            match self.inbox.until(wake) {
+                Received::Frame(frame) => self.take(frame)?,
+                Received::Nothing => {}
+                // Nobody is there to hear of anything.
+                Received::Closed => std::process::exit(0),
             }
         }
     }
 
-    /// Takes a message of the server; late words for an earlier dispatch are passed over.
-    fn take(&self, message: ToRealm) -> Result<(), Stop> {
-        match message {
-            ToRealm::Result { dispatch, number, fine, body } if dispatch == self.job.dispatch => {
+    /// Takes a frame of the server; late words for an earlier dispatch are passed over.
+    fn take(&self, frame: Frame) -> Result<(), Stop> {
+        let Frame { kind, dispatch, number, body } = frame;
+        if kind == FrameKind::Bots {
+            self.realm.host.set_bots(&body);
+        }
+        if dispatch != self.job.dispatch {
+            return Ok(());
+        }
+        match kind {
+            FrameKind::Result => {
                 let asked = self.realm.host.outstanding.borrow_mut().remove(&number);
-                if let Some(script) = asked {
-                    let text = String::from_utf8_lossy(&body).into_owned();
-                    self.turn(script, || self.realm.core.answered.call::<_, ()>((number, fine, text)))?;
+                if let (Some(script), Some((fine, body))) = (asked, body.split_first()) {
+                    let text = String::from_utf8_lossy(body).into_owned();
+                    self.turn(script, || self.realm.core.answered.call::<_, ()>((number, *fine == 1, text)))?;
                 }
                 Ok(())
             }
-            ToRealm::Fetched { dispatch, number, body } if dispatch == self.job.dispatch => {
+            FrameKind::Fetched => {
                 let asked = self.realm.host.outstanding.borrow_mut().remove(&number);
                 if let (Some(script), Some((head, body))) = (asked, split_head(body)) {
                     let head = String::from_utf8_lossy(&head).into_owned();
@@ -285,8 +291,8 @@ impl<'js> Run<'_, 'js> {
                 }
                 Ok(())
             }
-            ToRealm::Cancel { dispatch } if dispatch == self.job.dispatch => Err(Stop::Ended(Overrun::Cancelled)),
-            ToRealm::Result { .. } | ToRealm::Fetched { .. } | ToRealm::Cancel { .. } => Ok(()),
+            FrameKind::Cancel => Err(Stop::Ended(Overrun::Cancelled)),
+            _ => Ok(()),
         }
     }
 

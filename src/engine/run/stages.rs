@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use rquickjs::{Array, Promise, Value};
+use serde::{Deserialize, Serialize};
 
 use super::dialog::Ended;
 use super::{Run, Stop};
 use crate::program::HookKind;
 
 /// Where an event stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// Hooks before the incoming middleware.
     BeforeIncoming,
@@ -36,7 +37,7 @@ pub enum Stage {
 }
 
 /// What of the state goes into the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Persist {
     /// Nothing: the dialog was skipped.
     Nothing,

@@ -1,0 +1,22 @@
+//! Who runs an event: zygotes, lanes, realms, their budgets and their memory.
+//!
+//! [`Machine`] decides: a state machine that does no I/O and reads no clock. [`Processes`] carries its orders out: it starts
+//! the root zygote, hands sockets to copies, reads clocks and memory, kills. Who drives both is `dispatch`.
+
+mod budget;
+mod compiling;
+mod lanes;
+mod machine;
+mod memory;
+mod messages;
+mod process;
+mod processes;
+pub mod solo;
+mod zygotes;
+
+pub use compiling::{COMPILE_ALL, COMPILE_FILE};
+pub use lanes::Published;
+pub use machine::{Cause, Death, Fleet as Machine, FleetLimits, Note, Order, ProcessId};
+pub use messages::{Broken, Fetch, Message};
+pub use process::{Credit, Loan, Out};
+pub use processes::{FleetError, FromProcess, LockedIn, Processes, WorkerCommand};

@@ -1,0 +1,113 @@
+//! Budgets of time, as they are seen from outside: by the clock that the kernel keeps of each process. The realm itself ends a
+//! script that it can interrupt; this is for what it cannot, and for a realm that nothing stops any more.
+
+use std::time::{Duration, Instant};
+
+use super::machine::{Busy, Cause, Fleet, Order, ProcessId, Realm, State, TICK};
+use crate::protocol::Glimpse;
+
+/// From here on in one go a realm no longer counts among those that run: short events do not stand behind it.
+const LONG: Duration = Duration::from_millis(5);
+/// How often a realm is looked at that has computed for long.
+const LONG_TICK: Duration = Duration::from_millis(50);
+/// What an event may take past its time until it is killed.
+const PAST_WAITING: Duration = Duration::from_secs(2);
+
+impl Fleet {
+    /// Has the clocks read of realms that compute for some time already.
+    pub(super) fn look_at_clocks(&mut self, now: Instant) {
+        let due = |realm: &Realm| match &realm.state {
+            State::Busy(busy) => {
+                let every = if busy.long { LONG_TICK } else { TICK };
+                busy.computing.is_some_and(|since| now.saturating_duration_since(since) >= LONG)
+                    && now.saturating_duration_since(busy.looked) >= every
+                    && realm.made
+            }
+            _ => false,
+        };
+        let due: Vec<(ProcessId, u16)> = self
+            .computing
+            .iter()
+            .filter_map(|id| self.realms.get(id).filter(|realm| due(realm)).map(|realm| (*id, realm.slot)))
+            .collect();
+        for (process, slot) in due {
+            if let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&process) {
+                busy.looked = now;
+            }
+            self.orders.push(Order::LookAtClock { process, slot });
+        }
+        self.end_overdue(now);
+    }
+
+    /// Events that live longer than they may.
+    fn end_overdue(&mut self, now: Instant) {
+        let late = |realm: &Realm| match &realm.state {
+            State::Busy(busy) => busy.until.is_some_and(|until| now > until + PAST_WAITING),
+            _ => false,
+        };
+        let late: Vec<ProcessId> = self.realms.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
+        for process in late {
+            let allowed = (self.limits.event_waiting + PAST_WAITING).as_millis();
+            let what = format!("killed after {allowed} ms: it was not given up in time");
+            self.kill(now, process, Cause::Overran { what, script: None });
+        }
+    }
+
+    /// A realm's clock was read, and its place on the board.
+    pub fn clock(&mut self, now: Instant, process: ProcessId, used: Duration, seen: Glimpse) {
+        let limits = self.limits.clone();
+        let Some(realm) = self.realms.get_mut(&process) else { return };
+        let before = std::mem::replace(&mut realm.clock, used);
+        let State::Busy(busy) = &mut realm.state else { return };
+        let Some(since) = busy.computing else { return };
+        // What was used between the last look and the beginning is not known; more than the wall's clock has seen it cannot be.
+        let at_most = |from: Instant| used.saturating_sub(now.saturating_duration_since(from)).max(before);
+        let base = *busy.base.get_or_insert_with(|| at_most(busy.since));
+        let go = *busy.go.get_or_insert_with(|| at_most(since));
+        let long = !busy.long && used.saturating_sub(go) >= LONG;
+        let overrun = overrun(&limits, busy, used, base, seen);
+        if long {
+            busy.long = true;
+            self.running = self.running.saturating_sub(1);
+            if let Some(lane) = self.lanes.get_mut(&realm.bot) {
+                lane.running = lane.running.saturating_sub(1);
+            }
+        }
+        if let Some(after) = overrun {
+            let what = format!("killed after {} ms", after.as_millis());
+            let script = Some(seen.script).filter(|script| *script != u32::MAX);
+            self.kill(now, process, Cause::Overran { what, script });
+        }
+    }
+}
+
+/// How long a realm has computed where that is too long.
+fn overrun(
+    limits: &super::FleetLimits,
+    busy: &mut Busy,
+    used: Duration,
+    base: Duration,
+    seen: Glimpse,
+) -> Option<Duration> {
+    let in_slice = match busy.slice {
+        Some((slice, from)) if slice == seen.slice => used.saturating_sub(from),
+        _ => {
+            // The slice that is seen first began with this go at the earliest.
+            let from = if busy.slice.is_none() { busy.go.unwrap_or(base) } else { used };
+            busy.slice = Some((seen.slice, from));
+            used.saturating_sub(from)
+        }
+    };
+    let allowed = match seen.allowed_ms {
+        0 => limits.slice,
+        allowed => Duration::from_millis(allowed.into()).min(limits.longest_slice),
+    };
+    let in_event = used.saturating_sub(base);
+    // Hooks and actions have as much each.
+    let whole = limits.event_running * 2 + limits.grace * 4;
+    if in_slice > allowed + limits.grace {
+        Some(in_slice)
+    } else {
+        (in_event > whole && busy.until.is_some()).then_some(in_event)
+    }
+}

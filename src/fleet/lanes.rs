@@ -1,0 +1,331 @@
+//! Lanes: each bot has one, with its zygote and its realms. A realm that is free takes the bot's next event; it is never given
+//! up for another bot's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::machine::{Busy, Fleet, Note, Order, ProcessId, Realm, State, TRIM};
+use super::zygotes::Role;
+use crate::program::{ImageKey, LayerKey};
+use crate::protocol::{ForkAs, Unfit};
+
+/// What is to be served, as far as the fleet must know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The program's version.
+    pub version: u64,
+    /// The packages that all bots share; nothing where there are none.
+    pub layer: Option<LayerKey>,
+    /// What there is without a bot.
+    pub global: ImageKey,
+    /// What each bot runs.
+    pub bots: BTreeMap<Arc<str>, ImageKey>,
+}
+
+/// One bot's.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// What the zygote that makes its realms has loaded, or is to.
+    pub(super) image: ImageKey,
+    /// Which zygote makes its realms.
+    pub(super) zygote: Option<ProcessId>,
+    /// The next one, until it has loaded.
+    pub(super) next: Option<(ProcessId, ImageKey)>,
+    /// Free realms; the last one used is at the end.
+    pub(super) idle: Vec<ProcessId>,
+    /// All realms, those too that are about to end.
+    pub(super) realms: usize,
+    /// Realms that compute and count.
+    pub(super) running: usize,
+    /// Since when an event has found no realm.
+    pub(super) blocked: Option<Instant>,
+    /// Its zygote died while it loaded that: it is to be loaded without evaluating anything.
+    pub(super) cold: Option<ImageKey>,
+    /// How often in a row its zygote died, and until when none is made.
+    pub(super) failures: u32,
+    pub(super) not_before: Option<Instant>,
+    /// The bot is gone: what runs ends as it began.
+    pub(super) gone: bool,
+}
+
+impl Lane {
+    fn new(image: ImageKey) -> Self {
+        Self {
+            image,
+            zygote: None,
+            next: None,
+            idle: Vec::new(),
+            realms: 0,
+            running: 0,
+            blocked: None,
+            cold: None,
+            failures: 0,
+            not_before: None,
+            gone: false,
+        }
+    }
+
+    /// A realm is not to be had any more.
+    pub(super) fn forget(&mut self, realm: ProcessId) {
+        self.idle.retain(|idle| *idle != realm);
+    }
+}
+
+impl Fleet {
+    /// Puts a program into service. Bots whose image is the same do not notice; of the others that have a zygote, a new one is
+    /// made beside it, which takes over when it has loaded.
+    pub fn publish(&mut self, now: Instant, published: Published) {
+        self.pending = Some(published.version);
+        for (bot, lane) in &mut self.lanes {
+            lane.gone = !bot.is_empty() && !published.bots.contains_key(bot);
+        }
+        let images: Vec<(Arc<str>, ImageKey)> = [(Arc::from(""), published.global)]
+            .into_iter()
+            .chain(published.bots.iter().map(|(bot, image)| (Arc::clone(bot), *image)))
+            .collect();
+        self.published = Some(published);
+        let mut eager = self.limits.eager;
+        for (bot, image) in images {
+            let lane = self.lanes.entry(Arc::clone(&bot)).or_insert_with(|| Lane::new(image));
+            let served = lane.zygote.is_some();
+            let is = lane.next.map_or(lane.image, |(_, next)| next);
+            if is == image && served {
+                continue;
+            }
+            if served {
+                self.warm(now, &bot, image);
+                continue;
+            }
+            lane.image = image;
+            // What there is without a bot is loaded with the first bot.
+            if eager > 0 && !bot.is_empty() {
+                eager -= 1;
+                self.ensure_zygote(now, &bot);
+            }
+        }
+        let gone: Vec<Arc<str>> =
+            self.lanes.iter().filter(|(_, lane)| lane.gone).map(|(bot, _)| Arc::clone(bot)).collect();
+        for bot in gone {
+            self.retire_lane(now, &bot);
+        }
+        self.drop_old_layers(now);
+        self.tell_if_in_service();
+    }
+
+    /// Whether an event of that bot may begin now. If not, when it would: as soon as something changes, or after patience.
+    pub fn may_run(&mut self, now: Instant, bot: &str) -> bool {
+        if self.running >= self.limits.running || self.memory.is_short() || self.stopping {
+            return false;
+        }
+        let Some(lane) = self.lanes.get(bot) else { return false };
+        if !lane.idle.is_empty() && !self.limits.fresh {
+            return true;
+        }
+        let fork = self.may_fork(now, bot) && {
+            let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
+            self.limits.fresh
+                || lane.realms == 0
+                || lane.running < self.limits.cores
+                || lane.blocked.is_some_and(patience)
+        };
+        if !fork && let Some(lane) = self.lanes.get_mut(bot) {
+            lane.blocked.get_or_insert(now);
+        }
+        fork
+    }
+
+    /// When somebody who may not run now will have waited long enough.
+    pub fn end_of_patience(&self) -> Option<Instant> {
+        if self.running >= self.limits.running {
+            return None;
+        }
+        self.lanes.values().filter_map(|lane| lane.blocked).min().map(|since| since + self.limits.patience)
+    }
+
+    fn may_fork(&mut self, now: Instant, bot: &str) -> bool {
+        if self.scarce.is_some_and(|until| now < until) || self.root_not_before.is_some_and(|until| now < until) {
+            return false;
+        }
+        let Some(lane) = self.lanes.get(bot) else { return false };
+        if lane.realms >= self.limits.realms_of_bot || lane.not_before.is_some_and(|until| now < until) {
+            return false;
+        }
+        if self.realms.len() < self.limits.realms && !self.slots.is_empty() {
+            return true;
+        }
+        // Only where there is no room at all an idle realm of another bot goes: the one that was idle for longest.
+        if let Some(oldest) = self.oldest_idle() {
+            self.close_realm(now, oldest);
+        }
+        false
+    }
+
+    fn oldest_idle(&self) -> Option<ProcessId> {
+        let idle = self.realms.iter().filter_map(|(id, realm)| match realm.state {
+            State::Idle { since } => Some((since, *id)),
+            _ => None,
+        });
+        idle.min().map(|(_, id)| id)
+    }
+
+    /// Gives the realm that runs the bot's next event: to be called when [`Self::may_run`] says so.
+    pub fn run(&mut self, now: Instant, bot: &Arc<str>, until: Option<Instant>) -> Option<ProcessId> {
+        let lane = self.lanes.get_mut(bot)?;
+        lane.blocked = None;
+        let idle = if self.limits.fresh { None } else { lane.idle.pop() };
+        let realm = match idle {
+            Some(realm) => realm,
+            None => self.fork_realm(now, bot)?,
+        };
+        let busy = Busy {
+            since: now,
+            until,
+            computing: Some(now),
+            long: false,
+            base: None,
+            go: None,
+            slice: None,
+            looked: now,
+        };
+        self.realms.get_mut(&realm)?.state = State::Busy(Box::new(busy));
+        self.computing.insert(realm);
+        self.running += 1;
+        self.lanes.get_mut(bot)?.running += 1;
+        Some(realm)
+    }
+
+    fn fork_realm(&mut self, now: Instant, bot: &Arc<str>) -> Option<ProcessId> {
+        let zygote = self.ensure_zygote(now, bot)?;
+        let slot = self.slots.pop_front()?;
+        let realm = self.new_process();
+        self.orders.push(Order::Fork { zygote, child: realm, become_: ForkAs::Realm { slot } });
+        let state = State::Idle { since: now };
+        let made = Realm {
+            bot: Arc::clone(bot),
+            image: self.lanes.get(bot)?.image,
+            zygote,
+            slot,
+            made: false,
+            state,
+            clock: std::time::Duration::ZERO,
+            resident: 0,
+        };
+        self.realms.insert(realm, made);
+        if let Some(zygote) = self.zygotes.get_mut(&zygote) {
+            (zygote.children, zygote.used) = (zygote.children + 1, now);
+        }
+        self.lanes.get_mut(bot)?.realms += 1;
+        Some(realm)
+    }
+
+    /// The realm is done with its work: it may have the next one, or is of no more use.
+    pub fn free(&mut self, now: Instant, realm: ProcessId, unfit: Option<Unfit>) {
+        self.stop_computing(realm);
+        let Some(entry) = self.realms.get_mut(&realm) else { return };
+        if !matches!(entry.state, State::Busy(_)) {
+            return;
+        }
+        entry.state = State::Idle { since: now };
+        let (bot, image) = (Arc::clone(&entry.bot), entry.image);
+        let current = self.lanes.get(&bot).is_some_and(|lane| lane.image == image && !lane.gone);
+        match unfit {
+            Some(unfit) => {
+                self.notes.push(Note::Retired(unfit));
+                // It ends by itself.
+                if let Some(entry) = self.realms.get_mut(&realm) {
+                    entry.state = State::Ending { since: now, cause: None, closed: false };
+                }
+            }
+            None if self.limits.fresh || !current => self.close_realm(now, realm),
+            None => {
+                if let Some(lane) = self.lanes.get_mut(&bot) {
+                    lane.idle.push(realm);
+                    lane.blocked = None;
+                }
+            }
+        }
+    }
+
+    /// An idle realm ends.
+    pub(super) fn close_realm(&mut self, now: Instant, realm: ProcessId) {
+        let Some(entry) = self.realms.get_mut(&realm) else { return };
+        if matches!(entry.state, State::Idle { .. }) {
+            entry.state = State::Ending { since: now, cause: None, closed: false };
+            if let Some(lane) = self.lanes.get_mut(&entry.bot) {
+                lane.forget(realm);
+            }
+            self.orders.push(Order::Close { process: realm });
+        }
+    }
+
+    /// The bot's zygote has loaded: it makes the bot's realms from now on.
+    pub(super) fn take_over(&mut self, now: Instant, bot: &Arc<str>, zygote: ProcessId) {
+        let Some(lane) = self.lanes.get_mut(bot) else { return };
+        let Some((next, image)) = lane.next else { return };
+        if next != zygote {
+            return;
+        }
+        lane.next = None;
+        lane.image = image;
+        let before = lane.zygote.replace(zygote);
+        let idle = std::mem::take(&mut lane.idle);
+        for realm in idle {
+            self.close_realm(now, realm);
+        }
+        if let Some(before) = before {
+            self.end_zygote(before);
+        }
+        self.tell_if_in_service();
+    }
+
+    /// The bot is gone: its realms end when they have nothing to do.
+    fn retire_lane(&mut self, now: Instant, bot: &Arc<str>) {
+        let Some(lane) = self.lanes.get_mut(bot) else { return };
+        let zygotes = [lane.zygote.take(), lane.next.take().map(|(next, _)| next)];
+        let idle = std::mem::take(&mut lane.idle);
+        for realm in idle {
+            self.close_realm(now, realm);
+        }
+        for zygote in zygotes.into_iter().flatten() {
+            self.end_zygote(zygote);
+        }
+        if self.lanes.get(bot).is_some_and(|lane| lane.realms == 0) {
+            self.lanes.remove(bot);
+        }
+    }
+
+    pub(super) fn tell_if_in_service(&mut self) {
+        if let Some(version) = self.pending
+            && !self.lanes.values().any(|lane| lane.next.is_some())
+        {
+            self.pending = None;
+            self.notes.push(Note::InService { version });
+        }
+    }
+
+    /// Realms that were idle for long go.
+    pub(super) fn trim(&mut self, now: Instant) {
+        if self.trimmed.is_some_and(|last| now.saturating_duration_since(last) < TRIM) {
+            return;
+        }
+        self.trimmed = Some(now);
+        self.look_at_memory(now);
+        let old = |realm: &Realm| {
+            matches!(realm.state, State::Idle { since } if now.saturating_duration_since(since) > self.limits.idle)
+        };
+        let old: Vec<ProcessId> = self.realms.iter().filter(|(_, realm)| old(realm)).map(|(id, _)| *id).collect();
+        for realm in old {
+            self.close_realm(now, realm);
+        }
+        self.lanes.retain(|_, lane| !lane.gone || lane.realms > 0);
+    }
+
+    /// Whose zygote that is.
+    pub(super) fn bot_of(&self, zygote: ProcessId) -> Option<Arc<str>> {
+        match &self.zygotes.get(&zygote)?.role {
+            Role::Bot { bot, .. } => Some(Arc::clone(bot)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,506 @@
+//! The fleet as a state machine: what came and when goes in, orders come out. No I/O, no clock, no map whose order matters.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::lanes::{Lane, Published};
+use super::memory::Memory;
+use super::zygotes::{Role, Zygote};
+use crate::program::ImageKey;
+use crate::protocol::{ForkAs, PLACES, Unfit};
+
+/// A process of scripts, by a number that is never used again.
+pub type ProcessId = u32;
+
+/// What the fleet goes by.
+#[derive(Debug, Clone)]
+pub struct FleetLimits {
+    /// Realms in all.
+    pub realms: usize,
+    /// Realms of one bot.
+    pub realms_of_bot: usize,
+    /// Realms that compute at once.
+    pub running: usize,
+    /// So many realms of one bot compute before another one is made without waiting.
+    pub cores: usize,
+    /// How long an event waits for a realm to become free before another one is made.
+    pub patience: Duration,
+    /// Every event has a realm of its own.
+    pub fresh: bool,
+    /// How long an idle realm is kept.
+    pub idle: Duration,
+    /// How long one slice may compute, and an action.
+    pub slice: Duration,
+    /// The longest that any slice may compute.
+    pub longest_slice: Duration,
+    /// Processor time of one event in all.
+    pub event_running: Duration,
+    /// How long past its budget a realm is killed.
+    pub grace: Duration,
+    /// How long an event may live.
+    pub event_waiting: Duration,
+    /// Bytes of one process.
+    pub resident: u64,
+    /// Bytes of all together.
+    pub all_resident: u64,
+    /// Zygotes of bots that are made before anybody asks.
+    pub eager: usize,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Start the root zygote.
+    StartRoot {
+        /// Its number.
+        root: ProcessId,
+    },
+    /// Have a zygote make a copy of itself; the copy's socket is there at once.
+    Fork {
+        /// The zygote.
+        zygote: ProcessId,
+        /// The copy's number.
+        child: ProcessId,
+        /// What it becomes.
+        become_: ForkAs,
+    },
+    /// Have a zygote evaluate the packages that all bots share.
+    LoadPackages {
+        /// The zygote.
+        zygote: ProcessId,
+    },
+    /// Have a zygote load what a bot runs.
+    Load {
+        /// The zygote.
+        zygote: ProcessId,
+        /// The bot; empty is what there is without one.
+        bot: Arc<str>,
+        /// Whether packages and content types are evaluated now; if not, each realm does it for itself.
+        warm: bool,
+    },
+    /// Send SIGKILL.
+    Kill {
+        /// Whom.
+        process: ProcessId,
+    },
+    /// Close the socket: the process ends when it has nothing to do.
+    Close {
+        /// Whose.
+        process: ProcessId,
+    },
+    /// Have a zygote bury a child of its.
+    Bury {
+        /// The zygote.
+        zygote: ProcessId,
+        /// The child.
+        child: ProcessId,
+    },
+    /// Read processor time and place on the board of a realm.
+    LookAtClock {
+        /// Whose.
+        process: ProcessId,
+        /// Its place.
+        slot: u16,
+    },
+    /// Read how much memory a process has to itself.
+    LookAtMemory {
+        /// Whose.
+        process: ProcessId,
+    },
+}
+
+/// What others should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Work that a realm had is without one now.
+    Died(Death),
+    /// All that runs from now on runs on that program.
+    InService {
+        /// Its version.
+        version: u64,
+    },
+    /// The root zygote is gone.
+    RootGone {
+        /// Whether it had stood ready.
+        was_ready: bool,
+        /// How it ended.
+        how: String,
+    },
+    /// For the log: a realm cannot be had, or can again.
+    Scarce {
+        /// What, in words.
+        what: String,
+        /// It is over.
+        over: bool,
+    },
+    /// For the log: a zygote could not load a bot.
+    NotWarm {
+        /// The bot.
+        bot: Arc<str>,
+        /// Why.
+        why: String,
+    },
+    /// A realm is of no more use.
+    Retired(Unfit),
+}
+
+/// A realm is gone that had work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// The realm.
+    pub realm: ProcessId,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a process is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// It was killed for what its work did: that is over.
+    Overran {
+        /// For the log, such as `killed after 1250 ms`.
+        what: String,
+        /// Index of the script that it was in, if it said so.
+        script: Option<u32>,
+    },
+    /// It died by itself: its work is a suspect.
+    Crashed {
+        /// For the log.
+        what: String,
+    },
+    /// Not the fault of its work: its zygote died before it was made, or the server wanted it gone.
+    Innocent,
+}
+
+/// A realm.
+#[derive(Debug)]
+pub(super) struct Realm {
+    pub(super) bot: Arc<str>,
+    /// What it has loaded.
+    pub(super) image: ImageKey,
+    pub(super) zygote: ProcessId,
+    pub(super) slot: u16,
+    /// Its zygote has made it.
+    pub(super) made: bool,
+    pub(super) state: State,
+    /// Processor time when it was last looked at.
+    pub(super) clock: Duration,
+    pub(super) resident: u64,
+}
+
+/// What a realm is at.
+#[derive(Debug)]
+pub(super) enum State {
+    Idle {
+        since: Instant,
+    },
+    Busy(Box<Busy>),
+    /// It is to be gone, and is not buried yet.
+    Ending {
+        since: Instant,
+        /// What is said of its work, if it has some; otherwise it was idle.
+        cause: Option<Cause>,
+        /// Its socket is at its end.
+        closed: bool,
+    },
+}
+
+/// A realm at work.
+#[derive(Debug)]
+pub(super) struct Busy {
+    /// Since when it has this work, and how long it may have it; nothing is without end.
+    pub(super) since: Instant,
+    pub(super) until: Option<Instant>,
+    /// It computes, as far as is known, since then.
+    pub(super) computing: Option<Instant>,
+    /// It has computed for long in one go, and counts no more among those that run.
+    pub(super) long: bool,
+    /// Its clock when it was given this work and when it began to compute, once it was looked at since.
+    pub(super) base: Option<Duration>,
+    pub(super) go: Option<Duration>,
+    /// The slice that was seen last, and its clock then.
+    pub(super) slice: Option<(u32, Duration)>,
+    pub(super) looked: Instant,
+}
+
+/// All processes of scripts.
+#[derive(Debug)]
+pub struct Fleet {
+    pub(super) limits: FleetLimits,
+    pub(super) orders: Vec<Order>,
+    pub(super) notes: Vec<Note>,
+    next: ProcessId,
+    pub(super) slots: VecDeque<u16>,
+    pub(super) zygotes: BTreeMap<ProcessId, Zygote>,
+    pub(super) realms: BTreeMap<ProcessId, Realm>,
+    pub(super) lanes: BTreeMap<Arc<str>, Lane>,
+    /// Realms that compute, as far as is known; the long ones too.
+    pub(super) computing: BTreeSet<ProcessId>,
+    /// How many of them count.
+    pub(super) running: usize,
+    pub(super) published: Option<Published>,
+    /// The version that is not in service everywhere yet.
+    pub(super) pending: Option<u64>,
+    pub(super) memory: Memory,
+    pub(super) scarce: Option<Instant>,
+    pub(super) root_failures: u32,
+    pub(super) root_not_before: Option<Instant>,
+    pub(super) stopping: bool,
+    pub(super) trimmed: Option<Instant>,
+}
+
+/// Looks at realms that compute are this far apart.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+
+impl Fleet {
+    /// A fleet without any process.
+    pub fn new(limits: FleetLimits) -> Self {
+        Self {
+            limits,
+            orders: Vec::new(),
+            notes: Vec::new(),
+            next: 1,
+            slots: (0..PLACES).collect(),
+            zygotes: BTreeMap::new(),
+            realms: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            computing: BTreeSet::new(),
+            running: 0,
+            published: None,
+            pending: None,
+            memory: Memory::default(),
+            scarce: None,
+            root_failures: 0,
+            root_not_before: None,
+            stopping: false,
+            trimmed: None,
+        }
+    }
+
+    /// What is to be done, since the last call.
+    pub fn take_orders(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// What others should know, since the last call.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Whether there is anything to be done or known.
+    pub fn is_quiet(&self) -> bool {
+        self.orders.is_empty() && self.notes.is_empty()
+    }
+
+    /// Realms that live.
+    pub fn realms(&self) -> usize {
+        self.realms.len()
+    }
+
+    /// Zygotes that live.
+    pub fn zygotes(&self) -> usize {
+        self.zygotes.len()
+    }
+
+    /// Bytes that all hold together, as they were last looked at.
+    pub fn resident(&self) -> u64 {
+        self.memory.sum
+    }
+
+    pub(super) fn new_process(&mut self) -> ProcessId {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// The zygote has made a copy.
+    pub fn forked(&mut self, child: ProcessId) {
+        if let Some(realm) = self.realms.get_mut(&child) {
+            realm.made = true;
+        }
+        if let Some(zygote) = self.zygotes.get_mut(&child) {
+            zygote.made = true;
+        }
+        if self.scarce.take().is_some() {
+            self.notes.push(Note::Scarce { what: "processes can be made again".into(), over: true });
+        }
+    }
+
+    /// No copy could be made: nothing is tried again for a while. Its socket ends by itself.
+    pub fn not_forked(&mut self, now: Instant, why: &str) {
+        if self.scarce.is_none() {
+            let what = format!(
+                "no process can be made for a script: {why}; events wait. Raise the limits on processes (ulimit -u, the \
+                 container's pids limit), on open files (ulimit -n) or on memory, or lower `scripts.mostRealms`"
+            );
+            self.notes.push(Note::Scarce { what, over: false });
+        }
+        self.scarce = Some(now + SCARCE);
+    }
+
+    /// The realm computes no more until it is answered or a timer of its is due.
+    pub fn waiting(&mut self, realm: ProcessId) {
+        self.stop_computing(realm);
+    }
+
+    /// The realm was answered.
+    pub fn woken(&mut self, now: Instant, realm: ProcessId) {
+        if let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get_mut(&realm)
+            && busy.computing.is_none()
+        {
+            (busy.computing, busy.long, busy.go) = (Some(now), false, None);
+            self.computing.insert(realm);
+            self.running += 1;
+            if let Some(lane) = self.lanes.get_mut(bot) {
+                lane.running += 1;
+            }
+        }
+    }
+
+    pub(super) fn stop_computing(&mut self, realm: ProcessId) {
+        if self.computing.remove(&realm)
+            && let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get_mut(&realm)
+        {
+            busy.computing = None;
+            if !busy.long {
+                self.running -= 1;
+                if let Some(lane) = self.lanes.get_mut(bot) {
+                    lane.running = lane.running.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// What a realm that has work is at does not end with the event's waiting time: it belongs to a hook that lives on.
+    pub fn lives_on(&mut self, realm: ProcessId) {
+        if let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm) {
+            busy.until = None;
+        }
+    }
+
+    /// Kills a realm for a reason. What it has sent so far is still read; when it is buried, its work is told of.
+    pub fn kill(&mut self, now: Instant, process: ProcessId, cause: Cause) {
+        self.stop_computing(process);
+        if let Some(realm) = self.realms.get_mut(&process) {
+            let cause = match &realm.state {
+                State::Busy(_) => Some(cause),
+                State::Idle { .. } => None,
+                State::Ending { .. } => return,
+            };
+            if let Some(lane) = self.lanes.get_mut(&realm.bot) {
+                lane.forget(process);
+            }
+            realm.state = State::Ending { since: now, cause, closed: false };
+            self.orders.push(Order::Kill { process });
+        } else if self.zygotes.contains_key(&process) {
+            self.orders.push(Order::Kill { process });
+        }
+    }
+
+    /// The socket of a process is at its end, and all it sent was handled.
+    pub fn closed(&mut self, now: Instant, process: ProcessId) {
+        if self.zygotes.contains_key(&process) {
+            return self.zygote_gone(now, process);
+        }
+        self.stop_computing(process);
+        let Some(realm) = self.realms.get_mut(&process) else { return };
+        if let Some(lane) = self.lanes.get_mut(&realm.bot) {
+            lane.forget(process);
+        }
+        match &mut realm.state {
+            State::Ending { closed, .. } => *closed = true,
+            state => {
+                let made = realm.made;
+                let busy = matches!(state, State::Busy(_));
+                let cause = busy.then(|| match made {
+                    true => Cause::Crashed { what: "its realm died".into() },
+                    false => Cause::Innocent,
+                });
+                *state = State::Ending { since: now, cause, closed: true };
+                // It may have closed its socket and live on.
+                self.orders.push(Order::Kill { process });
+            }
+        }
+        let zygote = realm.zygote;
+        let buries = self.zygotes.get(&zygote).is_some_and(|zygote| !zygote.ending);
+        if self.realms.get(&process).is_some_and(|realm| realm.made) && buries {
+            self.orders.push(Order::Bury { zygote, child: process });
+        } else {
+            self.buried(process, None);
+        }
+    }
+
+    /// The process is gone, and how: as its zygote says, or unknown.
+    pub fn buried(&mut self, process: ProcessId, how: Option<&str>) {
+        let Some(realm) = self.realms.remove(&process) else { return };
+        self.slots.push_back(realm.slot);
+        self.memory.gone(realm.resident);
+        if let Some(lane) = self.lanes.get_mut(&realm.bot) {
+            lane.realms = lane.realms.saturating_sub(1);
+        }
+        self.forget_idle_zygote(realm.zygote);
+        let State::Ending { cause: Some(mut cause), .. } = realm.state else { return };
+        if let (Cause::Crashed { what }, Some(how)) = (&mut cause, how) {
+            *what = format!("{what} ({how})");
+        }
+        self.notes.push(Note::Died(Death { realm: process, cause }));
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Instant) {
+        self.look_at_clocks(now);
+        self.look_after_zygotes(now);
+        self.bury_the_forgotten(now);
+        self.trim(now);
+    }
+
+    /// When [`Self::tick`] has something to do; nothing while all is idle.
+    pub fn next_tick(&self, now: Instant) -> Option<Instant> {
+        let loading = self.zygotes.values().any(|zygote| !zygote.loaded);
+        let ending = self.realms.values().any(|realm| matches!(realm.state, State::Ending { .. }));
+        if !self.computing.is_empty() {
+            return Some(now + TICK);
+        }
+        if loading || ending || self.scarce.is_some() || self.root_not_before.is_some() {
+            return Some(now + TICK * 4);
+        }
+        (!self.realms.is_empty()).then(|| now + TRIM)
+    }
+
+    /// A realm whose end nobody tells of, since its zygote is gone or hangs.
+    fn bury_the_forgotten(&mut self, now: Instant) {
+        let forgotten = |realm: &Realm| match &realm.state {
+            State::Ending { since, closed, .. } => *closed && now.saturating_duration_since(*since) > FORGOTTEN,
+            _ => false,
+        };
+        let forgotten: Vec<ProcessId> =
+            self.realms.iter().filter(|(_, realm)| forgotten(realm)).map(|(id, _)| *id).collect();
+        for process in forgotten {
+            self.buried(process, None);
+        }
+    }
+
+    /// Everything ends. Nothing is started any more.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        let all: Vec<ProcessId> = self.realms.keys().chain(self.zygotes.keys()).copied().collect();
+        self.orders.extend(all.into_iter().map(|process| Order::Close { process }));
+    }
+
+    /// Whether no process is left.
+    pub fn is_empty(&self) -> bool {
+        self.realms.is_empty() && self.zygotes.is_empty()
+    }
+
+    /// The root zygote, if one is there.
+    pub(super) fn root(&self) -> Option<ProcessId> {
+        self.zygotes.iter().find(|(_, zygote)| zygote.role == Role::Root && !zygote.ending).map(|(id, _)| *id)
+    }
+}
+
+/// How long nothing is tried after the system has refused a process.
+const SCARCE: Duration = Duration::from_millis(50);
+/// How long the end of a process is waited to be told of.
+const FORGOTTEN: Duration = Duration::from_millis(500);
+/// How often idle realms are looked at.
+pub(super) const TRIM: Duration = Duration::from_secs(1);

@@ -1,0 +1,249 @@
+//! Zygotes: the root, one with the packages that all bots share, one with what there is without a bot, and of that one copy a
+//! bot. Each is told what to load and what to copy without waiting: it does so in that order.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::machine::{Fleet, Note, Order, ProcessId};
+use crate::program::{ImageKey, LayerKey};
+use crate::protocol::ForkAs;
+
+/// How long a zygote may take to load.
+const LOADING: Duration = Duration::from_secs(10);
+/// How long no zygote is made after one died, at first; twice as long each time.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause, as a power of two of the first.
+const LONGEST: u32 = 7;
+
+/// What a zygote is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    /// All others come from it.
+    Root,
+    /// It has the packages that all bots share.
+    Packages(LayerKey),
+    /// It has what a bot runs; with the empty name, what there is without one.
+    Bot { bot: Arc<str>, image: ImageKey },
+}
+
+/// A zygote.
+#[derive(Debug)]
+pub(super) struct Zygote {
+    pub(super) role: Role,
+    /// It lives, as far as is known.
+    pub(super) made: bool,
+    /// It has loaded, or stands ready.
+    pub(super) loaded: bool,
+    pub(super) since: Instant,
+    /// Realms of its that live.
+    pub(super) children: usize,
+    pub(super) used: Instant,
+    /// It is told to end.
+    pub(super) ending: bool,
+    /// It was killed, since it took too long.
+    pub(super) killed: bool,
+}
+
+impl Fleet {
+    /// The zygote that makes a bot's realms. It is made if need be.
+    pub(super) fn ensure_zygote(&mut self, now: Instant, bot: &Arc<str>) -> Option<ProcessId> {
+        let lane = self.lanes.get(bot)?;
+        if let Some(zygote) = lane.zygote {
+            return Some(zygote);
+        }
+        let image = lane.image;
+        let zygote = self.zygote_of(now, bot, image)?;
+        self.lanes.get_mut(bot)?.zygote = Some(zygote);
+        Some(zygote)
+    }
+
+    /// Has a zygote load a bot's new image beside the one that serves.
+    pub(super) fn warm(&mut self, now: Instant, bot: &Arc<str>, image: ImageKey) {
+        let earlier = self.lanes.get_mut(bot).and_then(|lane| lane.next.take());
+        if let Some((earlier, _)) = earlier {
+            self.end_zygote(earlier);
+        }
+        if let Some(zygote) = self.zygote_of(now, bot, image)
+            && let Some(lane) = self.lanes.get_mut(bot)
+        {
+            lane.next = Some((zygote, image));
+        }
+    }
+
+    fn zygote_of(&mut self, now: Instant, bot: &Arc<str>, image: ImageKey) -> Option<ProcessId> {
+        let parent = if bot.is_empty() { self.packages(now)? } else { self.global(now)? };
+        let warm = self.lanes.get(bot).is_none_or(|lane| lane.cold != Some(image));
+        let zygote = self.copy(now, parent, Role::Bot { bot: Arc::clone(bot), image });
+        self.orders.push(Order::Load { zygote, bot: Arc::clone(bot), warm });
+        Some(zygote)
+    }
+
+    /// The newest zygote with what there is without a bot.
+    fn global(&mut self, now: Instant) -> Option<ProcessId> {
+        let none: Arc<str> = Arc::from("");
+        match self.lanes.get(&none)?.next {
+            Some((next, _)) => Some(next),
+            None => self.ensure_zygote(now, &none),
+        }
+    }
+
+    /// The zygote with the packages that all bots share, or the root where there are none.
+    fn packages(&mut self, now: Instant) -> Option<ProcessId> {
+        let root = self.ensure_root(now)?;
+        let Some(layer) = self.published.as_ref()?.layer else { return Some(root) };
+        let role = Role::Packages(layer);
+        if let Some((id, _)) = self.zygotes.iter().find(|(_, zygote)| zygote.role == role && !zygote.ending) {
+            return Some(*id);
+        }
+        let zygote = self.copy(now, root, role);
+        self.orders.push(Order::LoadPackages { zygote });
+        Some(zygote)
+    }
+
+    /// Zygotes with packages of an earlier program go.
+    pub(super) fn drop_old_layers(&mut self, _now: Instant) {
+        let layer = self.published.as_ref().and_then(|published| published.layer);
+        let old = |zygote: &Zygote| matches!(zygote.role, Role::Packages(key) if Some(key) != layer && !zygote.ending);
+        let old: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| old(one)).map(|(id, _)| *id).collect();
+        for zygote in old {
+            self.end_zygote(zygote);
+        }
+    }
+
+    /// The zygote to make a compiler of: one that has evaluated much already, or the root.
+    pub(super) fn for_compiling(&mut self, now: Instant) -> Option<ProcessId> {
+        self.ensure_root(now)
+    }
+
+    /// Starts the root zygote, unless it is there.
+    pub fn ensure_root(&mut self, now: Instant) -> Option<ProcessId> {
+        if let Some(root) = self.root() {
+            return Some(root);
+        }
+        if self.stopping || self.root_not_before.is_some_and(|until| now < until) {
+            return None;
+        }
+        let root = self.new_process();
+        self.zygotes.insert(root, Zygote::new(now, Role::Root, true));
+        self.orders.push(Order::StartRoot { root });
+        Some(root)
+    }
+
+    fn copy(&mut self, now: Instant, parent: ProcessId, role: Role) -> ProcessId {
+        let child = self.new_process();
+        self.orders.push(Order::Fork { zygote: parent, child, become_: ForkAs::Zygote });
+        self.zygotes.insert(child, Zygote::new(now, role, false));
+        if let Some(parent) = self.zygotes.get_mut(&parent) {
+            parent.used = now;
+        }
+        child
+    }
+
+    /// The root stands ready, or a zygote has loaded.
+    pub fn loaded(&mut self, now: Instant, zygote: ProcessId) {
+        let Some(entry) = self.zygotes.get_mut(&zygote) else { return };
+        entry.loaded = true;
+        if entry.role == Role::Root {
+            (self.root_failures, self.root_not_before) = (0, None);
+        }
+        if let Some(bot) = self.bot_of(zygote) {
+            if let Some(lane) = self.lanes.get_mut(&bot) {
+                (lane.failures, lane.not_before) = (0, None);
+            }
+            self.take_over(now, &bot, zygote);
+        }
+    }
+
+    /// A zygote is told to end. Its realms go on.
+    pub(super) fn end_zygote(&mut self, zygote: ProcessId) {
+        if let Some(entry) = self.zygotes.get_mut(&zygote)
+            && !entry.ending
+        {
+            entry.ending = true;
+            self.orders.push(Order::Close { process: zygote });
+        }
+    }
+
+    /// The socket of a zygote is at its end. Its realms go on; what it was told and has not done is not done any more.
+    pub(super) fn zygote_gone(&mut self, now: Instant, process: ProcessId) {
+        let Some(zygote) = self.zygotes.remove(&process) else { return };
+        // It may have closed its socket and live on.
+        self.orders.push(Order::Kill { process });
+        if zygote.ending || self.stopping {
+            return;
+        }
+        let why = if zygote.killed { "it took longer than 10 s to load" } else { "it died while it loaded" };
+        match zygote.role {
+            Role::Root => {
+                self.root_failures += 1;
+                self.root_not_before = Some(now + PAUSE * (1 << self.root_failures.min(LONGEST)));
+                let how = if zygote.killed { why } else { "it died" };
+                self.notes.push(Note::RootGone { was_ready: zygote.loaded, how: how.to_owned() });
+                if zygote.loaded {
+                    self.root_not_before = None;
+                }
+            }
+            Role::Packages(_) => {}
+            Role::Bot { bot, image } => self.bot_zygote_gone(now, process, &bot, image, (zygote.loaded, why)),
+        }
+    }
+
+    fn bot_zygote_gone(
+        &mut self,
+        now: Instant,
+        process: ProcessId,
+        bot: &Arc<str>,
+        image: ImageKey,
+        (loaded, why): (bool, &str),
+    ) {
+        let Some(lane) = self.lanes.get_mut(bot) else { return };
+        let next = lane.next.is_some_and(|(next, _)| next == process);
+        if lane.zygote == Some(process) {
+            lane.zygote = None;
+        }
+        if !loaded {
+            lane.failures += 1;
+            // The first time it may have been its parent that died.
+            if lane.failures > 1 {
+                lane.not_before = Some(now + PAUSE * (1 << lane.failures.min(LONGEST)));
+                if lane.cold.replace(image) != Some(image) {
+                    self.notes.push(Note::NotWarm { bot: Arc::clone(bot), why: why.to_owned() });
+                }
+            }
+        }
+        if next {
+            if let Some(lane) = self.lanes.get_mut(bot) {
+                lane.next = None;
+            }
+            self.warm(now, bot, image);
+            self.tell_if_in_service();
+        }
+    }
+
+    /// Zygotes that take too long to load are killed.
+    pub(super) fn look_after_zygotes(&mut self, now: Instant) {
+        let late = |zygote: &Zygote| {
+            !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > LOADING
+        };
+        let late: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
+        for process in late {
+            if let Some(zygote) = self.zygotes.get_mut(&process) {
+                zygote.killed = true;
+            }
+            self.orders.push(Order::Kill { process });
+        }
+    }
+
+    /// A realm of that zygote is gone.
+    pub(super) fn forget_idle_zygote(&mut self, zygote: ProcessId) {
+        if let Some(zygote) = self.zygotes.get_mut(&zygote) {
+            zygote.children = zygote.children.saturating_sub(1);
+        }
+    }
+}
+
+impl Zygote {
+    fn new(now: Instant, role: Role, made: bool) -> Self {
+        Self { role, made, loaded: false, since: now, children: 0, used: now, ending: false, killed: false }
+    }
+}

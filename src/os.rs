@@ -1,0 +1,193 @@
+//! What the system offers and no library wraps safely: forking, memory that processes share, the processor time of another
+//! process. The only file with `unsafe` besides `script/heap.rs`.
+
+#![allow(unsafe_code, reason = "system calls without a safe wrapper; each block says why it is sound")]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+/// Which of the two processes this is after [`fork`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forked {
+    /// The one that called.
+    Parent {
+        /// The other one's number.
+        child: u32,
+    },
+    /// The new one.
+    Child,
+}
+
+/// Makes a copy of this process.
+///
+/// # Errors
+/// The system has no room for another process (`EAGAIN`, `ENOMEM`), or this process has more than one thread: a lock that
+/// another thread holds at this moment would never be free in the copy.
+pub fn fork() -> io::Result<Forked> {
+    if threads() > 1 {
+        return Err(io::Error::other("a process with several threads must not be forked"));
+    }
+    // SAFETY: the process has a single thread, as was just looked up, and nobody but that thread could start another. So
+    // no lock of the C library or of ours is held by anybody in the copy, and everything may go on there as it does here.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        child => Ok(Forked::Parent { child: child.unsigned_abs() }),
+    }
+}
+
+/// How many threads this process has, as far as the system tells.
+#[cfg(target_os = "linux")]
+fn threads() -> u64 {
+    // A worker is locked in and sees no `/proc`; it has looked once before, and starts no threads afterwards: seccomp
+    // refuses them.
+    std::fs::metadata("/proc/self/task").map_or(1, |task| std::os::unix::fs::MetadataExt::nlink(&task).saturating_sub(2))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn threads() -> u64 {
+    1
+}
+
+/// Maps a file of memory so that what one process writes all others see.
+///
+/// The memory stays mapped until the process ends.
+///
+/// # Errors
+/// The system refuses.
+pub fn share(file: impl AsFd, words: usize) -> io::Result<&'static [AtomicU32]> {
+    let bytes = words.checked_mul(size_of::<AtomicU32>()).ok_or(io::ErrorKind::InvalidInput)?;
+    let fd = file.as_fd().as_raw_fd();
+    // SAFETY: the address is chosen by the system, so nothing that exists is mapped over; the descriptor is open, as it
+    // is borrowed. What comes back is checked below.
+    let start = unsafe {
+        libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0)
+    };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a mapping begins at a page, so it is aligned; it has `bytes` bytes and is never unmapped; every bit pattern is
+    // an `AtomicU32`; other processes change it only by atomic stores of whole words. A file shorter than that would end
+    // this process with SIGBUS when the missing part is touched, which is safe, if not kind.
+    Ok(unsafe { std::slice::from_raw_parts(start.cast::<AtomicU32>(), words) })
+}
+
+/// From now on this process and its group end when the last writer of the pipe at `reader` is gone, whatever they are at.
+///
+/// # Errors
+/// The system refuses.
+#[cfg(target_os = "linux")]
+pub fn end_with_writer(reader: impl AsFd) -> io::Result<()> {
+    let fd = reader.as_fd().as_raw_fd();
+    // SAFETY: plain calls on a descriptor that is open, as it is borrowed; they touch no memory. SIGIO ends a process
+    // that does not handle it, and goes to the whole group, its future members included.
+    let group = unsafe { libc::getpgrp() };
+    let calls = [(libc::F_SETOWN, -group), (libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)];
+    for (command, argument) in calls {
+        // SAFETY: as above.
+        if unsafe { libc::fcntl(fd, command, argument) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Elsewhere a process notices by its socket that the server is gone.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn end_with_writer(_reader: impl AsFd) -> io::Result<()> {
+    Ok(())
+}
+
+/// The processor time that another process has used so far; nothing once it is gone.
+#[cfg(target_os = "linux")]
+pub fn processor_time(process: u32) -> Option<Duration> {
+    let process = libc::pid_t::try_from(process).ok()?;
+    let mut clock: libc::clockid_t = 0;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both are given places of the right type that live through the calls.
+    let fine = unsafe {
+        libc::clock_getcpuclockid(process, &raw mut clock) == 0 && libc::clock_gettime(clock, &raw mut time) == 0
+    };
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?);
+    fine.then(|| Duration::new(seconds, nanos))
+}
+
+/// The processor time that another process has used so far; nothing once it is gone.
+#[cfg(target_os = "macos")]
+pub fn processor_time(process: u32) -> Option<Duration> {
+    let process = libc::c_int::try_from(process).ok()?;
+    let mut usage = std::mem::MaybeUninit::<libc::rusage_info_v2>::zeroed();
+    // SAFETY: the place has the size of the flavour that is asked for; all zeroes are a valid value of it.
+    let usage = unsafe {
+        let place = usage.as_mut_ptr().cast::<libc::rusage_info_t>();
+        if libc::proc_pid_rusage(process, libc::RUSAGE_INFO_V2, place) != 0 {
+            return None;
+        }
+        usage.assume_init()
+    };
+    let mut scale = libc::mach_timebase_info { numer: 0, denom: 0 };
+    // SAFETY: it is given a place of the right type.
+    if unsafe { libc::mach_timebase_info(&raw mut scale) } != 0 || scale.denom == 0 {
+        return None;
+    }
+    let ticks = usage.ri_user_time.saturating_add(usage.ri_system_time);
+    Some(Duration::from_nanos(ticks.saturating_mul(scale.numer.into()) / u64::from(scale.denom)))
+}
+
+/// Pages of memory are copied one by one after a fork, not two megabytes at a time, and the C library gives back what it
+/// holds in vain.
+pub fn settle_memory() {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: neither call has arguments that point anywhere.
+        unsafe {
+            libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
+        }
+        #[cfg(target_env = "gnu")]
+        // SAFETY: as above.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    #[test]
+    fn what_one_mapping_writes_the_other_sees() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(64).unwrap();
+        let (first, second) = (share(&file, 16).unwrap(), share(&file, 16).unwrap());
+        first[3].store(7, Ordering::Relaxed);
+        assert_eq!(second[3].load(Ordering::Relaxed), 7);
+    }
+
+    #[test]
+    fn a_process_with_threads_is_not_forked() {
+        // The test runner has some.
+        let other = std::thread::spawn(std::thread::park);
+        let refused = fork();
+        other.thread().unpark();
+        other.join().unwrap();
+        if cfg!(target_os = "linux") {
+            assert!(refused.unwrap_err().to_string().contains("several threads"));
+        }
+    }
+
+    #[test]
+    fn a_process_tells_the_processor_time_it_has_used() {
+        if cfg!(any(target_os = "linux", target_os = "macos")) {
+            assert!(processor_time(std::process::id()).unwrap() > Duration::ZERO);
+            assert_eq!(processor_time(u32::MAX), None);
+        }
+    }
+}

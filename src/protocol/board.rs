@@ -1,0 +1,164 @@
+//! The board: memory that all processes of scripts share with the server, in which each says what it is at. So the server
+//! knows which script hangs, although a process that hangs says nothing any more.
+//!
+//! A process has one place, of three words: the script it is in, how long its present slice may compute, and a number that
+//! rises with each slice. Nothing else depends on it: what a hostile process writes there names a wrong file in the log, and
+//! the budgets of an event hold whatever it says.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Places on the board: as many processes of scripts may live at once.
+pub const PLACES: u16 = 2_048;
+/// Words of a place; a cache line holds four such places, and two processes rarely write at once.
+const WORDS: usize = 4;
+
+/// What a process says of itself: which script, and how long it may.
+#[derive(Debug)]
+pub struct Place(&'static [AtomicU32]);
+
+/// What the server sees on a place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Glimpse {
+    /// Index of the script; `u32::MAX` is none.
+    pub script: u32,
+    /// How long the present slice may compute, in milliseconds; 0 while no JavaScript runs.
+    pub allowed_ms: u32,
+    /// Rises with each slice.
+    pub slice: u32,
+}
+
+impl Place {
+    /// A place that nobody else sees.
+    pub fn private() -> Self {
+        Self(Box::leak((0..WORDS).map(|_| AtomicU32::new(0)).collect()))
+    }
+
+    /// The script that runs.
+    pub fn script(&self) -> u32 {
+        self.0[0].load(Ordering::Relaxed)
+    }
+
+    /// Another script runs.
+    pub fn set_script(&self, script: u32) {
+        self.0[0].store(script, Ordering::Relaxed);
+    }
+
+    /// A slice begins, of so many milliseconds.
+    pub fn begin_slice(&self, allowed_ms: u32) {
+        self.0[2].store(self.0[2].load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.0[1].store(allowed_ms.max(1), Ordering::Relaxed);
+    }
+
+    /// No JavaScript runs.
+    pub fn end_slice(&self) {
+        self.0[1].store(0, Ordering::Relaxed);
+    }
+
+    /// How long the present slice may compute; `None` while no JavaScript runs.
+    pub fn allowed_ms(&self) -> Option<u32> {
+        Some(self.0[1].load(Ordering::Relaxed)).filter(|allowed| *allowed > 0)
+    }
+}
+
+/// The whole board, as each side has it.
+#[derive(Debug)]
+pub struct Board {
+    file: File,
+}
+
+impl Board {
+    /// A new board, for the server.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn new() -> io::Result<Self> {
+        let file = memory()?;
+        file.set_len(Self::bytes())?;
+        #[cfg(target_os = "linux")]
+        rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW | rustix::fs::SealFlags::SHRINK)?;
+        Ok(Self { file })
+    }
+
+    /// How many bytes it has.
+    pub fn bytes() -> u64 {
+        u64::from(PLACES) * (WORDS * size_of::<u32>()) as u64
+    }
+
+    /// All places of a board that was received, for a zygote and its copies.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn map(file: impl AsFd) -> io::Result<&'static [AtomicU32]> {
+        crate::os::share(file, usize::from(PLACES) * WORDS)
+    }
+
+    /// One of the places.
+    pub fn place(words: &'static [AtomicU32], slot: u16) -> Place {
+        let at = usize::from(slot % PLACES) * WORDS;
+        Place(&words[at..at + WORDS])
+    }
+
+    /// What stands on a place. Reading a file of memory cannot fail; if it did, nothing would be known.
+    pub fn look(&self, slot: u16) -> Glimpse {
+        let mut bytes = [0; 12];
+        let at = u64::from(slot % PLACES) * (WORDS * size_of::<u32>()) as u64;
+        if self.file.read_exact_at(&mut bytes, at).is_err() {
+            return Glimpse { script: u32::MAX, ..Glimpse::default() };
+        }
+        let word = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        Glimpse { script: word(0), allowed_ms: word(4), slice: word(8) }
+    }
+
+    /// The descriptor, to be handed to a process.
+    pub fn descriptor(&self) -> &File {
+        &self.file
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn memory() -> io::Result<File> {
+    let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
+    let file: OwnedFd = rustix::fs::memfd_create("nudge-board", flags)?;
+    Ok(File::from(file))
+}
+
+/// Elsewhere a file without a name does.
+#[cfg(not(target_os = "linux"))]
+fn memory() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("nudge-board-{}-{:x}", std::process::id(), rand::random::<u64>()));
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(File::from(OwnedFd::from(file)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_sees_what_a_process_says_on_its_place_and_nothing_of_others() {
+        let board = Board::new().unwrap();
+        let words = Board::map(board.descriptor()).unwrap();
+        let (first, last) = (Board::place(words, 0), Board::place(words, PLACES - 1));
+        first.set_script(7);
+        first.begin_slice(1_000);
+        last.set_script(8);
+        assert_eq!(board.look(0), Glimpse { script: 7, allowed_ms: 1_000, slice: 1 });
+        first.end_slice();
+        first.begin_slice(20);
+        assert_eq!(board.look(0), Glimpse { script: 7, allowed_ms: 20, slice: 2 });
+        assert_eq!(board.look(PLACES - 1), Glimpse { script: 8, allowed_ms: 0, slice: 0 });
+        assert_eq!(board.look(1), Glimpse::default());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nobody_makes_the_board_longer() {
+        let board = Board::new().unwrap();
+        assert!(board.descriptor().set_len(1 << 40).is_err());
+    }
+}

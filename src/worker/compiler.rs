@@ -1,0 +1,36 @@
+//! A compiler: a copy of a zygote that compiles one candidate and ends. A file that hangs it takes nothing else with it.
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use super::zygote::Zygote;
+use super::{Control, WorkerError, read_json};
+use crate::engine::LoadedProgram;
+use crate::program::{Program, Script};
+use crate::protocol::{Candidate, FrameKind};
+
+/// Compiles what comes and answers.
+pub(super) fn serve(zygote: &mut Zygote<'_>, socket: UnixStream) -> Result<(), WorkerError> {
+    let mut control = Control::new(socket);
+    while let Some(frame) = control.next()? {
+        match frame.kind {
+            FrameKind::Blobs => zygote.add_blobs(frame)?,
+            FrameKind::Compile => {
+                let Candidate { scripts, only } = read_json(&frame)?;
+                let script = |script: crate::program::ScriptRef| {
+                    let text = zygote.blobs.get(&script.blob).cloned();
+                    let text = text.ok_or_else(|| WorkerError::Message(format!("{} has no text", script.path)))?;
+                    Ok::<_, WorkerError>(Arc::new(Script::of(script, text)))
+                };
+                let scripts = scripts.into_iter().map(script).collect::<Result<_, _>>()?;
+                let loaded = Arc::new(LoadedProgram::new(Program { scripts, ..Program::default() }));
+                let begin = |script| zygote.host.tell(FrameKind::Compiling, script, &[]);
+                let compiled = crate::engine::compile(&zygote.realm, &loaded, &only, begin);
+                zygote.host.tell(FrameKind::Compiled, 0, &serde_json::to_vec(&compiled).unwrap_or_default());
+            }
+            FrameKind::Bots => {}
+            kind => return Err(WorkerError::Message(format!("{kind:?} is not for compilers"))),
+        }
+    }
+    std::process::exit(0)
+}

@@ -1,0 +1,197 @@
+//! A zygote: a process that is warm and makes copies of itself.
+//!
+//! It has one thread and runs scripts only while it loads: packages and content types are evaluated once, for all realms.
+//! It does what it is told in the order in which it is told, so the server never waits for it: it sends what is to be
+//! loaded, the copies to make, and at once to each copy what that one is to do.
+
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use super::lock_in::{LockedIn, RealmLock};
+use super::{Control, WorkerError, compiler, read_json, realm};
+use crate::engine::{BotRealm, Host, LoadedProgram};
+use crate::os::{Forked, fork};
+use crate::program::{BlobId, Image};
+use crate::protocol::board::Place;
+use crate::protocol::{
+    Board, ForkAs, Frame, FrameKind, Hello, LogLine, Outbox, Ready, build_id, read_blobs,
+};
+use crate::script::{Meter, with_realm};
+
+/// What a process of scripts is made of, through all copies.
+pub(super) struct Zygote<'js> {
+    pub(super) realm: BotRealm<'js>,
+    pub(super) host: Rc<Host>,
+    pub(super) blobs: HashMap<BlobId, Arc<str>>,
+    board: &'static [AtomicU32],
+    lock: RealmLock,
+}
+
+/// Becomes the root zygote.
+pub(super) fn run(
+    hello: Hello,
+    control: Control,
+    board: &'static [AtomicU32],
+    locked_in: &LockedIn,
+) -> Result<(), WorkerError> {
+    let _guard = AbortOnPanic;
+    let meter = Rc::new(Meter::new(hello.limits.clone()));
+    let outbox = Outbox::new(control.socket.try_clone()?);
+    let host = Rc::new(Host::new(Rc::clone(&meter), Arc::new(hello), outbox));
+    let lock = locked_in.of_realms();
+    let how = locked_in.how.clone();
+    let ran = with_realm(&meter, |realm| {
+        realm.heap.set_limit(u64::MAX);
+        let realm = meter.own(|| BotRealm::new(realm, Rc::clone(&host)));
+        let realm = realm.map_err(|error| WorkerError::Engine(error.to_string()))?;
+        realm.warm().map_err(|error| WorkerError::Engine(error.to_string()))?;
+        let mut zygote = Zygote { realm, host: Rc::clone(&host), blobs: HashMap::new(), board, lock };
+        crate::os::settle_memory();
+        let ready = Ready { build: build_id(), lock_in: how };
+        host.tell(FrameKind::Ready, 0, &serde_json::to_vec(&ready).unwrap_or_default());
+        zygote.serve(control)
+    });
+    ran.unwrap_or_else(|error| Err(WorkerError::Engine(error.to_string())))
+}
+
+/// A panic in here is a fault of ours that may have left anything half done.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+impl Zygote<'_> {
+    /// Does what it is told until the server closes the connection.
+    fn serve(&mut self, mut control: Control) -> Result<(), WorkerError> {
+        while let Some(frame) = control.next()? {
+            match frame.kind {
+                FrameKind::Blobs => self.add_blobs(frame)?,
+                FrameKind::Packages => {
+                    self.load(read_json(&frame)?, true)?;
+                    self.host.tell(FrameKind::Loaded, 0, &[]);
+                }
+                FrameKind::Load => {
+                    self.load(read_json(&frame)?, false)?;
+                    self.host.tell(FrameKind::Loaded, 0, &[]);
+                }
+                FrameKind::Bots => self.host.set_bots(&frame.body),
+                FrameKind::Fork => {
+                    let socket = control.descriptor()?;
+                    let become_ = ForkAs::from_bytes(&frame.body)
+                        .ok_or_else(|| WorkerError::Message("a fork into nothing".into()))?;
+                    match fork() {
+                        Ok(Forked::Parent { child }) => {
+                            self.host.tell(FrameKind::Forked, frame.number, &child.to_le_bytes());
+                        }
+                        Ok(Forked::Child) => {
+                            drop(control);
+                            return self.become_copy(UnixStream::from(socket), become_);
+                        }
+                        Err(error) => {
+                            self.host.tell(FrameKind::Forked, frame.number, error.to_string().as_bytes());
+                        }
+                    }
+                }
+                FrameKind::Reap => {
+                    let pid = <[u8; 4]>::try_from(&*frame.body).map(u32::from_le_bytes).unwrap_or(0);
+                    self.host.tell(FrameKind::Reaped, frame.number, bury(pid).as_bytes());
+                }
+                kind => return Err(WorkerError::Message(format!("{kind:?} is not for zygotes"))),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_blobs(&mut self, frame: Frame) -> Result<(), WorkerError> {
+        let blobs = read_blobs(frame.body).ok_or_else(|| WorkerError::Message("bad blobs".into()))?;
+        self.blobs.extend(blobs.into_iter().map(|(id, text)| (id, Arc::from(text))));
+        Ok(())
+    }
+
+    /// Loads what a bot runs, or only the packages that all bots share.
+    fn load(&mut self, image: Image, only_packages: bool) -> Result<(), WorkerError> {
+        let (bot, packages) = (image.bot.clone(), image.packages.clone());
+        let program = image.into_program(|id| self.blobs.get(&id).cloned());
+        let program = program.map_err(|error| WorkerError::Message(error.to_string()))?;
+        self.realm.load(Arc::new(LoadedProgram::new(program)), &bot);
+        let mut left = Vec::new();
+        for package in packages {
+            if let Err(why) = self.realm.preload(package) {
+                if why.unfit() {
+                    std::process::abort();
+                }
+                left.push((package, why));
+            }
+        }
+        if !only_packages {
+            left.extend(self.realm.warm_bot());
+        }
+        for (index, why) in left {
+            let line = LogLine {
+                level: "warn".into(),
+                message: format!("this file is evaluated by each realm for itself: {why}"),
+                file: self.host.path_of(index).map(|path| path.to_string()),
+                bot: (!bot.is_empty()).then(|| bot.clone()),
+                ..LogLine::default()
+            };
+            self.host.tell(FrameKind::Log, 0, &serde_json::to_vec(&line).unwrap_or_default());
+        }
+        crate::os::settle_memory();
+        Ok(())
+    }
+
+    /// This process is a copy now: everything that must differ between copies is made anew.
+    fn become_copy(&mut self, socket: UnixStream, become_: ForkAs) -> Result<(), WorkerError> {
+        let out = socket.try_clone()?;
+        self.realm.renew();
+        match become_ {
+            ForkAs::Zygote => {
+                self.host.renew(out, Place::private(), 0);
+                self.serve(Control::new(socket))
+            }
+            ForkAs::Realm { slot } => {
+                self.host.renew(out, Board::place(self.board, slot), slot);
+                self.confine()?;
+                realm::serve(self, socket)
+            }
+            ForkAs::Compiler { slot } => {
+                self.host.renew(out, Board::place(self.board, slot), slot);
+                self.confine()?;
+                compiler::serve(self, socket)
+            }
+        }
+    }
+
+    /// Gives up what only zygotes may do, and how much memory there is for more than what is here already.
+    fn confine(&self) -> Result<(), WorkerError> {
+        let heap = &self.realm.realm.heap;
+        heap.take_refused();
+        heap.set_limit(heap.used().saturating_add(self.host.meter.limits().heap));
+        crate::script::limits::lower_priority(5);
+        Ok(self.lock.apply()?)
+    }
+}
+
+/// Waits for a child that is gone, or about to be; says how it ended.
+fn bury(pid: u32) -> String {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let ended = pid.map(|pid| {
+        rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()))
+    });
+    match ended {
+        Some(Ok(Some((_, status)))) => match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => format!("exit status: {code}"),
+            (_, Some(signal)) => format!("signal: {signal}"),
+            _ => "it is gone".to_owned(),
+        },
+        _ => "it is gone".to_owned(),
+    }
+}
