@@ -5,6 +5,8 @@
 
 pub mod flow;
 pub mod hook_kind;
+pub mod identity;
+pub mod image;
 pub mod resolve;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,8 @@ use serde_json::value::RawValue;
 
 pub use flow::Flow;
 pub use hook_kind::{HOOK_KINDS, HookKind, HookKindRow};
+pub use identity::{BlobId, ImageKey, LayerKey, Shared, Source};
+pub use image::{Image, Images};
 
 /// The whole set of a workspace.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -36,7 +40,7 @@ pub struct Script {
     /// Path relative to the workspace, with `/`; that of an embedded file begins with `builtin:`, e.g. `builtin:hooks/after_incoming_middleware/01_skip.js`.
     pub path: Arc<str>,
     /// The text as loaded.
-    pub source: Arc<str>,
+    pub source: Source,
     /// What it is for.
     pub role: Role,
     /// What the wrapper must know.
@@ -79,6 +83,22 @@ pub struct Shape {
     /// Wrapper parameters that the file itself declares at its top with `let`, `const` or `class`: the wrapper leaves them out.
     #[serde(default)]
     pub redeclared: Vec<String>,
+    /// What it requires by a literal name, in order, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Require>,
+}
+
+/// A literal `require('…')`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Require {
+    /// The name as it is written.
+    pub name: String,
+    /// The file of the workspace that it leads to, if it leads to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Arc<str>>,
+    /// The `package.json` that leads there, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Arc<str>>,
 }
 
 /// What one bot runs.
@@ -95,10 +115,10 @@ pub struct BotProgram {
     /// Content types by id.
     pub content_types: BTreeMap<String, u32>,
     /// Content elements by id.
-    pub elements: BTreeMap<String, Element>,
+    pub elements: Shared<BTreeMap<String, Element>>,
     /// Flows by name (`main.flow.json`, `skills/choice-1b8623.flow.json`).
     #[serde(default)]
-    pub flows: BTreeMap<String, Flow>,
+    pub flows: Shared<BTreeMap<String, Flow>>,
     /// What is said when a flow or a node is missing; our own apology if the bot names nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_element: Option<ErrorElement>,

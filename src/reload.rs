@@ -15,6 +15,8 @@ mod ears;
 mod elements;
 mod flow_check;
 mod flow_file;
+#[cfg(test)]
+mod image_tests;
 mod load;
 mod names;
 mod parse;

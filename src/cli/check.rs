@@ -61,6 +61,7 @@ fn summary(program: &Program, bots: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
@@ -75,7 +76,7 @@ mod tests {
             Program { scripts: vec![script(hook), script(hook), script(Role::ContentType)], ..Program::default() };
         assert_eq!(summary(&program, 1), "checked 2 hooks, 1 content type, 1 bot");
         let nodes = [("a", Node::default()), ("b", Node::default())].map(|(name, node)| (name.to_owned(), node)).into();
-        let flows = [("main.flow.json".to_owned(), Flow { nodes, ..Flow::default() })].into();
+        let flows = BTreeMap::from([("main.flow.json".to_owned(), Flow { nodes, ..Flow::default() })]).into();
         let bot = BotProgram { flows, ..BotProgram::default() };
         let program = Program { bots: [("b".to_owned(), bot)].into(), ..Program::default() };
         assert_eq!(summary(&program, 1), "checked 1 bot, 1 flow with 2 nodes");

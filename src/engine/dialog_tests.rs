@@ -35,7 +35,7 @@ impl Bot {
 
     pub(super) fn with_hooks(files: &Value, hooks: &[(HookKind, &str, &str)]) -> Self {
         let mut program = program(hooks);
-        program.bots[0].flows = flows(files);
+        program.bots[0].flows = flows(files).into();
         Self {
             program,
             limits: ScriptLimits::default(),

@@ -3,6 +3,8 @@
 //!
 //! Also here: which files scripts cannot require although they are there. What scripts read they may print or send.
 
+use std::borrow::Cow;
+
 use crate::config::jsonc;
 use crate::config::layout::{BOTS, GLOBAL, join};
 
@@ -133,6 +135,23 @@ pub fn is_configuration(path: &str) -> bool {
 fn own_part(path: &str) -> &str {
     let within = path.find("/node_modules/");
     if path.starts_with("node_modules/") { "" } else { within.map_or(path, |end| &path[..end]) }
+}
+
+/// The id of the bot that a script belongs to, by its path; nothing if it belongs to none.
+pub fn bot_of(path: &str) -> Option<Cow<'_, str>> {
+    let path = path.strip_prefix(BUILTIN).unwrap_or(path);
+    let below = BOTS.iter().find_map(|bots| {
+        let (start, rest) = path.split_at_checked(bots.len())?;
+        if start.eq_ignore_ascii_case(bots) { rest.strip_prefix('/') } else { None }
+    });
+    let (id, _) = below?.split_once('/')?;
+    let upper = id.bytes().any(|byte| byte.is_ascii_uppercase());
+    Some(if upper { Cow::Owned(id.to_ascii_lowercase()) } else { Cow::Borrowed(id) })
+}
+
+/// Whether a file is part of a package.
+pub fn is_of_package(path: &str) -> bool {
+    path.starts_with("node_modules/") || path.contains("/node_modules/")
 }
 
 /// `bots/<id>` of a path below such a folder.

@@ -94,8 +94,8 @@ pub(super) fn assemble(
             hooks: hooks(&all, &index, Some(&info.id), scan),
             actions: actions(&all, &index, Some(&info.id)),
             content_types: BTreeMap::new(),
-            elements: elements(&all, &info.id),
-            flows: flows(&all, &info.id),
+            elements: elements(&all, &info.id).into(),
+            flows: flows(&all, &info.id).into(),
             error_element: error_element(&info.config, dialog),
         };
         mounted.insert(info.id.to_string(), program);

@@ -1,6 +1,7 @@
 //! The built-in files: embedded when the program is built, and part of every workspace that has no file in their place.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::load::{Loaded, load};
 use super::scan::Place;
@@ -8,6 +9,7 @@ use crate::config::Problem;
 use crate::model::BotId;
 use crate::program::HookKind;
 use crate::program::flow::SUFFIX as FLOW;
+use crate::program::resolve::{Files, resolve};
 
 pub use crate::program::resolve::BUILTIN as PREFIX;
 
@@ -48,7 +50,21 @@ pub(super) fn read_builtins(files: &[BuiltinFile]) -> (Vec<Builtin>, Vec<Problem
             Err(found) => problems.extend(found.problems),
         }
     }
+    lead_requires(&mut builtins);
     (builtins, problems)
+}
+
+/// Embedded files require one another.
+fn lead_requires(builtins: &mut [Builtin]) {
+    let paths: HashSet<String> = builtins.iter().map(|builtin| builtin.path.clone()).collect();
+    let files = Files { is_file: &|path| paths.contains(path), read: &|_| None };
+    for Builtin { path, loaded, .. } in builtins {
+        if let Loaded::Script(script) = loaded
+            && let Some(led) = script.led(|name| resolve(path, name, &files).ok())
+        {
+            *loaded = Loaded::Script(Arc::new(led));
+        }
+    }
 }
 
 /// The bots among the embedded files.

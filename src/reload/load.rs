@@ -10,7 +10,8 @@ use super::flow_file::{FlowFile, read_flow};
 use super::parse::parse;
 use super::scan::Place;
 use crate::config::{Problem, jsonc};
-use crate::program::{Role, Script, Shape};
+use crate::program::resolve::Lead;
+use crate::program::{Require, Role, Script, Shape};
 
 /// A file that can be used.
 #[derive(Debug, Clone)]
@@ -29,11 +30,26 @@ pub(super) enum Loaded {
 #[derive(Debug)]
 pub(super) struct LoadedScript {
     pub(super) script: Arc<Script>,
-    /// Names that it requires literally.
-    pub(super) requires: Vec<String>,
     pub(super) warnings: Vec<Problem>,
     /// Of an action, what it says of itself.
     pub(super) doc: Option<Arc<ActionDoc>>,
+}
+
+impl LoadedScript {
+    /// The script with what it requires led to where `lead` says; nothing if it says what it said before.
+    pub(super) fn led(&self, lead: impl Fn(&str) -> Option<Lead>) -> Option<Self> {
+        let led = |one: &Require| {
+            let (file, manifest) = lead(&one.name).map_or((None, None), |lead| (Some(lead.file), lead.manifest));
+            Require { name: one.name.clone(), file: file.map(Into::into), manifest: manifest.map(Into::into) }
+        };
+        let requires: Vec<Require> = self.script.shape.requires.iter().map(led).collect();
+        if requires == self.script.shape.requires {
+            return None;
+        }
+        let mut script = Script::clone(&self.script);
+        script.shape.requires = requires;
+        Some(Self { script: Arc::new(script), warnings: self.warnings.clone(), doc: self.doc.clone() })
+    }
 }
 
 impl Loaded {
@@ -100,7 +116,6 @@ fn load_script(path: &str, role: Role, source: &str) -> Result<Loaded, Refused> 
     let script = Script { path: path.into(), source: source.into(), role, shape: parsed.shape };
     Ok(Loaded::Script(Arc::new(LoadedScript {
         script: Arc::new(script),
-        requires: parsed.requires,
         warnings: parsed.warnings,
         doc: parsed.doc.map(Arc::new),
     })))
@@ -114,12 +129,7 @@ fn load_json(path: &str, source: &str) -> Result<Loaded, Refused> {
         jsonc::parse(path, source).map_err(|problem| vec![*problem])?.to_string()
     };
     let script = Script { path: path.into(), source: source.into(), role: Role::Json, shape: Shape::default() };
-    Ok(Loaded::Script(Arc::new(LoadedScript {
-        script: Arc::new(script),
-        requires: Vec::new(),
-        warnings: Vec::new(),
-        doc: None,
-    })))
+    Ok(Loaded::Script(Arc::new(LoadedScript { script: Arc::new(script), warnings: Vec::new(), doc: None })))
 }
 
 #[cfg(test)]

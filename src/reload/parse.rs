@@ -18,15 +18,13 @@ use super::action_doc::{ActionDoc, action_doc};
 use super::depth::too_deep;
 use super::names::{is_fixed, parameters};
 use crate::config::Problem;
-use crate::program::{Role, Shape};
+use crate::program::{Require, Role, Shape};
 
 /// What was read off a script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
     /// What its wrapper must know.
     pub(super) shape: Shape,
-    /// Names in `require('…')` calls with a literal, in order, each once.
-    pub(super) requires: Vec<String>,
     /// What it most likely does not mean.
     pub(super) warnings: Vec<Problem>,
     /// Of an action, what it says of itself.
@@ -171,8 +169,10 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
             );
         }
     }
-    let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared };
-    Parsed { shape, requires: reader.requires, warnings, doc: None }
+    // Where they lead is found out later, from the files that there are.
+    let requires = reader.requires.into_iter().map(|name| Require { name, ..Require::default() }).collect();
+    let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared, requires };
+    Parsed { shape, warnings, doc: None }
 }
 
 /// Collects what is read by walking the whole file.

@@ -407,10 +407,17 @@ impl Round<'_, '_> {
             next += 1;
             let Some(entry) = self.entries.get(&path) else { continue };
             let Some(Loaded::Script(script)) = &entry.loaded else { continue };
-            let script = Arc::clone(script);
-            for name in &script.requires {
-                for found in required(self.bounds, &path, name) {
-                    let full = self.root.join(&found);
+            let led = script.led(|name| required(self.bounds, &path, name)).map(Arc::new);
+            let script = Arc::clone(led.as_ref().unwrap_or(script));
+            if led.is_some()
+                && let Some(entry) = self.entries.get_mut(&path)
+            {
+                entry.loaded = Some(Loaded::Script(Arc::clone(&script)));
+                self.changed = true;
+            }
+            for require in &script.script.shape.requires {
+                for found in require.manifest.iter().chain(&require.file) {
+                    let full = self.root.join(&**found);
                     let Ok(metadata) = fs::metadata(&full) else { continue };
                     let stamp = Stamp::of(&metadata);
                     scan.identities.insert(stamp.identity);
@@ -419,7 +426,7 @@ impl Round<'_, '_> {
                     {
                         scan.folders.insert(folder.to_owned(), Stamp::of(&metadata).identity);
                     }
-                    self.refresh(&found, &Place::Module, stamp);
+                    self.refresh(found, &Place::Module, stamp);
                 }
             }
         }

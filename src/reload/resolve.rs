@@ -2,16 +2,15 @@
 //! [`program::resolve`](crate::program::resolve); what is not found here is either built in or reported by the worker.
 
 use super::bounds::{Bounds, Real};
-use crate::program::resolve::{Files, is_configuration, resolve};
+use crate::program::resolve::{Files, Lead, is_configuration, resolve};
 
-/// The files that `require(name)` in the script `from` needs: what it leads to, and the `package.json` that leads there.
-/// Empty if nothing in the workspace answers to the name.
-pub(super) fn required(bounds: &Bounds, from: &str, name: &str) -> Vec<String> {
+/// What `require(name)` in the script `from` leads to; nothing if nothing in the workspace answers to the name.
+pub(super) fn required(bounds: &Bounds, from: &str, name: &str) -> Option<Lead> {
     let files = Files {
         is_file: &|path| is_file(bounds, path),
         read: &|path| std::fs::read_to_string(bounds.root().join(path)).ok(),
     };
-    resolve(from, name, &files).map(|lead| lead.manifest.into_iter().chain([lead.file]).collect()).unwrap_or_default()
+    resolve(from, name, &files).ok()
 }
 
 /// Links are followed within the workspace, but not to what is kept from scripts.
@@ -33,7 +32,11 @@ mod tests {
     use crate::reload::testing::workspace;
 
     fn required(root: &Path, name: &str) -> Vec<String> {
-        super::required(&Bounds::new(root, false), "hooks/k/x.js", name)
+        files(super::required(&Bounds::new(root, false), "hooks/k/x.js", name))
+    }
+
+    fn files(lead: Option<Lead>) -> Vec<String> {
+        lead.into_iter().flat_map(|lead| lead.manifest.into_iter().chain([lead.file])).collect()
     }
 
     #[test]
@@ -88,7 +91,7 @@ mod tests {
             assert!(required(&root, name).is_empty(), "{name}");
         }
         let open = Bounds::new(&root, true);
-        assert_eq!(super::required(&open, "hooks/k/x.js", "./secret"), ["hooks/k/secret.js"]);
+        assert_eq!(files(super::required(&open, "hooks/k/x.js", "./secret")), ["hooks/k/secret.js"]);
         // The workspace's own folder may be a link.
         let link = outer.path().join("link");
         symlink(&root, &link).unwrap();

@@ -18,7 +18,7 @@ use super::reader::{Hints, Look, Reader, Watching};
 use super::scan::{Stamp, roots};
 use super::workspace::Workspace;
 use crate::config::Settings;
-use crate::program::{BotProgram, Flow, Program};
+use crate::program::{BotProgram, Flow, Program, Source};
 use crate::protocol::messages::Compiled;
 
 /// How often to look whether a folder that was not there has been made.
@@ -261,8 +261,8 @@ fn mended<'a>(last: &'a Workspace, next: &'a Workspace) -> impl Iterator<Item = 
 
 /// The files that came, changed or went, in words.
 fn changes(last: &Program, next: &Program) -> Vec<String> {
-    let index = |program: &Program| -> BTreeMap<Arc<str>, Arc<str>> {
-        program.scripts.iter().map(|script| (Arc::clone(&script.path), Arc::clone(&script.source))).collect()
+    let index = |program: &Program| -> BTreeMap<Arc<str>, Source> {
+        program.scripts.iter().map(|script| (Arc::clone(&script.path), script.source.clone())).collect()
     };
     let (old, new) = (index(last), index(next));
     let mut names: Vec<String> = Vec::new();
@@ -297,7 +297,7 @@ fn changes(last: &Program, next: &Program) -> Vec<String> {
 /// The flows of a bot that came, changed or went, by their files.
 fn changed_flows(last: &BotProgram, next: &BotProgram) -> Vec<String> {
     let mut names = Vec::new();
-    for (name, flow) in &next.flows {
+    for (name, flow) in &*next.flows {
         match last.flows.get(name) {
             None => names.push(format!("{} (new)", flow.path)),
             Some(before) if before != flow => names.push(flow.path.to_string()),

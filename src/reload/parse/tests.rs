@@ -101,7 +101,8 @@ fn literal_requires_are_listed_once() {
         HOOK,
     )
     .unwrap();
-    assert_eq!(parsed.requires, ["./a", "lodash", "../b.json"]);
+    let names: Vec<&str> = parsed.shape.requires.iter().map(|require| require.name.as_str()).collect();
+    assert_eq!(names, ["./a", "lodash", "../b.json"]);
 }
 
 #[test]
