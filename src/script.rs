@@ -5,10 +5,12 @@
 pub mod error;
 pub mod limits;
 pub mod modules;
+pub mod random;
 pub mod realm;
 pub mod web;
 pub mod wrap;
 
 pub use error::ScriptError;
 pub use limits::{Meter, Overrun, Status, Used};
+pub use random::Random;
 pub use realm::{Realm, RealmError, with_realm};
