@@ -1,11 +1,15 @@
 //! What one event costs inside a realm, without the wall: the third documented snippet on a 573-byte proactive event.
+//!
+//! `cargo bench --bench realm` measures time. Instructions can be compared on a machine that others use, too: with
+//! `NUDGE_EVENTS=1000` the same binary runs the case that is named on its command line so many times and no more, so that
+//! `valgrind --tool=callgrind --toggle-collect='*counted*'` counts those events alone.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use nudge::config::ScriptLimits;
 use nudge::engine::run::Run;
 use nudge::engine::{BotRealm, Host, IdSource, Job, LoadedProgram, Occupancy};
@@ -84,9 +88,11 @@ fn realms(criterion: &mut Criterion) {
     let ids = Arc::new(IdSource::new(0));
     let meter = Rc::new(Meter::new(hello.limits.clone(), Arc::default()));
     let host = || Rc::new(Host::new(Rc::clone(&meter), Arc::clone(&hello), Arc::clone(&ids), Arc::clone(&outbox)));
-    criterion.bench_function("fresh realm (made, sealed, dropped)", |bencher| {
-        bencher.iter(|| with_realm(&meter, |realm| BotRealm::new(realm, host()).is_ok()));
-    });
+    if events_to_count().is_none() {
+        criterion.bench_function("fresh realm (made, sealed, dropped)", |bencher| {
+            bencher.iter(|| with_realm(&meter, |realm| BotRealm::new(realm, host()).is_ok()));
+        });
+    }
     let (_route, inbox) = crossbeam_channel::unbounded();
     let occupancy = Occupancy::default();
     let mut json = BytesMut::new();
@@ -99,27 +105,61 @@ fn realms(criterion: &mut Criterion) {
         begun: Instant::now(),
         resume: None,
     };
-    let pieces = "const eventDestination = { channel: event.channel, target: event.target, botId: event.botId, threadId: event.threadId };";
-    let render =
-        format!("{pieces} bp.cms.renderElement('builtin_text', {{ text: 'x', typing: true }}, eventDestination)");
-    let reply = "bp.events.replyToEvent(event, [{type:'typing',value:true},{type:'text',markdown:true,text:'x'}])";
-    for (name, builtins, source) in [
-        ("warm event: third snippet, two replies", false, SNIPPET),
-        ("warm event with the built-in hooks", true, SNIPPET),
-        ("piece: a hook that does nothing", false, ""),
-        ("piece: renderElement alone", false, render.as_str()),
-        ("piece: two replies alone", false, reply),
-    ] {
-        let loaded = Arc::new(LoadedProgram::new(program(builtins, source)));
+    for (name, builtins, source) in cases() {
+        let loaded = Arc::new(LoadedProgram::new(program(builtins, &source)));
         let _ = with_realm(&meter, |realm| {
             let Ok(realm) = BotRealm::new(realm, host()) else { return };
+            let _ = realm.warm();
             realm.load(Arc::clone(&loaded), "welcome-bot");
-            criterion.bench_function(name, |bencher| {
-                bencher.iter(|| Run::new(&realm, &inbox, &occupancy, job()).run());
-            });
+            realm.warm_bot();
+            let event = || drop(Run::new(&realm, &inbox, &occupancy, job()).run());
+            match events_to_count() {
+                None => {
+                    criterion.bench_function(name, |bencher| bencher.iter(event));
+                }
+                Some(events) if std::env::args().nth(1).is_some_and(|wanted| name.contains(&wanted)) => {
+                    // One alone is the first of its realm.
+                    (1..events.min(100)).for_each(|_| event());
+                    counted(events, event);
+                }
+                Some(_) => {}
+            }
         });
     }
 }
 
+/// `(name, with the built-in hooks, the hook)`.
+fn cases() -> Vec<(&'static str, bool, String)> {
+    let pieces = "const eventDestination = { channel: event.channel, target: event.target, botId: event.botId, threadId: event.threadId };";
+    let render =
+        format!("{pieces} bp.cms.renderElement('builtin_text', {{ text: 'x', typing: true }}, eventDestination)");
+    let reply = "bp.events.replyToEvent(event, [{type:'typing',value:true},{type:'text',markdown:true,text:'x'}])";
+    vec![
+        ("warm event: third snippet, two replies", false, SNIPPET.into()),
+        ("warm event with the built-in hooks", true, SNIPPET.into()),
+        ("piece: a hook that does nothing", false, String::new()),
+        ("piece: renderElement alone", false, render),
+        ("piece: two replies alone", false, reply.into()),
+    ]
+}
+
+fn events_to_count() -> Option<u32> {
+    std::env::var("NUDGE_EVENTS").ok()?.parse().ok()
+}
+
+#[inline(never)]
+fn counted(events: u32, event: impl Fn()) {
+    (0..events).for_each(|_| event());
+}
+
 criterion_group!(benches, realms);
-criterion_main!(benches);
+
+fn main() {
+    if events_to_count().is_some() {
+        // Criterion's own arguments are not looked at.
+        realms(&mut Criterion::default().without_plots());
+    } else {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}

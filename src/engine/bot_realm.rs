@@ -1,6 +1,8 @@
 //! A realm with `bp` in it and, once it is loaded, one bot's hooks, actions and content types.
 
-use std::cell::RefCell;
+mod warm;
+
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +15,9 @@ use super::host::Host;
 use crate::program::{BotProgram, HookKind, Program, Role, Script};
 use crate::script::modules::{BUNDLED, ModuleIndex, Resolution};
 use crate::script::realm::{Realm, evaluate};
-use crate::script::{web, wrap};
+use crate::script::{Random, web, wrap};
+
+pub use warm::NotPreloaded;
 
 /// A program as a worker keeps it: shared by all its realms.
 #[derive(Debug, Default)]
@@ -60,7 +64,7 @@ functions_of! {
     describe = "describe", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
-    scrub = "scrub", serve = "serve", processed = "processed",
+    scrub = "scrub", warm = "warm", serve = "serve", processed = "processed",
 }
 functions_of! {
     "js/dialog.js", DialogPart,
@@ -80,10 +84,11 @@ pub struct BotRealm<'js> {
     /// `js/dialog.js`.
     pub dialog: DialogPart<'js>,
     base: Object<'js>,
+    random: Rc<Random>,
     files: RefCell<HashMap<u32, Object<'js>>>,
     outgoing: RefCell<Option<Array<'js>>>,
     /// How many properties the global object has when nobody has added one.
-    globals: usize,
+    globals: Cell<usize>,
 }
 
 const CORE: &str = include_str!("js/core.js");
@@ -103,7 +108,8 @@ impl<'js> BotRealm<'js> {
     pub fn new(realm: Realm<'js>, host: Rc<Host>) -> rquickjs::Result<Self> {
         let ctx = realm.ctx.clone();
         let functions = Object::new(ctx.clone())?;
-        script_functions(&realm, &functions, &host)?;
+        let random = Rc::new(Random::new());
+        script_functions(&realm, &functions, &host, &random)?;
         let base = realm.base(functions.clone())?;
         engine_functions(&realm, &functions, &host)?;
         let env: Object<'js> = realm.part("env", ENV)?.call((functions.clone(), base.clone()))?;
@@ -143,14 +149,15 @@ impl<'js> BotRealm<'js> {
         let core: Object<'js> = parts.apply(&realm.part("core", CORE)?)?;
         base.get::<_, Function<'js>>("seal")?.call::<_, ()>(())?;
         let core = Core::new(&core)?;
-        let globals = count_globals(&realm);
-        Ok(Self { realm, host, core, dialog, base, files: RefCell::default(), outgoing: RefCell::default(), globals })
+        let globals = Cell::new(count_globals(&realm));
+        let (files, outgoing) = (RefCell::default(), RefCell::default());
+        Ok(Self { realm, host, core, dialog, base, random, files, outgoing, globals })
     }
 
     /// Removes what an event left in the realm; false where something cannot be removed.
     pub fn scrub(&self) -> bool {
         // What is built in cannot be removed or replaced, so that the number tells whether anything was added.
-        let added = count_globals(&self.realm) != self.globals;
+        let added = count_globals(&self.realm) != self.globals.get();
         self.core.scrub.call::<_, bool>((added,)).unwrap_or(false)
     }
 
@@ -230,7 +237,14 @@ pub fn compile_script<'js>(ctx: &Ctx<'js>, script: &Script) -> rquickjs::Result<
 }
 
 /// What `script/js/base.js` needs.
-fn script_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Host>) -> rquickjs::Result<()> {
+fn script_functions<'js>(
+    realm: &Realm<'js>,
+    object: &Object<'js>,
+    host: &Rc<Host>,
+    random: &Rc<Random>,
+) -> rquickjs::Result<()> {
+    let r = Rc::clone(random);
+    object.set("random", realm.function("random", move || r.draw())?)?;
     let h = Rc::clone(host);
     let log = move |level: String, text: String, stack: String, bot: Opt<Option<String>>| {
         h.script_log(&level, text, &stack, bot.0.flatten());

@@ -209,6 +209,11 @@ impl<'js> Realm<'js> {
         self.rejections.borrow_mut().0.retain(|known| known.promise != promise);
     }
 
+    /// Whether a promise was rejected that nobody has asked for.
+    pub fn has_rejections(&self) -> bool {
+        !self.rejections.borrow().0.is_empty()
+    }
+
     /// Forgets rejections that were not reported.
     pub fn forget_rejections(&self) {
         self.rejections.borrow_mut().0.clear();

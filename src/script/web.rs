@@ -28,6 +28,11 @@ const PARTS: [Part; 5] = [
     },
 ];
 
+/// The names of all of them.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PARTS.iter().map(|part| part.name)
+}
+
 /// Gives `js/base.js` what it needs for them; `load` is told of each part that is evaluated.
 pub fn install<'js>(realm: &Realm<'js>, object: &Object<'js>, load: impl Fn() + 'js) -> rquickjs::Result<()> {
     let names = Array::new(realm.ctx.clone())?;

@@ -307,6 +307,10 @@
       if (refused === '') resolve();
       else reject(at);
     },
+    /** Loads what the first event that needs it would. */
+    warm() {
+      cms.renderTemplate('{{a}}', { a: '' });
+    },
     scrub(added) {
       if (asking.length || served.length) [asking, served] = [[], []];
       at.current = null;

@@ -7,6 +7,8 @@
   const { freeze, getPrototypeOf, hasOwn, isExtensible } = Object;
   const stringify = JSON.stringify;
   const global = globalThis;
+  // The engine's own would go on alike in all processes that are forked from one.
+  defineProperty(Math, 'random', { value: host.random, writable: true, enumerable: false, configurable: true });
 
   // ---- console ------------------------------------------------------------------------------------------------------
   // The limits keep one careless console.log(event) from costing more than the hook itself.
@@ -166,7 +168,7 @@
 
   // ---- require ------------------------------------------------------------------------------------------------------
   // One cache per realm, as in Node: a module that is required while it still loads gives what it has exported so far.
-  const modules = new Map();
+  let modules = new Map();
 
   function load(index) {
     let module = modules.get(index);
@@ -413,7 +415,11 @@
     }
   }
 
-  let baseline = null;
+  let baseline = null, marked = modules;
+  function deleteAdded() {
+    for (const key of ownKeys(global)) if (!baseline.has(key) && !deleteProperty(global, key)) return false;
+    return true;
+  }
   const ancestor = getPrototypeOf(global), traceLimit = Error.stackTraceLimit;
 
   return {
@@ -423,6 +429,29 @@
     load,
     requireFrom,
     bundled,
+    part,
+    /** Remembers which modules are loaded; `back` gives those that were loaded later up. */
+    mark() { marked = new Map(modules); },
+    back() {
+      modules = marked;
+      loading = false;
+      deleteAdded();
+    },
+    /** Keeps what modules have put on the global object while a process was made ready that others are forked from. */
+    keep() {
+      for (const name of ownKeys(global)) {
+        if (baseline.has(name)) continue;
+        const property = getOwnPropertyDescriptor(global, name);
+        if (property.configurable) defineProperty(global, name, property.get || property.set ? { configurable: false } : { writable: false, configurable: false });
+        baseline.add(name);
+      }
+    },
+    /** At least so many bytes more may be made from here on before the engine collects by itself: it goes by how much is in use
+     *  when it does so, and it looks whenever an object is made. */
+    spare(bytes) {
+      const held = new ArrayBuffer(bytes);
+      return [held.byteLength].length;
+    },
     /** A package for the engine's own use: another instance than that which scripts get by `require`. */
     own(name) {
       const module = { exports: {} };
@@ -453,9 +482,7 @@
       // The engine keeps these beside the object, frozen or not: a function of one event would be called for the next one's errors.
       Error.prepareStackTrace = undefined;
       Error.stackTraceLimit = traceLimit;
-      if (added) {
-        for (const key of ownKeys(global)) if (!baseline.has(key) && !deleteProperty(global, key)) return false;
-      }
+      if (added && !deleteAdded()) return false;
       return getPrototypeOf(global) === ancestor && isExtensible(global);
     },
   };
