@@ -5,12 +5,15 @@
 
 mod budget;
 mod compiling;
+mod credit;
+mod hello;
 mod lanes;
 mod machine;
 mod memory;
 mod messages;
 mod process;
 mod processes;
+mod stderr;
 pub mod solo;
 mod zygotes;
 
@@ -18,5 +21,6 @@ pub use compiling::{COMPILE_ALL, COMPILE_FILE};
 pub use lanes::Published;
 pub use machine::{Cause, Death, Fleet as Machine, FleetLimits, Note, Order, ProcessId};
 pub use messages::{Broken, Fetch, Message};
-pub use process::{Credit, Loan, Out};
+pub use credit::{Credit, Loan};
+pub use process::Out;
 pub use processes::{FleetError, FromProcess, LockedIn, Processes, WorkerCommand};

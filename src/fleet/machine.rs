@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::compiling::Compiler;
 use super::lanes::{Lane, Published};
 use super::memory::Memory;
 use super::zygotes::{Role, Zygote};
@@ -143,6 +144,13 @@ pub enum Note {
     },
     /// A realm is of no more use.
     Retired(Unfit),
+    /// A compiler is gone that had not answered.
+    CompilerGone {
+        /// Which.
+        process: ProcessId,
+        /// Why; nothing where it was not at fault and may be tried again.
+        why: Option<String>,
+    },
 }
 
 /// A realm is gone that had work.
@@ -235,6 +243,7 @@ pub struct Fleet {
     pub(super) zygotes: BTreeMap<ProcessId, Zygote>,
     pub(super) realms: BTreeMap<ProcessId, Realm>,
     pub(super) lanes: BTreeMap<Arc<str>, Lane>,
+    pub(super) compilers: BTreeMap<ProcessId, Compiler>,
     /// Realms that compute, as far as is known; the long ones too.
     pub(super) computing: BTreeSet<ProcessId>,
     /// How many of them count.
@@ -265,6 +274,7 @@ impl Fleet {
             zygotes: BTreeMap::new(),
             realms: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            compilers: BTreeMap::new(),
             computing: BTreeSet::new(),
             running: 0,
             published: None,
@@ -321,6 +331,7 @@ impl Fleet {
         if let Some(zygote) = self.zygotes.get_mut(&child) {
             zygote.made = true;
         }
+        self.compiler_forked(child);
         if self.scarce.take().is_some() {
             self.notes.push(Note::Scarce { what: "processes can be made again".into(), over: true });
         }
@@ -402,6 +413,9 @@ impl Fleet {
         if self.zygotes.contains_key(&process) {
             return self.zygote_gone(now, process);
         }
+        if self.compiler_gone(process) {
+            return;
+        }
         self.stop_computing(process);
         let Some(realm) = self.realms.get_mut(&process) else { return };
         if let Some(lane) = self.lanes.get_mut(&realm.bot) {
@@ -450,6 +464,7 @@ impl Fleet {
     pub fn tick(&mut self, now: Instant) {
         self.look_at_clocks(now);
         self.look_after_zygotes(now);
+        self.look_after_compilers(now);
         self.bury_the_forgotten(now);
         self.trim(now);
     }
@@ -461,7 +476,7 @@ impl Fleet {
         if !self.computing.is_empty() {
             return Some(now + TICK);
         }
-        if loading || ending || self.scarce.is_some() || self.root_not_before.is_some() {
+        if loading || ending || !self.compilers.is_empty() || self.scarce.is_some() || self.root_not_before.is_some() {
             return Some(now + TICK * 4);
         }
         (!self.realms.is_empty()).then(|| now + TRIM)
@@ -483,7 +498,8 @@ impl Fleet {
     /// Everything ends. Nothing is started any more.
     pub fn stop(&mut self) {
         self.stopping = true;
-        let all: Vec<ProcessId> = self.realms.keys().chain(self.zygotes.keys()).copied().collect();
+        let all: Vec<ProcessId> =
+            self.realms.keys().chain(self.zygotes.keys()).chain(self.compilers.keys()).copied().collect();
         self.orders.extend(all.into_iter().map(|process| Order::Close { process }));
     }
 

@@ -15,6 +15,11 @@ macro_rules! identity {
         pub struct $name([u8; 16]);
 
         impl $name {
+            /// From bytes.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
             /// As bytes.
             pub fn bytes(&self) -> &[u8; 16] {
                 &self.0

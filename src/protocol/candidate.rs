@@ -3,7 +3,8 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use crate::program::{BlobId, ScriptRef};
+use crate::program::BlobId;
+use crate::program::image::ScriptRef;
 
 /// A workspace whose scripts are to be compiled without serving it. The texts come before, as `Blobs`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct Candidate {
 pub fn write_blobs<'t>(blobs: impl IntoIterator<Item = (BlobId, &'t str)>) -> BytesMut {
     let mut body = BytesMut::new();
     for (id, text) in blobs {
-        body.put_slice(id.as_bytes());
+        body.put_slice(id.bytes());
         // A text is part of a frame, and those are capped far below 4 GiB.
         body.put_u32_le(u32::try_from(text.len()).unwrap_or(u32::MAX));
         body.put_slice(text.as_bytes());

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::zygote::Zygote;
 use super::{Control, WorkerError, read_json};
 use crate::engine::LoadedProgram;
-use crate::program::{Program, Script};
+use crate::program::image::ScriptRef;
+use crate::program::{Program, Script, Source};
 use crate::protocol::{Candidate, FrameKind};
 
 /// Compiles what comes and answers.
@@ -17,10 +18,11 @@ pub(super) fn serve(zygote: &mut Zygote<'_>, socket: UnixStream) -> Result<(), W
             FrameKind::Blobs => zygote.add_blobs(frame)?,
             FrameKind::Compile => {
                 let Candidate { scripts, only } = read_json(&frame)?;
-                let script = |script: crate::program::ScriptRef| {
+                let script = |script: ScriptRef| {
                     let text = zygote.blobs.get(&script.blob).cloned();
                     let text = text.ok_or_else(|| WorkerError::Message(format!("{} has no text", script.path)))?;
-                    Ok::<_, WorkerError>(Arc::new(Script::of(script, text)))
+                    let ScriptRef { path, blob, role, shape } = script;
+                    Ok::<_, WorkerError>(Arc::new(Script { path, source: Source::known(text, blob), role, shape }))
                 };
                 let scripts = scripts.into_iter().map(script).collect::<Result<_, _>>()?;
                 let loaded = Arc::new(LoadedProgram::new(Program { scripts, ..Program::default() }));

@@ -57,6 +57,21 @@ pub(super) fn run(
     ran.unwrap_or_else(|error| Err(WorkerError::Engine(error.to_string())))
 }
 
+/// What is evaluated before anybody needs it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Warm {
+    Nothing,
+    Packages,
+    /// Packages, and what the bot runs.
+    Bot,
+}
+
+impl Warm {
+    fn and_bot(self) -> Self {
+        if self == Self::Packages { Self::Bot } else { self }
+    }
+}
+
 /// A panic in here is a fault of ours that may have left anything half done.
 struct AbortOnPanic;
 
@@ -74,12 +89,10 @@ impl Zygote<'_> {
         while let Some(frame) = control.next()? {
             match frame.kind {
                 FrameKind::Blobs => self.add_blobs(frame)?,
-                FrameKind::Packages => {
-                    self.load(read_json(&frame)?, true)?;
-                    self.host.tell(FrameKind::Loaded, 0, &[]);
-                }
-                FrameKind::Load => {
-                    self.load(read_json(&frame)?, false)?;
+                FrameKind::Packages | FrameKind::Load => {
+                    let warm = if frame.number == 0 { Warm::Nothing } else { Warm::Packages };
+                    let warm = if frame.kind == FrameKind::Load { warm.and_bot() } else { warm };
+                    self.load(read_json(&frame)?, warm)?;
                     self.host.tell(FrameKind::Loaded, 0, &[]);
                 }
                 FrameKind::Bots => self.host.set_bots(&frame.body),
@@ -117,13 +130,13 @@ impl Zygote<'_> {
     }
 
     /// Loads what a bot runs, or only the packages that all bots share.
-    fn load(&mut self, image: Image, only_packages: bool) -> Result<(), WorkerError> {
+    fn load(&mut self, image: Image, warm: Warm) -> Result<(), WorkerError> {
         let (bot, packages) = (image.bot.clone(), image.packages.clone());
         let program = image.into_program(|id| self.blobs.get(&id).cloned());
         let program = program.map_err(|error| WorkerError::Message(error.to_string()))?;
         self.realm.load(Arc::new(LoadedProgram::new(program)), &bot);
         let mut left = Vec::new();
-        for package in packages {
+        for package in packages.into_iter().filter(|_| warm != Warm::Nothing) {
             if let Err(why) = self.realm.preload(package) {
                 if why.unfit() {
                     std::process::abort();
@@ -131,7 +144,7 @@ impl Zygote<'_> {
                 left.push((package, why));
             }
         }
-        if !only_packages {
+        if warm == Warm::Bot {
             left.extend(self.realm.warm_bot());
         }
         for (index, why) in left {

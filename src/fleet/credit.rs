@@ -1,4 +1,4 @@
-//! How many bytes may be on their way between the server and one worker: who sends too fast waits, nobody is refused and
+//! How many bytes may be on their way between the server and one process: who sends too fast waits, nobody is refused and
 //! nothing grows without bound.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 /// Bytes on their way in one direction.
 #[derive(Debug)]
-pub(super) struct Credit {
+pub struct Credit {
     used: AtomicU64,
     limit: u64,
     /// Nobody counts any more: whoever waits goes on.
@@ -18,23 +18,24 @@ pub(super) struct Credit {
 
 /// Bytes that were taken; they are given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Loan {
+pub struct Loan {
     credit: Arc<Credit>,
     bytes: usize,
 }
 
 impl Credit {
-    pub(super) fn new(limit: u64) -> Arc<Self> {
+    /// So many bytes may be on their way.
+    pub fn new(limit: u64) -> Arc<Self> {
         Arc::new(Self { used: AtomicU64::new(0), limit, closed: AtomicBool::new(false), freed: Notify::new() })
     }
 
     /// Whether anybody may send; what is sent then may go past the limit.
-    pub(super) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         self.used.load(Ordering::Acquire) < self.limit || self.closed.load(Ordering::Acquire)
     }
 
     /// Waits until there is room.
-    pub(super) async fn room(&self) {
+    pub async fn room(&self) {
         while !self.has_room() {
             let freed = self.freed.notified();
             tokio::pin!(freed);
@@ -47,17 +48,18 @@ impl Credit {
     }
 
     /// Takes so many bytes, whether or not there is room.
-    pub(super) fn take(&self, bytes: usize) {
+    pub fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes as u64, Ordering::AcqRel);
     }
 
     /// The same, until the loan is dropped.
-    pub(super) fn lend(self: &Arc<Self>, bytes: usize) -> Loan {
+    pub fn lend(self: &Arc<Self>, bytes: usize) -> Loan {
         self.take(bytes);
         Loan { credit: Arc::clone(self), bytes }
     }
 
-    pub(super) fn give(&self, bytes: usize) {
+    /// Gives so many bytes back.
+    pub fn give(&self, bytes: usize) {
         let before = self.used.fetch_sub(bytes as u64, Ordering::AcqRel);
         if before >= self.limit && before.saturating_sub(bytes as u64) < self.limit {
             self.freed.notify_waiters();
@@ -65,7 +67,7 @@ impl Credit {
     }
 
     /// The other end is gone: nothing is given back any more.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.freed.notify_waiters();
     }

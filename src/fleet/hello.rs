@@ -1,4 +1,4 @@
-//! The first frame to a worker.
+//! The first frame of all.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::config::{LockIn, Settings, public_address};
 use crate::protocol::Hello;
 
-/// What a worker of that build in that slot is told; `suspect` where it runs what another one died on.
-pub(super) fn hello(settings: &Settings, slot: u8, build: &str, suspect: bool) -> Hello {
+/// What the processes of that build are told.
+pub(super) fn hello(settings: &Settings, build: &str) -> Hello {
     let external_url = public_address(settings);
     let proxy = std::env::var("BP_PROXY").or_else(|_| std::env::var("HTTP_PROXY")).ok();
     let port = settings.http.port.unwrap_or(3_000);
@@ -27,9 +27,7 @@ pub(super) fn hello(settings: &Settings, slot: u8, build: &str, suspect: bool) -
         process: process.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>(),
         external_url,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        slot,
         trace: !settings.production,
-        suspect,
         minimum_confidence: settings.decision.minimum_confidence,
         repeat_window_ms: settings.decision.repeat_window,
         max_transitions: settings.dialog.max_transitions,

@@ -1,0 +1,186 @@
+//! What the dispatcher's state machine wants done. The driver does it, and says how it went by a [`Control`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::collect::Collector;
+use super::notices::Notice;
+use super::outcome::Finishing;
+use super::standing::{Post, Sources};
+use super::traces::Trace;
+use super::work::{Ask, HookRun, QueuedRun};
+use super::{DispatchError, LockedIn};
+use crate::fleet::{Fetch, Loan, ProcessId};
+use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, StateChange, StateSnapshot};
+use crate::program::{Images, Program};
+use crate::protocol::{Compiled, Frame, LogLine};
+use crate::store::{OutgoingMessage, StoreError};
+
+/// What callers and completions tell the machine.
+pub(super) enum Control {
+    /// An event is committed.
+    Queued {
+        event: QueuedEvent,
+        bytes: usize,
+        at: std::time::Instant,
+        collector: Option<Collector>,
+    },
+    /// What an event begins with was read, or could not be.
+    Begun {
+        dispatch: u64,
+        begun: Result<Begun, StoreError>,
+    },
+    /// A reply is committed that somebody may wait for.
+    Replied {
+        event: EventId,
+        payload: Box<RawValue>,
+    },
+    /// An event's end is committed, or could not be.
+    Finished(Finishing, Result<(), StoreError>),
+    /// Everything that a settled event did is committed.
+    Answer(EventId),
+    /// A request of a script, or a call of another server, is answered: with that frame.
+    Answered(Frame),
+    /// An event runs again that something kept from it.
+    Retry(QueuedRun),
+    /// The end of an event is stored again.
+    FinishAgain(Finishing, Option<StateChange>),
+    Publish {
+        images: Images,
+        sources: Sources,
+    },
+    Compile {
+        request: CompileRequest,
+        answer: oneshot::Sender<Result<Compiled, DispatchError>>,
+    },
+    RunHooks(HookRun),
+    /// Hooks that fell are to stand again.
+    RunStanding(Post),
+    WhenReady(oneshot::Sender<Result<LockedIn, DispatchError>>),
+    /// The root zygote could not be started, or a process could not be made.
+    Refused {
+        process: ProcessId,
+        why: String,
+    },
+    Stop {
+        limit: Duration,
+        answer: oneshot::Sender<()>,
+    },
+}
+
+/// What an event begins with.
+pub(super) enum Begun {
+    /// The event as JSON, and its state.
+    Ready(Arc<str>, StateSnapshot),
+    /// It is a time-out, and the user wrote meanwhile.
+    Overtaken,
+    /// It is no longer queued.
+    Gone,
+}
+
+/// A candidate to be compiled.
+#[derive(Debug, Clone)]
+pub(super) struct CompileRequest {
+    pub(super) program: Arc<Program>,
+    /// Scripts to compile, by index.
+    pub(super) only: Vec<u32>,
+}
+
+/// What is to be done.
+pub(super) enum Action {
+    /// Read what an event begins with.
+    Begin {
+        dispatch: u64,
+        event: QueuedEvent,
+    },
+    /// Store what an event did, in this order.
+    Settle(Batch),
+    /// Store that an event is over, or is set aside, and nothing else of it.
+    End(Finishing),
+    /// Store that a realm died on an event.
+    CountDeath(EventId),
+    /// When all is committed that was given to the store before.
+    AfterCommits(After),
+    Send(ProcessId, Frame),
+    Ask {
+        dispatch: u64,
+        realm: ProcessId,
+        bot: Option<BotId>,
+        event: Option<EventId>,
+        ask: Ask,
+    },
+    Fetch {
+        realm: ProcessId,
+        bot: Option<BotId>,
+        event: Option<EventId>,
+        fetch: Fetch,
+    },
+    /// A call of another server is not waited for any more.
+    Abandon {
+        dispatch: u64,
+        number: u32,
+    },
+    /// What is under way for a dispatch is of no more use; requests that were begun take effect.
+    EndCalls {
+        dispatch: u64,
+        /// Requests that nobody has begun with are dropped as well: the event is over, or will ask again.
+        asked: bool,
+    },
+    Later(Duration, Control),
+    Log(LogLine, Option<EventId>),
+    Trace(Trace),
+    TraceLate(EventId, Box<RawValue>),
+    /// Zygotes load this from now on.
+    Publish(Images),
+    Compile(ProcessId, CompileRequest),
+    /// A copy has that number.
+    Forked(ProcessId, u32),
+    /// A process is gone for good.
+    Forget(ProcessId),
+}
+
+/// What follows a commit.
+pub(super) enum After {
+    Answer(EventId),
+    Notify(Notice, Option<Loan>),
+    /// The server may end.
+    Stopped(oneshot::Sender<()>),
+}
+
+/// What one look at a realm's socket found that its event did.
+pub(super) struct Batch {
+    pub(super) event: EventId,
+    pub(super) effects: Vec<Effect>,
+    pub(super) end: Option<(Finishing, Option<StateChange>)>,
+}
+
+/// One of its effects.
+pub(super) enum Effect {
+    Reply {
+        number: u32,
+        key: ConversationKey,
+        message: OutgoingMessage,
+        /// A caller waits for it.
+        copy: Option<Box<RawValue>>,
+        loan: Loan,
+    },
+    FollowUp {
+        number: u32,
+        key: ConversationKey,
+        draft: EventDraft,
+        bytes: usize,
+        loan: Loan,
+    },
+}
+
+impl Action {
+    /// A frame without a body.
+    pub(super) fn cancel(realm: ProcessId, dispatch: u64) -> Self {
+        let kind = crate::protocol::FrameKind::Cancel;
+        Self::Send(realm, Frame { kind, dispatch, number: 0, body: Bytes::new() })
+    }
+}

@@ -1,0 +1,287 @@
+//! The dispatcher as a state machine: which event may run, what its realm says, how it ends. No I/O and no clock: what came
+//! and when goes in, [`Action`]s and the fleet's orders come out.
+
+mod dying;
+mod effects;
+mod events;
+mod hooks;
+mod processes;
+mod stopping;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::action::{Action, Batch, CompileRequest, Control};
+use super::collect::Collectors;
+use super::standing::{Post, Sources, Standing};
+use super::stats::gauge;
+use super::tally::Tally;
+use super::turns::{Limits, Turns};
+use super::typing::Holds;
+use super::work::{Flight, HookRun, QueuedRun};
+use super::{DispatchError, LockedIn};
+use crate::fleet::{Broken, Machine as Fleet, Message, ProcessId};
+use crate::model::{BotId, QueuedEvent};
+use crate::program::Images;
+use crate::protocol::Compiled;
+use crate::store::Ahead;
+pub(super) use stopping::Stop;
+
+/// A larger event is kept in the store alone and read from there when its turn has come.
+const KEPT_BODY: usize = 64 << 10;
+
+/// Both clocks at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) at: Instant,
+    /// Milliseconds since the epoch.
+    pub(super) millis: u64,
+}
+
+/// What is in service.
+pub(super) struct Served {
+    pub(super) bots: BTreeSet<BotId>,
+    pub(super) sources: Sources,
+    /// To name scripts by their indices.
+    pub(super) images: Arc<Images>,
+}
+
+/// A candidate that a process compiles.
+pub(super) struct Compiling {
+    request: CompileRequest,
+    answer: oneshot::Sender<Result<Compiled, DispatchError>>,
+    /// The file it is at.
+    at: Option<u32>,
+}
+
+/// Everything that has been accepted and is not over.
+pub(super) struct Machine {
+    pub(super) tally: Arc<Tally>,
+    pub(super) fleet: Fleet,
+    pub(super) turns: Turns<QueuedRun>,
+    /// Events that hold their turn already and run again at once.
+    pub(super) again: VecDeque<QueuedRun>,
+    pub(super) flights: BTreeMap<u64, Flight>,
+    /// The dispatch that each realm works on.
+    pub(super) by_realm: BTreeMap<ProcessId, u64>,
+    next_dispatch: u64,
+    pub(super) served: Option<Served>,
+    /// Hook runs that wait for a realm.
+    pub(super) hooks: VecDeque<HookRun>,
+    /// Start and mount hooks, whose leftovers are kept alive.
+    pub(super) standing: BTreeMap<Post, Standing>,
+    pub(super) collectors: Collectors,
+    pub(super) holds: Holds,
+    /// The last number given to an effect of hooks without an event.
+    pub(super) last_hook_effect: u64,
+    /// What the realm that speaks has done, until it has said all there is to be read.
+    pub(super) batch: Option<Batch>,
+    /// Processes whose word counts no more.
+    distrusted: BTreeSet<ProcessId>,
+    candidates: VecDeque<(CompileRequest, oneshot::Sender<Result<Compiled, DispatchError>>)>,
+    compiling: BTreeMap<ProcessId, Compiling>,
+    when_ready: Vec<oneshot::Sender<Result<LockedIn, DispatchError>>>,
+    locked_in: Option<LockedIn>,
+    /// Why no process can be started, if that is known for good.
+    broken: Option<DispatchError>,
+    /// Why the last start failed.
+    last_refusal: Option<String>,
+    second: Option<Instant>,
+    /// Events processed since then.
+    pub(super) processed: usize,
+    pub(super) stop: Option<Stop>,
+    pub(super) actions: Vec<Action>,
+}
+
+impl Machine {
+    pub(super) fn new(tally: Arc<Tally>, fleet: Fleet) -> Self {
+        let settings = &tally.settings.dispatch;
+        let limits = Limits { in_flight: settings.in_flight.max(1), per_bot: settings.in_flight_per_bot.max(1) };
+        Self {
+            turns: Turns::new(limits),
+            holds: Holds::new(settings.typing),
+            tally,
+            fleet,
+            again: VecDeque::new(),
+            flights: BTreeMap::new(),
+            by_realm: BTreeMap::new(),
+            next_dispatch: 1,
+            served: None,
+            hooks: VecDeque::new(),
+            standing: BTreeMap::new(),
+            collectors: Collectors::default(),
+            last_hook_effect: 0,
+            batch: None,
+            distrusted: BTreeSet::new(),
+            candidates: VecDeque::new(),
+            compiling: BTreeMap::new(),
+            when_ready: Vec::new(),
+            locked_in: None,
+            broken: None,
+            last_refusal: None,
+            second: None,
+            processed: 0,
+            stop: None,
+            actions: Vec::new(),
+        }
+    }
+
+    /// What is to be done since the last call, before the fleet's orders.
+    pub(super) fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// What an earlier run of the server left: messages that are still ahead, and unfinished events.
+    pub(super) fn take_up(&mut self, now: Now, ahead: Vec<Ahead>, pending: Vec<QueuedEvent>) {
+        for ahead in ahead {
+            self.holds.remember(&ahead.key, ahead.deliver_at);
+        }
+        for event in pending {
+            let bytes = event.bytes;
+            self.tally.admission.enter_anyway(&event.key, bytes);
+            if event.timeout {
+                self.tally.timeouts.queued(&event.key.bot);
+            }
+            self.queue(event.without_body(), bytes, now.at);
+        }
+    }
+
+    fn queue(&mut self, mut event: QueuedEvent, bytes: usize, queued: Instant) {
+        if event.body.len() > KEPT_BODY {
+            event.body = "".into();
+        }
+        self.turns.push(event.key.clone(), QueuedRun::new(event, bytes, queued));
+    }
+
+    /// Takes what a caller or a completion says.
+    pub(super) fn control(&mut self, now: Now, control: Control) {
+        match control {
+            Control::Queued { event, bytes, at, collector } => {
+                if let Some(collector) = collector {
+                    self.collectors.insert(event.id, collector);
+                }
+                self.queue(event, bytes, at);
+            }
+            Control::Begun { dispatch, begun } => self.begun(now, dispatch, begun),
+            Control::Replied { event, payload } => self.collectors.reply(event, payload),
+            Control::Finished(finishing, result) => self.finished(now, finishing, result),
+            Control::Answer(event) => self.collectors.settle(event),
+            Control::Answered(frame) => self.answered(now, frame),
+            Control::Retry(run) => self.again.push_back(run),
+            Control::FinishAgain(finishing, state) => {
+                let event = finishing.event;
+                self.actions.push(Action::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, state)) }));
+            }
+            Control::Publish { images, sources } => self.publish(now, images, sources),
+            Control::Compile { request, answer } => self.candidates.push_back((request, answer)),
+            Control::RunHooks(run) => self.ask_hooks(run),
+            Control::RunStanding(post) => self.run_standing(&post),
+            Control::WhenReady(answer) => {
+                self.when_ready.push(answer);
+                self.tell_ready();
+            }
+            Control::Refused { process, why } => self.refused(now, process, &why),
+            Control::Stop { limit, answer } => {
+                self.stop = Some(Stop { until: now.at + limit, drained: false, answer: Some(answer) });
+            }
+        }
+    }
+
+    /// Takes what a process said in one go.
+    pub(super) fn said(&mut self, now: Now, process: ProcessId, messages: Vec<Message>) {
+        for message in messages {
+            if self.distrusted.contains(&process) {
+                break;
+            }
+            if let Err(why) = self.message(now, process, message) {
+                self.distrust(now, process, &why);
+            }
+        }
+        self.submit();
+        self.heed(now);
+    }
+
+    /// The socket of a process is at its end.
+    pub(super) fn ended(&mut self, now: Now, process: ProcessId, broken: Option<Broken>) {
+        if let Some(broken) = broken {
+            self.distrust(now, process, &broken.why);
+        }
+        self.fleet.closed(now.at, process);
+        self.distrusted.remove(&process);
+        self.heed(now);
+        self.actions.push(Action::Forget(process));
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, now: Now) {
+        self.fleet.tick(now.at);
+        self.heed(now);
+        if self.second.is_none_or(|second| now.at.saturating_duration_since(second) >= Duration::from_secs(1)) {
+            self.second = Some(now.at);
+            gauge(&self.tally.counters.rate, std::mem::take(&mut self.processed));
+            self.holds.prune(now.millis);
+            self.collectors.prune();
+            for flight in self.flights.values_mut() {
+                flight.begin_second();
+            }
+            self.fleet.ensure_root(now.at);
+        }
+        self.go_on_stopping(now);
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(super) fn next_tick(&self, now: Instant) -> Instant {
+        let calm = now + if self.flights.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(250) };
+        let fleet = self.fleet.next_tick(now);
+        let patience = self.fleet.end_of_patience();
+        let stopping = self.stop.is_some().then(|| now + Duration::from_millis(20));
+        [Some(calm), fleet, patience, stopping].into_iter().flatten().min().unwrap_or(calm)
+    }
+
+    /// Gives realms what may run.
+    pub(super) fn pump(&mut self, now: Now) {
+        if self.stop.is_none() {
+            self.pump_compiler(now);
+            if self.served.is_some() {
+                self.pump_hooks(now);
+                self.pump_again(now);
+                self.pump_turns(now);
+            }
+        }
+        self.heed(now);
+        let counters = &self.tally.counters;
+        gauge(&counters.waiting, self.turns.waiting() + self.again.len());
+        gauge(&counters.in_flight, self.flights.len());
+        gauge(&counters.realms, self.fleet.realms());
+        gauge(&counters.zygotes, self.fleet.zygotes());
+        counters.resident_bytes.store(self.fleet.resident(), std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn pump_again(&mut self, now: Now) {
+        for _ in 0..self.again.len() {
+            let Some(run) = self.again.pop_front() else { break };
+            if self.fleet.may_run(now.at, run.event.key.bot.as_str()) {
+                self.reserve(now, run);
+            } else {
+                self.again.push_back(run);
+            }
+        }
+    }
+
+    fn pump_turns(&mut self, now: Now) {
+        loop {
+            let Self { turns, fleet, .. } = self;
+            let Some(run) = turns.take(|bot| fleet.may_run(now.at, bot.as_str())) else { break };
+            self.tally.admission.leave(&run.event.key, run.bytes);
+            self.reserve(now, run);
+        }
+    }
+
+    pub(super) fn new_dispatch(&mut self) -> u64 {
+        self.next_dispatch += 1;
+        self.next_dispatch - 1
+    }
+}

@@ -1,0 +1,310 @@
+//! An event's way: a realm is reserved, what it begins with is read, it is sent; then what the realm says of it, to its end.
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::super::action::{Action, After, Batch, Begun, Control};
+use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS, trace_of};
+use super::super::stats::count;
+use super::super::work::{Flight, QueuedRun, Work};
+use super::{Machine, Now};
+use crate::fleet::{Loan, ProcessId};
+use crate::model::{EventId, QueuedEvent};
+use crate::protocol::{DispatchKind, Frame, FrameKind, Processed, Settled, Unfit, WorkHead, event_work};
+use crate::store::StoreError;
+use serde_json::value::RawValue;
+
+/// How long an event waits when its state cannot be read.
+const READ_PAUSE: Duration = Duration::from_millis(500);
+/// How long it waits at first where something that it did could not be stored.
+const STORE_PAUSE: Duration = Duration::from_millis(100);
+/// How often an event may go on in another realm after a limit: each had to compute for a second, of ten in all.
+const MOST_REALMS: u32 = 12;
+
+impl Machine {
+    /// An event's turn has come, and its bot has a realm for it: what it begins with is read meanwhile.
+    pub(super) fn reserve(&mut self, now: Now, run: QueuedRun) {
+        let bot = run.event.key.bot.shared();
+        let until = run.begun.unwrap_or(now.at) + Duration::from_millis(self.tally.settings.scripts.event_waiting);
+        let Some(realm) = self.fleet.run(now.at, &bot, Some(until)) else {
+            self.again.push_front(run);
+            return;
+        };
+        let dispatch = self.new_dispatch();
+        let event = run.event.clone();
+        self.flights.insert(dispatch, Flight::new(Work::Event(run), realm, now.at));
+        self.by_realm.insert(realm, dispatch);
+        self.actions.push(Action::Begin { dispatch, event });
+    }
+
+    /// What an event begins with was read.
+    pub(super) fn begun(&mut self, now: Now, dispatch: u64, begun: Result<Begun, StoreError>) {
+        let Some(flight) = self.flights.get_mut(&dispatch) else { return };
+        let Work::Event(run) = &mut flight.work else { return };
+        let realm = flight.realm;
+        let (text, state) = match begun {
+            Ok(Begun::Ready(text, state)) => (text, state),
+            other => return self.not_begun(now, dispatch, other.map(|begun| matches!(begun, Begun::Overtaken))),
+        };
+        let resume = std::mem::take(&mut run.resume);
+        let mut body = BytesMut::with_capacity(512 + text.len() + state.session.len() + state.user.len());
+        let kind = if run.event.timeout { DispatchKind::Timeout } else { DispatchKind::Event };
+        WorkHead::write(kind, &resume, &mut body);
+        event_work(&text, &state, &mut body);
+        if let Some(members) = self.collectors.begins(run.event.id) {
+            // Into the object that `event_work` has closed.
+            body.truncate(body.len() - 1);
+            body.put_slice(members);
+        }
+        run.runs += 1;
+        run.begun.get_or_insert(now.at);
+        count(&self.tally.counters.dispatched);
+        flight.sent = Some(now.at);
+        let frame = Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body: body.freeze() };
+        self.actions.push(Action::Send(realm, frame));
+    }
+
+    /// There is nothing to run, or it cannot be read: the realm is free again.
+    fn not_begun(&mut self, now: Now, dispatch: u64, overtaken: Result<bool, StoreError>) {
+        let Some(Flight { work: Work::Event(mut run), realm, .. }) = self.flights.remove(&dispatch) else { return };
+        self.by_realm.remove(&realm);
+        self.fleet.free(now.at, realm, None);
+        let (id, bot) = (run.event.id, run.event.key.bot.clone());
+        match overtaken {
+            Ok(true) => {
+                tracing::debug!("time-out {id} has nothing to do: the user wrote meanwhile");
+                self.turns.left(&bot);
+                let lifetimes = self.tally.timeouts.lifetimes(&bot);
+                self.actions.push(Action::End(Finishing::of(&run, lifetimes)));
+            }
+            Ok(false) => {
+                tracing::error!("event {id} is no longer in the queue; it does not run");
+                self.turns.left(&bot);
+                self.turns.release(&run.event.key);
+                self.collectors.settle(id);
+            }
+            Err(error) => {
+                tracing::error!("event {id} and its state cannot be read, it is tried again: {error}");
+                run.tries += 1;
+                self.actions.push(Action::Later(READ_PAUSE * run.tries.min(10), Control::Retry(run)));
+            }
+        }
+    }
+
+    pub(super) fn processed(
+        &mut self,
+        now: Now,
+        dispatch: u64,
+        body: Bytes,
+        processed: Processed,
+        loan: Loan,
+    ) -> Result<(), String> {
+        let traced = !self.tally.settings.production;
+        let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
+        if std::mem::replace(&mut flight.processed, true) {
+            return Err("it said twice that an event is processed".to_owned());
+        }
+        let settles = processed.settled;
+        match &mut flight.work {
+            Work::Hooks(_) => self.hooks_processed(dispatch, processed),
+            Work::Event(run) => {
+                let sent = flight.sent.unwrap_or(now.at);
+                let trace = traced.then(|| trace_of(run, sent, now.at, processed.errors, None, processed.trace));
+                let event = run.event.id;
+                let lifetimes = self.tally.timeouts.lifetimes(&run.event.key.bot);
+                let finishing =
+                    Finishing { body: Some(body), _loan: Some(loan), settles, ..Finishing::of(run, lifetimes) };
+                if processed.event.is_some() {
+                    self.collectors.ended(event, processed.event);
+                }
+                self.batch_of(event).end = Some((finishing, processed.state));
+                if let Some(trace) = trace {
+                    // Whoever sees the trace finds the state among what the store was given before.
+                    self.submit();
+                    self.actions.push(Action::Trace(trace));
+                }
+            }
+        }
+        if settles {
+            self.leave(dispatch);
+        }
+        Ok(())
+    }
+
+    pub(super) fn settled(&mut self, now: Now, dispatch: u64, settled: Settled) -> Result<(), String> {
+        let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
+        if !flight.processed {
+            return Err("it said that an event has settled before it was processed".to_owned());
+        }
+        if let Work::Event(run) = &flight.work {
+            let event = run.event.id;
+            if let Some(steps) = settled.trace.filter(|_| !self.tally.settings.production) {
+                self.actions.push(Action::TraceLate(event, steps));
+            }
+            self.answer_when_committed(event);
+        }
+        if let Some(Flight { work: Work::Hooks(run), since, .. }) = self.leave(dispatch)
+            && settled.ended
+            && !run.renew
+            && let Some(pause) = self.standing_fell(&run, now.at.saturating_duration_since(since))
+        {
+            let (bot, kind) = (run.bot.as_ref().map(tracing::field::display), run.kind.folder());
+            tracing::warn!(bot, "{kind} hooks were ended by a limit; they run again in {} s", pause.as_secs());
+        }
+        Ok(())
+    }
+
+    /// The realm has nothing more to do.
+    pub(super) fn free(&mut self, now: Now, realm: ProcessId, unfit: Option<Unfit>) -> Result<(), String> {
+        if let Some(dispatch) = self.by_realm.get(&realm).copied() {
+            match self.flights.get(&dispatch) {
+                Some(flight) if flight.resumes => self.go_on_elsewhere(dispatch)?,
+                Some(_) => return Err("it is free before its event is over".to_owned()),
+                None => {}
+            }
+            self.by_realm.remove(&realm);
+        }
+        if let Some(unfit) = unfit {
+            self.tally.counters.retired(unfit);
+        }
+        self.fleet.free(now.at, realm, unfit);
+        Ok(())
+    }
+
+    /// A script was stopped: the event goes on without it in another realm.
+    pub(super) fn resume(&mut self, dispatch: u64, left: Bytes) -> Result<(), String> {
+        let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
+        if flight.processed || flight.resumes {
+            return Err("an event that is processed does not go on".to_owned());
+        }
+        flight.resumes = true;
+        match &mut flight.work {
+            Work::Event(run) => run.resume = left,
+            Work::Hooks(run) => run.resume = left,
+        }
+        Ok(())
+    }
+
+    fn go_on_elsewhere(&mut self, dispatch: u64) -> Result<(), String> {
+        self.actions.push(Action::EndCalls { dispatch, asked: false });
+        match self.flights.remove(&dispatch).map(|flight| flight.work) {
+            Some(Work::Event(mut run)) => {
+                run.realms += 1;
+                let too_often = run.realms > MOST_REALMS;
+                self.again.push_back(run);
+                if too_often { Err("an event that goes on in ever new realms".to_owned()) } else { Ok(()) }
+            }
+            Some(Work::Hooks(run)) => {
+                self.hooks.push_front(run);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing of the dispatch is left but its realm, which says itself when it is free.
+    pub(super) fn leave(&mut self, dispatch: u64) -> Option<Flight> {
+        let flight = self.flights.remove(&dispatch)?;
+        self.actions.push(Action::EndCalls { dispatch, asked: false });
+        count(&self.tally.counters.settled);
+        match &flight.work {
+            Work::Event(run) => self.turns.left(&run.event.key.bot),
+            Work::Hooks(run) if run.renew => self.run_standing(&run.post()),
+            Work::Hooks(_) => {}
+        }
+        Some(flight)
+    }
+
+    /// Who waits for the event's replies is answered once all that was submitted so far is committed.
+    pub(super) fn answer_when_committed(&mut self, event: EventId) {
+        if self.collectors.waits(event) {
+            self.submit();
+            self.actions.push(Action::AfterCommits(After::Answer(event)));
+        }
+    }
+
+    pub(super) fn finished(&mut self, _now: Now, mut finishing: Finishing, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {
+                count(&self.tally.counters.processed);
+                self.processed += 1;
+            }
+            Err(StoreError::Unstored(event)) if finishing.body.is_some() && finishing.runs < MOST_RUNS => {
+                return self.run_again(event, &finishing);
+            }
+            Err(error) if finishing.tries < FINISH_TRIES && !matches!(error, StoreError::Closed) => {
+                tracing::error!("the end of event {} could not be stored, it is tried again: {error}", finishing.event);
+                finishing.tries += 1;
+                let pause = Duration::from_millis(50 << finishing.tries);
+                // It was parsed once already.
+                let parse = |body: &Bytes| serde_json::from_slice::<Processed>(body).ok();
+                let state = finishing.body.as_ref().and_then(parse).and_then(|processed| processed.state);
+                let again = match finishing.aside {
+                    None => Control::FinishAgain(finishing, state),
+                    Some(_) => Control::FinishAgain(finishing, None),
+                };
+                self.actions.push(Action::Later(pause, again));
+                return;
+            }
+            Err(error) => tracing::error!(
+                "the end of event {} could not be stored; it runs again after the next start: {error}",
+                finishing.event
+            ),
+        }
+        self.over(&finishing);
+    }
+
+    /// Some of what the event did could not be stored: it keeps its turn and runs again soon, like one whose realm died.
+    fn run_again(&mut self, event: EventId, finishing: &Finishing) {
+        let pause = STORE_PAUSE * (1 << finishing.runs.min(10));
+        tracing::error!("some of what event {event} did could not be stored: it runs again in {} ms", pause.as_millis());
+        count(&self.tally.counters.run_again);
+        let queued: QueuedEvent = finishing.queued();
+        self.turns.back(&queued.key.bot);
+        let mut run = QueuedRun::new(queued, 0, finishing.queued_at);
+        run.runs = finishing.runs;
+        self.actions.push(Action::Later(pause, Control::Retry(run)));
+    }
+
+    /// The turn of the event's conversation is free.
+    pub(super) fn over(&mut self, finishing: &Finishing) {
+        self.turns.release(&finishing.session.conversation);
+        if finishing.timeout {
+            self.tally.timeouts.over(&finishing.session.conversation.bot);
+        }
+        if finishing.settles {
+            self.collectors.settle(finishing.event);
+        }
+    }
+
+    /// A request or a call of a dispatch is answered.
+    pub(super) fn answered(&mut self, now: Now, frame: Frame) {
+        let Some(flight) = self.flights.get_mut(&frame.dispatch) else { return };
+        flight.outstanding = flight.outstanding.saturating_sub(1);
+        count(&self.tally.counters.requests);
+        let realm = flight.realm;
+        self.fleet.woken(now.at, realm);
+        self.actions.push(Action::Send(realm, frame));
+    }
+
+    /// The batch of an event, to which its effects and its end are added.
+    pub(super) fn batch_of(&mut self, event: EventId) -> &mut Batch {
+        if self.batch.as_ref().is_some_and(|batch| batch.event != event || batch.end.is_some()) {
+            self.submit();
+        }
+        self.batch.get_or_insert_with(|| Batch { event, effects: Vec::new(), end: None })
+    }
+
+    /// Gives the store what was gathered.
+    pub(super) fn submit(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            self.actions.push(Action::Settle(batch));
+        }
+    }
+
+    /// The result of hooks, or of one hook.
+    pub(super) fn result_of(processed: Processed) -> Box<RawValue> {
+        processed.event.or(processed.trace).unwrap_or_else(|| RawValue::NULL.to_owned())
+    }
+}
