@@ -16,6 +16,7 @@ mod fetches;
 mod hello;
 mod hold;
 mod memory;
+mod notices;
 mod outcome;
 mod patience;
 mod pool;
@@ -41,7 +42,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -49,10 +50,11 @@ use crate::model::{BotId, ConversationKey};
 use crate::program::{HookKind, Program};
 use crate::protocol::{CompileFailure, Compiled, LogLine};
 use crate::services::Services;
-use crate::store::{Lifetimes, Store, StoreError, StoredMessage};
+use crate::store::{Lifetimes, Store, StoreError};
 
 pub use admission::FullQueue;
 pub use faults::Fault;
+pub use notices::{Notice, NoticeReceiver, Notices, Received};
 pub use process::WorkerCommand;
 pub use stats::Stats;
 pub use traces::Traces;
@@ -63,8 +65,6 @@ use faults::Faults;
 use stats::Counters;
 use timeouts::Timeouts;
 
-/// Notices that a slow subscriber may lag behind.
-const NOTICES: usize = 4_096;
 /// As many files that hang the compiler are left out of a candidate before it is given up.
 const HANGING_FILES: usize = 5;
 
@@ -89,7 +89,7 @@ struct Shared {
     timeouts: Timeouts,
     traces: Traces,
     faults: Faults,
-    notices: broadcast::Sender<Notice>,
+    notices: Notices,
     stopping: AtomicBool,
 }
 
@@ -171,40 +171,6 @@ pub struct LockedIn {
     pub how: String,
 }
 
-/// What subscribers are told, after it is committed and in the order of the commits.
-#[derive(Debug, Clone)]
-pub enum Notice {
-    /// A message is stored, of the user or of the bot.
-    Stored {
-        /// Bot, channel and user.
-        key: ConversationKey,
-        /// The message.
-        message: Arc<StoredMessage>,
-        /// From when on it may be seen, in milliseconds since the epoch; it may lie ahead.
-        deliver_at: u64,
-    },
-    /// The bot shows that it types.
-    Typing {
-        /// Bot, channel and user.
-        key: ConversationKey,
-        /// The conversation, as text.
-        thread: Option<Arc<str>>,
-        /// How long, in milliseconds.
-        length: u64,
-        /// When it begins, in milliseconds since the epoch: after what is held already.
-        at: u64,
-    },
-    /// A reply of type `data`: it is for the page that the chat is in, and is stored nowhere.
-    Data {
-        /// Bot, channel and user.
-        key: ConversationKey,
-        /// The whole payload.
-        payload: Arc<RawValue>,
-        /// When it is told, in milliseconds since the epoch: after what is held already.
-        at: u64,
-    },
-}
-
 impl Dispatcher {
     /// Starts the workers and takes up what an earlier run left in the queue. Must be called within a tokio runtime.
     /// Events wait until a program is published.
@@ -230,7 +196,7 @@ impl Dispatcher {
             started: Instant::now(),
             control,
             counters: Counters::default(),
-            notices: broadcast::channel(NOTICES).0,
+            notices: Notices::default(),
             stopping: AtomicBool::new(false),
         });
         core::start(Arc::clone(&shared), messages)?;
@@ -283,9 +249,15 @@ impl Dispatcher {
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
     }
 
-    /// What is told after each commit, for realtime. A receiver that lags finds what it missed in the store.
-    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.0.notices.subscribe()
+    /// What is told after each commit, for realtime: `room` bytes of it may wait; a visitor for whom more would have to
+    /// wait finds it in the store. `hears` says whether anybody would hear of a conversation now; it is asked for each
+    /// commit, on the store's writer, and must not wait. There is one receiver: one that was there before ends.
+    pub fn subscribe(
+        &self,
+        room: usize,
+        hears: impl Fn(&ConversationKey) -> bool + Send + Sync + 'static,
+    ) -> NoticeReceiver {
+        self.0.notices.subscribe(room, hears)
     }
 
     /// The last errors of scripts, newest first; empty in production.
@@ -327,8 +299,7 @@ impl Shared {
     }
 
     fn notify(&self, notice: Notice) {
-        // An error says that nobody listens.
-        let _ = self.notices.send(notice);
+        self.notices.send(notice, self.clock.now());
     }
 }
 

@@ -2,6 +2,11 @@
 //!
 //! The rules are those of `ARCHITECTURE.md`; each failure says which file breaks which one.
 
+#[path = "tidy/structure.rs"]
+mod structure;
+#[path = "tidy/syntax.rs"]
+mod syntax;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -80,6 +80,7 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "realtime.rate", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.rate = v.whole() },
     Key { path: "realtime.burst", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.burst = v.whole() },
     Key { path: "realtime.joinTimeout", kind: Kind::Duration(100), set: |s, v, _| s.realtime.join_timeout = v.whole() },
+    Key { path: "realtime.waiting", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.waiting = v.whole() },
     Key { path: "realtime.ahead", kind: Kind::Whole(1, 1 << 32), set: |s, v, _| s.realtime.ahead = v.whole() },
     Key { path: "converse.timeout", kind: Kind::Duration(1), set: |s, v, _| s.http.converse_timeout = v.whole() },
     Key {

@@ -271,7 +271,11 @@ pub struct RealtimeSettings {
     pub burst: u64,
     /// `realtime.joinTimeout`: milliseconds after which a connection that is in no namespace is dropped.
     pub join_timeout: u64,
-    /// `realtime.ahead`: messages held back by typing, of all visitors; beyond that they are delivered early.
+    /// `realtime.waiting`: bytes of messages, of all visitors who are connected, that wait to be told; a visitor for whom
+    /// more would have to wait begins anew.
+    pub waiting: usize,
+    /// `realtime.ahead`: messages held back by typing, of all visitors, each counted once for every KB that it has; beyond
+    /// that they are delivered early.
     pub ahead: usize,
 }
 
@@ -286,6 +290,7 @@ impl Default for RealtimeSettings {
             rate: 16 << 10,
             burst: 256 << 10,
             join_timeout: 45_000,
+            waiting: 8 << 20,
             ahead: 100_000,
         }
     }

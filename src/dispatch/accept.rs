@@ -12,17 +12,18 @@ use super::core::Control;
 use super::patience::Patience;
 use super::stats::count;
 use super::{AcceptError, ConverseError, Conversed, Dispatcher, Notice, Shared};
-use crate::model::{ConversationKey, EventDraft};
+use crate::model::{ConversationKey, EventDraft, EventId};
 use crate::store::{Accepted, Place, StoreError, UserMessage};
 
 impl Dispatcher {
-    /// Stores an event, its place in the queue and the user's message, if it is one. When this returns, it is committed.
+    /// Stores an event, its place in the queue and the user's message, if it is one. When this returns, it is committed:
+    /// the event's id.
     pub async fn accept(
         &self,
         draft: EventDraft,
         place: Place,
         message: Option<UserMessage>,
-    ) -> Result<Accepted, AcceptError> {
+    ) -> Result<EventId, AcceptError> {
         self.store_event(draft, place, message, None)?
             .await
             .unwrap_or(Err(StoreError::Closed))
@@ -54,7 +55,7 @@ impl Dispatcher {
         place: Place,
         message: Option<UserMessage>,
         collector: Option<Collector>,
-    ) -> Result<oneshot::Receiver<Result<Accepted, StoreError>>, AcceptError> {
+    ) -> Result<oneshot::Receiver<Result<EventId, StoreError>>, AcceptError> {
         if self.0.stopping.load(Ordering::SeqCst) {
             return Err(AcceptError::Stopping);
         }
@@ -64,24 +65,24 @@ impl Dispatcher {
         let shared = Arc::clone(&self.0);
         let (answer, receiver) = oneshot::channel();
         self.0.store.accept(draft, place, message, move |result| {
-            match &result {
-                Ok(accepted) => {
+            let stored = match result {
+                Ok(Accepted { event, message, .. }) => {
+                    let id = event.id;
                     count(&shared.counters.accepted);
-                    if let Some(message) = &accepted.message {
-                        let message = Arc::new(message.clone());
-                        shared.notify(Notice::Stored { key, deliver_at: message.sent_on.0, message });
+                    if let Some(message) = message {
+                        let deliver_at = message.sent_on.0;
+                        shared.notify(Notice::Stored { key, deliver_at, message: Arc::new(message) });
                     }
-                    shared.tell(Control::Queued {
-                        event: accepted.event.clone(),
-                        bytes,
-                        at: Instant::now(),
-                        collector,
-                    });
+                    shared.tell(Control::Queued { event, bytes, at: Instant::now(), collector });
+                    Ok(id)
                 }
-                Err(_) => shared.admission.leave(&key, bytes),
-            }
+                Err(error) => {
+                    shared.admission.leave(&key, bytes);
+                    Err(error)
+                }
+            };
             // A caller that is gone needs no answer: the event is in the queue all the same.
-            let _ = answer.send(result);
+            let _ = answer.send(stored);
         });
         Ok(receiver)
     }

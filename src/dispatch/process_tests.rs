@@ -146,7 +146,7 @@ async fn an_event_that_only_waited_when_its_worker_died_runs_again_with_the_othe
     let server = server(settings()).await;
     server.serve();
     let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), Place::Nowhere, None);
-    let hanging = hanging.await.unwrap().event.id;
+    let hanging = hanging.await.unwrap();
     assert_eq!(server.converse("u", json!({ "do": "spin" })).await, ["\"before the loop\""]);
     assert_eq!(server.converse("v", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
     assert_eq!(server.store.pending().unwrap().iter().map(|event| event.id).collect::<Vec<_>>(), [hanging]);
@@ -158,7 +158,7 @@ async fn an_event_that_only_waited_when_its_worker_died_runs_again_with_the_othe
 async fn events_of_many_users_run_each_in_order_and_none_is_lost() {
     let server = server(settings()).await;
     server.serve();
-    let mut told = server.dispatcher.subscribe();
+    let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
     for number in 0..200 {
         let user = format!("u{}", number % 10);
         let payload = json!({ "do": "reply", "text": number.to_string() });
@@ -171,8 +171,8 @@ async fn events_of_many_users_run_each_in_order_and_none_is_lost() {
     }
     let mut last: HashMap<String, u64> = HashMap::new();
     let mut count = 0;
-    while let Ok(notice) = told.try_recv() {
-        let Notice::Stored { key, message, .. } = notice else { continue };
+    while let Some(received) = told.try_recv() {
+        let Received::Notice(Notice::Stored { key, message, .. }) = received else { continue };
         let number: u64 = message.message_text.as_deref().unwrap().parse().unwrap();
         assert!(last.insert(key.target.to_string(), number).is_none_or(|last| last < number));
         count += 1;
@@ -184,7 +184,7 @@ async fn events_of_many_users_run_each_in_order_and_none_is_lost() {
 async fn typing_holds_back_the_next_message_of_that_user() {
     let server = server(settings()).await;
     server.serve();
-    let mut told = server.dispatcher.subscribe();
+    let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
     let accept =
         || server.dispatcher.accept(draft("web", "u", json!({ "do": "reply", "text": "x" })), Place::Recent, None);
     accept().await.unwrap();
@@ -192,7 +192,7 @@ async fn typing_holds_back_the_next_message_of_that_user() {
     server.drained().await;
     let now = server.clock.now();
     let mut seen = Vec::new();
-    while let Ok(notice) = told.try_recv() {
+    while let Some(Received::Notice(notice)) = told.try_recv() {
         seen.push(match notice {
             Notice::Typing { length, at, .. } => ("typing", length, at - now),
             Notice::Stored { deliver_at, .. } => ("stored", 0, deliver_at - now),
@@ -206,10 +206,10 @@ async fn typing_holds_back_the_next_message_of_that_user() {
 async fn an_event_that_a_script_sends_is_queued_and_runs() {
     let server = server(settings()).await;
     server.serve();
-    let mut told = server.dispatcher.subscribe();
+    let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
     server.dispatcher.accept(draft("web", "u", json!({ "do": "send" })), Place::Recent, None).await.unwrap();
     loop {
-        if let Notice::Stored { message, .. } = told.recv().await.unwrap() {
+        if let Received::Notice(Notice::Stored { message, .. }) = told.recv().await.unwrap() {
             assert_eq!(message.message_text.as_deref(), Some("followed"));
             break;
         }
@@ -327,7 +327,7 @@ async fn what_waits_when_the_server_stops_runs_after_the_next_start() {
     let second = start(settings(), folder, clock, store).await;
     second.serve();
     second.drained().await;
-    let trace = second.dispatcher.traces().get(accepted.event.id);
+    let trace = second.dispatcher.traces().get(accepted);
     assert!(trace.is_some());
     assert!(second.dispatcher.traces().get(EventId(1)).is_none());
 }

@@ -101,13 +101,16 @@ impl Realtime {
             .ws_max_message_size(limits.max_packet)
             .ws_max_frame_size(limits.max_packet)
             .build();
-        let (most, places) = (limits.ahead, settings.http.connections);
+        let (most, waiting, places) = (limits.ahead, limits.waiting, settings.http.connections);
         let sockets = limits.sockets.min(places - places / 5).max(1);
         let addresses = Addresses::new(limits.sockets_per_address);
         let desk = Arc::new(Desk::new(services.clone(), limits, clock.clone()));
         services.serve_pages(pages(&desk));
         let ahead = store.ahead(clock.now(), most)?;
-        tokio::spawn(delivery::run(dispatcher.subscribe(), ahead, most, Arc::clone(&desk), clock.clone()));
+        let listening = Arc::downgrade(&desk);
+        let notices = dispatcher
+            .subscribe(waiting, move |key| listening.upgrade().is_some_and(|desk| delivery::hears(&desk, key)));
+        tokio::spawn(delivery::run(notices, ahead, most, Arc::clone(&desk), clock.clone()));
         Ok(Self(Arc::new(Shared {
             engine: EngineIoService::with_config(Arc::clone(&desk), config),
             desk,

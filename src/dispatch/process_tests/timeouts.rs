@@ -53,7 +53,7 @@ impl Server {
 async fn a_dialog_times_out_when_the_clock_says_so_and_leaves_its_session() {
     let server = server(settings()).await;
     server.serve();
-    let mut told = server.dispatcher.subscribe();
+    let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
     let janitor = server.janitor();
     server.leave("ann", dialog("hello", json!({ "do": "bye" }))).await;
     server.clock.advance(TIMEOUT - EVERY);
@@ -63,7 +63,7 @@ async fn a_dialog_times_out_when_the_clock_says_so_and_leaves_its_session() {
     server.looked().await;
     server.over(2).await;
     let mut said = Vec::new();
-    while let Ok(notice) = told.try_recv() {
+    while let Some(Received::Notice(notice)) = told.try_recv() {
         if let Notice::Stored { message, .. } = notice {
             said.push(message.message_text.clone().unwrap());
         }
@@ -165,8 +165,8 @@ async fn few_of_many_time_outs_are_in_the_queue_at_a_time_and_a_user_who_is_ther
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let live = server.dispatcher.accept(draft("web", "live", json!({ "do": "late" })), Place::Nowhere, None).await;
-    let live = live.unwrap().event;
-    let before = server.store.pending().unwrap().into_iter().filter(|event| event.id < live.id).count();
+    let live = live.unwrap();
+    let before = server.store.pending().unwrap().into_iter().filter(|event| event.id < live).count();
     assert_eq!(before, 12, "half of those of a bot that may run at once");
     server.serve();
     server.over(2 * users + 1).await;

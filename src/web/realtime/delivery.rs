@@ -2,17 +2,17 @@
 //!
 //! What typing holds back waits in one queue, in the order of time and, at one time, in that of the commits. After a
 //! restart the messages among it are read back from the store.
+//!
+//! A visitor who has missed something hears nothing more until all of it may be seen. Then his connections begin anew: his
+//! pages come back by themselves, and read it from the conversation (`?after=`).
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use engineioxide::DisconnectReason;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
-
 use crate::clock::Clock;
-use crate::dispatch::Notice;
+use crate::dispatch::{Notice, NoticeReceiver, Received};
+use crate::model::{ConversationKey, UserId};
 use crate::store::Ahead;
 
 use super::desk::Desk;
@@ -20,6 +20,8 @@ use super::told;
 
 /// The only channel of which somebody hears here.
 const WEB: &str = "web";
+/// What is held back counts once for each of so many bytes.
+const PIECE: usize = 1 << 10;
 
 /// Something whose time has not come.
 struct Held {
@@ -34,57 +36,61 @@ struct Held {
 struct Queue {
     held: BinaryHeap<Reverse<Held>>,
     number: u64,
+    /// Pieces of all that is held.
+    pieces: usize,
     /// More than that are delivered before their time, rather than kept or lost.
     most: usize,
 }
 
+/// Visitors who have missed something, and when they can read all of it.
+#[derive(Default)]
+struct Behind {
+    until: HashMap<UserId, u64>,
+    order: BTreeSet<(u64, UserId)>,
+}
+
+/// Whether somebody hears of that conversation.
+pub(super) fn hears(desk: &Desk, key: &ConversationKey) -> bool {
+    &*key.channel == WEB && desk.rooms.has(&key.target)
+}
+
 /// Tells visitors of commits, for as long as the dispatcher lives. `ahead` is what an earlier run of the server left.
-pub(super) async fn run(mut notices: Receiver<Notice>, ahead: Vec<Ahead>, most: usize, desk: Arc<Desk>, clock: Clock) {
-    let mut queue = Queue { held: BinaryHeap::new(), number: 0, most };
+pub(super) async fn run(mut notices: NoticeReceiver, ahead: Vec<Ahead>, most: usize, desk: Arc<Desk>, clock: Clock) {
+    let (mut queue, mut behind) = (Queue::new(most), Behind::default());
     for Ahead { key, deliver_at, message } in ahead {
         queue.push(Notice::Stored { key, deliver_at, message: Arc::new(message) });
     }
     loop {
         while let Some(notice) = queue.due(clock.now()) {
-            tell(&desk, &notice);
+            tell(&desk, &behind, &notice);
         }
-        let told = match queue.next() {
+        while let Some(visitor) = behind.due(clock.now()) {
+            let connections = desk.rooms.restart(&visitor);
+            tracing::debug!(visitor = %visitor, connections, "a visitor who has missed something begins anew");
+        }
+        let received = match queue.next().into_iter().chain(behind.next()).min() {
             Some(at) => tokio::select! {
-                told = notices.recv() => told,
+                received = notices.recv() => received,
                 () = clock.sleep_until(at) => continue,
             },
             None => notices.recv().await,
         };
-        match told {
-            Ok(notice) if at(&notice) <= clock.now() && !queue.holds(clock.now()) => tell(&desk, &notice),
-            Ok(notice) => queue.push(notice),
-            // Commits came faster than they can be told, and whose is not known. Nothing may be lost silently: every
-            // visitor is dropped, comes back by itself, and reads what it missed from its conversation (`?after=`).
-            Err(RecvError::Lagged(missed)) => {
-                let guests = desk.rooms.guests();
-                tracing::warn!("{missed} messages came too fast to be told: {} connections begin anew", guests.len());
-                for connection in guests {
-                    connection.close(DisconnectReason::TransportError);
-                }
+        match received {
+            Some(Received::Notice(notice)) if notice.at() <= clock.now() && !queue.holds(clock.now()) => {
+                tell(&desk, &behind, &notice);
             }
-            Err(RecvError::Closed) => return,
+            Some(Received::Notice(notice)) => queue.push(notice),
+            Some(Received::Missed { visitor, until }) => behind.add(visitor, until),
+            None => return,
         }
     }
 }
 
-/// When a visitor may see it, in milliseconds since the epoch.
-fn at(notice: &Notice) -> u64 {
-    match notice {
-        Notice::Stored { deliver_at, .. } => *deliver_at,
-        Notice::Typing { at, .. } | Notice::Data { at, .. } => *at,
-    }
-}
-
-fn tell(desk: &Desk, notice: &Notice) {
-    let (Notice::Stored { key, .. } | Notice::Typing { key, .. } | Notice::Data { key, .. }) = notice;
+fn tell(desk: &Desk, behind: &Behind, notice: &Notice) {
+    let key = notice.key();
     let visitor = &key.target;
     // Most visitors whose bot speaks are there; for those who are not, nothing is written.
-    if &*key.channel != WEB || !desk.rooms.has(visitor) {
+    if !hears(desk, key) || behind.has(visitor) {
         return;
     }
     let packet = match notice {
@@ -98,9 +104,14 @@ fn tell(desk: &Desk, notice: &Notice) {
 }
 
 impl Queue {
+    fn new(most: usize) -> Self {
+        Self { held: BinaryHeap::new(), number: 0, pieces: 0, most }
+    }
+
     fn push(&mut self, notice: Notice) {
         self.number += 1;
-        self.held.push(Reverse(Held { at: at(&notice), number: self.number, notice }));
+        self.pieces += pieces(&notice);
+        self.held.push(Reverse(Held { at: notice.at(), number: self.number, notice }));
     }
 
     /// Whether something waits that must go first.
@@ -115,8 +126,52 @@ impl Queue {
 
     /// What is due at `now`, one after the other.
     fn due(&mut self, now: u64) -> Option<Notice> {
-        let due = self.next().is_some_and(|at| at <= now) || self.held.len() > self.most;
-        if due { self.held.pop().map(|Reverse(held)| held.notice) } else { None }
+        if !self.holds(now) && self.pieces <= self.most {
+            return None;
+        }
+        let Reverse(held) = self.held.pop()?;
+        self.pieces -= pieces(&held.notice);
+        Some(held.notice)
+    }
+}
+
+fn pieces(notice: &Notice) -> usize {
+    notice.bytes().div_ceil(PIECE)
+}
+
+impl Behind {
+    fn add(&mut self, visitor: UserId, until: u64) {
+        if self.until.is_empty() {
+            tracing::warn!(
+                "messages come faster than they can be told (`realtime.waiting`): visitors who miss one begin anew and read it \
+                 in their conversation; said again when this has passed and comes back"
+            );
+        }
+        let before = self.until.get(&visitor).copied();
+        if before.is_some_and(|before| before >= until) {
+            return;
+        }
+        if let Some(before) = before {
+            self.order.remove(&(before, visitor.clone()));
+        }
+        self.order.insert((until, visitor.clone()));
+        self.until.insert(visitor, until);
+    }
+
+    fn has(&self, visitor: &UserId) -> bool {
+        self.until.contains_key(visitor)
+    }
+
+    /// When the next one can read what he has missed.
+    fn next(&self) -> Option<u64> {
+        self.order.first().map(|(until, _)| *until)
+    }
+
+    /// Who can at `now`, one after the other.
+    fn due(&mut self, now: u64) -> Option<UserId> {
+        let (_, visitor) = self.next().filter(|until| *until <= now).and_then(|_| self.order.pop_first())?;
+        self.until.remove(&visitor);
+        Some(visitor)
     }
 }
 
@@ -155,12 +210,13 @@ mod tests {
     use engineioxide::config::EngineIoConfig;
     use engineioxide::service::EngineIoService;
     use http_body_util::BodyExt as _;
-    use tokio::sync::{broadcast, watch};
+    use tokio::sync::watch;
     use tower::Service as _;
 
     use super::*;
     use crate::config::Settings;
-    use crate::model::{BotId, ConversationKey, UserId};
+    use crate::dispatch::Notices;
+    use crate::model::BotId;
     use crate::services::Services;
     use crate::store::testing::Fixture;
 
@@ -201,28 +257,62 @@ mod tests {
         }
     }
 
+    /// Notices with room for one, and their delivery.
+    fn deliver(hall: &Hall) -> (Notices, tokio::task::JoinHandle<()>) {
+        let (notices, desk) = (Notices::default(), Arc::clone(&hall.desk));
+        let receiver = notices.subscribe(1, move |key| hears(&desk, key));
+        let delivery = run(receiver, Vec::new(), 10, Arc::clone(&hall.desk), hall.fixture.clock.clone());
+        (notices, tokio::spawn(delivery))
+    }
+
+    /// The packet by which Engine.IO closes.
+    const CLOSED: &str = "1:1";
+
     #[tokio::test]
-    async fn when_commits_come_faster_than_they_can_be_told_pages_begin_anew_and_hear_what_comes_then() {
+    async fn only_the_pages_of_those_who_missed_a_message_begin_anew_and_hear_what_comes_then() {
         let hall = Hall::new();
-        let pages = [hall.join("u").await, hall.join("other").await];
-        let (told, notices) = broadcast::channel(1);
-        // Whose the first one was is not known any more.
-        for length in [1, 2] {
-            told.send(Notice::Typing { key: key("nobody"), thread: None, length, at: 0 }).unwrap();
+        let (late, early, other) = (hall.join("late").await, hall.join("early").await, hall.join("other").await);
+        let (notices, delivery) = deliver(&hall);
+        let now = hall.fixture.clock.now();
+        for (visitor, length) in [("nobody", 1), ("early", 2), ("late", 3), ("nobody", 4), ("late", 5)] {
+            notices.send(typing_to(visitor, now, length), now);
         }
-        let delivery = tokio::spawn(run(notices, Vec::new(), 10, Arc::clone(&hall.desk), hall.fixture.clock.clone()));
-        // The packet by which Engine.IO closes.
-        let ended = tokio::join!(hall.ask("GET", &pages[0], ""), hall.ask("GET", &pages[1], ""));
-        assert_eq!(ended, ("1:1".to_owned(), "1:1".to_owned()));
-        while hall.desk.connections() != 0 {
+        assert_eq!(hall.ask("GET", &late, "").await, CLOSED);
+        let heard = hall.ask("GET", &early, "").await;
+        assert!(heard.contains("\"timeInMs\":2"), "{heard}");
+        assert_eq!(hall.desk.rooms.visitors(), 2, "nobody else begins anew");
+        let late = hall.join("late").await;
+        for (visitor, page) in [("late", &late), ("early", &early), ("other", &other)] {
+            notices.send(typing_to(visitor, now, 6), now);
+            let heard = hall.ask("GET", page, "").await;
+            assert!(heard.contains("guest.webchat.typing") && heard.contains("\"timeInMs\":6"), "{heard}");
+        }
+        drop(notices);
+        delivery.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_missed_what_lies_ahead_hears_no_more_until_it_may_be_read_and_then_begins_anew() {
+        let hall = Hall::new();
+        let (page, other) = (hall.join("u").await, hall.join("other").await);
+        let (notices, delivery) = deliver(&hall);
+        let now = hall.fixture.clock.now();
+        for notice in [typing_to("other", now, 1), typing_to("u", now + 500, 2), typing_to("u", now + 1_000, 3)] {
+            notices.send(notice, now);
+        }
+        assert!(hall.ask("GET", &other, "").await.contains("\"timeInMs\":1"));
+        for (visitor, length) in [("u", 4), ("other", 5)] {
+            notices.send(typing_to(visitor, now, length), now);
             tokio::task::yield_now().await;
         }
-        assert_eq!(hall.desk.rooms.visitors(), 0);
-        let page = hall.join("u").await;
-        told.send(typing(0, 3)).unwrap();
-        let heard = hall.ask("GET", &page, "").await;
-        assert!(heard.contains("guest.webchat.typing") && heard.contains("\"timeInMs\":3"), "{heard}");
-        drop(told);
+        assert!(hall.ask("GET", &other, "").await.contains("\"timeInMs\":5"));
+        hall.fixture.clock.advance(Duration::from_millis(999));
+        notices.send(typing_to("other", now, 6), now);
+        assert!(hall.ask("GET", &other, "").await.contains("\"timeInMs\":6"));
+        assert_eq!(hall.desk.rooms.visitors(), 2);
+        hall.fixture.clock.advance(Duration::from_millis(1));
+        assert_eq!(hall.ask("GET", &page, "").await, CLOSED, "neither what was missed nor what came then is told");
+        drop(notices);
         delivery.await.unwrap();
     }
 
@@ -248,7 +338,11 @@ mod tests {
     }
 
     fn typing(at: u64, length: u64) -> Notice {
-        Notice::Typing { key: key("u"), thread: None, length, at }
+        typing_to("u", at, length)
+    }
+
+    fn typing_to(visitor: &str, at: u64, length: u64) -> Notice {
+        Notice::Typing { key: key(visitor), thread: None, length, at }
     }
 
     fn lengths(queue: &mut Queue, now: u64) -> Vec<u64> {
@@ -258,7 +352,7 @@ mod tests {
 
     #[test]
     fn what_lies_ahead_comes_in_order_of_time_and_then_of_the_commits() {
-        let mut queue = Queue { held: BinaryHeap::new(), number: 0, most: 100 };
+        let mut queue = Queue::new(100);
         for (at, length) in [(300, 1), (200, 2), (300, 3), (200, 4), (100, 5)] {
             queue.push(typing(at, length));
         }
@@ -270,8 +364,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_large_counts_for_more_of_what_may_lie_ahead() {
+        let mut queue = Queue::new(3);
+        let payload: Arc<_> = serde_json::value::to_raw_value(&"x".repeat(2 * PIECE)).unwrap().into();
+        for at in [300, 200] {
+            queue.push(Notice::Data { key: key("u"), payload: Arc::clone(&payload), at });
+        }
+        assert_eq!(queue.due(0).map(|notice| notice.at()), Some(200));
+        assert!(queue.due(0).is_none());
+    }
+
+    #[test]
+    fn whoever_misses_more_is_behind_until_the_last_of_it() {
+        let (ann, bob) = (UserId::parse("ann").unwrap(), UserId::parse("bob").unwrap());
+        let mut behind = Behind::default();
+        for (visitor, until) in [(&ann, 5), (&bob, 6), (&ann, 9), (&ann, 7)] {
+            behind.add(visitor.clone(), until);
+        }
+        assert_eq!((behind.next(), behind.due(5)), (Some(6), None));
+        assert_eq!(
+            (behind.due(8), behind.due(8), behind.has(&ann), behind.has(&bob)),
+            (Some(bob.clone()), None, true, false)
+        );
+        assert_eq!((behind.due(9), behind.next(), behind.has(&ann)), (Some(ann.clone()), None, false));
+    }
+
+    #[test]
     fn more_than_may_lie_ahead_is_delivered_early_and_in_order() {
-        let mut queue = Queue { held: BinaryHeap::new(), number: 0, most: 2 };
+        let mut queue = Queue::new(2);
         for (at, length) in [(300, 1), (200, 2), (400, 3), (500, 4)] {
             queue.push(typing(at, length));
         }

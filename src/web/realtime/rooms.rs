@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use engineioxide::sid::Sid;
 use engineioxide::{DisconnectReason, Socket, Str};
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 use tokio::task::AbortHandle;
 
 use super::desk::Peer;
@@ -14,17 +15,20 @@ use crate::model::{BotId, UserId};
 /// A connection.
 pub(super) type Connection = Arc<Socket<Peer>>;
 
-/// The rooms.
+/// The rooms. Nobody looks through all of them, and nothing but a greeting is sent while they are locked: the store's writer
+/// asks for each commit whether somebody is there.
 pub(super) struct Rooms {
-    inner: Mutex<Inner>,
+    members: RwLock<Members>,
     /// Bytes that may wait for one connection.
     buffered: usize,
 }
 
 #[derive(Default)]
-struct Inner {
+struct Members {
     /// By visitor, whichever bots they talk to.
     visitors: HashMap<UserId, Vec<Connection>>,
+    /// The visitor of each of those connections.
+    visitor_of: HashMap<Sid, UserId>,
     admins: Vec<Admin>,
 }
 
@@ -44,52 +48,71 @@ impl Drop for Admin {
 
 impl Rooms {
     pub(super) fn new(buffered: usize) -> Self {
-        Self { inner: Mutex::default(), buffered }
+        Self { members: RwLock::default(), buffered }
     }
 
     /// Puts a connection into the room of a visitor, unless `most` are there. `greet` says so to it before anything else
     /// can be said in that room.
     pub(super) fn enter(&self, visitor: UserId, connection: &Connection, most: usize, greet: impl FnOnce()) -> bool {
-        let mut inner = self.inner.lock();
+        let mut members = self.members.write();
         // Most have one: the first place is all that is allocated.
-        let room = inner.visitors.entry(visitor).or_insert_with(|| Vec::with_capacity(1));
+        let room = members.visitors.entry(visitor.clone()).or_insert_with(|| Vec::with_capacity(1));
         let fits = room.len() < most;
         if fits {
             greet();
             room.push(Arc::clone(connection));
+            members.visitor_of.insert(connection.id, visitor);
         }
         fits
     }
 
     /// Puts a connection among the administrators; what it hears of may be one bot only. `end` is given up when it leaves.
     pub(super) fn enter_admins(&self, bot: Option<BotId>, connection: &Connection, end: AbortHandle) {
-        self.inner.lock().admins.push(Admin { connection: Arc::clone(connection), bot, end });
+        self.members.write().admins.push(Admin { connection: Arc::clone(connection), bot, end });
     }
 
     /// Takes a connection out of a visitor's room.
     pub(super) fn leave(&self, visitor: &UserId, connection: &Connection) {
-        let mut inner = self.inner.lock();
-        if let Some(room) = inner.visitors.get_mut(visitor) {
+        let mut members = self.members.write();
+        members.visitor_of.remove(&connection.id);
+        if let Some(room) = members.visitors.get_mut(visitor) {
             room.retain(|other| other.id != connection.id);
             if room.is_empty() {
-                inner.visitors.remove(visitor);
+                members.visitors.remove(visitor);
             }
         }
     }
 
+    /// Closes a visitor's connections, so that his pages come back and read what they have missed: how many there were.
+    /// They leave at once, so that nothing more is told to them.
+    pub(super) fn restart(&self, visitor: &UserId) -> usize {
+        let room = {
+            let mut members = self.members.write();
+            let room = members.visitors.remove(visitor).unwrap_or_default();
+            for connection in &room {
+                members.visitor_of.remove(&connection.id);
+            }
+            room
+        };
+        for connection in &room {
+            connection.close(DisconnectReason::TransportError);
+        }
+        room.len()
+    }
+
     /// Takes a connection out of the administrators' room.
     pub(super) fn leave_admins(&self, connection: &Connection) {
-        self.inner.lock().admins.retain(|admin| admin.connection.id != connection.id);
+        self.members.write().admins.retain(|admin| admin.connection.id != connection.id);
     }
 
     /// Whether anybody is in a visitor's room.
     pub(super) fn has(&self, visitor: &UserId) -> bool {
-        self.inner.lock().visitors.contains_key(visitor)
+        self.members.read().visitors.contains_key(visitor)
     }
 
     /// Sends a packet to a visitor.
     pub(super) fn send(&self, visitor: &UserId, packet: String) {
-        let room: Vec<Connection> = self.inner.lock().visitors.get(visitor).cloned().unwrap_or_default();
+        let room: Vec<Connection> = self.members.read().visitors.get(visitor).cloned().unwrap_or_default();
         for stuck in self.deliver(room, packet) {
             self.leave(visitor, &stuck);
         }
@@ -98,7 +121,7 @@ impl Rooms {
     /// Sends a packet to the administrators of a bot.
     pub(super) fn send_admins(&self, bot: Option<&BotId>, packet: String) {
         let hears = |admin: &&Admin| admin.bot.is_none() || admin.bot.as_ref() == bot;
-        let room = self.inner.lock().admins.iter().filter(hears).map(|admin| Arc::clone(&admin.connection)).collect();
+        let room = self.members.read().admins.iter().filter(hears).map(|admin| Arc::clone(&admin.connection)).collect();
         for stuck in self.deliver(room, packet) {
             self.leave_admins(&stuck);
         }
@@ -120,19 +143,17 @@ impl Rooms {
 
     /// The visitor of a socket, by its id, also as older clients write it: `/guest#<id>`.
     pub(super) fn visitor_of(&self, socket: &str) -> Option<UserId> {
-        let id = socket.rsplit('#').next()?.parse().ok()?;
-        let inner = self.inner.lock();
-        let mut rooms = inner.visitors.iter();
-        rooms.find(|(_, room)| room.iter().any(|connection| connection.id == id)).map(|(visitor, _)| visitor.clone())
+        let id: Sid = socket.rsplit('#').next()?.parse().ok()?;
+        self.members.read().visitor_of.get(&id).cloned()
     }
 
     /// How many visitors are here.
     pub(super) fn visitors(&self) -> usize {
-        self.inner.lock().visitors.len()
+        self.members.read().visitors.len()
     }
 
     /// Every connection of visitors.
     pub(super) fn guests(&self) -> Vec<Connection> {
-        self.inner.lock().visitors.values().flatten().cloned().collect()
+        self.members.read().visitors.values().flatten().cloned().collect()
     }
 }
