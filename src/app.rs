@@ -296,8 +296,12 @@ async fn first_workspace(
         };
         tokio::task::spawn_blocking(read).await?
     };
-    let compiled = dispatcher.compile(&candidate.program).await?;
+    let compiled = dispatcher.compile(&candidate.program, all(&candidate.program)).await?;
     Ok((reader, Arc::new(reload::finish(candidate, &compiled, None))))
+}
+
+fn all(program: &Program) -> Vec<u32> {
+    (0..program.scripts.len()).filter_map(|index| u32::try_from(index).ok()).collect()
 }
 
 /// How a changed workspace is compiled.
@@ -305,7 +309,7 @@ fn compiling(dispatcher: &Dispatcher) -> impl Fn(Arc<Program>) -> Compiling + Se
     let dispatcher = dispatcher.clone();
     move |program| {
         let dispatcher = dispatcher.clone();
-        Box::pin(async move { dispatcher.compile(&program).await.map_err(|error| error.to_string()) })
+        Box::pin(async move { dispatcher.compile(&program, all(&program)).await.map_err(|error| error.to_string()) })
     }
 }
 
@@ -419,7 +423,7 @@ impl Mounted {
         let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone() };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
-        self.dispatcher.publish(&workspace.program, &lifetimes)?;
+        self.dispatcher.publish(&workspace.program, &lifetimes);
         self.bots = bots_of(workspace);
         Ok(())
     }

@@ -1,95 +1,89 @@
-//! From "accepted" to "done": the durable queue's turns, the worker processes, and what scripts send back.
+//! From "accepted" to "done": the durable queue's turns, what realms are given to do, and what scripts send back.
 //!
-//! One task, the `core`, owns every turn, every dispatch and every worker; whoever wants something sends it a message.
-//! What must be durable goes to the store first, and its completion is what sends the message: so the order in memory is
-//! the order of the commits, and nobody is told of anything that a crash could still take back.
+//! `machine` decides, a state machine without I/O, together with that of the fleet; `driver` hands it what comes and does
+//! what it wants done. What must be durable goes to the store first, and its completion is what is told: so the order in
+//! memory is the order of the commits, and nobody is told of anything that a crash could still take back.
 
 mod accept;
+mod action;
 mod admission;
+mod attempt;
 mod collect;
-mod core;
-mod credit;
-mod deaths;
-mod effects;
+mod content;
+mod driver;
 mod faults;
 mod fetches;
-mod hello;
-mod hold;
-mod memory;
+mod machine;
 mod notices;
 mod outcome;
 mod patience;
-mod pool;
-mod process;
 #[cfg(test)]
 mod process_tests;
 mod requests;
 pub mod solo;
 mod standing;
 mod stats;
+mod tally;
 mod timeouts;
 mod traces;
 mod turns;
-mod verdict;
-mod watch;
+mod typing;
 mod work;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
+use parking_lot::RwLock;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::{BotId, ConversationKey};
-use crate::program::{HookKind, Program};
-use crate::protocol::{CompileFailure, Compiled, LogLine};
+use crate::fleet::{self, FleetLimits};
+use crate::program::{HookKind, Images, Program};
+use crate::protocol::Compiled;
 use crate::services::Services;
 use crate::store::{Lifetimes, Store, StoreError};
 
 pub use admission::FullQueue;
 pub use faults::Fault;
 pub use notices::{Notice, NoticeReceiver, Notices, Received};
-pub use process::WorkerCommand;
+pub use crate::fleet::{LockedIn, WorkerCommand};
 pub use stats::Stats;
 pub use traces::Traces;
 
+use action::Control;
 use admission::Admission;
-use core::{Control, HookRun};
+use attempt::Attempt;
 use faults::Faults;
+use machine::Machine;
 use stats::Counters;
+use tally::Tally;
 use timeouts::Timeouts;
-
-/// As many files that hang the compiler are left out of a candidate before it is given up.
-const HANGING_FILES: usize = 5;
+use work::HookRun;
 
 /// Takes events and has them run. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatcher(Arc<Shared>);
 
-/// What the dispatcher's task and its callers share.
+/// What the dispatcher's thread and its callers share.
 struct Shared {
-    settings: Arc<Settings>,
+    tally: Arc<Tally>,
     clock: Clock,
     store: Store,
     services: Services,
     command: WorkerCommand,
-    /// What workers of that command say they are.
-    build: String,
-    /// The zero of times that are kept as milliseconds.
-    started: Instant,
+    /// Where requests of scripts and their calls of other servers run.
+    runtime: tokio::runtime::Handle,
     control: mpsc::UnboundedSender<Control>,
-    admission: Admission,
-    counters: Counters,
-    timeouts: Timeouts,
     traces: Traces,
     faults: Faults,
     notices: Notices,
+    /// What is in service.
+    images: RwLock<Option<Arc<Images>>>,
     stopping: AtomicBool,
 }
 
@@ -162,15 +156,6 @@ pub enum DispatchError {
     Stopping,
 }
 
-/// How the workers stand ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockedIn {
-    /// Processes that run events; one spare and one resident are beside them.
-    pub workers: usize,
-    /// `seccomp+landlock`, `seccomp`, `limits`, `off`.
-    pub how: String,
-}
-
 impl Dispatcher {
     /// Starts the workers and takes up what an earlier run left in the queue. Must be called within a tokio runtime.
     /// Events wait until a program is published.
@@ -182,24 +167,29 @@ impl Dispatcher {
         command: WorkerCommand,
     ) -> Result<Self, DispatchError> {
         let (control, messages) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
+        let tally = Arc::new(Tally {
             admission: Admission::new(&settings.dispatch),
             timeouts: Timeouts::new(&settings),
-            traces: Traces::new(settings.dispatch.trace_bytes),
-            faults: Faults::default(),
+            counters: Counters::default(),
+            build: command.build(),
             settings,
+        });
+        let machine = Machine::new(Arc::clone(&tally), fleet::Machine::new(FleetLimits::of(&tally.settings)));
+        let shared = Arc::new(Shared {
+            traces: Traces::new(tally.settings.dispatch.trace_bytes),
+            faults: Faults::default(),
+            tally,
             clock,
             store,
             services,
-            build: command.build(),
             command,
-            started: Instant::now(),
+            runtime: tokio::runtime::Handle::current(),
             control,
-            counters: Counters::default(),
             notices: Notices::default(),
+            images: RwLock::default(),
             stopping: AtomicBool::new(false),
         });
-        core::start(Arc::clone(&shared), messages)?;
+        driver::start(Arc::clone(&shared), machine, messages)?;
         Ok(Self(shared))
     }
 
@@ -212,32 +202,31 @@ impl Dispatcher {
 
     /// Puts a program into service: events dispatched from now on run on it, those of its bots that waited begin. What is
     /// stored from now on lives as long as `lifetimes` say; of a bot that is not named there, as long as the settings do.
-    pub fn publish(&self, program: &Program, lifetimes: &HashMap<BotId, Lifetimes>) -> Result<(), DispatchError> {
-        let frame = to_frame(program, self.0.settings.scripts.frame)?;
+    pub fn publish(&self, program: &Arc<Program>, lifetimes: &HashMap<BotId, Lifetimes>) {
         let bots: Vec<BotId> = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
-        self.0.timeouts.serve(&bots, lifetimes);
+        self.0.tally.timeouts.serve(&bots, lifetimes);
         let sources = standing::sources(program);
-        self.0.tell(Control::Publish { version: program.version, frame, bots, sources });
-        Ok(())
+        self.0.tell(Control::Publish { images: Arc::new(Images::of(program)), sources });
     }
 
-    /// Has the spare worker compile a candidate: 2 s a file, at most 30 s, then it is killed. A file that hangs the
-    /// compiler becomes a failure like any other, and the rest is compiled without it.
-    pub async fn compile(&self, candidate: &Program) -> Result<Compiled, DispatchError> {
-        let mut attempt = Attempt::new(candidate);
+    /// Has a candidate compiled: 2 s a file, at most 30 s, then the compiler is killed. A file that hangs it becomes a
+    /// failure like any other, and the rest is compiled without it. `only` are the scripts to compile, by index.
+    ///
+    /// # Errors
+    /// The compiler overran or died, and no single file is to blame.
+    pub async fn compile(&self, candidate: &Arc<Program>, only: Vec<u32>) -> Result<Compiled, DispatchError> {
+        let mut attempt = Attempt::new(candidate, only);
         loop {
             let (answer, receiver) = oneshot::channel();
-            let program = attempt.program();
-            let frame = to_frame(program, self.0.settings.scripts.frame)?;
-            self.0.tell(Control::Compile { frame, files: paths(program), answer });
+            self.0.tell(Control::Compile { request: attempt.request(), answer });
             if let Some(outcome) = attempt.outcome(receiver.await.unwrap_or(Err(DispatchError::Stopping))) {
                 return outcome;
             }
         }
     }
 
-    /// Runs the hooks of one kind that have no event, in the resident worker, and waits until they are done. What they
-    /// leave behind (timers, listeners) lives on there. `args` are the kind's arguments besides `bp`.
+    /// Runs the hooks of one kind that have no event, and waits until they are done. What they leave behind (timers,
+    /// listeners) lives on in their realm. `args` are the kind's arguments besides `bp`.
     pub async fn run_hooks(
         &self,
         kind: HookKind,
@@ -245,7 +234,7 @@ impl Dispatcher {
         args: serde_json::Map<String, serde_json::Value>,
     ) -> Result<Box<RawValue>, DispatchError> {
         let (answer, receiver) = oneshot::channel();
-        self.0.tell(Control::RunHooks(HookRun { kind, bot: bot.cloned(), args, answer: Some(answer), renew: false }));
+        self.0.tell(Control::RunHooks(HookRun { answer: Some(answer), ..HookRun::of(&(kind, bot.cloned()), args) }));
         receiver.await.unwrap_or(Err(DispatchError::Stopping))
     }
 
@@ -272,7 +261,7 @@ impl Dispatcher {
 
     /// The counters.
     pub fn stats(&self) -> Stats {
-        self.0.counters.read()
+        self.0.tally.counters.read()
     }
 
     /// Refuses new events, lets what runs finish for at most `limit`, and ends the workers. What still waits is in the
@@ -300,115 +289,5 @@ impl Shared {
 
     fn notify(&self, notice: Notice) {
         self.notices.send(notice, self.clock.now());
-    }
-}
-
-/// Compiling a candidate, again and again until no file hangs or breaks the compiler: such a file becomes a failure like
-/// any other, and the rest is compiled without it.
-struct Attempt<'p> {
-    program: Cow<'p, Program>,
-    hanging: Vec<CompileFailure>,
-}
-
-impl<'p> Attempt<'p> {
-    fn new(candidate: &'p Program) -> Self {
-        Self { program: Cow::Borrowed(candidate), hanging: Vec::new() }
-    }
-
-    /// What to compile next.
-    fn program(&self) -> &Program {
-        &self.program
-    }
-
-    /// What came of it; `None` is to try again.
-    fn outcome(&mut self, result: Result<Compiled, DispatchError>) -> Option<Result<Compiled, DispatchError>> {
-        let (why, file) = match result {
-            Ok(mut compiled) => {
-                compiled.failures.append(&mut self.hanging);
-                return Some(Ok(compiled));
-            }
-            Err(DispatchError::Compiler { why, file: Some(file) }) if self.hanging.len() < HANGING_FILES => (why, file),
-            Err(error) => return Some(Err(error)),
-        };
-        let at = self.program.scripts.iter().position(|script| *script.path == *file);
-        let known = |at: &usize| self.hanging.iter().any(|failure| failure.script as usize == *at);
-        let Some(at) = at.filter(|at| !known(at)) else {
-            return Some(Err(DispatchError::Compiler { why, file: Some(file) }));
-        };
-        self.hanging.push(hanging_file(at, &file, &why));
-        Arc::make_mut(&mut self.program.to_mut().scripts[at]).source = "".into();
-        None
-    }
-}
-
-/// A program as it is sent to workers, of `limit` bytes at most: each worker holds it as a whole.
-fn paths(program: &Program) -> Vec<Arc<str>> {
-    program.scripts.iter().map(|script| Arc::clone(&script.path)).collect()
-}
-
-fn to_frame(program: &Program, limit: u64) -> Result<Bytes, DispatchError> {
-    let text = serde_json::to_vec(program).map_err(|error| DispatchError::Program(error.to_string()))?;
-    if text.len() as u64 > limit {
-        return Err(DispatchError::Program(format!(
-            "its scripts, elements and flows have {} bytes together, at most {limit} are allowed (`scripts.frame`); remove \
-             what is not used, or raise the limit",
-            text.len()
-        )));
-    }
-    Ok(text.into())
-}
-
-fn hanging_file(script: usize, file: &str, why: &str) -> CompileFailure {
-    CompileFailure {
-        script: u32::try_from(script).unwrap_or(u32::MAX),
-        error: LogLine {
-            level: "error".into(),
-            message: format!("{why}: its top level runs too long or breaks the compiler"),
-            file: Some(file.to_owned()),
-            line: None,
-            column: None,
-            frame: None,
-            hook: None,
-            bot: None,
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::program::{Role, Script, Shape};
-
-    #[test]
-    fn a_program_too_large_for_the_wall_is_refused_in_words() {
-        let script = Script {
-            path: "a.js".into(),
-            source: "x".repeat(1_000).into(),
-            role: Role::Module,
-            shape: Shape::default(),
-        };
-        let program = Program { scripts: vec![Arc::new(script)], ..Program::default() };
-        assert!(to_frame(&program, 10_000).is_ok());
-        let error = to_frame(&program, 1_000).unwrap_err().to_string();
-        assert!(error.contains("at most 1000 are allowed (`scripts.frame`)"), "{error}");
-    }
-
-    #[test]
-    fn a_file_that_hangs_the_compiler_is_left_out_and_named_and_the_rest_is_compiled() {
-        let script = |path: &str| {
-            Arc::new(Script { path: path.into(), source: "x".into(), role: Role::Module, shape: Shape::default() })
-        };
-        let program = Program { scripts: vec![script("a.js"), script("b.js")], ..Program::default() };
-        let hang = |file: &str| Err(DispatchError::Compiler { why: "killed".into(), file: Some(file.into()) });
-        let mut attempt = Attempt::new(&program);
-        assert!(attempt.outcome(hang("b.js")).is_none());
-        assert_eq!([&*attempt.program().scripts[0].source, &*attempt.program().scripts[1].source], ["x", ""]);
-        let compiled = attempt.outcome(Ok(Compiled::default())).unwrap().unwrap();
-        assert_eq!(compiled.failures.iter().map(|failure| failure.script).collect::<Vec<_>>(), [1]);
-        // The same file again, or an unknown one, is not its fault.
-        let mut attempt = Attempt::new(&program);
-        assert!(attempt.outcome(hang("b.js")).is_none());
-        assert!(attempt.outcome(hang("b.js")).unwrap().is_err());
-        assert!(Attempt::new(&program).outcome(hang("c.js")).unwrap().is_err());
     }
 }

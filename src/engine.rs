@@ -20,7 +20,7 @@ pub use compile::compile;
 pub use event_ids::IdSource;
 pub use host::Host;
 pub use run::{Job, Outcome, Resume};
-pub use wait::{Occupancy, ToRealm};
+pub use wait::{Inbox, Received};
 
 #[cfg(test)]
 mod attack_tests;

@@ -14,7 +14,6 @@ mod messages;
 mod process;
 mod processes;
 mod stderr;
-pub mod solo;
 mod zygotes;
 
 pub use compiling::{COMPILE_ALL, COMPILE_FILE};

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use crate::protocol::control::receive;
-use crate::protocol::{Board, Frame, FrameError, FrameKind, FrameReader, Hello, build_id};
+use crate::protocol::{Board, Frame, FrameError, FrameKind, FrameReader, Hello, Ready, build_id};
 
 /// Why a process of scripts ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,7 @@ pub fn run() -> Result<(), WorkerError> {
     // The C library reads the time zone's file once; afterwards there is no opening files.
     local_time_once();
     let lock_in = lock_in::lock_in(hello.lock_in)?;
-    zygote::run(hello, control, board, &lock_in)
+    zygote::run(hello, control, board, Ready { build: own, lock_in: lock_in.how.clone() }, &lock_in)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, WorkerError> {

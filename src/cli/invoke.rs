@@ -63,7 +63,7 @@ async fn invoke(args: &InvokeArgs) -> anyhow::Result<Run> {
         bail!("{problem}");
     }
     let program = &workspace.program;
-    let (script, kind) = find_hook(program, &path)?;
+    let kind = find_hook(program, &path)?;
 
     let event = input::read(&args.event).context("cannot read the event")?;
     let bot = match input::bot_of(&event, args.bot.as_ref())? {
@@ -88,7 +88,7 @@ async fn invoke(args: &InvokeArgs) -> anyhow::Result<Run> {
     let (_keep, bots) = watch::channel(Arc::new(on_disk::directory(&workspace)));
     let services = Services::new(store, bots, Arc::clone(&settings))?;
     let work = InvokeWork {
-        script,
+        script: path.clone(),
         hook: kind.folder().to_owned(),
         event: serde_json::value::to_raw_value(&event)?,
         state: serde_json::value::to_raw_value(&state)?,
@@ -128,8 +128,8 @@ fn hook_path(root: &Path, hook: &Path) -> anyhow::Result<String> {
     bail!("{text} is not a file of the workspace {}; name the workspace with --dir", root.display())
 }
 
-/// Index and kind of the script with that path.
-fn find_hook(program: &Program, path: &str) -> anyhow::Result<(u32, HookKind)> {
+/// The kind of the hook with that path.
+fn find_hook(program: &Program, path: &str) -> anyhow::Result<HookKind> {
     let found = program.scripts.iter().position(|script| &*script.path == path);
     let Some(index) = found else {
         bail!(
@@ -142,7 +142,7 @@ fn find_hook(program: &Program, path: &str) -> anyhow::Result<(u32, HookKind)> {
     if !kind.row().args.contains(&"event") {
         bail!("{path}: hooks of the kind {} run without an event and cannot be invoked", kind.folder());
     }
-    Ok((u32::try_from(index)?, kind))
+    Ok(kind)
 }
 
 #[cfg(test)]
@@ -178,7 +178,7 @@ mod tests {
             ],
             ..Program::default()
         };
-        assert_eq!(find_hook(&program, "c.js").unwrap(), (2, HookKind::BeforeIncomingMiddleware));
+        assert_eq!(find_hook(&program, "c.js").unwrap(), HookKind::BeforeIncomingMiddleware);
         for (path, why) in [("a.js", "not a hook"), ("b.js", "without an event"), ("d.js", "not a hook in service")] {
             assert!(find_hook(&program, path).unwrap_err().to_string().contains(why), "{path}");
         }

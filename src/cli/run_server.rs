@@ -107,7 +107,7 @@ fn announce(args: &ServerArgs, app: &App) {
         bots: Vec::new(),
         disabled: Vec::new(),
         hooks,
-        workers: (app.locked_in().workers, app.locked_in().how.clone()),
+        lock_in: app.locked_in().how.clone(),
         hook_folder: hook_folder(&workspace.root).to_owned(),
         watching: !args.no_watch,
         production: settings.production,

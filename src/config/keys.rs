@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::schema::{Key, Kind};
-use super::settings::{LockIn, Settings, VisitorSecret};
+use super::settings::{LockIn, Realms, Settings, VisitorSecret};
 use super::values::duration_of;
 
 /// Bytes of a megabyte.
@@ -172,16 +172,28 @@ pub const MAIN: &[Key<Settings>] = &[
         set: |s, v, _| s.dispatch.per_conversation = v.whole(),
     },
     Key { path: "queue.bytes", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.queue_bytes = v.whole() },
-    Key { path: "scripts.workers", kind: Kind::Whole(1, 64), set: |s, v, _| s.dispatch.workers = Some(v.whole()) },
+    Key {
+        path: "scripts.realms",
+        kind: Kind::Choice(&["reused", "fresh"]),
+        set: |s, v, _| s.dispatch.realms = if v.text() == "fresh" { Realms::Fresh } else { Realms::Reused },
+    },
+    Key { path: "scripts.mostRealms", kind: Kind::Whole(1, 2_000), set: |s, v, _| s.dispatch.most_realms = v.whole() },
+    Key {
+        path: "scripts.mostRealmsPerBot",
+        kind: Kind::Whole(1, 2_000),
+        set: |s, v, _| s.dispatch.most_realms_of_bot = v.whole(),
+    },
+    Key { path: "scripts.running", kind: Kind::Whole(1, 1_024), set: |s, v, _| s.dispatch.running = Some(v.whole()) },
+    Key { path: "scripts.idleRealms", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.idle_realms = v.whole() },
     Key {
         path: "scripts.lockIn",
         kind: Kind::Choice(&["on", "off"]),
         set: |s, v, _| s.dispatch.lock_in = if v.text() == "off" { LockIn::Off } else { LockIn::On },
     },
     Key {
-        path: "scripts.workerResident",
+        path: "scripts.realmResident",
         kind: Kind::Size(64 * MB, 1 << 40),
-        set: |s, v, _| s.dispatch.worker_resident = v.whole(),
+        set: |s, v, _| s.dispatch.realm_resident = v.whole(),
     },
     Key {
         path: "scripts.allResident",
@@ -191,7 +203,6 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.linksOutside", kind: Kind::Flag, set: |s, v, _| s.links_outside = v.flag() },
     Key { path: "scripts.grace", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.grace = v.whole() },
     Key { path: "scripts.buffered", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.buffered = v.whole() },
-    Key { path: "scripts.silence", kind: Kind::Duration(100), set: |s, v, _| s.dispatch.silence = v.whole() },
     Key { path: "scripts.typing", kind: Kind::Duration(500), set: |s, v, _| s.dispatch.typing = v.whole() },
     Key { path: "traces.bytes", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.dispatch.trace_bytes = v.whole() },
     Key { path: "scripts.hookRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_running = v.whole() },
@@ -205,7 +216,6 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.heap", kind: Kind::Size(4 * MB, 4096 * MB), set: |s, v, _| s.scripts.heap = v.whole() },
     // Half of a realm's thread (1 MiB), or native code overflows it.
     Key { path: "scripts.stack", kind: Kind::Size(64 << 10, MB / 2), set: |s, v, _| s.scripts.stack = v.whole() },
-    Key { path: "scripts.realms", kind: Kind::Whole(1, 65_536), set: |s, v, _| s.scripts.realms = v.whole() },
     Key { path: "scripts.frame", kind: Kind::Size(MB, 256 * MB), set: |s, v, _| s.scripts.frame = v.whole() },
     Key { path: "scripts.effects", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.effects = v.whole() },
     Key { path: "scripts.requests", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.requests = v.whole() },

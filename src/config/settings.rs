@@ -31,8 +31,6 @@ pub struct ScriptLimits {
     pub heap: u64,
     /// `scripts.stack`: JavaScript stack of one realm.
     pub stack: u64,
-    /// `scripts.realms`: most realms of one worker.
-    pub realms: u32,
     /// `scripts.frame`: largest message over the wall.
     pub frame: u64,
     /// `scripts.effects`: most replies and events of one event.
@@ -60,7 +58,6 @@ impl Default for ScriptLimits {
             floating: 2_000,
             heap: 32 << 20,
             stack: 512 << 10,
-            realms: 256,
             frame: 16 << 20,
             effects: 1_000,
             requests: 1_000,
@@ -81,28 +78,43 @@ pub enum LockIn {
     Off,
 }
 
-/// Workers and the queue.
+/// Whether realms are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Realms {
+    /// `scripts.realms: "reused"`: a realm runs one event after the other.
+    Reused,
+    /// `scripts.realms: "fresh"`: every event has a realm of its own.
+    Fresh,
+}
+
+/// Realms and the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DispatchSettings {
-    /// `scripts.workers`: processes that run events; `None` is min(cores, 4).
-    pub workers: Option<u32>,
+    /// `scripts.realms`.
+    pub realms: Realms,
+    /// `scripts.mostRealms`: realms in all.
+    pub most_realms: usize,
+    /// `scripts.mostRealmsPerBot`: realms of one bot.
+    pub most_realms_of_bot: usize,
+    /// `scripts.running`: realms that compute at once; those that wait do not count. `None` is twice the cores.
+    pub running: Option<usize>,
+    /// `scripts.idleRealms`: milliseconds for which a realm without work is kept.
+    pub idle_realms: u64,
     /// `scripts.lockIn`.
     pub lock_in: LockIn,
-    /// `scripts.workerResident`: resident bytes over which a worker is replaced.
-    pub worker_resident: u64,
-    /// `scripts.allResident`: resident bytes of all workers over which dispatching pauses.
+    /// `scripts.realmResident`: bytes of memory over which a realm is killed.
+    pub realm_resident: u64,
+    /// `scripts.allResident`: bytes of all realms together over which no event is begun.
     pub all_resident: u64,
-    /// `scripts.grace`: milliseconds past its budget after which a running script's worker is killed.
+    /// `scripts.grace`: milliseconds past its budget after which a running script's realm is killed.
     pub grace: u64,
-    /// `scripts.buffered`: bytes on their way between the server and one worker, each way; who is over it waits.
+    /// `scripts.buffered`: bytes on their way between the server and one realm, each way; who is over it waits.
     pub buffered: u64,
-    /// `scripts.silence`: milliseconds without a sign of life after which a worker is killed.
-    pub silence: u64,
     /// `scripts.typing`: milliseconds for which `typing` holds back the messages to one user at most, all together.
     pub typing: u64,
     /// `traces.bytes`: bytes of the traces that are kept.
     pub trace_bytes: u64,
-    /// `queue.inFlight`: events with the workers at once.
+    /// `queue.inFlight`: events with realms at once.
     pub in_flight: usize,
     /// `queue.inFlightPerBot`: of those, of one bot while others wait.
     pub in_flight_per_bot: usize,
@@ -117,17 +129,20 @@ pub struct DispatchSettings {
 impl Default for DispatchSettings {
     fn default() -> Self {
         Self {
-            workers: None,
+            realms: Realms::Reused,
+            most_realms: 2_000,
+            most_realms_of_bot: 1_000,
+            running: None,
+            idle_realms: 60_000,
             lock_in: LockIn::On,
-            worker_resident: 512 << 20,
-            all_resident: 1 << 30,
+            realm_resident: 512 << 20,
+            all_resident: 2 << 30,
             grace: 200,
             buffered: 64 << 20,
-            silence: 1_000,
             typing: 3_600_000,
             trace_bytes: 16 << 20,
-            in_flight: 512,
-            in_flight_per_bot: 64,
+            in_flight: 2_000,
+            in_flight_per_bot: 1_000,
             per_bot: 10_000,
             per_conversation: 100,
             queue_bytes: 256 << 20,
@@ -420,7 +435,7 @@ pub struct Settings {
     pub http: HttpSettings,
     /// `/socket.io`.
     pub realtime: RealtimeSettings,
-    /// Workers and the queue.
+    /// Realms and the queue.
     pub dispatch: DispatchSettings,
     /// Limits of scripts.
     pub scripts: ScriptLimits,

@@ -8,10 +8,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::admission::FullQueue;
 use super::collect::Collector;
-use super::core::Control;
+use super::action::Control;
 use super::patience::Patience;
 use super::stats::count;
-use super::{AcceptError, ConverseError, Conversed, Dispatcher, Notice, Shared};
+use super::tally::Tally;
+use super::{AcceptError, ConverseError, Conversed, Dispatcher, Notice};
 use crate::model::{ConversationKey, EventDraft, EventId};
 use crate::store::{Accepted, Place, StoreError, UserMessage};
 
@@ -34,7 +35,7 @@ impl Dispatcher {
     /// replies, in order. With `want_event` also the event as it
     /// ended.
     pub async fn converse(&self, draft: EventDraft, want_event: bool) -> Result<Conversed, ConverseError> {
-        let settings = &self.0.settings;
+        let settings = &self.0.tally.settings;
         let (limit, event) = (settings.http.converse_timeout, settings.scripts.event_waiting);
         // No event lives longer than `event`, so no actions take longer together.
         let patience = Patience::new(Instant::now(), Duration::from_millis(limit), Duration::from_millis(event));
@@ -60,7 +61,7 @@ impl Dispatcher {
             return Err(AcceptError::Stopping);
         }
         let bytes = draft.bytes();
-        self.0.enter(&draft.key, bytes)?;
+        self.0.tally.enter(&draft.key, bytes)?;
         let key = draft.key.clone();
         let shared = Arc::clone(&self.0);
         let (answer, receiver) = oneshot::channel();
@@ -68,7 +69,7 @@ impl Dispatcher {
             let stored = match result {
                 Ok(Accepted { event, message, .. }) => {
                     let id = event.id;
-                    count(&shared.counters.accepted);
+                    count(&shared.tally.counters.accepted);
                     if let Some(message) = message {
                         let deliver_at = message.sent_on.0;
                         shared.notify(Notice::Stored { key, deliver_at, message: Arc::new(message) });
@@ -77,7 +78,7 @@ impl Dispatcher {
                     Ok(id)
                 }
                 Err(error) => {
-                    shared.admission.leave(&key, bytes);
+                    shared.tally.admission.leave(&key, bytes);
                     Err(error)
                 }
             };
@@ -88,7 +89,7 @@ impl Dispatcher {
     }
 }
 
-impl Shared {
+impl Tally {
     /// Counts an event that is about to be stored.
     pub(super) fn enter(&self, key: &ConversationKey, bytes: usize) -> Result<(), AcceptError> {
         self.admission.enter(key, bytes).map_err(|(queue, waiting)| {

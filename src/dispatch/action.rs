@@ -50,7 +50,7 @@ pub(super) enum Control {
     /// The end of an event is stored again.
     FinishAgain(Finishing, Option<StateChange>),
     Publish {
-        images: Images,
+        images: Arc<Images>,
         sources: Sources,
     },
     Compile {
@@ -135,7 +135,7 @@ pub(super) enum Action {
     Trace(Trace),
     TraceLate(EventId, Box<RawValue>),
     /// Zygotes load this from now on.
-    Publish(Images),
+    Publish(Arc<Images>),
     Compile(ProcessId, CompileRequest),
     /// A copy has that number.
     Forked(ProcessId, u32),

@@ -63,7 +63,7 @@ impl Shared {
     /// Writes a line of a script, or about one, to the log; an error is kept for a while, but in production.
     pub(super) fn log(&self, line: LogLine, event: Option<EventId>) {
         telemetry::script_line(&line, event);
-        if line.level == "error" && !self.settings.production {
+        if line.level == "error" && !self.tally.settings.production {
             self.faults.keep(line, event, self.clock.now());
         }
     }

@@ -24,11 +24,11 @@ use super::typing::Holds;
 use super::work::{Flight, HookRun, QueuedRun};
 use super::{DispatchError, LockedIn};
 use crate::fleet::{Broken, Machine as Fleet, Message, ProcessId};
-use crate::model::{BotId, QueuedEvent};
+use crate::model::{BotId, ConversationKey, QueuedEvent};
 use crate::program::Images;
 use crate::protocol::Compiled;
-use crate::store::Ahead;
-pub(super) use stopping::Stop;
+use crate::store::Pending;
+use stopping::Stop;
 
 /// A larger event is kept in the store alone and read from there when its turn has come.
 const KEPT_BODY: usize = 64 << 10;
@@ -87,8 +87,9 @@ pub(super) struct Machine {
     locked_in: Option<LockedIn>,
     /// Why no process can be started, if that is known for good.
     broken: Option<DispatchError>,
-    /// Why the last start failed.
+    /// Why the last start failed, and how many have.
     last_refusal: Option<String>,
+    starts_failed: u32,
     second: Option<Instant>,
     /// Events processed since then.
     pub(super) processed: usize,
@@ -122,6 +123,7 @@ impl Machine {
             locked_in: None,
             broken: None,
             last_refusal: None,
+            starts_failed: 0,
             second: None,
             processed: 0,
             stop: None,
@@ -135,9 +137,14 @@ impl Machine {
     }
 
     /// What an earlier run of the server left: messages that are still ahead, and unfinished events.
-    pub(super) fn take_up(&mut self, now: Now, ahead: Vec<Ahead>, pending: Vec<QueuedEvent>) {
-        for ahead in ahead {
-            self.holds.remember(&ahead.key, ahead.deliver_at);
+    pub(super) fn take_up(
+        &mut self,
+        now: Now,
+        held: impl Iterator<Item = (ConversationKey, u64)>,
+        pending: Vec<Pending>,
+    ) {
+        for (key, deliver_at) in held {
+            self.holds.remember(&key, deliver_at);
         }
         for event in pending {
             let bytes = event.bytes;
@@ -175,7 +182,7 @@ impl Machine {
                 let event = finishing.event;
                 self.actions.push(Action::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, state)) }));
             }
-            Control::Publish { images, sources } => self.publish(now, images, sources),
+            Control::Publish { images, sources } => self.publish(now, &images, sources),
             Control::Compile { request, answer } => self.candidates.push_back((request, answer)),
             Control::RunHooks(run) => self.ask_hooks(run),
             Control::RunStanding(post) => self.run_standing(&post),

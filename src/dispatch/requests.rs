@@ -1,78 +1,63 @@
 //! Requests of scripts: each dispatch has one task that begins them in the order of the calls.
 //!
-//! The bot is taken from the dispatch, never from what the worker says. The services submit a call before they return, so
+//! The bot is taken from the dispatch, never from what the realm says. The services submit a call before they return, so
 //! what is begun in order takes effect in order; answers come as they are ready.
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use super::Shared;
-use super::process::Out;
-use super::stats::count;
-use super::work::{Ask, Asks, Flight, Live, Work};
+use super::action::Control;
+use super::content;
+use super::work::Ask;
+use crate::fleet::Out;
 use crate::protocol::{Frame, FrameKind};
-use crate::services::{Caller, Line, Services};
+use crate::services::{Caller, Services};
 
-/// Realms that one event may go through, at most: each had to compute for a second to be given up, of five in all.
-const REALMS: u32 = 8;
+/// The requests of one dispatch. What was begun takes effect when this is dropped; what waits to be begun as well, unless
+/// [`Asks::stop`] is called.
+#[derive(Debug)]
+pub(super) struct Asks {
+    sender: mpsc::UnboundedSender<Ask>,
+    task: AbortHandle,
+}
 
-/// Hands a request to its dispatch's task. Fails when too many are outstanding.
-pub(super) fn ask(shared: &Arc<Shared>, dispatch: u64, flight: &mut Flight, out: &Out, ask: Ask) -> Result<(), String> {
-    reserve(shared, flight)?;
-    if flight.asks.is_none() {
+impl Asks {
+    /// The requests of a dispatch, on whose behalf they are made.
+    pub(super) fn new(shared: &Arc<Shared>, dispatch: u64, caller: Caller, out: Out) -> Self {
         let (sender, mut receiver) = mpsc::unbounded_channel();
-        let answering = Answering {
-            shared: Arc::clone(shared),
-            caller: caller(dispatch, flight),
-            dispatch,
-            live: Arc::clone(&flight.live),
-            out: out.clone(),
-        };
-        let answering = Arc::new(answering);
-        let task = tokio::spawn(async move {
+        let answering = Arc::new(Answering { shared: Arc::clone(shared), caller, dispatch, out });
+        let task = shared.runtime.spawn(async move {
             while let Some(ask) = receiver.recv().await {
-                // Answers that the worker does not take in keep it waiting, and nobody else.
+                // Answers that the realm does not take in keep it waiting, and nobody else.
                 answering.out.unwritten.room().await;
                 answering.begin(ask).await;
             }
         });
-        flight.asks = Some(Asks { sender, task: task.abort_handle() });
+        Self { sender, task: task.abort_handle() }
     }
-    if let Some(asks) = &flight.asks {
+
+    /// One more.
+    pub(super) fn ask(&self, ask: Ask) {
         // The task lives as long as the sender.
-        let _ = asks.sender.send(ask);
+        let _ = self.sender.send(ask);
     }
-    Ok(())
-}
 
-/// Counts a request as outstanding. Fails when there are too many.
-pub(super) fn reserve(shared: &Shared, flight: &Flight) -> Result<(), String> {
-    // The worker counts what is outstanding in one realm, and an event that overruns goes through several.
-    let limit = shared.settings.scripts.requests.saturating_mul(REALMS);
-    if flight.live.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
-        return Err(format!("more than {limit} requests outstanding"));
+    /// Requests that nobody has begun with are dropped: the event is over, or will ask again.
+    pub(super) fn stop(&self) {
+        self.task.abort();
     }
-    Ok(())
-}
-
-pub(super) fn caller(dispatch: u64, flight: &Flight) -> Caller {
-    let line = match &flight.work {
-        Work::Event(job) => Line::Event(job.event.id),
-        Work::Hooks(_) => Line::Hooks(dispatch),
-    };
-    Caller { bot: flight.bot().cloned(), line: Some(line) }
 }
 
 struct Answering {
     shared: Arc<Shared>,
     caller: Caller,
     dispatch: u64,
-    live: Arc<Live>,
     out: Out,
 }
 
@@ -80,6 +65,11 @@ impl Answering {
     /// Submits the call. What is answered at once needs no task of its own.
     async fn begin(self: &Arc<Self>, ask: Ask) {
         let Ask { number, method, args, loan } = ask;
+        if method == content::METHOD {
+            let images = self.shared.images.read().clone();
+            let content = images.map_or_else(|| "null".into(), |images| content::content_of(images.program(), &args));
+            return self.answer(number, &method, Ok(content));
+        }
         let place = match Services::reads(&method) {
             // It is never closed.
             true => Arc::clone(&self.out.reads).acquire_owned().await.ok(),
@@ -100,11 +90,9 @@ impl Answering {
     }
 
     fn answer(&self, number: u32, method: &str, result: Result<String, String>) {
-        let body = result_body(method, result, self.shared.settings.scripts.frame);
-        count(&self.shared.counters.requests);
-        self.live.wake(self.shared.started);
-        self.live.outstanding.fetch_sub(1, Ordering::Relaxed);
-        self.out.send(Frame { kind: FrameKind::Result, dispatch: self.dispatch, number, body });
+        let body = result_body(method, result, self.shared.tally.settings.scripts.frame);
+        let frame = Frame { kind: FrameKind::Result, dispatch: self.dispatch, number, body };
+        self.shared.tell(Control::Answered(frame));
     }
 }
 

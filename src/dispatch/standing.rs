@@ -1,26 +1,21 @@
 //! Start and mount hooks stand for as long as the server does: what they leave behind (timers, listeners, routes) is made
-//! anew when their worker died, when a limit ended it, and when their source, or that of a file they require, has changed.
+//! anew when their realm died, when a limit ended it, and when their source, or that of a file they require, has changed.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::core::{Control, Core};
-use super::work::{Flight, HookRun, Work};
 use crate::model::BotId;
 use crate::program::{HookKind, Program, Role, Script};
-use crate::protocol::{Frame, FrameKind};
 
 /// The kinds that stand.
-const KINDS: [HookKind; 2] = [HookKind::AfterServerStart, HookKind::AfterBotMount];
+pub(super) const KINDS: [HookKind; 2] = [HookKind::AfterServerStart, HookKind::AfterBotMount];
 /// How long it takes at first until hooks that fell run again; twice as long each time.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Hooks that stood that long before they fell are not in a loop.
-const STOOD: Duration = Duration::from_secs(60);
+pub(super) const STOOD: Duration = Duration::from_secs(60);
 
 /// A kind of hooks, of one bot where the kind is of bots.
 pub(super) type Post = (HookKind, Option<BotId>);
@@ -79,85 +74,44 @@ fn stem(path: &str) -> &str {
     whole.rsplit_once('/').map_or(whole, |(_, name)| name)
 }
 
-impl Core {
-    /// Hooks are asked for: those of a kind that stands are remembered.
-    pub(super) fn ask_hooks(&mut self, run: HookRun) {
-        if KINDS.contains(&run.kind) {
-            let standing = Standing { args: run.args.clone(), ran: None, falls: 0 };
-            self.standing.insert(run.post(), standing);
-        }
-        self.hooks.push_back(run);
+impl Standing {
+    /// Hooks with these arguments that have not run yet.
+    pub(super) fn new(args: serde_json::Map<String, serde_json::Value>) -> Self {
+        Self { args, ran: None, falls: 0 }
     }
 
-    /// They run now, on the program in service.
-    pub(super) fn hooks_launched(&mut self, post: &Post) {
-        let Some(program) = &self.program else { return };
-        if let Some(standing) = self.standing.get_mut(post) {
-            standing.ran = Some(program.sources.get(post).copied().unwrap_or(0));
-        }
+    pub(super) fn args(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.args.clone()
     }
 
-    /// A new program is in service: standing hooks whose sources have changed run again, those of bots that are gone end.
-    pub(super) fn renew_standing(&mut self) {
-        let Some(program) = &self.program else { return };
-        let gone = |bot: &Option<BotId>| bot.as_ref().is_some_and(|bot| !program.bots.contains(bot));
-        self.standing.retain(|(_, bot), _| !gone(bot));
-        let changed = |(post, standing): (&Post, &Standing)| {
-            let now = program.sources.get(post).copied().unwrap_or(0);
-            standing.ran.is_some_and(|ran| ran != now).then(|| post.clone())
-        };
-        let changed: Vec<Post> = self.standing.iter().filter_map(changed).collect();
-        for post in changed {
-            if let Some(standing) = self.standing.get_mut(&post) {
-                standing.falls = 0;
-                standing.ran = None;
-            }
-            let mut stands = false;
-            for (dispatch, flight) in &mut self.flights {
-                if let Work::Hooks(run) = &mut flight.work
-                    && run.post() == post
-                {
-                    (run.renew, stands) = (true, true);
-                    if let Some(out) = self.pool.out(flight.worker) {
-                        out.send(Frame { kind: FrameKind::Cancel, dispatch: *dispatch, number: 0, body: Bytes::new() });
-                    }
-                }
-            }
-            if !stands {
-                self.run_standing(&post);
-            }
-        }
+    /// They run now, and come to that.
+    pub(super) fn ran(&mut self, sources: u64) {
+        self.ran = Some(sources);
     }
 
-    /// Runs standing hooks again, unless they run or wait already.
-    pub(super) fn run_standing(&mut self, post: &Post) {
-        let waits = self.hooks.iter().any(|run| run.post() == *post);
-        let runs = |flight: &Flight| matches!(&flight.work, Work::Hooks(run) if run.post() == *post);
-        let Some(standing) = self.standing.get(post) else { return };
-        if !waits && !self.flights.values().any(runs) {
-            let (kind, bot) = post.clone();
-            let args = standing.args.clone();
-            self.hooks.push_back(HookRun { kind, bot, args, answer: None, renew: false });
-        }
+    /// Whether they have run, and would be others now.
+    pub(super) fn differs(&self, sources: u64) -> bool {
+        self.ran.is_some_and(|ran| ran != sources)
     }
 
-    /// Standing hooks were ended, by a limit or with their worker: they run again after a pause, which is returned.
-    /// Nothing for hooks that do not stand.
-    pub(super) fn standing_fell(&mut self, run: &HookRun, sent: Instant) -> Option<Duration> {
-        let post = run.post();
-        let standing = self.standing.get_mut(&post)?;
-        if sent.elapsed() > STOOD {
-            standing.falls = 0;
-        }
-        let pause = PAUSE.saturating_mul(1 << standing.falls.min(20)).min(LONGEST_PAUSE);
-        standing.falls += 1;
-        let shared = std::sync::Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            tokio::time::sleep(pause).await;
-            shared.tell(Control::RunStanding(post));
-        });
-        Some(pause)
+    /// They are to run anew, as if for the first time.
+    pub(super) fn renew(&mut self) {
+        (self.ran, self.falls) = (None, 0);
     }
+
+    /// They fell; gives how often they had before, in a row.
+    pub(super) fn fell(&mut self, stood_long: bool) -> u32 {
+        if stood_long {
+            self.falls = 0;
+        }
+        self.falls += 1;
+        self.falls - 1
+    }
+}
+
+/// How long hooks that fell wait until they run again.
+pub(super) fn pause_after(falls: u32) -> Duration {
+    PAUSE.saturating_mul(1 << falls.min(20)).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]

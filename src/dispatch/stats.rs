@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::protocol::Unfit;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// The counters as they are counted.
@@ -39,7 +41,7 @@ counters! {
     timeouts,
     /// Events refused because a queue was full.
     refused,
-    /// Events given to a worker; one that was run again counts twice.
+    /// Events given to a realm; one that was run again counts twice.
     dispatched,
     /// Events that are over, which is committed: done, ended by a kill, or set aside. Those that an earlier run of the
     /// server left count here and were `accepted` there.
@@ -54,21 +56,37 @@ counters! {
     requests,
     /// Events that were ended by a kill.
     ended_by_kill,
-    /// Events run again because their worker was gone.
+    /// Events run again because their realm was gone.
     run_again,
-    /// Events set aside because two workers died on them.
+    /// Events set aside because two realms died on them.
     set_aside,
-    /// Workers killed by the server.
-    workers_killed,
-    /// Workers that died by themselves.
-    workers_crashed,
+    /// Realms killed by the server, with work.
+    realms_killed,
+    /// Realms that died by themselves, with work.
+    realms_crashed,
+    /// Root zygotes that died.
+    zygotes_died,
+    /// Realms not used again: a script ran into a limit of time.
+    unfit_limit,
+    /// Realms not used again: they ran out of memory.
+    unfit_memory,
+    /// Realms not used again: what an event left could not be removed.
+    unfit_unclean,
+    /// Realms not used again: they had run very many events.
+    unfit_worn,
+    /// Realms not used again: their priority was lowered because a script computed for long.
+    unfit_slowed,
+    /// Realms made for one piece of work alone.
+    unfit_single,
     /// Now: events that wait for their turn.
     waiting,
-    /// Now: dispatches with the workers.
+    /// Now: dispatches with their realms.
     in_flight,
-    /// Now: workers that stand ready.
-    workers,
-    /// Now: resident bytes of all workers.
+    /// Now: realms.
+    realms,
+    /// Now: zygotes.
+    zygotes,
+    /// Now: bytes that all realms hold.
     resident_bytes,
     /// Now: events processed in the last second.
     rate,
@@ -77,6 +95,20 @@ counters! {
     /// Now: when the janitor last began a look after which nothing was left to be timed out, in milliseconds since the
     /// epoch; 0 before the first.
     janitor,
+}
+
+impl Counters {
+    /// A realm is not used again.
+    pub(super) fn retired(&self, unfit: Unfit) {
+        count(match unfit {
+            Unfit::Limit => &self.unfit_limit,
+            Unfit::Memory => &self.unfit_memory,
+            Unfit::Unclean => &self.unfit_unclean,
+            Unfit::Worn => &self.unfit_worn,
+            Unfit::Slowed => &self.unfit_slowed,
+            Unfit::Single => &self.unfit_single,
+        });
+    }
 }
 
 pub(super) fn count(counter: &AtomicU64) {

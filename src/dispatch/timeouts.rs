@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use super::core::Control;
+use super::action::Control;
 use super::stats::count;
+use super::tally::Tally;
 use super::{Dispatcher, Shared};
 use crate::config::Settings;
 use crate::model::{BotId, QueuedEvent};
@@ -121,7 +122,8 @@ impl Timeouts {
 impl Dispatcher {
     /// Looks for dialogs to time out, at once and then each `every` of the clock, for as long as this is polled.
     pub async fn keep_timing_out(&self, every: Duration) {
-        let Shared { clock, counters, timeouts, .. } = &*self.0;
+        let Shared { clock, tally, .. } = &*self.0;
+        let Tally { counters, timeouts, .. } = &**tally;
         let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
         loop {
             let began = clock.now();
@@ -147,7 +149,8 @@ impl Dispatcher {
 
     /// Puts time-outs into the queue, as far as there is room.
     async fn time_out(&self) -> Result<Look, StoreError> {
-        let Shared { store, timeouts, .. } = &*self.0;
+        let Shared { store, tally, .. } = &*self.0;
+        let timeouts = &tally.timeouts;
         let due = store.beside(|store| store.due(BATCH)).await?;
         let (served, left): (Vec<_>, Vec<_>) = due.into_iter().partition(|(bot, _)| timeouts.serves(bot));
         let mut more = false;
@@ -192,12 +195,12 @@ impl Dispatcher {
 
 impl Shared {
     fn timeout_queued(&self, event: QueuedEvent) {
-        count(&self.counters.accepted);
-        count(&self.counters.timeouts);
+        count(&self.tally.counters.accepted);
+        count(&self.tally.counters.timeouts);
         let bytes = QueuedEvent::FRAME;
-        self.timeouts.queued(&event.key.bot);
+        self.tally.timeouts.queued(&event.key.bot);
         // It counts among what waits, and is never refused.
-        self.admission.enter_anyway(&event.key, bytes);
+        self.tally.admission.enter_anyway(&event.key, bytes);
         self.tell(Control::Queued { event, bytes, at: Instant::now(), collector: None });
     }
 }

@@ -2,18 +2,18 @@
 //!
 //! Pure bookkeeping, no time and no I/O: the dispatcher puts in what is committed and takes out what may run.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::model::{BotId, ConversationKey};
 
 /// Waiting work by conversation, handed out fairly. `T` is what waits.
 #[derive(Debug)]
 pub(super) struct Turns<T> {
-    bots: HashMap<BotId, Bot<T>>,
+    bots: BTreeMap<BotId, Bot<T>>,
     /// Bots with a conversation that is ready, the one whose turn it is first. A bot stands here at most once.
     ring: VecDeque<BotId>,
     /// Only these bots get turns; the events of others wait until their bot is mounted.
-    mounted: HashSet<BotId>,
+    mounted: BTreeSet<BotId>,
     /// What runs now: taken and not yet given back by [`Turns::left`].
     in_flight: usize,
     waiting: usize,
@@ -31,7 +31,7 @@ pub(super) struct Limits {
 
 #[derive(Debug)]
 struct Bot<T> {
-    conversations: HashMap<ConversationKey, Conversation<T>>,
+    conversations: BTreeMap<ConversationKey, Conversation<T>>,
     /// Conversations that have work and whose turn is free, in the order they became so.
     ready: VecDeque<ConversationKey>,
     in_flight: usize,
@@ -47,7 +47,7 @@ struct Conversation<T> {
 
 impl<T> Turns<T> {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { bots: HashMap::new(), ring: VecDeque::new(), mounted: HashSet::new(), in_flight: 0, waiting: 0, limits }
+        Self { bots: BTreeMap::new(), ring: VecDeque::new(), mounted: BTreeSet::new(), in_flight: 0, waiting: 0, limits }
     }
 
     /// How many wait for their turn.
@@ -74,7 +74,7 @@ impl<T> Turns<T> {
     pub(super) fn push(&mut self, key: ConversationKey, item: T) {
         self.waiting += 1;
         let bot = self.bots.entry(key.bot.clone()).or_insert_with(|| Bot {
-            conversations: HashMap::new(),
+            conversations: BTreeMap::new(),
             ready: VecDeque::new(),
             in_flight: 0,
             in_ring: false,
@@ -95,18 +95,25 @@ impl<T> Turns<T> {
     ///
     /// A bot over its share waits while another bot is ready. With no other ready it may go on, but the last part of
     /// the whole is kept free for a bot that comes later.
-    pub(super) fn take(&mut self) -> Option<T> {
+    /// `may` says which bots have a realm for it; it is asked of one after the other.
+    pub(super) fn take(&mut self, mut may: impl FnMut(&BotId) -> bool) -> Option<T> {
         if self.in_flight >= self.limits.in_flight {
             return None;
         }
-        let within = |bot: &Bot<T>| bot.in_flight < self.limits.per_bot;
-        let at = self.ring.iter().position(|name| self.bots.get(name).is_some_and(within));
         let reserve = self.limits.per_bot.min(self.limits.in_flight / 4);
-        let at = match at {
-            Some(at) => at,
-            None if self.in_flight < self.limits.in_flight - reserve && !self.ring.is_empty() => 0,
-            None => return None,
-        };
+        let alone = self.in_flight < self.limits.in_flight - reserve;
+        let (mut over, mut at) = (None, None);
+        for (index, name) in self.ring.iter().enumerate() {
+            let within = self.bots.get(name).is_some_and(|bot| bot.in_flight < self.limits.per_bot);
+            if within && may(name) {
+                at = Some(index);
+                break;
+            }
+            if !within && over.is_none() && alone {
+                over = Some(index);
+            }
+        }
+        let at = at.or_else(|| over.filter(|index| self.ring.get(*index).is_some_and(&mut may)))?;
         let name = self.ring.remove(at)?;
         let bot = self.bots.get_mut(&name)?;
         bot.in_ring = false;
@@ -191,7 +198,7 @@ mod tests {
     }
 
     fn take_all(turns: &mut Turns<&'static str>) -> Vec<&'static str> {
-        std::iter::from_fn(|| turns.take()).collect()
+        std::iter::from_fn(|| turns.take(|_| true)).collect()
     }
 
     #[test]
@@ -203,10 +210,10 @@ mod tests {
         for item in ["1", "2", "3"] {
             assert_eq!(take_all(&mut turns), [item]);
             turns.left(&BotId::parse("a").unwrap());
-            assert_eq!(turns.take(), None, "the turn is held until the event is processed");
+            assert_eq!(turns.take(|_| true), None, "the turn is held until the event is processed");
             turns.release(&key("a", "u"));
         }
-        assert_eq!((turns.take(), turns.waiting(), turns.in_flight()), (None, 0, 0));
+        assert_eq!((turns.take(|_| true), turns.waiting(), turns.in_flight()), (None, 0, 0));
         assert!(turns.bots.is_empty(), "nothing is kept of a bot that is idle");
     }
 
@@ -231,7 +238,7 @@ mod tests {
         }
         turns.push(key("a", "v"), "v1");
         let mut order = Vec::new();
-        while let Some(item) = turns.take() {
+        while let Some(item) = turns.take(|_| true) {
             order.push(item);
             turns.release(&key("a", if item.starts_with('u') { "u" } else { "v" }));
             turns.left(&BotId::parse("a").unwrap());

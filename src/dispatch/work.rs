@@ -1,52 +1,72 @@
-//! What the dispatcher has workers do, and what it keeps of each dispatch until nothing is left of it.
+//! What realms are given to do, and what is kept of each dispatch until nothing is left of it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot;
 
 use super::DispatchError;
-use super::credit::Loan;
-use super::fetches::Fetches;
 use super::standing::Post;
-use crate::model::{BotId, QueuedEvent};
+use crate::fleet::{Loan, ProcessId};
+use crate::model::{BotId, EventId, QueuedEvent};
 use crate::program::HookKind;
 use crate::protocol::EVENT_FRAMES;
 
+/// Requests and calls of one event that may be outstanding, as a multiple of what one realm lets through: an event that is
+/// stopped goes on in another realm, and what was begun in the first is answered all the same.
+const REALMS: u32 = 8;
+
 /// An event on its way. The body of a large one, or of one that an earlier run left, is in the store alone: it is empty
-/// here, and read when it is sent to a worker.
+/// here, and read when its turn has come.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct QueuedRun {
     pub(super) event: QueuedEvent,
     /// With how many bytes it entered the queue.
     pub(super) bytes: usize,
     /// When it was committed, or read from the store at the start.
     pub(super) queued: Instant,
+    /// When it was sent to a realm for the first time.
+    pub(super) begun: Option<Instant>,
     /// How often it has been dispatched.
     pub(super) runs: u32,
     /// How often its state could not be read.
     pub(super) tries: u32,
+    /// In how many realms it went on after a script was stopped, and what the last one left.
+    pub(super) realms: u32,
+    pub(super) resume: Bytes,
 }
 
-/// Hooks that run without an event, in the resident worker.
+impl QueuedRun {
+    pub(super) fn new(event: QueuedEvent, bytes: usize, queued: Instant) -> Self {
+        Self { event, bytes, queued, begun: None, runs: 0, tries: 0, realms: 0, resume: Bytes::new() }
+    }
+}
+
+/// Hooks that run without an event.
 #[derive(Debug)]
 pub(super) struct HookRun {
     pub(super) kind: HookKind,
     pub(super) bot: Option<BotId>,
     pub(super) args: serde_json::Map<String, serde_json::Value>,
-    /// Who waits for them; nobody when they run again after the resident worker was replaced.
+    /// Who waits for them; nobody when they run again.
     pub(super) answer: Option<oneshot::Sender<Result<Box<RawValue>, DispatchError>>>,
-    /// It was told to end, and runs again then: its source has changed.
+    /// They were told to end, and run again then: their source has changed.
     pub(super) renew: bool,
+    /// What a realm left that was given up.
+    pub(super) resume: Bytes,
 }
 
 impl HookRun {
-    /// The same again, for a new resident worker.
+    /// Hooks of a post, for which nobody waits.
+    pub(super) fn of(post: &Post, args: serde_json::Map<String, serde_json::Value>) -> Self {
+        let (kind, bot) = post.clone();
+        Self { kind, bot, args, answer: None, renew: false, resume: Bytes::new() }
+    }
+
+    /// The same again.
     pub(super) fn again(&self) -> Self {
-        Self { kind: self.kind, bot: self.bot.clone(), args: self.args.clone(), answer: None, renew: false }
+        Self::of(&self.post(), self.args.clone())
     }
 
     pub(super) fn post(&self) -> Post {
@@ -64,46 +84,32 @@ impl HookRun {
 /// What a dispatch is for.
 #[derive(Debug)]
 pub(super) enum Work {
-    Event(Job),
+    Event(QueuedRun),
     Hooks(HookRun),
 }
 
-/// One dispatch with a worker.
+/// One dispatch with its realm.
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) work: Work,
-    /// The worker that runs it: nobody else may speak for it.
-    pub(super) worker: u32,
-    pub(super) sent: Instant,
+    /// The realm that runs it: nobody else may speak for it.
+    pub(super) realm: ProcessId,
+    /// When the realm was reserved, and when it was sent there.
+    pub(super) since: Instant,
+    pub(super) sent: Option<Instant>,
     /// `Processed` came.
     pub(super) processed: bool,
+    /// `Resume` came.
+    pub(super) resumes: bool,
     pub(super) effects: u32,
     pub(super) log_lines: u32,
     /// Bytes of its effects and requests.
     pub(super) bytes: u64,
     /// An event that it sent found its queue full.
     pub(super) refused: bool,
-    pub(super) live: Arc<Live>,
-    /// Its requests, in order, once it made one.
-    pub(super) asks: Option<Asks>,
-    /// The calls of other servers that it has under way.
-    pub(super) fetches: Fetches,
-}
-
-/// What the task that answers a dispatch's requests shares with the dispatcher.
-#[derive(Debug, Default)]
-pub(super) struct Live {
-    /// Requests without an answer.
-    pub(super) outstanding: AtomicU32,
-    /// When it was last given something to do, in microseconds since the dispatcher's start.
-    pub(super) woken: AtomicU64,
-}
-
-/// The way to the task that answers requests.
-#[derive(Debug)]
-pub(super) struct Asks {
-    pub(super) sender: mpsc::UnboundedSender<Ask>,
-    pub(super) task: AbortHandle,
+    /// Requests and calls without an answer, and how many there may be.
+    pub(super) outstanding: u32,
+    pub(super) most_outstanding: u32,
 }
 
 /// One request of a script.
@@ -117,25 +123,24 @@ pub(super) struct Ask {
 }
 
 impl Flight {
-    pub(super) fn new(work: Work, worker: u32, started: Instant) -> Self {
-        let live = Live::default();
-        live.wake(started);
+    pub(super) fn new(work: Work, realm: ProcessId, since: Instant, requests: u32) -> Self {
         Self {
             work,
-            worker,
-            sent: Instant::now(),
+            realm,
+            since,
+            sent: None,
             processed: false,
+            resumes: false,
             effects: 0,
             log_lines: 0,
             bytes: 0,
             refused: false,
-            live: Arc::new(live),
-            asks: None,
-            fetches: Fetches::default(),
+            outstanding: 0,
+            most_outstanding: requests.saturating_mul(REALMS),
         }
     }
 
-    /// Counts bytes that its worker sent; an error says that they are more than the worker itself lets through.
+    /// Counts bytes that its realm sent; an error says that they are more than the realm itself lets through.
     pub(super) fn count_bytes(&mut self, bytes: usize, frame: u64) -> Result<(), String> {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         let limit = frame.saturating_mul(EVENT_FRAMES);
@@ -146,33 +151,33 @@ impl Flight {
         Ok(())
     }
 
+    /// Counts a request or a call as outstanding. Fails when there are too many.
+    pub(super) fn asks(&mut self) -> Result<(), String> {
+        if self.outstanding >= self.most_outstanding {
+            return Err(format!("more than {} requests outstanding", self.most_outstanding));
+        }
+        self.outstanding += 1;
+        Ok(())
+    }
+
     pub(super) fn bot(&self) -> Option<&BotId> {
         match &self.work {
-            Work::Event(job) => Some(&job.event.key.bot),
+            Work::Event(run) => Some(&run.event.key.bot),
             Work::Hooks(run) => run.bot.as_ref(),
+        }
+    }
+
+    pub(super) fn event(&self) -> Option<EventId> {
+        match &self.work {
+            Work::Event(run) => Some(run.event.id),
+            Work::Hooks(_) => None,
         }
     }
 
     /// What is counted of hooks without an event is counted by the second: they may run as long as the server.
     pub(super) fn begin_second(&mut self) {
-        (self.effects, self.log_lines) = (0, 0);
-    }
-
-    /// Requests that nobody has begun with are dropped: the event is over, or will ask again.
-    pub(super) fn stop_asking(&mut self) {
-        if let Some(asks) = self.asks.take() {
-            asks.task.abort();
+        if matches!(self.work, Work::Hooks(_)) {
+            (self.effects, self.log_lines) = (0, 0);
         }
-    }
-}
-
-impl Live {
-    pub(super) fn wake(&self, started: Instant) {
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.woken.store(micros, Ordering::Relaxed);
-    }
-
-    pub(super) fn woken(&self, started: Instant) -> Instant {
-        started + Duration::from_micros(self.woken.load(Ordering::Relaxed))
     }
 }

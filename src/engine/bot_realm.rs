@@ -167,6 +167,12 @@ impl<'js> BotRealm<'js> {
         bot.clone_into(&mut self.host.bot.borrow_mut());
     }
 
+    /// The index of the script at a path; `u32::MAX` where there is none.
+    pub fn index_of(&self, path: &str) -> u32 {
+        let program = self.host.program.borrow();
+        program.as_ref().and_then(|loaded| loaded.modules.index_of(path)).unwrap_or(u32::MAX)
+    }
+
     /// The indices of the hooks of a kind, in running order.
     pub fn hooks(&self, kind: HookKind) -> Vec<u32> {
         let program = self.host.program.borrow();

@@ -1,4 +1,4 @@
-//! Compiling a candidate program in a worker that serves nobody: every script, and every content type evaluated.
+//! Compiling a candidate program in a process that serves nobody: scripts, and content types evaluated.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use super::bot_realm::{BotRealm, LoadedProgram, compile_script};
 use crate::program::Role;
 use crate::protocol::{CompileFailure, Compiled, ContentTypeInfo, LogLine};
 
-/// Compiles all scripts of the program that the realm has loaded. Of each one `begin` is told before the engine sees it:
+/// Compiles scripts of a program, those with the indices in `only`. Of each one `begin` is told before the engine sees it:
 /// it may be the end of the process.
-pub fn compile(realm: &BotRealm<'_>, loaded: &Arc<LoadedProgram>, begin: impl Fn(u32)) -> Compiled {
-    let mut compiled = Compiled { version: loaded.program.version, ..Compiled::default() };
+pub fn compile(realm: &BotRealm<'_>, loaded: &Arc<LoadedProgram>, only: &[u32], begin: impl Fn(u32)) -> Compiled {
+    let mut compiled = Compiled::default();
     realm.load(Arc::clone(loaded), "");
-    for (index, script) in loaded.program.scripts.iter().enumerate() {
-        let index = index as u32;
+    for index in only.iter().copied() {
+        let Some(script) = loaded.program.scripts.get(index as usize) else { continue };
         if script.role == Role::Json {
             continue;
         }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::config::ScriptLimits;
     use crate::engine::tests::{Sink, hello};
-    use crate::engine::{Host, IdSource};
+    use crate::engine::Host;
     use crate::program::{Program, Script, Shape};
     use crate::protocol::{FrameKind, FrameReader, Outbox};
     use crate::script::{Meter, with_realm};
@@ -123,15 +123,14 @@ mod tests {
             script("content-types/b.js", Role::ContentType, source),
         ];
         let sink = Sink::default();
-        let outbox = Arc::new(Outbox::new(sink.clone()));
         let limits = ScriptLimits::default();
-        let meter = Rc::new(Meter::new(limits.clone(), Arc::default()));
-        let host = Host::new(Rc::clone(&meter), Arc::new(hello(limits)), Arc::new(IdSource::new(0)), outbox.clone());
+        let meter = Rc::new(Meter::new(limits.clone()));
+        let host = Rc::new(Host::new(Rc::clone(&meter), Arc::new(hello(limits)), Outbox::new(sink.clone())));
         let loaded = Arc::new(LoadedProgram::new(Program { scripts, ..Program::default() }));
-        let begin = |script| outbox.send(FrameKind::Compiling, 0, script, &());
+        let begin = |script| host.tell(FrameKind::Compiling, script, &[]);
         let compiled = with_realm(&meter, |realm| {
-            let realm = BotRealm::new(realm, Rc::new(host)).unwrap();
-            compile(&realm, &loaded, begin)
+            let realm = BotRealm::new(realm, Rc::clone(&host)).unwrap();
+            compile(&realm, &loaded, &[0, 1, 2], begin)
         });
         assert_eq!(compiled.unwrap().content_types.len(), 2);
         let mut reader = FrameReader::new(1 << 20);

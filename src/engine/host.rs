@@ -6,7 +6,7 @@
 mod requests;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,6 +65,8 @@ pub struct Host {
     buffer: RefCell<BytesMut>,
     /// The program this realm runs.
     pub program: RefCell<Option<Arc<LoadedProgram>>>,
+    /// The bots that are mounted.
+    bots: RefCell<BTreeSet<String>>,
     /// The bot of the present work.
     pub bot: RefCell<String>,
     /// The bot whose elements are read right now, if it is another one.
@@ -111,6 +113,7 @@ impl Host {
             outbox,
             buffer: RefCell::default(),
             program: RefCell::default(),
+            bots: RefCell::default(),
             bot: RefCell::default(),
             content_of: RefCell::default(),
             dispatch: Cell::new(0),
@@ -147,6 +150,21 @@ impl Host {
         self.buffer.borrow_mut().clear();
         self.meter.renew(place);
         self.ids.renew(slot);
+    }
+
+    /// The bots that are mounted: a JSON array of their ids.
+    pub fn set_bots(&self, ids: &[u8]) {
+        if let Ok(bots) = serde_json::from_slice(ids) {
+            *self.bots.borrow_mut() = bots;
+        }
+    }
+
+    /// Whether that bot is mounted.
+    fn is_mounted(&self, bot: &str) -> bool {
+        let program = self.program.borrow();
+        bot == *self.bot.borrow()
+            || self.bots.borrow().contains(bot)
+            || program.as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(bot))
     }
 
     /// A frame that belongs to no dispatch, at once.
@@ -450,10 +468,8 @@ impl Host {
                 return Some(format!("the {name} may have at most {LONGEST_NAME} bytes and no control characters"));
             }
         }
-        let program = self.program.borrow();
-        let known = |id: &BotId| program.as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(id.as_str()));
         match BotId::parse(bot) {
-            Ok(id) if known(&id) => {
+            Ok(id) if self.is_mounted(id.as_str()) => {
                 UserId::parse(target).err().map(|error| format!("the target {target:?} is nobody: a {error}"))
             }
             _ => Some(format!("there is no bot {bot:?}")),

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use super::bot_realm::BotRealm;
 use super::host::Counts;
-use super::wait::{Inbox, Received};
+use super::wait::Inbox;
 use crate::model::StateChange;
 use crate::protocol::{DispatchKind, EVENT_FRAMES, FrameKind, LogLine, Processed, Settled, Unfit, WorkHead};
 use crate::script::realm::Thrown;

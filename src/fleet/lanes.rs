@@ -122,13 +122,12 @@ impl Fleet {
         if !lane.idle.is_empty() && !self.limits.fresh {
             return true;
         }
-        let fork = self.may_fork(now, bot) && {
-            let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
-            self.limits.fresh
-                || lane.realms == 0
-                || lane.running < self.limits.cores
-                || lane.blocked.is_some_and(patience)
-        };
+        let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
+        let wanted = self.limits.fresh
+            || lane.realms == 0
+            || lane.running < self.limits.cores
+            || lane.blocked.is_some_and(patience);
+        let fork = wanted && self.may_fork(now, bot);
         if !fork && let Some(lane) = self.lanes.get_mut(bot) {
             lane.blocked.get_or_insert(now);
         }

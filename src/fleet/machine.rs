@@ -8,6 +8,8 @@ use super::compiling::Compiler;
 use super::lanes::{Lane, Published};
 use super::memory::Memory;
 use super::zygotes::{Role, Zygote};
+use crate::config::Settings;
+use crate::config::settings::Realms;
 use crate::program::ImageKey;
 use crate::protocol::{ForkAs, PLACES, Unfit};
 
@@ -48,6 +50,39 @@ pub struct FleetLimits {
     /// Zygotes of bots that are made before anybody asks.
     pub eager: usize,
 }
+
+impl FleetLimits {
+    /// As the settings have them.
+    pub fn of(settings: &Settings) -> Self {
+        let (scripts, dispatch) = (&settings.scripts, &settings.dispatch);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let longest_slice = scripts.slice.max(scripts.action_running);
+        Self {
+            realms: dispatch.most_realms.min(usize::from(PLACES) - SPARE_PLACES),
+            realms_of_bot: dispatch.most_realms_of_bot,
+            running: dispatch.running.unwrap_or(cores * 2).max(1),
+            cores,
+            patience: PATIENCE,
+            fresh: dispatch.realms == Realms::Fresh,
+            idle: Duration::from_millis(dispatch.idle_realms),
+            slice: Duration::from_millis(scripts.slice),
+            longest_slice: Duration::from_millis(longest_slice),
+            event_running: Duration::from_millis(scripts.event_running),
+            grace: Duration::from_millis(dispatch.grace),
+            event_waiting: Duration::from_millis(scripts.event_waiting),
+            resident: dispatch.realm_resident,
+            all_resident: dispatch.all_resident,
+            eager: EAGER,
+        }
+    }
+}
+
+/// Places on the board that are kept for compilers.
+const SPARE_PLACES: usize = 48;
+/// How long an event waits for a realm to become free before another one is made.
+const PATIENCE: Duration = Duration::from_millis(3);
+/// Bots whose zygotes are made before anybody asks.
+const EAGER: usize = 32;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]

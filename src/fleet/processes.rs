@@ -106,7 +106,7 @@ pub struct Processes {
     all: BTreeMap<ProcessId, Process>,
     /// The pipe that ends a root zygote and all that come from it when this process is gone, and how many of them live.
     lifelines: BTreeMap<ProcessId, (OwnedFd, usize)>,
-    images: Option<Images>,
+    images: Option<Arc<Images>>,
     bots: Bytes,
 }
 
@@ -138,7 +138,7 @@ impl Processes {
     }
 
     /// What zygotes load from now on, and which bots there are.
-    pub fn publish(&mut self, images: Images) {
+    pub fn publish(&mut self, images: Arc<Images>) {
         let ids: Vec<&str> = images.keys().map(|(bot, _)| bot).filter(|bot| !bot.is_empty()).collect();
         // Texts alone always have JSON.
         let bots = Bytes::from(serde_json::to_vec(&ids).unwrap_or_default());

@@ -25,6 +25,11 @@ pub enum IdError {
 pub struct BotId(Arc<str>);
 
 impl BotId {
+    /// The id as text that is shared.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// Checks a bot id: `[A-Za-z0-9-_]+`.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let fine = !text.is_empty()
@@ -130,7 +135,7 @@ impl<'de> Deserialize<'de> for EventId {
 }
 
 /// What is processed one at a time and in order: one user of one bot on one channel.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConversationKey {
     /// The bot.
     pub bot: BotId,

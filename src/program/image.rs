@@ -25,6 +25,18 @@ pub struct ScriptRef {
     pub shape: Shape,
 }
 
+impl ScriptRef {
+    /// A script without its text.
+    pub fn of(script: &Script) -> Self {
+        Self {
+            path: Arc::clone(&script.path),
+            blob: script.source.blob(),
+            role: script.role,
+            shape: script.shape.clone(),
+        }
+    }
+}
+
 /// The modules that all bots share: what lies in `node_modules` of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
@@ -130,6 +142,12 @@ impl Images {
         Self { program: Arc::clone(program), order, layer, keys, texts: OnceLock::new() }
     }
 
+    /// Path and role of a script of a bot's image.
+    pub fn script(&self, bot: &str, index: u32) -> Option<(Arc<str>, Role)> {
+        let image = self.image(bot)?;
+        image.scripts.get(index as usize).map(|script| (Arc::clone(&script.path), script.role))
+    }
+
     /// The program they are of.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
@@ -147,7 +165,7 @@ impl Images {
 
     /// The shared modules.
     pub fn layer(&self) -> Layer {
-        let scripts = self.order.shared.iter().map(|index| self.script(*index)).collect();
+        let scripts = self.order.shared.iter().map(|index| self.reference(*index)).collect();
         Layer { key: self.layer, scripts, packages: self.order.layer_packages.clone() }
     }
 
@@ -178,7 +196,7 @@ impl Images {
             bot: bot.to_owned(),
             key,
             layer: self.layer,
-            scripts: indices().map(|index| self.script(index)).collect(),
+            scripts: indices().map(|index| self.reference(index)).collect(),
             shared: length(&order.shared),
             packages: packages.into_iter().map(place).collect::<BTreeSet<u32>>().into_iter().collect(),
             program,
@@ -194,14 +212,8 @@ impl Images {
         Some(Arc::clone(script.source.text()))
     }
 
-    fn script(&self, index: u32) -> ScriptRef {
-        let script = &self.program.scripts[index as usize];
-        ScriptRef {
-            path: Arc::clone(&script.path),
-            blob: script.source.blob(),
-            role: script.role,
-            shape: script.shape.clone(),
-        }
+    fn reference(&self, index: u32) -> ScriptRef {
+        ScriptRef::of(&self.program.scripts[index as usize])
     }
 }
 

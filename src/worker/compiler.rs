@@ -4,16 +4,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use super::zygote::Zygote;
-use super::{Control, WorkerError, read_json};
-use crate::engine::LoadedProgram;
+use super::{WorkerError, read_json};
+use crate::engine::{Inbox, LoadedProgram};
 use crate::program::image::ScriptRef;
 use crate::program::{Program, Script, Source};
 use crate::protocol::{Candidate, FrameKind};
 
 /// Compiles what comes and answers.
 pub(super) fn serve(zygote: &mut Zygote<'_>, socket: UnixStream) -> Result<(), WorkerError> {
-    let mut control = Control::new(socket);
-    while let Some(frame) = control.next()? {
+    let inbox = Inbox::new(socket);
+    while let Some(frame) = inbox.wait() {
         match frame.kind {
             FrameKind::Blobs => zygote.add_blobs(frame)?,
             FrameKind::Compile => {

@@ -17,7 +17,7 @@ use crate::os::{Forked, fork};
 use crate::program::{BlobId, Image};
 use crate::protocol::board::Place;
 use crate::protocol::{
-    Board, ForkAs, Frame, FrameKind, Hello, LogLine, Outbox, Ready, build_id, read_blobs,
+    Board, ForkAs, Frame, FrameKind, Hello, LogLine, Outbox, Ready, read_blobs,
 };
 use crate::script::{Meter, with_realm};
 
@@ -35,6 +35,7 @@ pub(super) fn run(
     hello: Hello,
     control: Control,
     board: &'static [AtomicU32],
+    ready: Ready,
     locked_in: &LockedIn,
 ) -> Result<(), WorkerError> {
     let _guard = AbortOnPanic;
@@ -42,7 +43,6 @@ pub(super) fn run(
     let outbox = Outbox::new(control.socket.try_clone()?);
     let host = Rc::new(Host::new(Rc::clone(&meter), Arc::new(hello), outbox));
     let lock = locked_in.of_realms();
-    let how = locked_in.how.clone();
     let ran = with_realm(&meter, |realm| {
         realm.heap.set_limit(u64::MAX);
         let realm = meter.own(|| BotRealm::new(realm, Rc::clone(&host)));
@@ -50,7 +50,6 @@ pub(super) fn run(
         realm.warm().map_err(|error| WorkerError::Engine(error.to_string()))?;
         let mut zygote = Zygote { realm, host: Rc::clone(&host), blobs: HashMap::new(), board, lock };
         crate::os::settle_memory();
-        let ready = Ready { build: build_id(), lock_in: how };
         host.tell(FrameKind::Ready, 0, &serde_json::to_vec(&ready).unwrap_or_default());
         zygote.serve(control)
     });

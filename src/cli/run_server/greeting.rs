@@ -22,8 +22,8 @@ pub(super) struct Greeting {
     pub(super) disabled: Vec<String>,
     /// The hooks in service.
     pub(super) hooks: HookCount,
-    /// How workers are locked in, such as `seccomp+landlock`, with their number.
-    pub(super) workers: (usize, String),
+    /// How processes of scripts are locked in, such as `seccomp+landlock`.
+    pub(super) lock_in: String,
     /// Folder of hooks relative to the workspace, by its layout.
     pub(super) hook_folder: String,
     /// Whether changes are picked up.
@@ -78,13 +78,12 @@ impl Greeting {
         out.push('\n');
         self.bots(&mut out);
         self.hooks(&mut out);
-        let (workers, lock_in) = &self.workers;
-        let state = match lock_in.as_str() {
+        let state = match self.lock_in.as_str() {
             "off" => "NOT locked in (scripts.lockIn is \"off\")".to_owned(),
             "limits" => "limited, not locked in (this system has no seccomp)".to_owned(),
             how => format!("locked in ({how})"),
         };
-        let _ = writeln!(out, "  scripts    in {workers} processes, {state}");
+        let _ = writeln!(out, "  scripts    in a process each, {state}");
         match self.problems {
             (0, 0) => {}
             (errors, warnings) => {
@@ -101,15 +100,13 @@ impl Greeting {
     /// As one entry of the log.
     pub(super) fn log(&self) {
         let bots: Vec<&str> = self.bots.iter().map(|(id, _)| id.as_str()).collect();
-        let (workers, lock_in) = &self.workers;
         tracing::info!(
             url = self.url,
             workspace = %self.root.display(),
             bots = bots.join(","),
             hooks = self.hooks.own.values().sum::<usize>(),
             built_in_hooks = self.hooks.built_in,
-            workers,
-            lock_in,
+            lock_in = self.lock_in,
             errors = self.problems.0,
             warnings = self.problems.1,
             version = env!("CARGO_PKG_VERSION"),
@@ -189,7 +186,7 @@ mod tests {
             bots: vec![("welcome-bot".into(), "Welcome Bot".into()), ("shop".into(), "shop".into())],
             disabled: vec![],
             hooks: HookCount { own: BTreeMap::new(), built_in: 7 },
-            workers: (2, "seccomp+landlock".into()),
+            lock_in: "seccomp+landlock".into(),
             hook_folder: "hooks".into(),
             watching: true,
             production: false,
@@ -206,7 +203,7 @@ mod tests {
               bots       welcome-bot   Welcome Bot
                          shop
               hooks      none of yours; 7 built in; changes take effect at once
-              scripts    in 2 processes, locked in (seccomp+landlock)
+              scripts    in a process each, locked in (seccomp+landlock)
 
               To begin, save this as hooks/before_incoming_middleware/hello.js
 
@@ -235,7 +232,7 @@ mod tests {
                 own: [(HookKind::BeforeIncomingMiddleware, 2), (HookKind::AfterEventProcessed, 1)].into(),
                 built_in: 6,
             },
-            workers: (4, "off".into()),
+            lock_in: "off".into(),
             watching: false,
             problems: (1, 2),
             ..greeting()
@@ -247,7 +244,7 @@ mod tests {
               bots       none
                          disabled: old
               hooks      2 before_incoming_middleware, 1 after_event_processed; 6 built in
-              scripts    in 4 processes, NOT locked in (scripts.lockIn is "off")
+              scripts    in a process each, NOT locked in (scripts.lockIn is "off")
               problems   1 error, 2 warnings, see above
         "#]]
         .assert_eq(&greeting.render());

@@ -10,7 +10,7 @@ use super::super::stats::count;
 use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
 use crate::fleet::{Loan, ProcessId};
-use crate::model::{EventId, QueuedEvent};
+use crate::model::EventId;
 use crate::protocol::{DispatchKind, Frame, FrameKind, Processed, Settled, Unfit, WorkHead, event_work};
 use crate::store::StoreError;
 use serde_json::value::RawValue;
@@ -33,7 +33,7 @@ impl Machine {
         };
         let dispatch = self.new_dispatch();
         let event = run.event.clone();
-        self.flights.insert(dispatch, Flight::new(Work::Event(run), realm, now.at));
+        self.flights.insert(dispatch, Flight::new(Work::Event(run), realm, now.at, self.tally.settings.scripts.requests));
         self.by_realm.insert(realm, dispatch);
         self.actions.push(Action::Begin { dispatch, event });
     }
@@ -260,7 +260,7 @@ impl Machine {
         let pause = STORE_PAUSE * (1 << finishing.runs.min(10));
         tracing::error!("some of what event {event} did could not be stored: it runs again in {} ms", pause.as_millis());
         count(&self.tally.counters.run_again);
-        let queued: QueuedEvent = finishing.queued();
+        let queued = finishing.queued.clone();
         self.turns.back(&queued.key.bot);
         let mut run = QueuedRun::new(queued, 0, finishing.queued_at);
         run.runs = finishing.runs;
@@ -286,6 +286,13 @@ impl Machine {
         let realm = flight.realm;
         self.fleet.woken(now.at, realm);
         self.actions.push(Action::Send(realm, frame));
+    }
+
+    /// A call of another server is not waited for any more.
+    pub(in crate::dispatch) fn abandoned(&mut self, _now: Now, dispatch: u64) {
+        if let Some(flight) = self.flights.get_mut(&dispatch) {
+            flight.outstanding = flight.outstanding.saturating_sub(1);
+        }
     }
 
     /// The batch of an event, to which its effects and its end are added.

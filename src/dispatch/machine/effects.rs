@@ -1,18 +1,18 @@
-//! What scripts do to the world: replies, events they send, lines they log. Stored first, told afterwards.
+//! What scripts do to the world: replies and events they send. Stored first, told afterwards.
 
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::core::{Control, Core};
-use super::credit::Loan;
-use super::hold::typing_length;
-use super::stats::count;
-use super::work::{Flight, Job, Work};
-use super::{AcceptError, Notice, Shared};
+use super::super::action::{Action, After, Effect as Change};
+use super::super::notices::Notice;
+use super::super::typing::typing_length;
+use super::super::work::{Flight, QueuedRun, Work};
+use super::{Machine, Now};
+use crate::fleet::Loan;
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, UserId};
 use crate::protocol::{Effect, LogLine};
-use crate::store::{FollowUp, OutgoingMessage, Reply, StoreError};
+use crate::store::OutgoingMessage;
 use crate::telemetry::escape::one_line;
 
 /// The channel whose messages are kept and whose users wait while the bot types.
@@ -42,17 +42,18 @@ fn address(effect: &Effect) -> Result<ConversationKey, String> {
     Ok(ConversationKey { bot, channel: channel.as_str().into(), target })
 }
 
-impl Core {
+impl Machine {
     /// An effect of a dispatch that runs. An error is a breach of the protocol. An effect that says what cannot be is
     /// none: scripts have their hands on it. It is refused, and the log says so.
     pub(super) fn effect(
         &mut self,
+        now: Now,
         dispatch: u64,
         number: u32,
         effect: Result<Box<Effect>, String>,
         loan: Loan,
     ) -> Result<(), String> {
-        let limit = self.shared.settings.scripts.effects;
+        let limit = self.tally.settings.scripts.effects;
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
         flight.effects += 1;
         // What start hooks left behind has no end: theirs are counted by the second.
@@ -61,13 +62,12 @@ impl Core {
             return Err(format!("more than {limit} effects of one event"));
         }
         let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
-            Ok((key, effect)) => return self.take_effect(dispatch, number, key, *effect, loan),
+            Ok((key, effect)) => return self.take_effect(now, dispatch, number, key, *effect, loan),
             Err(why) => why,
         };
         let why = one_line(&refused);
         match &flight.work {
-            Work::Event(job) => {
-                let Job { event, .. } = job;
+            Work::Event(QueuedRun { event, .. }) => {
                 tracing::error!(bot = %event.key.bot, "an event that a script of event {} made is refused: {why}", event.id);
             }
             Work::Hooks(run) => {
@@ -80,8 +80,8 @@ impl Core {
 
     /// A number for an effect of hooks without an event. No event has it, whatever id the script gave: the lower half of
     /// each millisecond belongs to those.
-    fn hook_effect(&mut self) -> EventId {
-        let fresh = self.shared.clock.now() * 100_000 + 50_000;
+    fn hook_effect(&mut self, now: Now) -> EventId {
+        let fresh = now.millis * 100_000 + 50_000;
         self.last_hook_effect = fresh.max(self.last_hook_effect + 1);
         if self.last_hook_effect % 100_000 < 50_000 {
             self.last_hook_effect += 50_000;
@@ -91,6 +91,7 @@ impl Core {
 
     fn take_effect(
         &mut self,
+        now: Now,
         dispatch: u64,
         number: u32,
         key: ConversationKey,
@@ -100,17 +101,17 @@ impl Core {
         let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
         // Hooks without an event are no event's second run: each of their effects stands for itself.
         let (event, own) = match &flight.work {
-            Work::Event(job) => (job.event.id, Some(job.event.key.clone())),
-            Work::Hooks(_) => (self.hook_effect(), None),
+            Work::Event(run) => (run.event.id, Some(run.event.key.clone())),
+            Work::Hooks(_) => (self.hook_effect(now), None),
         };
         // An event that began while its bot was mounted ends as it began.
         let own_bot = own.as_ref().is_some_and(|own| own.bot == key.bot);
-        if !own_bot && !self.program.as_ref().is_some_and(|program| program.bots.contains(&key.bot)) {
+        if !own_bot && !self.served.as_ref().is_some_and(|served| served.bots.contains(&key.bot)) {
             // The bot was mounted when the script looked; it may have gone meanwhile.
             tracing::warn!(bot = %key.bot, "an event for bot {} is dropped: there is no such bot", key.bot);
         } else if effect.direction == OUTGOING {
             let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
-            self.outgoing((event, number), key, effect, collected, loan);
+            self.outgoing(now, (event, number), key, effect, collected, loan);
         } else {
             let bot = key.bot.clone();
             let refused = self.incoming((event, number), key, effect, loan).err();
@@ -129,38 +130,33 @@ impl Core {
 
     fn outgoing(
         &mut self,
+        now: Now,
         (event, number): (EventId, u32),
         key: ConversationKey,
         effect: Effect,
         collected: bool,
         loan: Loan,
     ) {
-        let now = self.shared.clock.now();
+        let now = now.millis;
         let thread: Option<Arc<str>> = effect.thread_id.map(Arc::from);
-        let shared = Arc::clone(&self.shared);
         let mut deliver_at = now;
         if &*key.channel == WEB {
+            let at = self.holds.deliver_at(&key, now);
             if effect.kind == "typing" {
-                let length = typing_length(&effect.payload).min(self.shared.settings.dispatch.typing);
-                let at = self.holds.deliver_at(&key, now);
+                let length = typing_length(&effect.payload).min(self.tally.settings.dispatch.typing);
                 self.holds.typing(&key, length, now);
-                self.shared.store.barrier(move || shared.notify(Notice::Typing { key, thread, length, at }));
-                return;
+                return self.tell_after_commits(Notice::Typing { key, thread, length, at }, None);
             }
             if effect.kind == "data" {
-                let (payload, at) = (Arc::from(effect.payload), self.holds.deliver_at(&key, now));
-                self.shared.store.barrier(move || {
-                    drop(loan);
-                    shared.notify(Notice::Data { key, payload, at });
-                });
-                return;
+                let notice = Notice::Data { key, payload: Arc::from(effect.payload), at };
+                return self.tell_after_commits(notice, Some(loan));
             }
-            deliver_at = self.holds.deliver_at(&key, now);
+            deliver_at = at;
         }
         let payload = effect.payload;
         let message_text = effect.preview.or_else(|| text_of(&payload));
         let copy = collected.then(|| payload.clone());
-        let out = OutgoingMessage {
+        let message = OutgoingMessage {
             session: SessionKey { conversation: key.clone(), thread },
             payload,
             message_type: effect.kind.into(),
@@ -168,24 +164,12 @@ impl Core {
             deliver_at,
             sent_on: deliver_at,
         };
-        self.shared.store.reply(event, number, out, move |result| {
-            drop(loan);
-            match result {
-                Ok(Reply::AlreadyStored) => {}
-                Ok(reply) => {
-                    count(&shared.counters.replies_committed);
-                    if let Reply::Stored(message) = reply {
-                        // The store may have put it off to the time of its commit.
-                        let deliver_at = message.sent_on.0;
-                        shared.notify(Notice::Stored { key, deliver_at, message: Arc::new(message) });
-                    }
-                    if let Some(payload) = copy {
-                        shared.tell(Control::Replied { event, payload });
-                    }
-                }
-                Err(error) => tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}"),
-            }
-        });
+        self.batch_of(event).effects.push(Change::Reply { number, key, message, copy, loan });
+    }
+
+    fn tell_after_commits(&mut self, notice: Notice, loan: Option<Loan>) {
+        self.submit();
+        self.actions.push(Action::AfterCommits(After::Notify(notice, loan)));
     }
 
     /// An event that a script sends; an error where its queue is full.
@@ -195,7 +179,7 @@ impl Core {
         key: ConversationKey,
         effect: Effect,
         loan: Loan,
-    ) -> Result<(), AcceptError> {
+    ) -> Result<(), String> {
         let draft = EventDraft {
             key: key.clone(),
             thread: effect.thread_id.map(Arc::from),
@@ -207,42 +191,9 @@ impl Core {
             suggestions: effect.suggestions,
         };
         let bytes = draft.bytes();
-        if let Err(full @ AcceptError::Full { .. }) = self.shared.enter(&key, bytes) {
-            return Err(full);
-        }
-        let shared = Arc::clone(&self.shared);
-        self.shared.store.follow_up(event, number, draft, move |result| {
-            drop(loan);
-            followed(&shared, event, &key, bytes, result);
-        });
+        self.tally.enter(&key, bytes).map_err(|full| full.to_string())?;
+        self.batch_of(event).effects.push(Change::FollowUp { number, key, draft, bytes, loan });
         Ok(())
-    }
-
-    /// A line of the worker itself. More than a few hundred between two looks at it are a flood.
-    pub(super) fn log_of_worker(&mut self, worker: u32, line: LogLine) -> Result<(), String> {
-        self.pool.count_line(worker)?;
-        self.shared.log(line, None);
-        Ok(())
-    }
-}
-
-fn followed(
-    shared: &Shared,
-    event: EventId,
-    key: &ConversationKey,
-    bytes: usize,
-    result: Result<FollowUp, StoreError>,
-) {
-    match result {
-        Ok(FollowUp::Queued(queued)) => {
-            count(&shared.counters.follow_ups_committed);
-            shared.tell(Control::Queued { event: queued, bytes, at: std::time::Instant::now(), collector: None });
-        }
-        Ok(FollowUp::AlreadyQueued) => shared.admission.leave(key, bytes),
-        Err(error) => {
-            shared.admission.leave(key, bytes);
-            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} could not be stored: {error}");
-        }
     }
 }
 
@@ -263,7 +214,7 @@ pub(super) fn of_dispatch(flight: &Flight, mut line: LogLine) -> (LogLine, Optio
         line.bot = Some(bot.as_str().to_owned());
     }
     let event = match &flight.work {
-        Work::Event(job) => Some(job.event.id),
+        Work::Event(run) => Some(run.event.id),
         Work::Hooks(_) => None,
     };
     (line, event)

@@ -1,0 +1,353 @@
+//! Drives the dispatcher's state machine: hands it what comes, and does what it wants done. One thread with a runtime of its
+//! own, on which the sockets of all processes are read as well, so that most of an event's way wakes nobody else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::action::{Action, After, Batch, Begun, Control, Effect};
+use super::fetches::{self, Fetches};
+use super::machine::{Machine, Now};
+use super::notices::Notice;
+use super::outcome::Finishing;
+use super::requests::Asks;
+use super::stats::count;
+use super::{DispatchError, Shared};
+use crate::fleet::{FromProcess, Order, ProcessId, Processes};
+use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, StateChange};
+use crate::protocol::Candidate;
+use crate::services::{Caller, Line};
+use crate::store::{FollowUp, Reply, StoreError};
+
+/// Batches of frames that wait for the machine; more wait in the sockets.
+const BATCHES: usize = 256;
+
+/// The machine and what it needs of the world.
+struct Driver {
+    shared: Arc<Shared>,
+    machine: Machine,
+    processes: Processes,
+    /// Requests and calls of dispatches, once they made one.
+    asks: HashMap<u64, Asks>,
+    fetches: HashMap<u64, Fetches>,
+}
+
+/// Reads what is left in the queue and starts the dispatcher's thread.
+pub(super) fn start(
+    shared: Arc<Shared>,
+    mut machine: Machine,
+    mut control: mpsc::UnboundedReceiver<Control>,
+) -> Result<(), DispatchError> {
+    let left = |error: StoreError| DispatchError::Store(error.to_string());
+    let undelivered = shared.store.undelivered(shared.clock.now()).map_err(left)?;
+    let held = undelivered.into_iter().filter_map(|ahead| {
+        let (bot, target) = (BotId::parse(&ahead.bot).ok()?, crate::model::UserId::parse(&ahead.user).ok()?);
+        Some((ConversationKey { bot, channel: "web".into(), target }, ahead.deliver_at))
+    });
+    let pending = shared.store.pending().map_err(left)?;
+    let now = Now { at: Instant::now(), millis: shared.clock.now() };
+    machine.take_up(now, held, pending);
+    let (sink, mut frames) = mpsc::channel(BATCHES);
+    let processes = Processes::new(Arc::clone(&shared.tally.settings), shared.command.clone(), sink);
+    let processes = processes.map_err(|error| DispatchError::Worker(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| DispatchError::Worker(error.to_string()))?;
+    let mut driver = Driver { shared, machine, processes, asks: HashMap::new(), fetches: HashMap::new() };
+    let work = async move {
+        let (mut controls, mut batches) = (Vec::new(), Vec::new());
+        driver.machine.tick(driver.now());
+        driver.carry_out();
+        loop {
+            let tick = driver.machine.next_tick(Instant::now());
+            tokio::select! {
+                biased;
+                _ = frames.recv_many(&mut batches, 64) => {}
+                _ = control.recv_many(&mut controls, 256) => {}
+                () = tokio::time::sleep_until(tick.into()) => driver.machine.tick(driver.now()),
+            }
+            driver.step(&mut controls, &mut batches);
+            if driver.machine.has_stopped() {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("dispatch".into()).spawn(move || runtime.block_on(work));
+    thread.map(drop).map_err(|error| DispatchError::Worker(error.to_string()))
+}
+
+impl Driver {
+    fn now(&self) -> Now {
+        Now { at: Instant::now(), millis: self.shared.clock.now() }
+    }
+
+    fn step(&mut self, controls: &mut Vec<Control>, batches: &mut Vec<FromProcess>) {
+        let now = self.now();
+        for message in controls.drain(..) {
+            self.machine.control(now, message);
+        }
+        for batch in batches.drain(..) {
+            match batch {
+                FromProcess::Messages(process, messages) => self.machine.said(now, process, messages),
+                FromProcess::End(process, broken) => self.machine.ended(now, process, broken),
+            }
+        }
+        self.machine.pump(now);
+        self.carry_out();
+    }
+
+    /// Does what the machine wants done, and what follows at once.
+    fn carry_out(&mut self) {
+        loop {
+            let (actions, orders) = (self.machine.take_actions(), self.machine.fleet.take_orders());
+            if actions.is_empty() && orders.is_empty() {
+                return;
+            }
+            // What zygotes load is known before they are told to; copies are there before they are sent anything.
+            let (publishing, rest): (Vec<Action>, Vec<Action>) =
+                actions.into_iter().partition(|action| matches!(action, Action::Publish(_) | Action::Forked(..)));
+            publishing.into_iter().for_each(|action| self.act(action));
+            orders.into_iter().for_each(|order| self.obey(order));
+            rest.into_iter().for_each(|action| self.act(action));
+            let now = self.now();
+            self.machine.pump(now);
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::StartRoot { root } => {
+                if let Err(error) = self.processes.start_root(root) {
+                    self.refused(root, &error.to_string());
+                }
+            }
+            Order::Fork { zygote, child, become_ } => {
+                if let Err(error) = self.processes.fork(zygote, child, become_) {
+                    self.refused(child, &error.to_string());
+                }
+            }
+            Order::LoadPackages { zygote } => self.processes.load_packages(zygote),
+            Order::Load { zygote, bot, warm } => self.processes.load(zygote, &bot, warm),
+            Order::Kill { process } => self.processes.kill(process),
+            Order::Close { process } => self.processes.close(process),
+            Order::Bury { zygote, child } => self.processes.bury(zygote, child),
+            Order::LookAtClock { process, slot } => {
+                if let Some((used, seen)) = self.processes.clock(process, slot) {
+                    let now = self.now();
+                    self.machine.fleet.clock(now.at, process, used, seen);
+                }
+            }
+            Order::LookAtMemory { process } => {
+                let bytes = self.processes.memory(process);
+                let now = self.now();
+                self.machine.fleet.memory(now.at, process, bytes);
+            }
+        }
+    }
+
+    fn refused(&mut self, process: ProcessId, why: &str) {
+        let now = self.now();
+        self.machine.control(now, Control::Refused { process, why: why.to_owned() });
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Begin { dispatch, event } => self.begin(dispatch, event),
+            Action::Settle(batch) => self.settle(batch),
+            Action::End(finishing) => self.finish(finishing, None),
+            Action::CountDeath(event) => self.shared.store.count_death(event),
+            Action::AfterCommits(after) => self.after_commits(after),
+            Action::Send(process, frame) => {
+                if let Some(out) = self.processes.out(process) {
+                    out.send(&frame);
+                }
+            }
+            Action::Ask { dispatch, realm, bot, event, ask } => {
+                let Some(out) = self.processes.out(realm) else { return };
+                let shared = &self.shared;
+                let asks = self.asks.entry(dispatch);
+                let caller = || caller(dispatch, bot, event);
+                asks.or_insert_with(|| Asks::new(shared, dispatch, caller(), out.clone())).ask(ask);
+            }
+            Action::Fetch { realm, bot, event, fetch } => {
+                let Some(out) = self.processes.out(realm) else { return };
+                let dispatch = fetch.dispatch;
+                let fetches = self.fetches.entry(dispatch).or_default();
+                fetches::begin(&self.shared, fetches, &caller(dispatch, bot, event), out, fetch);
+            }
+            Action::Abandon { dispatch, number } => {
+                // One that is over has been answered, or is about to be.
+                if let Some(fetches) = self.fetches.get(&dispatch)
+                    && fetches.end(number)
+                {
+                    let now = self.now();
+                    self.machine.abandoned(now, dispatch);
+                }
+            }
+            Action::EndCalls { dispatch, asked } => {
+                self.fetches.remove(&dispatch);
+                if let Some(asks) = self.asks.remove(&dispatch)
+                    && asked
+                {
+                    asks.stop();
+                }
+            }
+            Action::Later(pause, control) => {
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    shared.tell(control);
+                });
+            }
+            Action::Log(line, event) => self.shared.log(line, event),
+            Action::Trace(trace) => self.shared.traces.push(trace),
+            Action::TraceLate(event, steps) => self.shared.traces.late(event, steps),
+            Action::Publish(images) => {
+                *self.shared.images.write() = Some(Arc::clone(&images));
+                self.processes.publish(images);
+            }
+            Action::Compile(process, request) => {
+                let program = &request.program;
+                let scripts = program.scripts.iter().map(|script| crate::program::image::ScriptRef::of(script)).collect();
+                let texts: Vec<_> =
+                    program.scripts.iter().map(|script| (script.source.blob(), Arc::clone(script.source.text()))).collect();
+                self.processes.compile(process, &Candidate { scripts, only: request.only }, &texts);
+            }
+            Action::Forked(process, pid) => self.processes.forked(process, pid),
+            Action::Forget(process) => self.processes.forget(process),
+        }
+    }
+
+    /// Reads what an event begins with, from memory where it is there.
+    fn begin(&mut self, dispatch: u64, event: QueuedEvent) {
+        let begun = read(&self.shared, &event);
+        let now = self.now();
+        self.machine.control(now, Control::Begun { dispatch, begun });
+    }
+
+    fn after_commits(&self, after: After) {
+        let shared = Arc::clone(&self.shared);
+        self.shared.store.barrier(move || match after {
+            After::Answer(event) => shared.tell(Control::Answer(event)),
+            After::Notify(notice, loan) => {
+                drop(loan);
+                shared.notices.send(notice, shared.clock.now());
+            }
+            After::Stopped(answer) => {
+                // Who stops the server may have gone.
+                let _ = answer.send(());
+            }
+        });
+    }
+
+    /// Gives the store what an event did.
+    fn settle(&self, batch: Batch) {
+        let Batch { event, effects, end } = batch;
+        for effect in effects {
+            self.effect(event, effect);
+        }
+        if let Some((finishing, state)) = end {
+            self.finish(finishing, state);
+        }
+    }
+
+    fn effect(&self, event: EventId, effect: Effect) {
+        let shared = Arc::clone(&self.shared);
+        match effect {
+            Effect::Reply { number, key, message, copy, loan } => {
+                self.shared.store.reply(event, number, message, move |result| {
+                    drop(loan);
+                    replied(&shared, event, key, copy, result);
+                });
+            }
+            Effect::FollowUp { number, key, draft, bytes, loan } => {
+                self.shared.store.follow_up(event, number, draft, move |result| {
+                    drop(loan);
+                    followed(&shared, event, &key, bytes, result);
+                });
+            }
+        }
+    }
+
+    /// Submits the end of an event: its row goes, or is set aside for a reason.
+    fn finish(&self, finishing: Finishing, state: Option<StateChange>) {
+        let shared = Arc::clone(&self.shared);
+        let (event, session, lifetimes) = (finishing.event, finishing.session.clone(), finishing.lifetimes);
+        let aside = finishing.aside.clone();
+        let then = move |result| shared.tell(Control::Finished(finishing, result));
+        match aside {
+            None => self.shared.store.finish(event, session, state, lifetimes, then),
+            Some(reason) => self.shared.store.set_aside(event, reason, then),
+        }
+    }
+}
+
+fn caller(dispatch: u64, bot: Option<BotId>, event: Option<EventId>) -> Caller {
+    Caller { bot, line: Some(event.map_or(Line::Hooks(dispatch), Line::Event)) }
+}
+
+/// The event as JSON and the state in which it begins.
+fn read(shared: &Shared, event: &QueuedEvent) -> Result<Begun, StoreError> {
+    let body = match event.body.is_empty() {
+        false => Arc::clone(&event.body),
+        true => match shared.store.queued(event.id)? {
+            Some(stored) => stored.body,
+            None => return Ok(Begun::Gone),
+        },
+    };
+    let (store, session) = (&shared.store, event.session());
+    if !event.timeout {
+        let state = store.restore(&session)?;
+        return Ok(Begun::Ready(body, if event.reset { state.anew() } else { state }));
+    }
+    let state = store.restore_timeout(event.id, &session)?;
+    Ok(state.map_or(Begun::Overtaken, |state| Begun::Ready(body, state)))
+}
+
+/// A reply is committed, or could not be.
+fn replied(
+    shared: &Shared,
+    event: EventId,
+    key: ConversationKey,
+    copy: Option<Box<serde_json::value::RawValue>>,
+    result: Result<Reply, StoreError>,
+) {
+    match result {
+        Ok(Reply::AlreadyStored) => {}
+        Ok(reply) => {
+            count(&shared.tally.counters.replies_committed);
+            if let Reply::Stored(message) = reply {
+                // The store may have put it off to the time of its commit.
+                let deliver_at = message.sent_on.0;
+                let notice = Notice::Stored { key, deliver_at, message: Arc::new(message) };
+                shared.notices.send(notice, shared.clock.now());
+            }
+            if let Some(payload) = copy {
+                shared.tell(Control::Replied { event, payload });
+            }
+        }
+        Err(error) => tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}"),
+    }
+}
+
+/// An event that a script sent is committed, or could not be.
+fn followed(
+    shared: &Shared,
+    event: EventId,
+    key: &ConversationKey,
+    bytes: usize,
+    result: Result<FollowUp, StoreError>,
+) {
+    match result {
+        Ok(FollowUp::Queued(queued)) => {
+            count(&shared.tally.counters.follow_ups_committed);
+            shared.tell(Control::Queued { event: queued, bytes, at: Instant::now(), collector: None });
+        }
+        Ok(FollowUp::AlreadyQueued) => shared.tally.admission.leave(key, bytes),
+        Err(error) => {
+            shared.tally.admission.leave(key, bytes);
+            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} could not be stored: {error}");
+        }
+    }
+}

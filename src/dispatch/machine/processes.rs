@@ -1,0 +1,300 @@
+//! What processes say, and what the fleet makes of it.
+
+use std::sync::Arc;
+
+use super::super::action::{Action, CompileRequest};
+use super::super::stats::{count, gauge};
+use super::super::work::{Ask, Flight, Work};
+use super::super::{DispatchError, LockedIn};
+use super::effects::of_dispatch;
+use super::{Compiling, Machine, Now, Served};
+use crate::config::LockIn;
+use crate::fleet::{Cause, Message, Note, ProcessId, Published};
+use crate::model::BotId;
+use crate::program::Images;
+use crate::protocol::{Compiled, HEADER_BYTES, Ready};
+use crate::telemetry::escape::one_line;
+
+/// Starts of the root zygote that may fail before the server gives up, as long as none has worked.
+const FIRST_TRIES: u32 = 3;
+
+impl Machine {
+    /// One message. An error is a breach of the protocol.
+    pub(super) fn message(&mut self, now: Now, process: ProcessId, message: Message) -> Result<(), String> {
+        match message {
+            Message::Ready(ready) => self.root_ready(now, process, ready),
+            Message::Loaded => {
+                self.fleet.loaded(now.at, process);
+                Ok(())
+            }
+            Message::Forked { child, result } => {
+                match result {
+                    Ok(pid) => {
+                        self.actions.push(Action::Forked(child, pid));
+                        self.fleet.forked(child);
+                    }
+                    Err(why) => self.fleet.not_forked(now.at, &one_line(&why)),
+                }
+                Ok(())
+            }
+            Message::Reaped { child, how } => {
+                self.fleet.buried(child, Some(&one_line(&how)));
+                Ok(())
+            }
+            Message::Compiling(script) => self.compiling(now, process, script),
+            Message::Compiled(compiled) => self.compiled(process, compiled),
+            Message::Request { dispatch, number, method, args, loan } => {
+                let bytes = args.get().len();
+                let flight = self.counted(process, dispatch, bytes)?;
+                flight.asks()?;
+                let (bot, event) = (flight.bot().cloned(), flight.event());
+                let ask = Ask { number, method, args, loan };
+                self.actions.push(Action::Ask { dispatch, realm: process, bot, event, ask });
+                Ok(())
+            }
+            Message::Fetch(fetch) => {
+                let bytes = fetch.head.get().len() + fetch.body.len();
+                let flight = self.counted(process, fetch.dispatch, bytes)?;
+                flight.asks()?;
+                let (bot, event) = (flight.bot().cloned(), flight.event());
+                self.actions.push(Action::Fetch { realm: process, bot, event, fetch });
+                Ok(())
+            }
+            Message::Abandon { dispatch, number } => {
+                self.flight(process, dispatch)?;
+                self.actions.push(Action::Abandon { dispatch, number });
+                Ok(())
+            }
+            Message::Effect { dispatch, number, effect, loan } => {
+                let bytes = effect.as_ref().map_or(0, |effect| effect.payload.get().len());
+                self.counted(process, dispatch, bytes)?;
+                self.effect(now, dispatch, number, effect, loan)
+            }
+            Message::Acting { dispatch, begins } => {
+                if let Some(event) = self.counted(process, dispatch, HEADER_BYTES)?.event() {
+                    self.collectors.acts(event, begins);
+                }
+                Ok(())
+            }
+            Message::Log { dispatch: 0, line } => {
+                self.actions.push(Action::Log(*line, None));
+                Ok(())
+            }
+            Message::Log { dispatch, line } => {
+                let limit = self.tally.settings.scripts.log_lines.saturating_add(100);
+                let flight = self.flight(process, dispatch)?;
+                flight.log_lines += 1;
+                if flight.log_lines > limit {
+                    return Err(format!("more than {limit} log lines"));
+                }
+                let (line, event) = of_dispatch(flight, *line);
+                self.actions.push(Action::Log(line, event));
+                Ok(())
+            }
+            Message::Processed { dispatch, body, processed, loan } => {
+                self.flight(process, dispatch)?;
+                self.processed(now, dispatch, body, *processed, loan)
+            }
+            Message::Settled { dispatch, settled } => {
+                self.flight(process, dispatch)?;
+                self.settled(now, dispatch, settled)
+            }
+            Message::Waiting { dispatch } => {
+                self.flight(process, dispatch)?;
+                self.fleet.waiting(process);
+                Ok(())
+            }
+            Message::Resume { dispatch, left } => {
+                self.flight(process, dispatch)?;
+                self.resume(dispatch, left)
+            }
+            Message::Free { dispatch, unfit } => match self.by_realm.get(&process) {
+                Some(own) if *own == dispatch => self.free(now, process, unfit),
+                _ => Err(format!("it says that dispatch {dispatch} is over, which it does not run")),
+            },
+        }
+    }
+
+    fn flight(&mut self, realm: ProcessId, dispatch: u64) -> Result<&mut Flight, String> {
+        match self.flights.get_mut(&dispatch) {
+            Some(flight) if flight.realm == realm => Ok(flight),
+            _ => Err(format!("it spoke for dispatch {dispatch}, which it does not run")),
+        }
+    }
+
+    fn counted(&mut self, realm: ProcessId, dispatch: u64, bytes: usize) -> Result<&mut Flight, String> {
+        let frame = self.tally.settings.scripts.frame;
+        let flight = self.flight(realm, dispatch)?;
+        flight.count_bytes(bytes, frame)?;
+        Ok(flight)
+    }
+
+    /// What this process says no longer counts, and it is killed: its event is over.
+    pub(super) fn distrust(&mut self, now: Now, process: ProcessId, why: &str) {
+        let what = format!("its realm broke the protocol: {}", one_line(why));
+        tracing::warn!("process {process} of scripts is killed: {what}");
+        self.distrusted.insert(process);
+        self.fleet.kill(now.at, process, Cause::Overran { what, script: None });
+    }
+
+    fn root_ready(&mut self, now: Now, process: ProcessId, ready: Ready) -> Result<(), String> {
+        if ready.build != self.tally.build {
+            self.broken = Some(DispatchError::Worker(
+                "the executable was replaced while the server runs; restart the server".to_owned(),
+            ));
+            self.tell_ready();
+            return Err("it is of another build".to_owned());
+        }
+        let locked = ready.lock_in.contains("seccomp");
+        if cfg!(target_os = "linux") && self.tally.settings.dispatch.lock_in == LockIn::On && !locked {
+            self.broken = Some(DispatchError::Worker(format!(
+                "they cannot lock themselves in on this system (`{}`); set `scripts.lockIn` to \"off\" to run without",
+                one_line(&ready.lock_in)
+            )));
+            self.tell_ready();
+            return Err("it is not locked in".to_owned());
+        }
+        self.fleet.loaded(now.at, process);
+        self.locked_in = Some(LockedIn { how: ready.lock_in });
+        self.tell_ready();
+        Ok(())
+    }
+
+    /// Answers who waits for the processes of scripts to stand ready.
+    pub(super) fn tell_ready(&mut self) {
+        let result = match (&self.broken, &self.locked_in) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Some(locked_in)) => Ok(locked_in.clone()),
+            (None, None) => return,
+        };
+        for waiting in self.when_ready.drain(..) {
+            // Who asked may have gone.
+            let _ = waiting.send(result.clone());
+        }
+    }
+
+    /// The system refused a process.
+    pub(super) fn refused(&mut self, now: Now, process: ProcessId, why: &str) {
+        self.last_refusal = Some(why.to_owned());
+        self.fleet.not_forked(now.at, why);
+        self.fleet.closed(now.at, process);
+        self.heed(now);
+    }
+
+    /// Takes what the fleet has to say.
+    pub(super) fn heed(&mut self, now: Now) {
+        for note in self.fleet.take_notes() {
+            match note {
+                Note::Died(death) => self.died(now, death),
+                Note::InService { version } => {
+                    gauge(&self.tally.counters.program, usize::try_from(version).unwrap_or(usize::MAX));
+                    self.renew_standing();
+                }
+                Note::RootGone { was_ready, how } => self.root_gone(was_ready, &how),
+                Note::Scarce { what, over: true } => tracing::info!("{what}"),
+                Note::Scarce { what, over: false } => tracing::error!("{what}"),
+                Note::NotWarm { bot, why } => tracing::warn!(
+                    bot = %bot,
+                    "the bot's packages and content types are evaluated by each realm for itself: as they were evaluated for \
+                     all, {why}"
+                ),
+                Note::Retired(_) => {}
+                Note::CompilerGone { process, why } => self.compiler_gone(process, why),
+            }
+        }
+    }
+
+    fn root_gone(&mut self, was_ready: bool, how: &str) {
+        if self.stop.is_some() {
+            return;
+        }
+        if was_ready {
+            count(&self.tally.counters.zygotes_died);
+            tracing::warn!("the root zygote of scripts is gone ({how}); another one is started, realms go on meanwhile");
+            return;
+        }
+        let why = self.last_refusal.take().unwrap_or_else(|| how.to_owned());
+        self.starts_failed += 1;
+        tracing::error!("script processes do not start: {why}");
+        if self.locked_in.is_none() && self.starts_failed >= FIRST_TRIES && self.broken.is_none() {
+            self.broken = Some(DispatchError::Worker(why));
+            self.tell_ready();
+        }
+    }
+
+    /// A program is in service from here on.
+    pub(super) fn publish(&mut self, now: Now, images: &Arc<Images>, sources: super::Sources) {
+        let program = Arc::clone(images.program());
+        let bots: Vec<BotId> = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
+        self.turns.mount(bots.iter().cloned());
+        let mut keys: std::collections::BTreeMap<Arc<str>, _> =
+            images.keys().map(|(bot, key)| (Arc::from(bot), key)).collect();
+        let Some(global) = keys.remove("") else { return };
+        let layer = (!images.layer().scripts.is_empty()).then(|| images.layer_key());
+        let published = Published { version: program.version, layer, global, bots: keys };
+        self.served = Some(Served {
+            bots: bots.into_iter().collect(),
+            sources,
+            images: Arc::clone(images),
+        });
+        self.actions.push(Action::Publish(Arc::clone(images)));
+        self.fleet.publish(now.at, published);
+        self.heed(now);
+    }
+
+    /// Gives candidates compilers.
+    pub(super) fn pump_compiler(&mut self, now: Now) {
+        while let Some((request, answer)) = self.candidates.pop_front() {
+            if answer.is_closed() {
+                continue;
+            }
+            match self.fleet.start_compiler(now.at, request.only.len()) {
+                Some(process) => {
+                    self.actions.push(Action::Compile(process, request.clone()));
+                    self.compiling.insert(process, Compiling { request, answer, at: None });
+                }
+                None => {
+                    self.candidates.push_front((request, answer));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn compiling(&mut self, now: Now, process: ProcessId, script: u32) -> Result<(), String> {
+        let compiling = self.compiling.get_mut(&process);
+        let Some(compiling) = compiling.filter(|one| one.request.only.contains(&script)) else {
+            return Err("it compiles what nobody asked for".to_owned());
+        };
+        compiling.at = Some(script);
+        self.fleet.compiles(now.at, process);
+        Ok(())
+    }
+
+    fn compiled(&mut self, process: ProcessId, compiled: Compiled) -> Result<(), String> {
+        let Some(compiling) = self.compiling.remove(&process) else {
+            return Err("it compiled what nobody asked for".to_owned());
+        };
+        self.fleet.compiled(process);
+        // Who asked may have gone.
+        let _ = compiling.answer.send(Ok(compiled));
+        Ok(())
+    }
+
+    /// A compiler is gone that had not answered: the file that it was at is to blame, or nobody, and it is tried again.
+    fn compiler_gone(&mut self, process: ProcessId, why: Option<String>) {
+        let Some(Compiling { request, answer, at }) = self.compiling.remove(&process) else { return };
+        let Some(why) = why else {
+            let CompileRequest { program, only } = request;
+            return self.candidates.push_front((CompileRequest { program, only }, answer));
+        };
+        let file = at.and_then(|at| request.program.scripts.get(at as usize)).map(|script| script.path.to_string());
+        // Who asked may have gone.
+        let _ = answer.send(Err(DispatchError::Compiler { why, file }));
+    }
+
+    /// Whether an event is at work.
+    pub(super) fn is_busy(&self) -> bool {
+        self.flights.values().any(|flight| matches!(flight.work, Work::Event(_)))
+    }
+}

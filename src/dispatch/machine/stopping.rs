@@ -1,0 +1,45 @@
+//! The server stops: what runs may finish, then all processes end.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::super::action::{Action, After};
+use super::super::{AcceptError, ConverseError};
+use super::{Machine, Now};
+
+/// How long processes may take to end when they are told to.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// The server is stopping.
+pub(in crate::dispatch) struct Stop {
+    pub(super) until: Instant,
+    pub(super) drained: bool,
+    pub(super) answer: Option<oneshot::Sender<()>>,
+}
+
+impl Machine {
+    pub(super) fn go_on_stopping(&mut self, now: Now) {
+        let busy = self.is_busy();
+        let Some(stop) = &mut self.stop else { return };
+        if !stop.drained {
+            if busy && now.at < stop.until {
+                return;
+            }
+            stop.drained = true;
+            stop.until = now.at + DRAIN;
+            // Everybody who waits for replies is told that the server stops.
+            self.collectors.fail_all(|| ConverseError::Accept(AcceptError::Stopping));
+            self.fleet.stop();
+        } else if (self.fleet.is_empty() || now.at > stop.until)
+            && let Some(answer) = stop.answer.take()
+        {
+            self.actions.push(Action::AfterCommits(After::Stopped(answer)));
+        }
+    }
+
+    /// Whether nothing is to be done any more.
+    pub(in crate::dispatch) fn has_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.answer.is_none())
+    }
+}
