@@ -60,8 +60,11 @@ impl Inbox {
                 Ok(None) => {}
                 Err(_) => return Received::Closed,
             }
-            if !self.readable(deadline.saturating_duration_since(Instant::now())) {
-                return Received::Nothing;
+            match self.readable(deadline.saturating_duration_since(Instant::now())) {
+                Ok(true) => {}
+                Ok(false) => return Received::Nothing,
+                // Without this a realm cannot wait, and had better not go on.
+                Err(_) => return Received::Closed,
             }
             if !self.read() {
                 return Received::Closed;
@@ -74,11 +77,11 @@ impl Inbox {
         self.until(Instant::now())
     }
 
-    fn readable(&self, within: Duration) -> bool {
+    fn readable(&self, within: Duration) -> rustix::io::Result<bool> {
         let mut sockets = [PollFd::new(&self.socket, PollFlags::IN)];
         // A wait that is cut short by a signal is none that is over; the caller looks at the clock again.
         let within = Timespec::try_from(within).unwrap_or(Timespec { tv_sec: 3_600, tv_nsec: 0 });
-        matches!(rustix::io::retry_on_intr(|| poll(&mut sockets, Some(&within))), Ok(ready) if ready > 0)
+        rustix::io::retry_on_intr(|| poll(&mut sockets, Some(&within))).map(|ready| ready > 0)
     }
 
     fn read(&self) -> bool {
