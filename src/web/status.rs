@@ -20,7 +20,7 @@ use super::{Web, stored};
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Counters that may fall: everything else only rises.
-const GAUGES: [&str; 7] = ["waiting", "in_flight", "workers", "resident_bytes", "rate", "program", "janitor"];
+const GAUGES: [&str; 7] = ["waiting", "in_flight", "realms", "zygotes", "resident_bytes", "rate", "program", "janitor"];
 
 /// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters.
 pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response<Body> {
