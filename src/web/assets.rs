@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use crate::services::media::{Kind, kind_of};
 
-use super::Web;
 use super::cached::{ASK, FOREVER, Packing, SHORTLY, cached, file, packing};
 use super::error::HttpError;
+use super::state::Web;
 
 /// What `webchat/build.mjs` made.
 pub(super) struct Widget {

@@ -18,9 +18,10 @@ use crate::store::{Place, Store, UserMessage};
 
 use super::cached::{FOREVER, file};
 use super::channel_web::{conversation_id, draft, json, ok, raw};
-use super::edge::{Authorized, Shown, Visitor, param};
-use super::error::{HttpError, TEXT, answer};
-use super::{Web, body, caller, multipart, refused, stored};
+use super::error::{HttpError, TEXT, answer, refused, stored};
+use super::extractors::{Authorized, Shown, Visitor, param};
+use super::state::Web;
+use super::{body, client_address, multipart};
 
 /// Whatever a file holds, it runs nothing and reaches nothing.
 const HARMLESS: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
@@ -103,7 +104,7 @@ fn not_too_many(web: &Web, visitor: &Visitor, request: &Request) -> Result<(), H
     let refused = |said: String| HttpError::Plain(StatusCode::TOO_MANY_REQUESTS, said.into());
     // First, so that whoever takes a new id for each file does not fill the list of visitors either.
     let most = limits.max_files_per_hour_of_address;
-    let address = caller::address(request.extensions(), request.headers(), limits.trusted_proxies);
+    let address = client_address::address(request.extensions(), request.headers(), limits.trusted_proxies);
     if let Some(address) = address.filter(|_| most != 0)
         && !files.may_send(Sender::Address(address), most)
     {

@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 use crate::dispatch::Stats;
 use crate::model::EventId;
 
-use super::edge::Named;
-use super::error::{HttpError, JSON, answer};
-use super::{Web, stored};
+use super::error::{HttpError, JSON, answer, stored};
+use super::extractors::Named;
+use super::state::Web;
 
 /// The content type that Prometheus asks for.
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
