@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::schema::{Key, Kind};
+// Short, so that a row is a line.
+use super::schema::{Key, ValueKind as Kind};
 use super::settings::{LockIn, Settings, VisitorSecret};
 use super::values::duration_of;
 

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::config::public_address;
 use crate::model::BotId;
-use crate::services::media::{self, Kind, Media, MediaError, Sender};
+use crate::services::media::{self, Media, MediaError, MediaKind, Sender};
 use crate::store::{Place, Store, UserMessage};
 
 use super::cached::{FOREVER, file};
@@ -46,7 +46,7 @@ pub(crate) async fn give(
     let Some(mut response) = file(&path, (&method, &asked), mime, FOREVER, HARMLESS).await else {
         return Ok(missing());
     };
-    if kind == Kind::Other {
+    if kind == MediaKind::Other {
         let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
         let attachment = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{name}"));
         response
@@ -64,7 +64,7 @@ pub(crate) async fn keep(
 ) -> Result<Response<Body>, HttpError> {
     let limit = web.settings.media.max_size;
     let upload = Upload::read(&web, request, (limit, "media.maxSize")).await?;
-    if media::kind_of(&upload.name).1 != Kind::Image {
+    if media::kind_of(&upload.name).1 != MediaKind::Image {
         let known = "png, jpg, gif, webp, avif, bmp or ico";
         return Err(HttpError::BadRequest(format!("only pictures can be stored here: {known}")));
     }
