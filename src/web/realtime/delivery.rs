@@ -18,6 +18,7 @@ use super::schedule::{CatchUps, Schedule};
 
 /// The only channel of which somebody hears here.
 const WEB: &str = "web";
+
 /// Whether somebody hears of that conversation.
 pub(super) fn hears(handler: &Handler, key: &ConversationKey) -> bool {
     &*key.channel == WEB && handler.rooms.has(&key.target)
@@ -37,7 +38,7 @@ pub(super) async fn run(
     }
     loop {
         while let Some(notice) = schedule.due(clock.now()) {
-            tell(&handler, &behind, &notice);
+            tell(&handler, &mut behind, &notice);
         }
         while let Some(visitor) = behind.due(clock.now()) {
             let connections = handler.rooms.restart(&visitor);
@@ -52,20 +53,20 @@ pub(super) async fn run(
         };
         match received {
             Some(Received::Notice(notice)) if notice.at() <= clock.now() && !schedule.holds(clock.now()) => {
-                tell(&handler, &behind, &notice);
+                tell(&handler, &mut behind, &notice);
             }
             Some(Received::Notice(notice)) => schedule.push(notice),
-            Some(Received::Missed { visitor, until }) => behind.add(visitor, until),
+            Some(Received::Missed { visitor, until }) => behind.add(visitor, until, clock.now()),
             None => return,
         }
     }
 }
 
-fn tell(handler: &Handler, behind: &CatchUps, notice: &Notice) {
+fn tell(handler: &Handler, behind: &mut CatchUps, notice: &Notice) {
     let key = notice.key();
     let visitor = &key.target;
     // Most visitors whose bot speaks are there; for those who are not, nothing is written.
-    if !hears(handler, key) || behind.has(visitor) {
+    if !hears(handler, key) || behind.misses(visitor, notice.at()) {
         return;
     }
     let packet = match notice {

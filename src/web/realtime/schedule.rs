@@ -8,6 +8,8 @@ use crate::model::UserId;
 
 /// What is held back counts once for each of so many bytes.
 const PIECE: usize = 1 << 10;
+/// For so many milliseconds it is not said again that visitors miss something.
+const SILENCE: u64 = 60_000;
 
 /// Something whose time has not come.
 struct Held {
@@ -33,6 +35,8 @@ pub(super) struct Schedule {
 pub(super) struct CatchUps {
     until: HashMap<UserId, u64>,
     order: BTreeSet<(u64, UserId)>,
+    /// When it was last said that there are some.
+    said: Option<u64>,
 }
 
 impl Schedule {
@@ -72,13 +76,28 @@ fn pieces(notice: &Notice) -> usize {
 }
 
 impl CatchUps {
-    pub(super) fn add(&mut self, visitor: UserId, until: u64) {
-        if self.until.is_empty() {
+    /// A visitor has missed something that may be seen from `until` on.
+    pub(super) fn add(&mut self, visitor: UserId, until: u64, now: u64) {
+        if self.said.is_none_or(|said| now.saturating_sub(said) >= SILENCE) {
+            self.said = Some(now);
             tracing::warn!(
-                "messages come faster than they can be told (`realtime.waiting`): visitors who miss one begin anew and read it \
-                 in their conversation; said again when this has passed and comes back"
+                "messages come faster than they can be told (`realtime.waiting`): visitors who miss one connect anew and read \
+                 it in their conversation (said once a minute)"
             );
         }
+        self.extend(visitor, until);
+    }
+
+    /// Whether a visitor is behind. Then he misses this, too: told now, it would stand before what he has missed.
+    pub(super) fn misses(&mut self, visitor: &UserId, at: u64) -> bool {
+        let behind = self.until.contains_key(visitor);
+        if behind {
+            self.extend(visitor.clone(), at);
+        }
+        behind
+    }
+
+    fn extend(&mut self, visitor: UserId, until: u64) {
         let before = self.until.get(&visitor).copied();
         if before.is_some_and(|before| before >= until) {
             return;
@@ -88,10 +107,6 @@ impl CatchUps {
         }
         self.order.insert((until, visitor.clone()));
         self.until.insert(visitor, until);
-    }
-
-    pub(super) fn has(&self, visitor: &UserId) -> bool {
-        self.until.contains_key(visitor)
     }
 
     /// When the next one can read what he has missed.
@@ -178,18 +193,19 @@ mod tests {
     }
 
     #[test]
-    fn whoever_misses_more_is_behind_until_the_last_of_it() {
+    fn whoever_is_behind_misses_more_until_all_of_it_may_be_read() {
         let (ann, bob) = (UserId::parse("ann").unwrap(), UserId::parse("bob").unwrap());
         let mut behind = CatchUps::default();
-        for (visitor, until) in [(&ann, 5), (&bob, 6), (&ann, 9), (&ann, 7)] {
-            behind.add(visitor.clone(), until);
+        for (visitor, until) in [(&ann, 5), (&bob, 6), (&ann, 8), (&ann, 7)] {
+            behind.add(visitor.clone(), until, 0);
         }
+        assert!(behind.misses(&ann, 3));
         assert_eq!((behind.next(), behind.due(5)), (Some(6), None));
-        assert_eq!(
-            (behind.due(8), behind.due(8), behind.has(&ann), behind.has(&bob)),
-            (Some(bob.clone()), None, true, false)
-        );
-        assert_eq!((behind.due(9), behind.next(), behind.has(&ann)), (Some(ann.clone()), None, false));
+        assert_eq!((behind.due(7), behind.due(7)), (Some(bob.clone()), None));
+        // Something of a full schedule that came before its time.
+        assert!(behind.misses(&ann, 9) && !behind.misses(&bob, 9));
+        assert_eq!((behind.due(8), behind.due(9), behind.next()), (None, Some(ann.clone()), None));
+        assert!(!behind.misses(&ann, 9));
     }
 
     #[test]
