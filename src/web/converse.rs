@@ -134,14 +134,14 @@ struct ConverseMessage {
 
 /// A fault of one field of the body, in the words that clients of the reference know.
 #[derive(Debug)]
-enum Fault {
+enum FieldFault {
     Required,
     Empty,
     Must(&'static str),
     Item(usize),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FieldFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Required => f.write_str("is required"),
@@ -152,7 +152,7 @@ impl fmt::Display for Fault {
     }
 }
 
-fn child(name: &str, fault: Fault) -> HttpError {
+fn child(name: &str, fault: FieldFault) -> HttpError {
     HttpError::plain(format!("child \"{name}\" fails because [\"{name}\" {fault}]"))
 }
 
@@ -168,19 +168,19 @@ impl ConverseMessage {
         })?;
         let [kind, said, listed, metadata] = fields;
         if kind.is_some_and(|kind| json_members::exact_text(kind).is_none_or(|kind| kind != "text")) {
-            return Err(child("type", Fault::Must("one of [text]")));
+            return Err(child("type", FieldFault::Must("one of [text]")));
         }
-        let said = said.ok_or_else(|| child("text", Fault::Required))?;
-        let text = json_members::text(said).ok_or_else(|| child("text", Fault::Must("a string")))?;
+        let said = said.ok_or_else(|| child("text", FieldFault::Required))?;
+        let text = json_members::text(said).ok_or_else(|| child("text", FieldFault::Must("a string")))?;
         if text.is_empty() {
-            return Err(child("text", Fault::Empty));
+            return Err(child("text", FieldFault::Empty));
         }
         if text.encode_utf16().count() > longest {
             return Err(HttpError::too_long(longest));
         }
         let nlu = listed.map(nlu).transpose()?;
         if metadata.is_some_and(|metadata| !metadata.get().starts_with('{')) {
-            return Err(child("metadata", Fault::Must("an object")));
+            return Err(child("metadata", FieldFault::Must("an object")));
         }
         if let Some(unknown) = unknown {
             return Err(HttpError::plain(format!("\"{unknown}\" is not allowed")));
@@ -203,7 +203,7 @@ impl ConverseMessage {
             None => TEXT.into(),
             Some(Some(kind)) if !kind.is_empty() && kind.len() <= LONGEST_TYPE => (&*kind).into(),
             Some(_) => {
-                return Err(child("type", Fault::Must("a string of 1 to 200 bytes")));
+                return Err(child("type", FieldFault::Must("a string of 1 to 200 bytes")));
             }
         };
         if *kind == *TEXT {
@@ -233,7 +233,7 @@ const FIELDS: [&str; 4] = ["type", "text", "includedContexts", "metadata"];
 fn nlu(listed: &RawValue) -> Result<Box<RawValue>, HttpError> {
     const NAME: &str = "includedContexts";
     if !listed.get().starts_with('[') {
-        return Err(child(NAME, Fault::Must("an array")));
+        return Err(child(NAME, FieldFault::Must("an array")));
     }
     let (mut index, mut fine) = (0, true);
     json_members::items(listed, |context| {
@@ -242,7 +242,7 @@ fn nlu(listed: &RawValue) -> Result<Box<RawValue>, HttpError> {
         fine
     })?;
     if !fine {
-        return Err(child(NAME, Fault::Item(index)));
+        return Err(child(NAME, FieldFault::Item(index)));
     }
     RawValue::from_string(format!("{{\"{NAME}\":{listed}}}")).map_err(HttpError::parse_failed)
 }
