@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::store::{ConversationRow, Place, Store};
 
 use super::channel_web::{REFERENCE, draft, json, ok, raw};
-use super::edge::{Visitor, param};
-use super::error::HttpError;
-use super::{Web, refused, stored};
+use super::error::{HttpError, refused, stored};
+use super::extractors::{Visitor, param};
+use super::state::Web;
 
 /// `GET /conversations/:userId`: newest first, each with its last message.
 pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {

@@ -13,8 +13,8 @@ use crate::model::{BotId, UserId};
 use crate::reload::{BotInfo, Workspace};
 use crate::services::{Claims, TokenError};
 
-use super::Web;
 use super::error::HttpError;
+use super::state::Web;
 
 /// The bot of a path: it exists, is not disabled, and the caller may use it.
 pub(crate) struct Bot {
