@@ -13,14 +13,14 @@ use super::patience::Patience;
 use super::stats::count;
 use super::{AcceptError, ConverseError, Conversed, Dispatcher, Notice, Shared};
 use crate::model::{ConversationKey, EventDraft};
-use crate::store::{Accepted, Place, StoreError, UserMessage};
+use crate::store::{Accepted, ConversationTarget, StoreError, UserMessage};
 
 impl Dispatcher {
     /// Stores an event, its place in the queue and the user's message, if it is one. When this returns, it is committed.
     pub async fn accept(
         &self,
         draft: EventDraft,
-        place: Place,
+        place: ConversationTarget,
         message: Option<UserMessage>,
     ) -> Result<Accepted, AcceptError> {
         self.store_event(draft, place, message, None)?
@@ -40,7 +40,7 @@ impl Dispatcher {
         let (answer, receiver) = oneshot::channel();
         let (acting, told) = watch::channel(false);
         let collector = Collector::new(answer, want_event, acting);
-        let stored = self.store_event(draft, Place::Nowhere, None, Some(collector))?;
+        let stored = self.store_event(draft, ConversationTarget::Nowhere, None, Some(collector))?;
         let wait = async {
             stored.await.unwrap_or(Err(StoreError::Closed)).map_err(AcceptError::Store)?;
             receiver.await.unwrap_or(Err(ConverseError::Accept(AcceptError::Stopping)))
@@ -51,7 +51,7 @@ impl Dispatcher {
     fn store_event(
         &self,
         draft: EventDraft,
-        place: Place,
+        place: ConversationTarget,
         message: Option<UserMessage>,
         collector: Option<Collector>,
     ) -> Result<oneshot::Receiver<Result<Accepted, StoreError>>, AcceptError> {

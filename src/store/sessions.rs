@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::params;
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use serde_json::value::RawValue;
 
+use super::memory::UserName;
+use super::rows::{LATEST, thread_key};
 use super::{Store, StoreError, Tx, users};
 use crate::model::{BotId, EventId, SessionKey, StateChange, StateSnapshot};
 
@@ -32,9 +33,6 @@ const RESTORE: &str = "\
     (SELECT value FROM kvs WHERE key = 'global' AND bot = ?1 AND (expires_on IS NULL OR expires_on > ?5)), s.id \
     FROM (SELECT 1) LEFT JOIN sessions s ON s.channel = ?2 AND s.target = ?3 AND s.thread = ?4 AND s.bot = ?1 \
     AND CASE WHEN ?6 IS NULL THEN s.expires_on > ?5 ELSE s.timeout = ?6 END";
-
-/// The latest time that the database holds.
-const LATEST: u64 = i64::MAX as u64;
 
 /// Sessions to delete. Those with a dialog are in line for its time-out.
 const EXPIRED: &str =
@@ -140,9 +138,14 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what has expired, at once and then each `every` of the clock, for as long as this is polled.
+    /// Removes what has expired, at once and then each `every` of the clock, for as long as this is polled. The log beside the
+    /// database is emptied where nothing was written in between.
     pub async fn keep_forgetting(&self, every: Duration) {
-        self.each(every, "expired rows", Self::forget_expired).await;
+        let look = |store: &Self| {
+            store.0.writer.checkpoints.empty_at_rest();
+            store.forget_expired()
+        };
+        self.each(every, "expired rows", look).await;
     }
 }
 
@@ -158,7 +161,7 @@ pub(super) fn delete(tx: &Tx<'_>, session: &SessionKey) -> Result<(), StoreError
 pub(super) fn write(
     tx: &Tx<'_>,
     session: &SessionKey,
-    state: StateChange,
+    state: &StateChange,
     lifetimes: Lifetimes,
     timeout: bool,
 ) -> Result<(), StoreError> {
@@ -192,18 +195,9 @@ pub(super) fn write(
             ],
         )?;
     }
-    match state.user {
-        Some(changed) if !changed.is_empty() => users::merge(tx, &key.channel, key.target.as_str(), changed),
+    match &state.user {
+        Some(changed) if !changed.is_empty() => users::merge(tx, UserName::of(key), changed),
         _ => Ok(()),
-    }
-}
-
-/// A thread as part of a key. NULL is never equal to NULL in SQL, so that no thread is an empty blob: it differs from any
-/// text, empty text too.
-fn thread_key(thread: &Option<Arc<str>>) -> ToSqlOutput<'_> {
-    match thread {
-        Some(thread) => ToSqlOutput::Borrowed(ValueRef::Text(thread.as_bytes())),
-        None => ToSqlOutput::Owned(Value::Blob(Vec::new())),
     }
 }
 
@@ -212,7 +206,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::testing::*;
-    use super::super::{Expiry, Place};
+    use super::super::{ConversationTarget, Expiry};
     use super::*;
 
     fn change(json: &str) -> StateChange {
@@ -222,11 +216,11 @@ mod tests {
     #[test]
     fn a_part_that_is_absent_stays_and_a_user_attribute_that_is_null_goes() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
+        let event = fixture.accept("ann", ConversationTarget::Recent).event;
         let state =
             r#"{"session":{"lastMessages":[1]},"temp":{"a":1},"user":{"lang":"en","age":3,"__proto__":{"x":1}}}"#;
         fixture.finish(&event, Some(change(state)));
-        let again = fixture.accept("ann", Place::Recent).event;
+        let again = fixture.accept("ann", ConversationTarget::Recent).event;
         assert_eq!(again.session(), event.session());
         fixture.finish(&again, Some(change(r#"{"context":{"node":"n"},"user":{"age":null,"name":"Ann"}}"#)));
         let fixture = fixture.reopen();
@@ -245,7 +239,7 @@ mod tests {
     #[test]
     fn sessions_of_other_bots_channels_users_and_threads_are_apart() {
         let fixture = Fixture::new();
-        let event = fixture.accept("a::b", Place::Nowhere).event;
+        let event = fixture.accept("a::b", ConversationTarget::Nowhere).event;
         fixture.finish(&event, Some(change(r#"{"session":{"mine":true}}"#)));
         let mine = event.session();
         assert_eq!(fixture.store.restore(&mine).unwrap().session, r#"{"mine":true}"#);
@@ -263,7 +257,7 @@ mod tests {
     #[test]
     fn a_session_expires_and_user_attributes_do_not() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let state = || change(r#"{"session":{"s":1},"temp":{"t":1},"context":{"c":1},"user":{"u":1}}"#);
         fixture.finish(&event, Some(state()));
         fixture.clock.advance(Duration::from_secs(29 * 60));
@@ -272,7 +266,7 @@ mod tests {
         let late = fixture.store.restore(&event.session()).unwrap();
         assert_eq!((late.session.as_str(), late.temp.as_str(), late.context.as_str()), ("{}", "{}", "{}"));
         assert_eq!(late.user, r#"{"u":1}"#);
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         fixture.finish(&event, Some(change(r#"{"temp":{"new":1}}"#)));
         let fresh = fixture.store.restore(&event.session()).unwrap();
         assert_eq!(
@@ -285,7 +279,7 @@ mod tests {
     #[test]
     fn temp_and_context_that_have_expired_are_given_until_their_time_out_has_run() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         fixture.finish(&event, Some(change(r#"{"temp":{"t":1},"context":{"c":1}}"#)));
         fixture.clock.advance(Duration::from_secs(26 * 60));
         let state = fixture.store.restore(&event.session()).unwrap();
@@ -295,7 +289,7 @@ mod tests {
     #[test]
     fn a_bots_own_lifetimes_count_for_what_its_events_leave() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let lifetimes = Lifetimes { context: 5_000, session: 9_000 };
         fixture.finish_with(&event, Some(change(r#"{"session":{"s":1}}"#)), lifetimes);
         fixture.clock.advance(Duration::from_millis(8_999));
@@ -307,7 +301,7 @@ mod tests {
     #[test]
     fn a_session_lives_as_long_as_its_dialog_even_if_its_own_time_is_shorter() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let lifetimes = Lifetimes { context: 90_000, session: 10_000 };
         fixture.finish_with(&event, Some(change(r#"{"session":{"s":1},"context":{"c":1}}"#)), lifetimes);
         fixture.clock.advance(Duration::from_secs(60));
@@ -319,7 +313,7 @@ mod tests {
         assert_eq!(fixture.store.restore(&event.session()).unwrap().session, "{}");
         assert_eq!(fixture.store.due(10).unwrap().len(), 1);
         // A dialog that has ended keeps nothing.
-        let again = fixture.accept("ann", Place::Nowhere).event;
+        let again = fixture.accept("ann", ConversationTarget::Nowhere).event;
         fixture.finish_with(&again, Some(change(r#"{"session":{"s":2},"context":{}}"#)), lifetimes);
         fixture.clock.advance(Duration::from_secs(10));
         fixture.store.forget_expired().unwrap();
@@ -344,12 +338,12 @@ mod tests {
     #[test]
     fn forgetting_removes_what_has_expired_and_nothing_else() {
         let fixture = Fixture::new();
-        let old = fixture.accept("old", Place::Nowhere).event;
+        let old = fixture.accept("old", ConversationTarget::Nowhere).event;
         fixture.finish(&old, Some(change(r#"{"session":{"s":1}}"#)));
         wait(|then| fixture.store.kvs_change("b".into(), "k".into(), Expiry::After(5), |_| Ok("1".into()), then))
             .unwrap();
         fixture.clock.advance(Duration::from_secs(31 * 60));
-        let new = fixture.accept("new", Place::Nowhere).event;
+        let new = fixture.accept("new", ConversationTarget::Nowhere).event;
         fixture.finish(&new, Some(change(r#"{"session":{"s":2}}"#)));
         fixture.store.forget_expired().unwrap();
         wait(|then| fixture.store.barrier(move || then(())));
@@ -364,14 +358,14 @@ mod tests {
     #[tokio::test]
     async fn what_has_expired_goes_without_anybody_asking() {
         let fixture = Fixture::new();
-        let old = fixture.accept("old", Place::Nowhere).event;
+        let old = fixture.accept("old", ConversationTarget::Nowhere).event;
         fixture.finish(&old, Some(change(r#"{"session":{"s":1}}"#)));
         fixture.clock.advance(Duration::from_secs(31 * 60));
         let gone = async {
             while fixture.sessions() > 0 {
                 tokio::task::yield_now().await;
             }
-            let next = fixture.accept("next", Place::Nowhere).event;
+            let next = fixture.accept("next", ConversationTarget::Nowhere).event;
             fixture.finish(&next, Some(change(r#"{"session":{"s":1}}"#)));
             // Nothing but the clock is moved, and it goes.
             fixture.clock.advance(Duration::from_secs(3_600));
@@ -389,7 +383,7 @@ mod tests {
     #[test]
     fn deleting_a_session_is_for_one_bot_or_for_all() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let delete = |bot: Option<&str>| {
             let bot = bot.map(|bot| BotId::parse(bot).unwrap());
             wait(|then| fixture.store.delete_session(bot, "web".into(), "ann".into(), None, then)).unwrap();
@@ -404,7 +398,7 @@ mod tests {
     #[test]
     fn the_bots_variables_are_its_global_key() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let set = |then: Then<_>| {
             fixture.store.kvs_change("my-bot".into(), "global".into(), Expiry::Keep, |_| Ok(r#"{"g":1}"#.into()), then);
         };

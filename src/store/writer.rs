@@ -5,7 +5,7 @@
 //! changes alone are undone. When the transaction itself fails, every operation in it is told so.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,6 +13,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
 
+use super::checkpoint::{Checkpoints, WriterLog};
+use super::memory::Memory;
 use super::{Rules, StoreError};
 use crate::clock::Clock;
 use crate::model::EventId;
@@ -33,9 +35,47 @@ pub(super) struct Tx<'w> {
     pub(super) now: u64,
     pub(super) rules: &'w Rules,
     last_event: &'w Cell<u64>,
+    memory: &'w RefCell<Memory>,
 }
 
 impl Tx<'_> {
+    /// What the writer remembers. Not to be held while anything else is done.
+    pub(super) fn memory(&self) -> RefMut<'_, Memory> {
+        self.memory.borrow_mut()
+    }
+
+    /// How far the operation has come, for [`Tx::start_over`].
+    pub(super) fn mark(&self) -> usize {
+        self.memory().mark()
+    }
+
+    /// Undoes all that the operation has done.
+    pub(super) fn start_over(&self, mark: usize) -> Result<(), StoreError> {
+        self.memory().undo(mark);
+        Ok(self.statement("ROLLBACK TO operation")?)
+    }
+
+    /// Runs a part of an operation, which may fail or panic alone.
+    pub(super) fn part<T>(&self, op: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.connection.is_autocommit() {
+            return Err(lost().into());
+        }
+        self.statement("SAVEPOINT part")?;
+        let mark = self.mark();
+        let outcome = catch_unwind(AssertUnwindSafe(op))
+            .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(panic.as_ref()))));
+        if outcome.is_err() {
+            self.memory().undo(mark);
+            self.statement("ROLLBACK TO part")?;
+        }
+        self.statement("RELEASE part")?;
+        outcome
+    }
+
+    fn statement(&self, sql: &str) -> Result<(), rusqlite::Error> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
     /// Runs a statement, prepared once, and gives the number of rows it changed.
     pub(super) fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
@@ -58,7 +98,7 @@ impl Tx<'_> {
 }
 
 /// One operation on its way: run, then told the outcome after the commit.
-trait Job: Send {
+pub(super) trait Submitted: Send {
     /// Runs the operation; whether its changes are to be kept.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Makes the outcome an error, unless it is one already.
@@ -74,7 +114,7 @@ struct Work<T, Op, Then> {
     then: Then,
 }
 
-impl<T, Op, Then> Job for Work<T, Op, Then>
+impl<T, Op, Then> Submitted for Work<T, Op, Then>
 where
     T: Send,
     Op: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send,
@@ -101,20 +141,36 @@ where
 
 /// The sending end of the writer's thread; dropping it commits what was submitted and ends the thread.
 pub(super) struct Writer {
-    jobs: Option<Sender<Box<dyn Job>>>,
+    jobs: Option<Sender<Box<dyn Submitted>>>,
     thread: Option<JoinHandle<()>>,
+    pub(super) checkpoints: Checkpoints,
 }
 
 impl Writer {
-    /// Starts the thread. `last_event` is the largest event id ever stored.
-    pub(super) fn start(connection: Connection, clock: Clock, rules: Rules, last_event: u64) -> std::io::Result<Self> {
+    /// Starts the thread. `last_event` is the largest event id ever stored; `checkpoints` copies the log of this
+    /// connection, `log` is the writer's side of it.
+    pub(super) fn start(
+        connection: Connection,
+        (checkpoints, log): (Checkpoints, WriterLog),
+        clock: Clock,
+        rules: Rules,
+        last_event: u64,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
-            let mut state = State { connection, clock, rules, now: 0, last_event: Cell::new(last_event) };
+            let mut state = State {
+                connection,
+                log,
+                clock,
+                rules,
+                now: 0,
+                last_event: Cell::new(last_event),
+                memory: RefCell::default(),
+            };
             state.work(&receiver);
         };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(work)?;
-        Ok(Self { jobs: Some(sender), thread: Some(thread) })
+        Ok(Self { jobs: Some(sender), thread: Some(thread), checkpoints })
     }
 
     /// Puts an operation in line.
@@ -123,7 +179,11 @@ impl Writer {
         op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
-        let job: Box<dyn Job> = Box::new(Work { op: Some(op), outcome: None, then });
+        self.submit_boxed(Box::new(Work { op: Some(op), outcome: None, then }));
+    }
+
+    /// Puts an operation in line that has a way of its own.
+    pub(super) fn submit_boxed(&self, job: Box<dyn Submitted>) {
         let refused = match &self.jobs {
             Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
             None => Some(job),
@@ -136,6 +196,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        self.checkpoints.closing();
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
             // The last handle may be dropped by a completion, on the writer's own thread: it ends by itself then.
@@ -148,15 +209,17 @@ impl Drop for Writer {
 
 struct State {
     connection: Connection,
+    log: WriterLog,
     clock: Clock,
     rules: Rules,
     now: u64,
     last_event: Cell<u64>,
+    memory: RefCell<Memory>,
 }
 
 impl State {
-    fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) {
-        let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
+    fn work(&mut self, jobs: &Receiver<Box<dyn Submitted>>) {
+        let mut batch: Vec<Box<dyn Submitted>> = Vec::with_capacity(BATCH);
         while let Ok(first) = jobs.recv() {
             batch.push(first);
             while batch.len() < BATCH
@@ -172,26 +235,25 @@ impl State {
                         tracing::error!("a completion of a store operation panicked: {}", panic_text(panic.as_ref()));
                     }
                 }
+                self.log.committed(&self.connection);
             }
         }
     }
 
     /// Runs operations in one transaction and commits it. Gives how many have their outcome: all, unless SQLite threw the
     /// transaction away on the way (a full disk, for example); the rest then needs another one.
-    fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> usize {
+    fn transaction(&self, jobs: &mut [Box<dyn Submitted>]) -> usize {
         if let Err(error) = self.statement("BEGIN IMMEDIATE") {
             fail_all(jobs, error);
             return jobs.len();
         }
-        let tx = Tx { connection: &self.connection, now: self.now, rules: &self.rules, last_event: &self.last_event };
+        let Self { connection, now, rules, last_event, memory, .. } = self;
+        let tx = Tx { connection, now: *now, rules, last_event, memory };
         for at in 0..jobs.len() {
             self.run(&tx, jobs[at].as_mut());
             if self.connection.is_autocommit() {
-                let lost = rusqlite::Error::SqliteFailure(
-                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
-                    Some("the transaction was rolled back because one of its operations failed".into()),
-                );
-                fail_all(&mut jobs[..=at], lost);
+                self.memory.borrow_mut().undo(0);
+                fail_all(&mut jobs[..=at], lost());
                 return at + 1;
             }
         }
@@ -202,21 +264,27 @@ impl State {
                 tracing::error!("the database could not roll back: {error}");
             }
             tracing::error!("the database could not commit {} operations: {error}", jobs.len());
+            self.memory.borrow_mut().undo(0);
             fail_all(jobs, error);
         }
+        self.memory.borrow_mut().committed();
         jobs.len()
     }
 
     /// Runs one operation in its savepoint.
-    fn run(&self, tx: &Tx<'_>, job: &mut dyn Job) {
+    fn run(&self, tx: &Tx<'_>, job: &mut dyn Submitted) {
         if let Err(error) = self.statement("SAVEPOINT operation") {
             job.fail(error.into());
             return;
         }
+        let mark = tx.mark();
         let keep = catch_unwind(AssertUnwindSafe(|| job.run(tx))).unwrap_or_else(|panic| {
             job.fail(StoreError::Panicked(panic_text(panic.as_ref())));
             false
         });
+        if !keep {
+            tx.memory().undo(mark);
+        }
         let undone = if keep { Ok(()) } else { self.statement("ROLLBACK TO operation") };
         if let Err(error) = undone.and_then(|()| self.statement("RELEASE operation")) {
             // A half-done operation must not be committed with its neighbours: all are given up.
@@ -231,21 +299,29 @@ impl State {
     }
 }
 
-fn fail_all(jobs: &mut [Box<dyn Job>], error: rusqlite::Error) {
+fn fail_all(jobs: &mut [Box<dyn Submitted>], error: rusqlite::Error) {
     let error = Arc::new(error);
     for job in jobs {
         job.fail(StoreError::Commit(error.clone()));
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+/// Some operation made SQLite roll back the transaction.
+fn lost() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
+        Some("the transaction was rolled back because one of its operations failed".into()),
+    )
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
+    use super::super::ConversationTarget;
     use super::super::testing::*;
     use super::*;
 
@@ -353,7 +429,7 @@ mod tests {
     fn a_completion_that_panics_does_not_end_the_writer() {
         let fixture = Fixture::new();
         fixture.store.write_then(|_| Ok(()), |_: Result<(), StoreError>| panic!("in a completion"));
-        assert!(fixture.accept("ann", Place::Nowhere).event.id.0 > 0);
+        assert!(fixture.accept("ann", ConversationTarget::Nowhere).event.id.0 > 0);
     }
 
     #[test]
