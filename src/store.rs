@@ -214,7 +214,20 @@ impl Store {
         options.create(true).append(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path).map_err(|error| refused(error.to_string()))?;
-        let mut connection = Connection::open(path).map_err(|error| refused(error.to_string()))?;
+        let connection = Connection::open(path).map_err(|error| refused(error.to_string()))?;
+        Self::start(connection, lock, path, clock, rules, limits)
+    }
+
+    /// Starts what belongs to the connection of the writer.
+    fn start(
+        mut connection: Connection,
+        lock: Option<lock::Lock>,
+        path: &Path,
+        clock: Clock,
+        rules: Rules,
+        limits: LogLimits,
+    ) -> Result<Self, StoreError> {
+        let refused = |why: String| StoreError::Open { path: path.to_owned(), why };
         // Before anything is changed of a file that is not ours.
         schema::format_of(&connection, path)?;
         tune(&connection).map_err(|error| refused(error.to_string()))?;

@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use crossbeam_channel::Receiver;
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use serde_json::value::RawValue;
 
+use super::checkpoint::LogLimits;
 use super::{Accepted, ConversationTarget, Lifetimes, OutgoingMessage, Reply, Rules, Store, UserMessage};
 use crate::clock::Clock;
 use crate::model::channel::WEB;
@@ -33,11 +37,27 @@ impl Fixture {
         Self { store, clock, folder }
     }
 
-    pub(in crate::store) fn limited(limits: super::checkpoint::LogLimits) -> Self {
+    pub(in crate::store) fn limited(limits: LogLimits) -> Self {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
         let path = folder.path().join("data.db");
         let store = Store::open_limited(&path, clock.clone(), Rules::default(), limits).unwrap();
         Self { store, clock, folder }
+    }
+
+    /// A store, and the statements that its writer runs.
+    pub(crate) fn traced() -> (Self, Receiver<String>) {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+        let path = folder.path().join("data.db");
+        let (sender, statements) = crossbeam_channel::unbounded();
+        let mut connection = Connection::open(&path).unwrap();
+        let note = move |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, sql) = event {
+                let _ = sender.send(sql.to_owned());
+            }
+        };
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note)).unwrap();
+        let store = Store::start(connection, None, &path, clock.clone(), Rules::default(), LogLimits::default());
+        (Self { store: store.unwrap(), clock, folder }, statements)
     }
 
     pub(crate) fn with_rules(rules: Rules) -> Self {
