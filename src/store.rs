@@ -5,6 +5,7 @@
 //! run where they are asked for, on connections of their own, and see what was committed before.
 
 mod accept;
+mod begin;
 mod checkpoint;
 mod conversations;
 mod follow_ups;
@@ -25,6 +26,7 @@ mod schema;
 mod secrets;
 mod sessions;
 mod settle;
+mod state_cache;
 #[cfg(test)]
 pub(crate) mod testing;
 mod timeouts;
@@ -48,6 +50,7 @@ use crate::clock::Clock;
 use crate::model::EventId;
 
 pub use accept::{Accepted, ConversationTarget};
+pub use begin::Begun;
 use checkpoint::{Checkpoints, LogLimits};
 pub use follow_ups::FollowUp;
 pub use history::{Ahead, Undelivered};
@@ -60,6 +63,7 @@ pub use queue::Pending;
 pub use replies::Reply;
 pub use sessions::Lifetimes;
 pub use settle::{BatchEffect, EffectOutcome, EventBatch, EventEnd, Settlement};
+use state_cache::StateCache;
 pub use timeouts::{DueSession, TimedOut};
 pub use timestamp::Timestamp;
 pub use transcript::Transcript;
@@ -186,6 +190,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     writer: writer::Writer,
     readers: Readers,
+    begins: begin::Begins,
+    states: Arc<StateCache>,
     /// Turns of reads that may take long.
     long_reads: Arc<Semaphore>,
     clock: Clock,
@@ -236,11 +242,15 @@ impl Store {
         let last_event = queue::last_event(&connection)?;
         let readers = Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
         let checkpoints = Checkpoints::start(connect(path)?, &mut connection, path, limits)?;
-        let writer = writer::Writer::start(connection, checkpoints, clock.clone(), rules.clone(), last_event)
+        let states = Arc::new(StateCache::new(MOST_STATES));
+        let reading = (0..begin::THREADS).map(|_| connect_reader(path)).collect::<Result<_, _>>()?;
+        let begins = begin::Begins::start(reading).map_err(|error| refused(error.to_string()))?;
+        let rest = (clock.clone(), rules.clone());
+        let writer = writer::Writer::start(connection, checkpoints, rest, last_event, Arc::clone(&states))
             .map_err(|error| refused(error.to_string()))?;
         let long_reads = Arc::new(Semaphore::new(IDLE_READERS));
         let unstored = unstored::Unstored::default();
-        Ok(Self(Arc::new(Inner { writer, readers, long_reads, clock, unstored, rules, _lock: lock })))
+        Ok(Self(Arc::new(Inner { writer, readers, begins, states, long_reads, clock, unstored, rules, _lock: lock })))
     }
 
     /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
@@ -341,6 +351,9 @@ struct Readers {
     idle: Mutex<Vec<Connection>>,
 }
 
+/// Bytes of states that are kept in memory.
+const MOST_STATES: usize = 32 << 20;
+
 /// As many idle connections are kept.
 const IDLE_READERS: usize = 8;
 
@@ -355,11 +368,7 @@ impl Readers {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => {
-                let connection = connect(&self.path)?;
-                connection.pragma_update(None, "query_only", true)?;
-                connection
-            }
+            None => connect_reader(&self.path)?,
         };
         Ok(Reader { connection: Some(connection), home: self })
     }
@@ -380,6 +389,13 @@ impl Drop for Reader<'_> {
 fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
     tune(&connection)?;
+    Ok(connection)
+}
+
+/// Opens one that only reads.
+fn connect_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 

@@ -52,9 +52,7 @@ impl Store {
 
     /// One event that is not finished.
     pub fn queued(&self, event: EventId) -> Result<Option<QueuedEvent>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout, reset FROM queue \
-                   WHERE id = ? AND poison IS NULL";
-        self.read(|connection| Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?))
+        self.read(|connection| find(connection, event))
     }
 
     /// Events that are not finished, oldest first; [`Store::queued`] reads the rest of one.
@@ -70,6 +68,13 @@ impl Store {
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
     }
+}
+
+/// An event that is not finished.
+pub(super) fn find(connection: &Connection, event: EventId) -> Result<Option<QueuedEvent>, StoreError> {
+    let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout, reset FROM queue \
+               WHERE id = ? AND poison IS NULL";
+    Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?)
 }
 
 /// What makes an event different from one that somebody sends.

@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::value::RawValue;
 
 use super::queue::{Origin, enqueue};
-use super::rows::{LATEST, unreadable};
-use super::{Lifetimes, Store, StoreError, Tx};
-use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, UserId};
+use super::rows::{LATEST, SESSION_KEY, session_of_row};
+use super::{Lifetimes, Store, StoreError, Tx, sessions};
+use crate::model::{BotId, EventDraft, EventId, QueuedEvent, SessionKey};
 
 /// `event.type` of a time-out.
 const KIND: &str = "timeout";
@@ -93,7 +93,7 @@ impl Store {
             let mut gone = 0;
             for DueSession(id) in sessions {
                 let sql = "DELETE FROM sessions WHERE id = ? AND times_out_on <= ?2 AND expires_on <= ?2";
-                gone += tx.run(sql, params![id, tx.now])?;
+                gone += sessions::delete_where(tx, sql, params![id, tx.now])?;
             }
             Ok(gone)
         };
@@ -107,7 +107,7 @@ pub(super) fn clear(tx: &Tx<'_>, event: EventId, lifetimes: Option<Lifetimes>) -
     let expires_on = lifetimes.map(|lifetimes| tx.now.saturating_add(lifetimes.session).min(LATEST));
     let sql = "UPDATE sessions SET temp = '{}', context = '{}', times_out_on = NULL, timeout = NULL, \
                expires_on = ifnull(?2, expires_on) WHERE timeout = ?1";
-    tx.run(sql, params![event.0, expires_on]).map(drop)
+    sessions::changing(tx, sql, params![event.0, expires_on], None).map(drop)
 }
 
 fn due(connection: &Connection, bot: &str, now: u64, most: usize) -> Result<Vec<DueSession>, StoreError> {
@@ -121,26 +121,20 @@ fn due(connection: &Connection, bot: &str, now: u64, most: usize) -> Result<Vec<
 fn clear_temp(tx: &Tx<'_>, session: DueSession) -> Result<bool, StoreError> {
     let sql = "UPDATE sessions SET temp = '{}', times_out_on = NULL \
                WHERE id = ? AND times_out_on <= ? AND context = '{}'";
-    Ok(tx.run(sql, params![session.0, tx.now])? > 0)
+    Ok(sessions::changing(tx, sql, params![session.0, tx.now], None)? > 0)
 }
 
 /// The time-out of a session that is still due.
 fn timeout_of(tx: &Tx<'_>, session: DueSession) -> Result<Option<EventDraft>, StoreError> {
-    let sql = "SELECT bot, channel, target, iif(typeof(thread) = 'text', thread, NULL) FROM sessions \
-               WHERE id = ? AND times_out_on <= ?";
-    let mut statement = tx.connection.prepare_cached(sql)?;
+    let sql = format!("SELECT {SESSION_KEY} FROM sessions WHERE id = ? AND times_out_on <= ?");
+    let mut statement = tx.connection.prepare_cached(&sql)?;
     let found = statement.query_row(params![session.0, tx.now], |row| {
-        let (bot, channel, target): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let key = ConversationKey {
-            bot: BotId::parse(&bot).map_err(|error| unreadable(0, error))?,
-            channel: channel.as_str().into(),
-            target: UserId::parse(&target).map_err(|error| unreadable(2, error))?,
-        };
+        let SessionKey { conversation: key, thread } = session_of_row(row)?;
         Ok(EventDraft {
             // As of an event without a payload.
-            preview: Some(format!("\"{KIND}\" event on channel {channel}")),
+            preview: Some(format!("\"{KIND}\" event on channel {}", key.channel)),
             key,
-            thread: row.get::<_, Option<String>>(3)?.map(Into::into),
+            thread,
             kind: KIND.into(),
             payload: empty_object(),
             nlu: None,

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::memory::UserName;
 use super::rows::unreadable;
+use super::state_cache::{Part, PartKey};
 use super::{Order, Store, StoreError, Timestamp, Tx, retention_marks};
 
 /// Attributes by name, each as JSON; their order is kept.
@@ -256,6 +257,9 @@ fn insert(tx: &Tx<'_>, user: &UserName) -> Result<bool, StoreError> {
     let sql = "INSERT INTO users (channel, user_id, attributes, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4) \
                ON CONFLICT DO NOTHING";
     let made = tx.run(sql, params![user.channel, user.user, NONE, tx.now])? == 1;
+    if made {
+        tx.changed(PartKey::User(user.clone()), Some(Part::User(NONE.into())));
+    }
     tx.memory().note_user(user.clone(), made.then(|| NONE.into()));
     Ok(made)
 }
@@ -275,7 +279,9 @@ fn write(tx: &Tx<'_>, user: UserName, attributes: &Attributes) -> Result<(), Sto
     let text = serde_json::to_string(attributes).map_err(|error| StoreError::Invalid(error.to_string()))?;
     let sql = "UPDATE users SET attributes = ?3, updated_at = ?4 WHERE channel = ?1 AND user_id = ?2";
     tx.run(sql, params![user.channel, user.user, text, tx.now])?;
-    tx.memory().note_user(user, Some(text.into()));
+    let text = Arc::<str>::from(text);
+    tx.changed(PartKey::User(user.clone()), Some(Part::User(Arc::clone(&text))));
+    tx.memory().note_user(user, Some(text));
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use rusqlite::Connection;
 
 use super::checkpoint::{Checkpoints, WriterLog};
 use super::memory::Memory;
+use super::state_cache::{Part, PartKey, StateCache, StateChanged};
 use super::{Rules, StoreError};
 use crate::clock::Clock;
 use crate::model::EventId;
@@ -36,22 +37,46 @@ pub(super) struct Tx<'w> {
     pub(super) rules: &'w Rules,
     last_event: &'w Cell<u64>,
     memory: &'w RefCell<Memory>,
+    changes: &'w RefCell<Vec<StateChanged>>,
+}
+
+/// How far an operation has come.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    noted: usize,
+    changes: usize,
 }
 
 impl Tx<'_> {
+    /// Notes a change of what a state is read from.
+    pub(super) fn changed(&self, key: PartKey, part: Option<Part>) {
+        self.changes.borrow_mut().push(StateChanged::Part(key, part));
+    }
+
+    /// The variables of bots change, of whichever.
+    pub(super) fn all_bots_changed(&self) {
+        self.changes.borrow_mut().push(StateChanged::AllBots);
+    }
+
+    /// What was noted since then is not so.
+    fn forget(&self, mark: Mark) {
+        self.memory().undo(mark.noted);
+        self.changes.borrow_mut().truncate(mark.changes);
+    }
+
     /// What the writer remembers. Not to be held while anything else is done.
     pub(super) fn memory(&self) -> RefMut<'_, Memory> {
         self.memory.borrow_mut()
     }
 
     /// How far the operation has come, for [`Tx::start_over`].
-    pub(super) fn mark(&self) -> usize {
-        self.memory().mark()
+    pub(super) fn mark(&self) -> Mark {
+        Mark { noted: self.memory().mark(), changes: self.changes.borrow().len() }
     }
 
     /// Undoes all that the operation has done.
-    pub(super) fn start_over(&self, mark: usize) -> Result<(), StoreError> {
-        self.memory().undo(mark);
+    pub(super) fn start_over(&self, mark: Mark) -> Result<(), StoreError> {
+        self.forget(mark);
         Ok(self.statement("ROLLBACK TO operation")?)
     }
 
@@ -65,7 +90,7 @@ impl Tx<'_> {
         let outcome = catch_unwind(AssertUnwindSafe(op))
             .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(panic.as_ref()))));
         if outcome.is_err() {
-            self.memory().undo(mark);
+            self.forget(mark);
             self.statement("ROLLBACK TO part")?;
         }
         self.statement("RELEASE part")?;
@@ -152,9 +177,9 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         (checkpoints, log): (Checkpoints, WriterLog),
-        clock: Clock,
-        rules: Rules,
+        (clock, rules): (Clock, Rules),
         last_event: u64,
+        states: Arc<StateCache>,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
@@ -166,6 +191,8 @@ impl Writer {
                 now: 0,
                 last_event: Cell::new(last_event),
                 memory: RefCell::default(),
+                changes: RefCell::default(),
+                states,
             };
             state.work(&receiver);
         };
@@ -215,6 +242,9 @@ struct State {
     now: u64,
     last_event: Cell<u64>,
     memory: RefCell<Memory>,
+    /// What the transaction under way changes of states.
+    changes: RefCell<Vec<StateChanged>>,
+    states: Arc<StateCache>,
 }
 
 impl State {
@@ -247,16 +277,17 @@ impl State {
             fail_all(jobs, error);
             return jobs.len();
         }
-        let Self { connection, now, rules, last_event, memory, .. } = self;
-        let tx = Tx { connection, now: *now, rules, last_event, memory };
+        let Self { connection, now, rules, last_event, memory, changes, .. } = self;
+        let tx = Tx { connection, now: *now, rules, last_event, memory, changes };
         for at in 0..jobs.len() {
             self.run(&tx, jobs[at].as_mut());
             if self.connection.is_autocommit() {
-                self.memory.borrow_mut().undo(0);
+                self.nothing_is_stored();
                 fail_all(&mut jobs[..=at], lost());
                 return at + 1;
             }
         }
+        self.states.unsure(&self.changes.borrow());
         if let Err(error) = self.statement("COMMIT") {
             if !self.connection.is_autocommit()
                 && let Err(error) = self.statement("ROLLBACK")
@@ -264,11 +295,18 @@ impl State {
                 tracing::error!("the database could not roll back: {error}");
             }
             tracing::error!("the database could not commit {} operations: {error}", jobs.len());
-            self.memory.borrow_mut().undo(0);
+            self.nothing_is_stored();
             fail_all(jobs, error);
         }
         self.memory.borrow_mut().committed();
+        self.states.committed(self.changes.borrow_mut().drain(..));
         jobs.len()
+    }
+
+    /// What the transaction has noted is not so.
+    fn nothing_is_stored(&self) {
+        self.memory.borrow_mut().undo(0);
+        self.changes.borrow_mut().clear();
     }
 
     /// Runs one operation in its savepoint.
@@ -283,7 +321,7 @@ impl State {
             false
         });
         if !keep {
-            tx.memory().undo(mark);
+            tx.forget(mark);
         }
         let undone = if keep { Ok(()) } else { self.statement("ROLLBACK TO operation") };
         if let Err(error) = undone.and_then(|()| self.statement("RELEASE operation")) {
