@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group};
 use crossbeam_channel::Sender;
 use nudge::clock::Clock;
-use nudge::model::{BotId, ConversationKey, EventDraft, SessionKey, UserId};
-use nudge::store::{ConversationTarget, Lifetimes, OutgoingMessage, Store};
+use nudge::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, SessionKey, UserId};
+use nudge::store::{BatchEffect, ConversationTarget, EventBatch, EventEnd, Lifetimes, OutgoingMessage, Store};
 use serde_json::value::RawValue;
 
 /// Events under way at a time.
@@ -125,6 +125,22 @@ fn benches(criterion: &mut Criterion) {
     let session = SessionKey { conversation: key, thread: Some("1".into()) };
     group.throughput(Throughput::Elements(1));
     group.bench_function("restore", |bencher| bencher.iter(|| black_box(world.store.restore(&session).unwrap())));
+    let event = QueuedEvent {
+        key: session.conversation.clone(),
+        thread: session.thread.clone(),
+        ..world.draft().queued(EventId(1), 1)
+    };
+    let (sender, receiver) = crossbeam_channel::bounded(1);
+    group.bench_function("begin, from the disk", |bencher| {
+        bencher.iter(|| {
+            let sender = sender.clone();
+            world.store.begin(&event, move |begun| sender.send(begun.unwrap()).unwrap());
+            black_box(receiver.recv().unwrap())
+        });
+    });
+    group.bench_function("state at hand", |bencher| {
+        bencher.iter(|| black_box(world.store.cached_state(&session).unwrap()))
+    });
     group.finish();
 }
 
@@ -136,7 +152,7 @@ const UNDER_WAY: u64 = 32;
 const STATE: &str =
     r#"{"session":{"lastMessages":[1,2,3,4,5],"extractedSlots":{}},"temp":{"form":{"name":"Ann"}},"context":{}}"#;
 
-/// One event: accepted; then two replies and its end, submitted together as the dispatcher does. How long both took goes
+/// One event: accepted; then two replies and its end, as one batch. How long both took goes
 /// to `took`; `next` begins the next one.
 fn event_under_load(world: &Arc<World>, took: &Sender<(Duration, Duration)>) {
     let (world_then, took, accepted_at) = (world.clone(), took.clone(), Instant::now());
@@ -144,20 +160,22 @@ fn event_under_load(world: &Arc<World>, took: &Sender<(Duration, Duration)>) {
         let event = accepted.unwrap().event;
         let (waited, ended_at) = (accepted_at.elapsed(), Instant::now());
         let session: SessionKey = event.session();
-        for number in 0..2 {
-            let out = OutgoingMessage {
+        let reply = |number| BatchEffect::Reply {
+            number,
+            message: OutgoingMessage {
                 session: session.clone(),
                 payload: world_then.answer.clone(),
                 message_type: "text".into(),
                 message_text: Some("I'm so proactive!".into()),
                 deliver_at: 0,
                 sent_on: 0,
-            };
-            world_then.store.reply(event.id, number, out, |reply| drop(black_box(reply.unwrap())));
-        }
+            },
+        };
+        let effects = vec![reply(0), reply(1)];
         let state = serde_json::from_str(STATE).unwrap();
-        world_then.store.finish(event.id, session, Some(state), Lifetimes::default(), move |finished| {
-            finished.unwrap();
+        let end = Some(EventEnd { session, state: Some(state), lifetimes: Lifetimes::default() });
+        world_then.store.settle(EventBatch { event: event.id, effects, end }, move |settlement| {
+            settlement.end.unwrap().unwrap();
             let _ = took.send((waited, ended_at.elapsed()));
         });
     });
