@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::core::Control;
 use super::*;
 use crate::model::{EventDraft, EventId, UserId};
-use crate::store::Place;
+use crate::store::ConversationTarget;
 
 struct Server {
     dispatcher: Dispatcher,
@@ -145,7 +145,7 @@ async fn requests_of_a_script_are_answered_and_take_effect_in_their_order() {
 async fn an_event_that_only_waited_when_its_worker_died_runs_again_with_the_others() {
     let server = server(settings()).await;
     server.serve();
-    let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), Place::Nowhere, None);
+    let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), ConversationTarget::Nowhere, None);
     let hanging = hanging.await.unwrap();
     assert_eq!(server.converse("u", json!({ "do": "spin" })).await, ["\"before the loop\""]);
     assert_eq!(server.converse("v", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
@@ -162,7 +162,7 @@ async fn events_of_many_users_run_each_in_order_and_none_is_lost() {
     for number in 0..200 {
         let user = format!("u{}", number % 10);
         let payload = json!({ "do": "reply", "text": number.to_string() });
-        server.dispatcher.accept(draft("web", &user, payload), Place::Recent, None).await.unwrap();
+        server.dispatcher.accept(draft("web", &user, payload), ConversationTarget::Recent, None).await.unwrap();
     }
     server.drained().await;
     // What is committed is told a moment later.
@@ -186,7 +186,7 @@ async fn typing_holds_back_the_next_message_of_that_user() {
     server.serve();
     let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
     let accept =
-        || server.dispatcher.accept(draft("web", "u", json!({ "do": "reply", "text": "x" })), Place::Recent, None);
+        || server.dispatcher.accept(draft("web", "u", json!({ "do": "reply", "text": "x" })), ConversationTarget::Recent, None);
     accept().await.unwrap();
     accept().await.unwrap();
     server.drained().await;
@@ -207,7 +207,7 @@ async fn an_event_that_a_script_sends_is_queued_and_runs() {
     let server = server(settings()).await;
     server.serve();
     let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
-    server.dispatcher.accept(draft("web", "u", json!({ "do": "send" })), Place::Recent, None).await.unwrap();
+    server.dispatcher.accept(draft("web", "u", json!({ "do": "send" })), ConversationTarget::Recent, None).await.unwrap();
     loop {
         if let Received::Notice(Notice::Stored { message, .. }) = told.recv().await.unwrap() {
             assert_eq!(message.message_text.as_deref(), Some("followed"));
@@ -250,7 +250,7 @@ async fn a_suspect_does_not_wait_behind_others_that_hang() {
     server.serve();
     for user in ["h1", "h2", "h3"] {
         let hanging = draft("api", user, json!({ "do": "hang" }));
-        server.dispatcher.accept(hanging, Place::Nowhere, None).await.unwrap();
+        server.dispatcher.accept(hanging, ConversationTarget::Nowhere, None).await.unwrap();
     }
     assert_eq!(server.converse("u", json!({ "do": "crash" })).await, ["\"before the crash\""]);
     assert_eq!(server.dispatcher.stats().set_aside, 1);
@@ -303,7 +303,8 @@ async fn a_full_queue_refuses_and_says_when_to_come_again() {
     let mut settings = settings();
     settings.dispatch.per_conversation = 2;
     let server = server(settings).await;
-    let accept = || server.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), Place::Nowhere, None);
+    let accept =
+        || server.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), ConversationTarget::Nowhere, None);
     accept().await.unwrap();
     accept().await.unwrap();
     let error = accept().await.unwrap_err();
@@ -317,10 +318,13 @@ async fn a_full_queue_refuses_and_says_when_to_come_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_when_the_server_stops_runs_after_the_next_start() {
     let first = server(settings()).await;
-    let accepted =
-        first.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), Place::Nowhere, None).await.unwrap();
+    let accepted = first
+        .dispatcher
+        .accept(draft("api", "u", json!({ "do": "late" })), ConversationTarget::Nowhere, None)
+        .await
+        .unwrap();
     first.dispatcher.stop(Duration::from_secs(1)).await;
-    let refused = first.dispatcher.accept(draft("api", "u", json!({})), Place::Nowhere, None).await;
+    let refused = first.dispatcher.accept(draft("api", "u", json!({})), ConversationTarget::Nowhere, None).await;
     assert!(matches!(refused, Err(AcceptError::Stopping)));
     let Server { dispatcher, store, clock, folder } = first;
     drop(dispatcher);

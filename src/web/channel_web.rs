@@ -9,17 +9,15 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use crate::model::{ConversationKey, EventDraft};
-use crate::store::{Attributes, Order, Place, StoreError, UserMessage};
+use crate::model::EventDraft;
+use crate::model::channel::WEB;
+use crate::store::{Attributes, ConversationTarget, Order, StoreError, UserMessage};
 
 use super::error::{HttpError, JSON, TEXT, answer};
 use super::extractors::{Bot, Visitor};
 use super::message::{Visit, VisitorMessage};
 use super::state::Web;
 use super::{body, error, json_members};
-
-/// `event.channel` of everything that comes in here.
-pub(super) const CHANNEL: &str = "web";
 
 /// `GET /botInfo`: what the widget shows of the bot.
 pub(crate) async fn bot_info(State(web): State<Web>, bot: Bot) -> Result<Response<Body>, HttpError> {
@@ -49,7 +47,7 @@ pub(crate) async fn message(
     visitor: Visitor,
     request: Request<Body>,
 ) -> Result<Response<Body>, HttpError> {
-    let place = conversation_id(request.uri())?.map_or(Place::Recent, Place::Conversation);
+    let place = conversation_id(request.uri())?.map_or(ConversationTarget::Recent, ConversationTarget::Conversation);
     let body::Taken { json: body, held: _held } = body::read(&web, request, web.settings.http.body_limit).await?;
     let message = VisitorMessage::check(&body, web.settings.http.max_message_length)?;
     note_visit(&web, &visitor, message.visit).await?;
@@ -93,7 +91,7 @@ pub(crate) async fn event(
         },
     };
     let draft = draft(visitor, kind, body);
-    web.dispatcher.accept(draft, Place::Recent, None).await.map_err(error::refused)?;
+    web.dispatcher.accept(draft, ConversationTarget::Recent, None).await.map_err(error::refused)?;
     Ok(ok())
 }
 
@@ -106,7 +104,7 @@ pub(super) const LONGEST_TYPE: usize = 200;
 /// An event of this visitor, before it is stored.
 pub(super) fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) -> EventDraft {
     EventDraft {
-        key: ConversationKey { bot: visitor.bot, channel: CHANNEL.into(), target: visitor.user },
+        key: visitor.key(),
         // The store fills in the conversation.
         thread: None,
         kind: kind.into(),
@@ -137,7 +135,7 @@ async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), Ht
     if visit == Visit::default() {
         return Ok(());
     }
-    let (channel, user) = (CHANNEL.to_owned(), visitor.user.as_str().to_owned());
+    let (channel, user) = (WEB.to_owned(), visitor.user.as_str().to_owned());
     let (sender, receiver) = oneshot::channel();
     web.store.attributes(Order::AtOnce, channel.clone(), user.clone(), |result| {
         // The receiver waits below.

@@ -9,6 +9,7 @@ use axum::http::{Request, Response, StatusCode};
 use serde_json::value::RawValue;
 
 use crate::dispatch::{ConverseError, Conversed};
+use crate::model::channel::API;
 use crate::model::{ConversationKey, EventDraft};
 
 use super::channel_web::LONGEST_TYPE;
@@ -62,7 +63,7 @@ async fn converse(
         body::read(web, request, http.body_limit.min(http.converse_body_limit)).await?;
     let message = check(json, http.max_message_length)?;
     let draft = EventDraft {
-        key: ConversationKey { bot: visitor.bot, channel: Arc::from("api"), target: visitor.user },
+        key: ConversationKey { bot: visitor.bot, channel: API.into(), target: visitor.user },
         thread: None,
         kind: message.kind,
         payload: message.payload,

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::config::public_address;
 use crate::model::BotId;
 use crate::services::media::{self, Media, MediaError, MediaKind, Sender};
-use crate::store::{Place, Store, UserMessage};
+use crate::store::{ConversationTarget, Store, UserMessage};
 
 use super::cached::{FOREVER, file};
 use super::channel_web::{conversation_id, draft, json, ok, raw};
@@ -85,9 +85,8 @@ pub(crate) async fn send(
 ) -> Result<Response<Body>, HttpError> {
     let id = conversation_id(request.uri())?
         .ok_or_else(|| HttpError::plain("`conversationId` is required and must be valid"))?;
-    let (bot, user) = (visitor.bot.clone(), visitor.user.clone());
-    let known =
-        web.store.beside(move |store: &Store| store.conversation(&bot, &user, id, 0, 0)).await.map_err(stored)?;
+    let key = visitor.key();
+    let known = web.store.beside(move |store: &Store| store.conversation(&key, id, 0, 0)).await.map_err(stored)?;
     if known.is_none() {
         return Err(HttpError::no_conversation(&id.to_string()));
     }
@@ -184,7 +183,8 @@ impl Upload {
             data: None,
         };
         let (bot, files) = (visitor.bot.clone(), Arc::clone(web.services.media()));
-        let accepted = web.dispatcher.accept(draft(visitor, FILE, payload), Place::Conversation(id), Some(message));
+        let accepted =
+            web.dispatcher.accept(draft(visitor, FILE, payload), ConversationTarget::Conversation(id), Some(message));
         match accepted.await {
             Ok(_) => Ok(ok()),
             Err(error) => {

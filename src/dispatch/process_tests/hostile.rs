@@ -15,7 +15,8 @@ async fn an_effect_with_a_wrong_address_is_refused_and_its_worker_lives() {
 async fn a_frame_that_cannot_be_read_is_the_fault_of_the_dispatch_that_it_names() {
     let server = server(settings()).await;
     server.serve();
-    let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), Place::Nowhere, None);
+    let hanging =
+        server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), ConversationTarget::Nowhere, None);
     hanging.await.unwrap();
     assert!(server.converse("u", json!({ "do": "no json" })).await.is_empty());
     let stats = server.dispatcher.stats();
@@ -66,15 +67,17 @@ async fn huge_events_wait_in_the_store_alone_and_too_many_of_them_are_refused() 
     settings.dispatch.queue_bytes = 1 << 20;
     let first = server(settings.clone()).await;
     let huge = || json!({ "do": "reply", "text": "x".repeat(600_000) });
-    first.dispatcher.accept(draft("api", "u", huge()), Place::Nowhere, None).await.unwrap();
-    let error = first.dispatcher.accept(draft("api", "v", huge()), Place::Nowhere, None).await.unwrap_err();
+    first.dispatcher.accept(draft("api", "u", huge()), ConversationTarget::Nowhere, None).await.unwrap();
+    let error =
+        first.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
     assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
     // What an earlier run left has its body back when it runs.
     first.dispatcher.stop(Duration::from_secs(1)).await;
     let Server { dispatcher, store, clock, folder } = first;
     drop(dispatcher);
     let second = start(settings, folder, clock, store).await;
-    let error = second.dispatcher.accept(draft("api", "v", huge()), Place::Nowhere, None).await.unwrap_err();
+    let error =
+        second.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
     assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
     second.serve();
     second.drained().await;
