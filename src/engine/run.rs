@@ -110,6 +110,9 @@ impl Stop {
     }
 }
 
+/// A realm that has run this many events is replaced: what modules keep in their own variables would grow for ever.
+const MOST_EVENTS: u32 = 50_000;
+
 /// A realm at work on one job.
 pub struct Run<'a, 'js> {
     /// The realm.
@@ -212,6 +215,9 @@ impl<'a, 'js> Run<'a, 'js> {
         }
         if host.meter.is_slowed() {
             return Some(Unfit::Slowed);
+        }
+        if host.events.get() >= MOST_EVENTS {
+            return Some(Unfit::Worn);
         }
         // A job that is left, queued by a getter while the state was written out, would run in the next event. What it
         // says goes nowhere.
