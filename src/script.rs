@@ -3,6 +3,7 @@
 //! A realm is one `Runtime` with one `Context` on a thread of its own. Everything in here is synchronous.
 
 pub mod error;
+pub mod json;
 pub mod limits;
 pub mod modules;
 pub mod random;

@@ -397,6 +397,9 @@
     const channel = channelOf(destination)
     // A hook of no bot, or one that speaks for another bot, says in its destination which one.
     const botId = isObject(destination) && typeof destination.botId === 'string' ? destination.botId : env.botId
+    if (botId === env.botId) {
+      return render(contentId, args, channel)
+    }
     return inBot('renderElement', botId, () => render(contentId, args, channel))
   }
 

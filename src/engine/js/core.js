@@ -3,7 +3,7 @@
 // `host` holds the functions of engine/bot_realm.rs, `base` is script/js/base.js, the others are the files of this folder.
 (function (host, base, cms, elements, decision, at, event, requests, outgoing, dialog, realtime) {
   'use strict';
-  const { freeze, assign } = Object;
+  const { freeze, assign } = Object, plain = Object.prototype;
   const { parse, stringify } = JSON;
   const symbolFor = Symbol.for, symbolKey = Symbol.keyFor;
   const { Event, WellKnownFlags, fill, kindOf } = event;
@@ -155,15 +155,18 @@
   // ---- one event ----------------------------------------------------------------------------------------------------
   function stateOf(state) {
     // `bot` is whatever scripts keep under `global`; the others are objects, or hooks would fail for ever after.
-    for (const part of ['user', 'session', 'temp', 'context', 'bot']) if (!isRecord(state[part])) state[part] = {};
+    if (!isRecord(state.user)) state.user = {};
+    if (!isRecord(state.session)) state.session = {};
+    if (!isRecord(state.temp)) state.temp = {};
+    if (!isRecord(state.context)) state.context = {};
+    if (!isRecord(state.bot)) state.bot = {};
     if (!Array.isArray(state.session.lastMessages)) state.session.lastMessages = [];
     return state;
   }
-  function attributesOf(user) {
-    const texts = new Map();
-    for (const key of Object.keys(user)) texts.set(key, stringify(user[key]));
-    return texts;
-  }
+  const textOf = (value) => {
+    const text = host.json(plain, value);
+    return text === undefined ? stringify(value) : text;
+  };
 
   /** A part of the state as JSON; undefined, and a word in the log, where that cannot be: then it stays as it was. */
   function stored(name, value, record) {
@@ -181,18 +184,33 @@
     return undefined;
   }
 
+  function member(members, state, part) {
+    const value = state[part];
+    let text = isRecord(value) ? host.json(plain, value) : undefined;
+    if (text === undefined) text = value === undefined || value === null ? '{}' : stored(`event.state.${part}`, value, true);
+    if (text !== undefined) members.push(`"${part}":${text}`);
+  }
+  /** The attributes of a user that are not what they were. */
+  function changed(members, user, before) {
+    const all = [];
+    for (const key of Object.keys(user)) {
+      const value = user[key], text = value === undefined || value === null ? 'null' : stored(`event.state.user.${key}`, value, false);
+      if (text !== undefined && (!Object.hasOwn(before, key) || stringify(before[key]) !== text)) all.push(`${stringify(key.toWellFormed())}:${text}`);
+    }
+    for (const key of Object.keys(before)) if (!Object.hasOwn(user, key)) all.push(`${stringify(key)}:null`);
+    if (all.length !== 0) members.push(`"user":{${all.join(',')}}`);
+  }
+
   const decisionOptions = freeze({ minimumConfidence: host.minimumConfidence, repeatWindow: host.repeatWindow });
 
   return {
     /** Starts an event from its work JSON; `copy` is what `snapshot` made where an earlier realm was given up. Gives whether a
      *  caller waits for the replies. */
     begin(text, copy, outgoingHooks) {
-      const work = parse(text);
-      const attributes = attributesOf(work.state.user);
+      const work = parse(text), attributes = textOf(work.state.user);
       let event;
       if (copy === undefined) {
-        event = fill(Object.create(Event.prototype), work.event, work.event.id);
-        event.state = stateOf(work.state);
+        event = fill(Object.create(Event.prototype), work.event, work.event.id, stateOf(work.state));
       } else {
         const saved = parse(copy);
         event = assign(Object.create(Event.prototype), saved.event);
@@ -250,7 +268,7 @@
     forcesPersist: () => at.current.event.hasFlag(FORCE_PERSIST),
     /** What goes into the store: `all` of the state, or only `session` and user. */
     stateChange(withContext) {
-      const { state } = at.current.event;
+      const { event, attributes } = at.current, { state } = event;
       if (!isRecord(state)) {
         stored('event.state', state, true);
         return '{}';
@@ -258,22 +276,15 @@
       const session = state.session;
       if (isRecord(session) && Array.isArray(session.lastMessages) && session.lastMessages.length > 5) session.lastMessages = session.lastMessages.slice(-5);
       const members = [];
-      for (const part of withContext ? ['session', 'temp', 'context'] : ['session']) {
-        const value = state[part], text = value === undefined || value === null ? '{}' : stored(`event.state.${part}`, value, true);
-        if (text !== undefined) members.push(`"${part}":${text}`);
+      member(members, state, 'session');
+      if (withContext) {
+        member(members, state, 'temp');
+        member(members, state, 'context');
       }
-      const user = state.user === undefined || state.user === null ? {} : state.user, before = at.current.attributes;
-      if (!isRecord(user)) {
-        stored('event.state.user', user, true);
-        return `{${members.join(',')}}`;
-      }
-      const changed = [];
-      for (const key of Object.keys(user)) {
-        const value = user[key], text = value === undefined || value === null ? 'null' : stored(`event.state.user.${key}`, value, false);
-        if (text !== undefined && before.get(key) !== text) changed.push(`${stringify(key.toWellFormed())}:${text}`);
-      }
-      for (const key of before.keys()) if (!Object.hasOwn(user, key)) changed.push(`${stringify(key)}:null`);
-      if (changed.length !== 0) members.push(`"user":{${changed.join(',')}}`);
+      const user = state.user === undefined || state.user === null ? {} : state.user;
+      if (!isRecord(user)) stored('event.state.user', user, true);
+      // Most events leave the user as it was.
+      else if (host.json(plain, user) !== attributes) changed(members, user, parse(attributes));
       return `{${members.join(',')}}`;
     },
     wantsEvent: () => at.current.wantEvent,

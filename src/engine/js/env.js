@@ -4,11 +4,22 @@
   let mustache;
   // The realm's bot, once it has one, and the one whose elements are read if that is another.
   let own, reading;
+  /** Content types of that bot by id: they stay what they are. */
+  const types = new Map();
+  function contentType(id) {
+    const index = host.contentType(String(id).toWellFormed());
+    return index < 0 ? undefined : base.load(index);
+  }
   return {
     mustache: () => mustache || (mustache = base.own('mustache')),
     contentType(id) {
-      const index = host.contentType(String(id).toWellFormed());
-      return index < 0 ? undefined : base.load(index);
+      if (reading !== undefined) return contentType(id);
+      let type = types.get(id);
+      if (type === undefined) {
+        type = contentType(id);
+        if (type !== undefined) types.set(id, type);
+      }
+      return type;
     },
     contentTypeIds: () => JSON.parse(host.contentTypeIds()),
     element(id) {
@@ -16,7 +27,7 @@
       return text === undefined ? undefined : JSON.parse(text);
     },
     elementIds: () => JSON.parse(host.elementIds()),
-    get botUrl() { return host.botUrl; },
+    botUrl: host.botUrl,
     get botId() { return reading === undefined ? own || (own = host.botId()) : reading; },
     get defaultLanguage() { return host.defaultLanguage(); },
     /** `imports.contentTypes` of the bot, for lists. */

@@ -34,7 +34,7 @@
     if (args.direction !== 'incoming' && args.direction !== 'outgoing') {
       throw new TypeError(`bp.IO.Event: "direction" must be 'incoming' or 'outgoing', got '${args.direction}'`);
     }
-    fill(this, args, args.id === undefined ? host.eventId() : String(args.id));
+    fill(this, args, args.id === undefined ? host.eventId() : String(args.id), {});
   }
   freeze(Event);
   assign(Event.prototype, {
@@ -72,7 +72,7 @@
   freeze(Event.prototype);
   freeze(OutgoingPrototype);
 
-  function fill(event, args, id) {
+  function fill(event, args, id, state) {
     event.id = id;
     event.type = args.type;
     event.channel = args.channel;
@@ -93,7 +93,7 @@
     }
     if (args.nlu) event.nlu = assign(defaultNlu(), args.nlu);
     else if (!(event instanceof Outgoing)) event.nlu = defaultNlu();
-    event.state = {};
+    event.state = state;
     return event;
   }
 

@@ -2,7 +2,7 @@
 // at work.
 (function (host, base, payloads, at, event, requests) {
   'use strict';
-  const { assign } = Object;
+  const { assign } = Object, plain = Object.prototype;
   const { stringify } = JSON;
   const { Event, Outgoing, kindOf, previewOf } = event;
   const { wellFormed } = requests;
@@ -35,6 +35,25 @@
       return new Promise((resolve, reject) => { batch.resolve = resolve; batch.reject = reject; });
     }
     if (batch.error !== undefined) throw batch.error;
+    return undefined;
+  }
+  /** The same for replies that no hook will see: they go out as they are, without becoming events first. */
+  function sendPlain(channel, address, payloads, answers) {
+    const types = [];
+    for (let i = 0; i < payloads.length; i++) types.push(payloads[i].type || 'default');
+    const to = told(answers);
+    let error;
+    pumping = true;
+    for (let i = 0; i < payloads.length; i++) {
+      try {
+        post(channel, payloads[i], types[i], address, to);
+      } catch (thrown) {
+        if (error === undefined) error = thrown;
+      }
+    }
+    // What payloads that are read made of it has waited until here.
+    pump();
+    if (error !== undefined) throw error;
     return undefined;
   }
   function pump() {
@@ -101,25 +120,23 @@
 
   /** The channel's own sender, last in line: shapes the payload and hands it to the server. */
   function emit(event) {
-    let payload = event.payload, type = event.type;
-    if (event.channel === 'web' && (type === 'default' || type === undefined)) {
-      type = 'text';
+    const { incomingEventId: answers, channel, type, id } = event;
+    post(channel, event.payload, type, addressOf(event), told(answers), typeof id === 'string' ? id.toWellFormed() : undefined);
+  }
+  const told = (answers) => (answers === undefined || answers === null ? undefined : String(answers).toWellFormed());
+  function post(channel, payload, type, address, answers, id) {
+    let kind = type;
+    if (channel === 'web' && (type === 'default' || type === undefined)) {
+      kind = 'text';
       if (payload !== null && typeof payload === 'object' && payload.type !== 'text') payload = assign({}, payload, { type: 'text' });
     }
-    type = String(type).toWellFormed();
+    kind = String(kind).toWellFormed();
+    if (host.reply(plain, payload, kind, address, answers, id)) return;
     let text = stringify(payload);
     // Almost no payload has a relative path in it, and its text tells.
-    if (text !== undefined && (text.includes('"/') || text.includes('BOT_URL'))) {
-      payload = payloads.absolutePayload(payload);
-      text = stringify(payload);
-    }
-    text = text === undefined ? 'null' : wellFormed(text);
-    const answers = event.incomingEventId;
-    host.effect(`{"id":"${numberOf(event)}","direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
-      + (answers === undefined || answers === null ? '}' : `,"incomingEventId":${stringify(String(answers).toWellFormed())}}`), type);
+    if (text !== undefined && (text.includes('"/') || text.includes('BOT_URL'))) text = stringify(payloads.absolutePayload(payload));
+    host.replyText(text === undefined ? 'null' : wellFormed(text), kind, address, answers, id);
   }
-  /** The server knows events by number; what a script called one by itself is its own business. */
-  const numberOf = ({ id }) => (typeof id === 'string' && /^\d{1,18}$/.test(id) ? id : host.eventId());
   /** Where an event goes, as members of a JSON object; that of the event at work is written once. An address that is
       nobody's is an error of the script: the server would take it for a worker gone mad. */
   function addressOf(event, member) {
@@ -128,14 +145,16 @@
       return kept.text;
     }
     const { channel, target, botId, threadId } = event;
-    const wrong = host.refuses(...[channel, target, botId, threadId === undefined || threadId === null ? '' : threadId].map((part) => String(part).toWellFormed()));
-    if (wrong !== undefined) throw new Error(member === undefined ? `the event cannot be sent: ${wrong}` : `bp.events.${member}: ${wrong}`);
-    const text = stringify({
-      channel: String(channel), target: String(target), botId: String(botId), threadId: threadId === undefined || threadId === null ? undefined : String(threadId),
-    }).slice(1, -1);
-    at.current.address = { channel, target, botId, threadId, text: wellFormed(`{${text}}`).slice(1, -1) };
-    return at.current.address.text;
+    const text = host.address(
+      String(channel).toWellFormed(), String(target).toWellFormed(), String(botId).toWellFormed(),
+      threadId === undefined || threadId === null ? undefined : String(threadId).toWellFormed(),
+    );
+    if (text[0] === '!') throw new Error(`${member === undefined ? 'the event cannot be sent' : `bp.events.${member}`}: ${text.slice(1)}`);
+    at.current.address = { channel, target, botId, threadId, text };
+    return text;
   }
+  /** The server knows events by number; what a script called one by itself is its own business. */
+  const numberOf = ({ id }) => (typeof id === 'string' && /^\d{1,18}$/.test(id) ? id : host.eventId());
   function effect(value) {
     const text = stringify(value);
     host.effect(wellFormed(text), value.type.toWellFormed(), true);
@@ -145,7 +164,9 @@
     if (destination === null || typeof destination !== 'object') {
       throw new TypeError(`bp.${member}: "destination" must be an event or { channel, target, botId, threadId? }, got ${kindOf(destination)}`);
     }
-    for (const field of fields) {
+    // Not `for of`: an iterator for each call costs more than all the rest of this.
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i];
       if (typeof destination[field] !== 'string' || destination[field] === '') {
         throw new TypeError(`bp.${member}: "destination.${field}" must be a string that is not empty, got ${kindOf(destination[field])}`);
       }
@@ -166,8 +187,9 @@
           throw new TypeError(`bp.events.replyToEvent: "payloads[${i}]" must be an object, got ${kindOf(payload)}`);
         }
       }
-      addressOf(to, 'replyToEvent');
-      const answers = incomingEventId !== undefined ? incomingEventId : to instanceof Event ? to.id : at.current && at.current.event && at.current.event.id;
+      const address = addressOf(to, 'replyToEvent'), own = at.current.event;
+      const answers = incomingEventId !== undefined ? incomingEventId : to === own || to instanceof Event ? to.id : own && own.id;
+      if (at.current.outgoingHooks.length === 0 && !pumping) return sendPlain(to.channel, address, payloads, answers);
       return send(payloads.map((payload) => makeOutgoing(to, payload, answers)));
     },
     async sendEvent(event) {
