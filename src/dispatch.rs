@@ -7,6 +7,7 @@
 mod accept;
 mod admission;
 mod collect;
+mod content;
 mod core;
 mod credit;
 mod deaths;

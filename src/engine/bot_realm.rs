@@ -14,7 +14,7 @@ use rquickjs::object::Filter;
 use rquickjs::{Array, Ctx, Exception, Function, Object, Value};
 
 use super::host::Host;
-use crate::program::{BotProgram, HookKind, Program, Script};
+use crate::program::{BotProgram, HookKind, Program, Role, Script};
 use crate::script::modules::ModuleIndex;
 use crate::script::realm::{Realm, evaluate};
 use crate::script::{Random, wrap};
@@ -64,7 +64,7 @@ macro_rules! functions_of {
 functions_of! {
     "js/core.js", Core,
     begin = "begin", begin_bare = "beginBare", run_hook = "runHook", answered = "answered", fetched = "fetched", fire = "fire",
-    describe = "describe", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
+    describe = "describe", pass = "pass", share_bp = "shareBp", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
     scrub = "scrub", warm = "warm", serve = "serve", processed = "processed",
@@ -92,6 +92,8 @@ pub struct BotRealm<'js> {
     outgoing: RefCell<Option<Array<'js>>>,
     /// How many properties the global object has when nobody has added one.
     globals: Cell<usize>,
+    /// Scripts may have added to them: not all are known to leave them alone.
+    may_add: Cell<bool>,
 }
 
 const CORE: &str = include_str!("js/core.js");
@@ -115,14 +117,14 @@ impl<'js> BotRealm<'js> {
         script_functions(&realm, &functions, &host, &random)?;
         let base = realm.base(functions.clone())?;
         engine_functions(&realm, &functions, &host)?;
-        let env: Object<'js> = realm.part("env", ENV)?.call((functions.clone(), base.clone()))?;
-        let cms: Object<'js> = realm.part("cms", CMS)?.call((env.clone(),))?;
-        let payloads: Object<'js> = realm.part("payloads", PAYLOADS)?.call((env.clone(), cms.clone()))?;
-        let elements: Object<'js> = realm.part("elements", ELEMENTS)?.call((env, cms.clone()))?;
-        let decision: Object<'js> = realm.part("decision", DECISION)?.call(())?;
-        let at = Object::new(ctx.clone())?;
         let event: Object<'js> = realm.part("event", EVENT)?.call((functions.clone(),))?;
         let requests: Object<'js> = realm.part("requests", REQUESTS)?.call((functions.clone(), event.clone()))?;
+        let env: Object<'js> = realm.part("env", ENV)?.call((functions.clone(), base.clone(), requests.clone()))?;
+        let cms: Object<'js> = realm.part("cms", CMS)?.call((env.clone(),))?;
+        let payloads: Object<'js> = realm.part("payloads", PAYLOADS)?.call((env.clone(), cms.clone()))?;
+        let elements: Object<'js> = realm.part("elements", ELEMENTS)?.call((env.clone(), cms.clone()))?;
+        let decision: Object<'js> = realm.part("decision", DECISION)?.call(())?;
+        let at = Object::new(ctx.clone())?;
         let outgoing: Object<'js> = realm.part("outgoing", OUTGOING)?.call((
             functions.clone(),
             base.clone(),
@@ -134,10 +136,11 @@ impl<'js> BotRealm<'js> {
         let dialog: Object<'js> = realm.part("dialog", DIALOG)?.call((at.clone(), cms.clone(), outgoing.clone()))?;
         let realtime: Object<'js> =
             realm.part("realtime", REALTIME)?.call((base.clone(), event.clone(), requests.clone()))?;
-        let mut parts = Args::new(ctx.clone(), 11);
+        let mut parts = Args::new(ctx.clone(), 12);
         parts.push_args([
             functions,
             base.clone(),
+            env,
             cms,
             elements,
             decision,
@@ -154,18 +157,31 @@ impl<'js> BotRealm<'js> {
         let core = Core::new(&core)?;
         let globals = Cell::new(count_globals(&realm));
         let (files, outgoing) = (RefCell::default(), RefCell::default());
-        Ok(Self { realm, host, core, dialog, base, random, files, outgoing, globals })
+        Ok(Self { realm, host, core, dialog, base, random, files, outgoing, globals, may_add: Cell::new(true) })
     }
 
     /// Removes what an event left in the realm; false where something cannot be removed.
     pub fn scrub(&self) -> bool {
+        // `None` where something cannot be removed, else whether something of a flow may have added to the global object.
+        let doubtful = self.core.scrub.call::<_, Option<bool>>(()).ok().flatten();
+        doubtful.is_some_and(|doubtful| !(doubtful || self.may_add.get()) || self.remove_added())
+    }
+
+    fn remove_added(&self) -> bool {
         // What is built in cannot be removed or replaced, so that the number tells whether anything was added.
-        let added = count_globals(&self.realm) != self.globals.get();
-        self.core.scrub.call::<_, bool>((added,)).unwrap_or(false)
+        count_globals(&self.realm) == self.globals.get()
+            || self.base.get::<_, Function<'js>>("deleteAdded").and_then(|delete| delete.call(())).unwrap_or(false)
     }
 
     /// Makes it a bot's. May be done once.
     pub fn load(&self, program: Arc<LoadedProgram>, bot: &str) {
+        let mut scripts = program.program.scripts.iter().filter(|script| script.role != Role::Json);
+        self.may_add.set(!scripts.clone().all(|script| script.shape.no_globals));
+        let takes_bp = |role| matches!(role, Role::Hook(_) | Role::Action);
+        if scripts.all(|script| script.shape.reads_bp || !takes_bp(script.role)) {
+            // What goes wrong here would go wrong with the first event, too, and be said.
+            let _ = self.core.share_bp.call::<_, ()>(());
+        }
         *self.host.program.borrow_mut() = Some(program);
         bot.clone_into(&mut self.host.bot.borrow_mut());
     }
@@ -175,6 +191,13 @@ impl<'js> BotRealm<'js> {
         let program = self.host.program.borrow();
         let bot = program.as_ref().and_then(|loaded| loaded.bot(&self.host.bot.borrow()));
         bot.and_then(|bot| bot.hooks.get(&kind)).cloned().unwrap_or_default()
+    }
+
+    /// Whether there are hooks of a kind.
+    pub fn has_hooks(&self, kind: HookKind) -> bool {
+        let program = self.host.program.borrow();
+        let bot = program.as_ref().and_then(|loaded| loaded.bot(&self.host.bot.borrow()));
+        bot.is_some_and(|bot| bot.hooks.get(&kind).is_some_and(|hooks| !hooks.is_empty()))
     }
 
     /// A compiled file: `{ run, index, path, dirname, require }`. Compiled once.

@@ -2,6 +2,7 @@
 //! declaration, literal `require`s, and the mistakes worth a warning. The only part that knows oxc.
 
 pub(super) mod expression;
+mod plain;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
@@ -171,7 +172,15 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
             );
         }
     }
-    let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared };
+    let plain = plain::look(body, scoping, strict);
+    let shape = Shape {
+        is_async: prefix == ASYNC,
+        strict,
+        implicit,
+        redeclared,
+        no_globals: plain.no_globals,
+        reads_bp: plain.reads_bp,
+    };
     Parsed { shape, requires: reader.requires, warnings, doc: None }
 }
 

@@ -1,9 +1,11 @@
 //! What a realm's JavaScript can call: the functions of [`Host`] as JavaScript sees them.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use rquickjs::function::Opt;
 use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Value};
+use serde::Deserialize;
 
 use super::replies::reply_functions;
 use super::{Host, compile_script};
@@ -188,15 +190,20 @@ pub(super) fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, ho
 fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Host>) -> rquickjs::Result<()> {
     fn with_bot<R>(host: &Host, read: impl FnOnce(&BotProgram) -> R) -> Option<R> {
         let program = host.program.borrow();
-        program.as_ref().and_then(|loaded| loaded.bot(&host.content_of())).map(read)
+        program.as_ref().and_then(|loaded| loaded.bot(&host.bot.borrow())).map(read)
     }
     fn ids<'a>(ids: impl Iterator<Item = &'a String>) -> String {
         serde_json::to_string(&ids.collect::<Vec<_>>()).unwrap_or_default()
     }
     let h = Rc::clone(host);
     object.set("botId", realm.function("botId", move || h.bot.borrow().clone())?)?;
+    // Of another bot, as long as the realm's program holds them all.
     let h = Rc::clone(host);
-    object.set("readContentOf", realm.function("readContentOf", move |bot: String| h.read_content_of(&bot))?)?;
+    let content = move |bot: String| {
+        let program = h.program.borrow();
+        program.as_ref().and_then(|loaded| loaded.program.bots.get(&bot)).map(BotProgram::content)
+    };
+    object.set("content", realm.function("content", content)?)?;
     let h = Rc::clone(host);
     let config = move |ctx: Ctx<'js>| match with_bot(&h, |bot| bot.config.as_ref().map(|json| json.get().to_owned()))
         .flatten()
@@ -227,5 +234,23 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
     object.set("element", realm.function("element", element)?)?;
     let h = Rc::clone(host);
     let elements = move || with_bot(&h, |bot| ids(bot.elements.keys())).unwrap_or_else(|| "[]".into());
-    object.set("elementIds", realm.function("elementIds", elements)?)
+    object.set("elementIds", realm.function("elementIds", elements)?)?;
+    let h = Rc::clone(host);
+    let rows = move || with_bot(&h, rows_of).unwrap_or_else(|| "[]".into());
+    object.set("elementRows", realm.function("elementRows", rows)?)
+}
+
+/// `[id, contentType, createdOn]` of each element, in the order of the ids; the time is `null` where it is no text.
+fn rows_of(bot: &BotProgram) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Created<'a> {
+        #[serde(borrow)]
+        created_on: Option<Cow<'a, str>>,
+    }
+    let rows = bot.elements.iter().map(|(id, element)| {
+        let created = serde_json::from_str::<Created<'_>>(element.json.get()).ok();
+        (id, &*element.content_type, created.and_then(|created| created.created_on))
+    });
+    serde_json::to_string(&rows.collect::<Vec<_>>()).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 // `bp` and the life of one event in a realm: everything a hook touches, in the realm itself, so that nothing is serialised
 // between two steps of an event. Evaluated once per realm; one event at a time lives here (`at.current`).
 // `host` holds the functions of engine/bot_realm.rs, `base` is script/js/base.js, the others are the files of this folder.
-(function (host, base, cms, elements, decision, at, event, requests, outgoing, dialog, realtime) {
+(function (host, base, env, cms, elements, decision, at, event, requests, outgoing, dialog, realtime) {
   'use strict';
   const { freeze, assign } = Object, plain = Object.prototype;
   const { parse, stringify } = JSON;
@@ -152,6 +152,9 @@
     LogLevel: v.LogLevel, NodeActionType: v.NodeActionType, RealTimePayload: v.RealTimePayload, ${Object.keys(namespaces).map((name) => `${name}: n.${name}`).join(', ')} })`,
   )({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType, RealTimePayload: realtime.RealTimePayload }, namespaces);
 
+  /** The same one for all events, where every script only reads it. */
+  let sharedBp;
+
   // ---- one event ----------------------------------------------------------------------------------------------------
   function stateOf(state) {
     // `bot` is whatever scripts keep under `global`; the others are objects, or hooks would fail for ever after.
@@ -201,13 +204,15 @@
     if (all.length !== 0) members.push(`"user":{${all.join(',')}}`);
   }
 
+  // The answers of `pass`, by their number in `engine/run/stages.rs`.
+  const PAUSED = 0, SUGGESTED = 1, SKIPPED = 2, SKIPPED_KEPT = 3, JUMPED = 4, STAYS = 5;
   const decisionOptions = freeze({ minimumConfidence: host.minimumConfidence, repeatWindow: host.repeatWindow });
 
   return {
-    /** Starts an event from its work JSON; `copy` is what `snapshot` made where an earlier realm was given up. Gives whether a
+    /** Starts an event from its work; `copy` is what `snapshot` made where an earlier realm was given up. Gives whether a
      *  caller waits for the replies. */
-    begin(text, copy, outgoingHooks) {
-      const work = parse(text), attributes = textOf(work.state.user);
+    begin(work, copy, outgoingHooks) {
+      const attributes = textOf(work.state.user);
       let event;
       if (copy === undefined) {
         event = fill(Object.create(Event.prototype), work.event, work.event.id, stateOf(work.state));
@@ -224,13 +229,16 @@
         stateOf(event.state);
       }
       at.current = {
-        event, bp: makeBp(), attributes, outgoingHooks, address: undefined, wantEvent: work.wantEvent === true,
+        event, bp: sharedBp || makeBp(), attributes, outgoingHooks, address: undefined, wantEvent: work.wantEvent === true,
       };
       return work.waited === true;
     },
     /** Starts work that is no event: `bp` and nothing else. */
     beginBare(outgoingHooks) {
-      at.current = { event: null, bp: makeBp(), attributes: null, outgoingHooks, address: undefined, wantEvent: false };
+      at.current = { event: null, bp: sharedBp || makeBp(), attributes: null, outgoingHooks, address: undefined, wantEvent: false };
+    },
+    shareBp() {
+      sharedBp = freeze(makeBp());
     },
     runHook,
     answered,
@@ -240,6 +248,18 @@
     },
     describe: base.describe,
 
+    /** What lies between the hooks before the middleware and the dialog where no other hooks do, all at once: whether the
+     *  event is paused, the ranking and the election, and whether the dialog is skipped. */
+    pass() {
+      const { event } = at.current;
+      if (event.isPause) return PAUSED;
+      if (!Array.isArray(event.suggestions)) event.suggestions = [];
+      // One that is to be sent takes its steps, one by one.
+      if (event.suggestions.length !== 0) return SUGGESTED;
+      decision.elect(event);
+      if (event.hasFlag(SKIP_DIALOG)) return event.hasFlag(FORCE_PERSIST) ? SKIPPED_KEPT : SKIPPED;
+      return dialog.hasJumped() ? JUMPED : STAYS;
+    },
     isPaused: () => !!at.current.event.isPause,
     skipsDialog: () => at.current.event.hasFlag(SKIP_DIALOG),
     /** Ranks the suggestions; true where there is anything to elect. */
@@ -322,12 +342,18 @@
     warm() {
       cms.renderTemplate('{{a}}', { a: '' });
     },
-    scrub(added) {
-      if (asking.length || served.length) [asking, served] = [[], []];
+    /** Gives null where something cannot be removed, else whether something may have been added to the global object by what
+     *  is no script. */
+    scrub() {
+      if (asking.length !== 0 || served.length !== 0) {
+        asking = [];
+        served = [];
+      }
       at.current = null;
       requests.scrub();
+      env.scrub();
       outgoing.scrub();
-      return base.scrub(added);
+      return base.scrub() ? dialog.doubt() : null;
     },
   };
 })
