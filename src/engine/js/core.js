@@ -9,18 +9,16 @@
   const { Event, WellKnownFlags, fill, kindOf } = event;
   const { request, answered, fetched, wellFormed } = requests;
   base.connect(requests);
-  const { events, send, makeOutgoing, destinationOf, PERSON, call, settle } = outgoing;
+  const { events, answer, destinationOf, PERSON, call, callHook, settle } = outgoing;
   const SKIP_DIALOG = WellKnownFlags.SKIP_DIALOG_ENGINE, FORCE_PERSIST = WellKnownFlags.FORCE_PERSIST_STATE;
 
   // ---- hooks --------------------------------------------------------------------------------------------------------
-  const argumentsOf = {
-    before_suggestions_election: () => [at.current.bp, local.dialog.createId(at.current.event), at.current.event, at.current.event.suggestions],
-  };
-  /** Runs a hook of the event's way: gives a promise to wait for, or undefined. */
-  function runHook(file, kind, named) {
-    const special = argumentsOf[kind];
-    const args = special ? special() : named ? [at.current.bp, ...named] : [at.current.bp, at.current.event];
-    return settle(call(file, args));
+  /** Runs a hook of the event's way: gives a promise to wait for, or undefined. Before the election, and for work that is no
+   *  event, hooks have arguments of their own. */
+  function runHook(file, elects, named) {
+    const { bp, event } = at.current;
+    if (elects) return settle(call(file, [bp, local.dialog.createId(event), event, event.suggestions]));
+    return settle(named === undefined ? callHook(file, bp, event) : call(file, [bp, ...named]));
   }
 
   // ---- bp -----------------------------------------------------------------------------------------------------------
@@ -248,11 +246,11 @@
     },
     describe: base.describe,
 
-    /** What lies between the hooks before the middleware and the dialog where no other hooks do, all at once: whether the
-     *  event is paused, the ranking and the election, and whether the dialog is skipped. */
-    pass() {
+    /** What lies between the hooks around the middleware and the dialog where no other hooks do, all at once: the ranking and
+     *  the election, whether the dialog is skipped, and before all that, where it was not asked yet, whether the event is paused. */
+    pass(mayBePaused) {
       const { event } = at.current;
-      if (event.isPause) return PAUSED;
+      if (mayBePaused && event.isPause) return PAUSED;
       if (!Array.isArray(event.suggestions)) event.suggestions = [];
       // One that is to be sent takes its steps, one by one.
       if (event.suggestions.length !== 0) return SUGGESTED;
@@ -277,7 +275,7 @@
       const { payloads, redirect } = elected;
       decision.sent(event);
       if (redirect && !event.hasFlag(SKIP_DIALOG)) dialog.jump(event, redirect.flow, redirect.node);
-      const sending = send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
+      const sending = answer(event, payloads);
       return [Promise.resolve(sending), redirect ? stringify(redirect) : undefined];
     },
     decisionReason() {

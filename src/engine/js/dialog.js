@@ -3,7 +3,7 @@
 (function (at, cms, outgoing) {
   'use strict';
   const { parse, stringify } = JSON;
-  const { call, makeOutgoing, send, settle } = outgoing;
+  const { call, answer, settle } = outgoing;
   const isRecord = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
   // ---- the place ----------------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@
   }
   function reply(event, payloads) {
     if (payloads instanceof Promise) return payloads.then((rendered) => reply(event, rendered));
-    return send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
+    return answer(event, payloads);
   }
   function turn(event, replyPreview) {
     const { session } = stateOf(event);

@@ -55,7 +55,7 @@
   Object.defineProperty(Event.prototype, 'constructor', { enumerable: false });
 
   // Few hooks look at the `nlu` of a reply: it is made when one does.
-  const OutgoingPrototype = Object.create(Event.prototype, {
+  const outgoingPrototype = Object.create(Event.prototype, {
     nlu: {
       get() {
         const nlu = defaultNlu();
@@ -67,10 +67,8 @@
       },
     },
   });
-  function Outgoing() {}
-  Outgoing.prototype = OutgoingPrototype;
   freeze(Event.prototype);
-  freeze(OutgoingPrototype);
+  freeze(outgoingPrototype);
 
   function fill(event, args, id, state) {
     event.id = id;
@@ -91,8 +89,7 @@
     } else {
       event.incomingEventId = args.incomingEventId;
     }
-    if (args.nlu) event.nlu = assign(defaultNlu(), args.nlu);
-    else if (!(event instanceof Outgoing)) event.nlu = defaultNlu();
+    event.nlu = args.nlu ? assign(defaultNlu(), args.nlu) : defaultNlu();
     event.state = state;
     return event;
   }
@@ -103,5 +100,5 @@
     return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
   }
 
-  return { Event, Outgoing, WellKnownFlags, fill, kindOf, previewOf };
+  return { Event, outgoingPrototype, WellKnownFlags, fill, kindOf, previewOf };
 })

@@ -4,17 +4,19 @@
   'use strict';
   const { assign } = Object, plain = Object.prototype;
   const { stringify } = JSON;
-  const { Event, Outgoing, kindOf, previewOf } = event;
+  const { Event, outgoingPrototype, kindOf, previewOf } = event;
   const { wellFormed } = requests;
 
   // A compiled file: { run, index, path, require }. What it is called with does not depend on the file.
   function call(file, args) {
-    const module = { exports: {} };
-    const { run } = file, { exports } = module;
+    const module = { exports: {} }, { exports } = module;
     // `this` is what it is in a module of Node.
-    return args.length === 2
-      ? run.call(exports, args[0], args[1], module, exports, file.require, file.path, file.dirname)
-      : run.call(exports, ...args, module, exports, file.require, file.path, file.dirname);
+    return file.run.call(exports, ...args, module, exports, file.require, file.path, file.dirname);
+  }
+  /** The same for most hooks. */
+  function callHook(file, bp, event) {
+    const exports = {}, module = { exports };
+    return file.run.call(exports, bp, event, module, exports, file.require, file.path, file.dirname);
   }
   function settle(result) {
     if (result === undefined || result === null || (typeof result !== 'object' && typeof result !== 'function')) return undefined;
@@ -28,19 +30,37 @@
 
   // Most often no hook waits: then everything is out when `send` returns, and there is no need for a promise.
   function send(events) {
-    const batch = { left: events.length, error: undefined, resolve: undefined, reject: undefined };
-    for (let i = 0; i < events.length; i++) queue.push(events[i], batch);
-    if (!pumping) pump();
-    if (batch.left !== 0) {
-      return new Promise((resolve, reject) => { batch.resolve = resolve; batch.reject = reject; });
+    if (pumping) return queued(events, 0, undefined);
+    let error;
+    pumping = true;
+    for (let i = 0; i < events.length; i++) {
+      let waiting;
+      try {
+        waiting = outgoing(events[i], 0);
+      } catch (thrown) {
+        if (error === undefined) error = thrown;
+        continue;
+      }
+      if (waiting !== undefined) return queued(events, i, error, waiting);
     }
-    if (batch.error !== undefined) throw batch.error;
-    return undefined;
+    return sent(error);
+  }
+  /** Those from `from` on are queued; the first of them already waits for a hook, if any does. */
+  function queued(events, from, error, waiting) {
+    const batch = { left: events.length - from, error, resolve: undefined, reject: undefined }, rest = [];
+    if (waiting !== undefined) finished(waiting, batch);
+    for (let i = waiting === undefined ? from : from + 1; i < events.length; i++) rest.push(events[i], batch);
+    // What was made while these were on their way comes after them.
+    queue = waiting === undefined ? queue.concat(rest) : rest.concat(queue);
+    return batch.left === 0 ? undefined : new Promise((resolve, reject) => { batch.resolve = resolve; batch.reject = reject; });
+  }
+  function finished(waiting, batch) {
+    waiting.then(() => { finish(batch); pump(); }, (error) => { finish(batch, error); pump(); });
   }
   /** The same for replies that no hook will see: they go out as they are, without becoming events first. */
   function sendPlain(channel, address, payloads, answers) {
     const types = [];
-    for (let i = 0; i < payloads.length; i++) types.push(payloads[i].type || 'default');
+    for (let i = 0; i < payloads.length; i++) types.push(typeOf(payloads[i]));
     const to = told(answers);
     let error;
     pumping = true;
@@ -51,7 +71,10 @@
         if (error === undefined) error = thrown;
       }
     }
-    // What payloads that are read made of it has waited until here.
+    return sent(error);
+  }
+  /** All are out; what hooks of theirs, or payloads that were read, have made meanwhile has waited until here. */
+  function sent(error) {
     pump();
     if (error !== undefined) throw error;
     return undefined;
@@ -68,7 +91,7 @@
         continue;
       }
       if (waiting !== undefined) {
-        waiting.then(() => { finish(batch); pump(); }, (error) => { finish(batch, error); pump(); });
+        finished(waiting, batch);
         return;
       }
       finish(batch);
@@ -91,7 +114,7 @@
       const before = host.enter(file.index);
       let waiting;
       try {
-        waiting = settle(call(file, [at.current.bp, event]));
+        waiting = settle(callHook(file, at.current.bp, event));
       } catch (error) {
         host.hookFailed(file.index, base.describe(error));
       } finally {
@@ -189,8 +212,7 @@
       }
       const address = addressOf(to, 'replyToEvent'), own = at.current.event;
       const answers = incomingEventId !== undefined ? incomingEventId : to === own || to instanceof Event ? to.id : own && own.id;
-      if (at.current.outgoingHooks.length === 0 && !pumping) return sendPlain(to.channel, address, payloads, answers);
-      return send(payloads.map((payload) => makeOutgoing(to, payload, answers)));
+      return reply(to, address, payloads, answers);
     },
     async sendEvent(event) {
       if (event === null || typeof event !== 'object') {
@@ -214,28 +236,31 @@
     },
   };
 
+  /** Sends payloads to an address. */
+  function reply(to, address, payloads, answers) {
+    if (at.current.outgoingHooks.length === 0 && !pumping) return sendPlain(to.channel, address, payloads, answers);
+    const made = [];
+    for (let i = 0; i < payloads.length; i++) made.push(makeOutgoing(to, payloads[i], answers));
+    return send(made);
+  }
+  /** Answers the event at work. A hook may still change where a reply goes. */
+  const answer = (event, payloads) => reply(event, at.current.outgoingHooks.length === 0 ? addressOf(event) : undefined, payloads, event.id);
+
+  function typeOf(payload) {
+    return payload !== null && typeof payload === 'object' && payload.type ? payload.type : 'default';
+  }
   function makeOutgoing(to, payload, incomingEventId) {
+    const { channel, threadId } = to, type = typeOf(payload);
     // The same properties in the same order as `fill` gives an event, without the detour of arguments.
-    const event = new Outgoing();
-    const type = payload !== null && typeof payload === 'object' && payload.type ? payload.type : 'default';
-    event.id = host.eventId();
-    event.type = type;
-    event.channel = to.channel;
-    event.target = to.target;
-    event.botId = to.botId;
-    event.threadId = to.threadId === undefined || to.threadId === null ? undefined : String(to.threadId);
-    event.direction = 'outgoing';
-    event.payload = payload;
-    event.preview = previewOf(payload, type, to.channel);
-    event.createdOn = new Date();
-    event.flags = {};
-    event.incomingEventId = incomingEventId;
-    event.state = {};
-    return event;
+    return {
+      __proto__: outgoingPrototype, id: host.eventId(), type, channel, target: to.target, botId: to.botId,
+      threadId: threadId === undefined || threadId === null ? undefined : String(threadId), direction: 'outgoing', payload,
+      preview: previewOf(payload, type, channel), createdOn: new Date(), flags: {}, incomingEventId, state: {},
+    };
   }
 
   return {
-    events, send, makeOutgoing, destinationOf, PERSON, call, settle,
+    events, answer, destinationOf, PERSON, call, callHook, settle,
     /** Fires a timer of ours; false where it is none. */
     fire(id) {
       const own = systemTimers.get(id);

@@ -69,7 +69,9 @@ impl<'js> Run<'_, 'js> {
             }
             // Handlers registered by scripts live in the resident worker; there are none of our own on the way in.
             Stage::Middleware => {
-                if let Some(next) = self.pass()? {
+                if !self.realm.has_hooks(HookKind::AfterIncomingMiddleware)
+                    && let Some(next) = self.pass(true)?
+                {
                     return Ok(next);
                 }
                 if self.ask(|run| run.realm.core.is_paused.call(()))? {
@@ -82,6 +84,9 @@ impl<'js> Run<'_, 'js> {
                 Stage::Decision
             }
             Stage::Decision => {
+                if let Some(next) = self.pass(false)? {
+                    return Ok(next);
+                }
                 self.ask(|run| run.realm.core.rank.call(()))?;
                 Stage::BeforeElection
             }
@@ -115,14 +120,11 @@ impl<'js> Run<'_, 'js> {
 
     /// All stages up to the dialog at once, where no hooks lie between them; otherwise, and where a suggestion is to be sent,
     /// they are taken one by one. Calls into the realm cost more than what is done in these.
-    fn pass(&mut self) -> Result<Option<Next>, Stop> {
-        if [HookKind::AfterIncomingMiddleware, HookKind::BeforeSuggestionsElection]
-            .into_iter()
-            .any(|kind| self.realm.has_hooks(kind))
-        {
+    fn pass(&mut self, may_be_paused: bool) -> Result<Option<Next>, Stop> {
+        if self.realm.has_hooks(HookKind::BeforeSuggestionsElection) {
             return Ok(None);
         }
-        let passed: u32 = self.engine(|run| run.realm.core.pass.call(()))?;
+        let passed: u32 = self.engine(|run| run.realm.core.pass.call((may_be_paused,)))?;
         // As `js/core.js` numbers them.
         let next = match passed {
             0 => return Ok(Some(Next::Over(Persist::Nothing))),
