@@ -46,7 +46,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::{BotId, ConversationKey};
-use crate::program::{HookKind, Program};
+use crate::program::{CompileRequest, HookKind, Program};
 use crate::protocol::{CompileFailure, Compiled, LogLine};
 use crate::services::Services;
 use crate::store::{Lifetimes, Store, StoreError, StoredMessage};
@@ -257,8 +257,8 @@ impl Dispatcher {
 
     /// Has the spare worker compile a candidate: 2 s a file, at most 30 s, then it is killed. A file that hangs the
     /// compiler becomes a failure like any other, and the rest is compiled without it.
-    pub async fn compile(&self, candidate: &Program) -> Result<Compiled, DispatchError> {
-        let mut attempt = Attempt::new(candidate);
+    pub async fn compile(&self, request: &CompileRequest) -> Result<Compiled, DispatchError> {
+        let mut attempt = Attempt::new(&request.program);
         loop {
             let (answer, receiver) = oneshot::channel();
             let program = attempt.program();

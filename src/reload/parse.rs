@@ -149,7 +149,7 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         .filter(|name| !given.contains(&name.as_str()) && !is_fixed(name))
         .collect();
     implicit.sort();
-    let mut reader = Reader { scoping, requires: Vec::new(), kept_on_bp: Vec::new() };
+    let mut reader = Reader { scoping, requires: Vec::new(), computed: false, kept_on_bp: Vec::new() };
     walk::walk_function_body(&mut reader, body);
     let mut warnings = Vec::new();
     if matches!(role, Role::Hook(_) | Role::Action) {
@@ -171,7 +171,7 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
     }
     // Where they lead is found out later, from the files that there are.
     let requires = reader.requires.into_iter().map(|name| Require { name, ..Require::default() }).collect();
-    let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared, requires };
+    let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared, requires, computed: reader.computed };
     Parsed { shape, warnings, doc: None }
 }
 
@@ -179,6 +179,8 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
 struct Reader<'s> {
     scoping: &'s Scoping,
     requires: Vec<String>,
+    /// There is a `require` of something that is no literal.
+    computed: bool,
     kept_on_bp: Vec<(String, Span)>,
 }
 
@@ -219,6 +221,7 @@ impl<'a> Visit<'a> for Reader<'_> {
                 Expression::TemplateLiteral(literal) => literal.single_quasi().map(|quasi| quasi.to_string()),
                 _ => None,
             };
+            self.computed |= name.is_none();
             if let Some(name) = name.filter(|name| !self.requires.contains(name)) {
                 self.requires.push(name);
             }

@@ -1,6 +1,7 @@
 //! `bp.bots` and `bp.config`: configurations, less their secrets.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -19,7 +20,7 @@ pub struct BotDirectory(pub IndexMap<BotId, BotEntry>);
 #[derive(Debug, Clone, Default)]
 pub struct BotEntry {
     /// `bot.config.json` with every key.
-    pub config: serde_json::Map<String, serde_json::Value>,
+    pub config: Arc<Map<String, Value>>,
 }
 
 /// `getAllBots()`: configurations by id; the realm makes a Map of it.
