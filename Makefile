@@ -35,7 +35,7 @@ bench:
 	@[ -n "$(OLD)" ] || { echo "say what to compare with: make bench OLD=<an older binary of nudge>"; exit 1; }
 	@command -v python3 >/dev/null 2>&1 || { echo "please install Python 3"; exit 1; }
 	@[ -n "$(NEW)" ] || $(CARGO) build --release --locked
-	python3 benches/pairs --old "$(OLD)" --new "$(or $(NEW),target/release/nudge)" $(if $(QUICK),--quick) \
+	python3 -B benches/pairs --old "$(OLD)" --new "$(or $(NEW),target/release/nudge)" $(if $(QUICK),--quick) \
 		$(if $(PEER),--deno "$(DENO)" --peer "$(PEER)") $(ARGS)
 
 # A C compiler (SQLite and QuickJS are built from source), Node with npm (the chat widget, and packages that scripts may

@@ -88,7 +88,8 @@ def machine(bench, load_before):
     state = "quiet" if others < 0.05 and steal < 0.02 else "BUSY"
     processors = os.cpu_count()
     short = f"{processors} cores, {state.lower()}: others {others:.0%}, stolen {steal:.0%}"
-    long = f"machine: {short} of the processors while figures were taken; load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    load = f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    long = f"machine: {short} of the processors while figures were taken; {load}"
     return short, long + ("\nIt was busy with other things: go by the ratios, not by the figures." if state == "BUSY" else "")
 
 

@@ -22,6 +22,10 @@ class Failed(Exception):
     """A server or its load that did not do what was asked."""
 
 
+class NotServing(Failed):
+    """A server that ends before it serves, or does not come to serve."""
+
+
 def free_port():
     """A port that nobody listens on now."""
     with socket.socket() as listener:
@@ -48,7 +52,7 @@ class Process:
         """Seconds from its start until it is ready."""
         while True:
             if self.child.poll() is not None or time.monotonic() - self.begun > PATIENCE:
-                raise Failed(f"does not serve: {self.said()}")
+                raise NotServing(f"does not serve: {self.said()}")
             if ready():
                 return time.monotonic() - self.begun
             time.sleep(0.001)
@@ -80,7 +84,11 @@ class Server(Process):
         port = free_port()
         command = [binary, "run-server", "--dir", folder / "workspace", "--production", "--port", port]
         super().__init__(command, port, folder)
-        self.to_serving = self.until(self.answers)
+        try:
+            self.to_serving = self.until(self.answers)
+        except BaseException:
+            self.stop()
+            raise
 
     def answers(self):
         """Whether it says that it is well."""
@@ -203,6 +211,8 @@ class Bench:
         result = self.finish(self.begin(process, **options), patience)
         used, load = process.account.seconds() - before, self.of_children() - own
         self.machine.span(begin, used, load)
+        if isinstance(process, Server) and result.get("processed", 0) is None:
+            raise Failed("/metrics no longer shows the counters that `nudge bench` reads (src/cli/bench/report.rs)")
         events = result.get("processed") or result.get("answered") or 0
         if events:
             self.loads["seconds"] += load

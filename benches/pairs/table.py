@@ -44,6 +44,8 @@ ROWS = [
     ("compute_cpu", "its processor an event", "µs", False),
     ("require", "hook that requires lodash and axios", "/s", True),
     ("require_cpu", "its processor an event", "µs", False),
+    ("fresh", "a realm of its own for each event, 64 connections", "/s", True),
+    ("fresh_cpu", "its processor an event", "µs", False),
     ("converse_8", "Converse, welcome bot, 8 users", "/s", True),
     ("converse_64", "Converse, welcome bot, 64 users", "/s", True),
     ("converse_cpu_64", "its processor a turn, 64 users", "µs", False),

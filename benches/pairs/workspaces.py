@@ -53,6 +53,11 @@ def with_documented_hook(count):
     return with_hook(documented()) | bots(names(count))
 
 
+def with_fresh_realms():
+    """One bot with the documented hook, and a realm of its own for each event."""
+    return {"botpress.config.json": json.dumps({"scripts": {"realms": "fresh"}})} | with_documented_hook(1)
+
+
 def waiting(port):
     """One bot whose hook awaits one call."""
     hook = "const axios = require('axios')\n" + TRIGGERED + f"""
@@ -96,8 +101,10 @@ def with_packages(count, packages=24):
 
 
 def package(chance, name, number):
-    """A CommonJS package as they are: a few files of functions, classes and tables that require each other; 20 to 120 KB."""
-    parts = chance.randint(4, 12)
+    """A CommonJS package as they are: files of functions, classes and tables that require each other. Most have some; one in six
+    has hundreds of small ones, as libraries that keep each function in a file."""
+    many = number % 6 == 0
+    parts = chance.randint(100, 250) if many else chance.randint(4, 12)
     about = {"name": name, "version": "1.0.0", "main": "./index.js", "license": "MIT"}
     exported = ",\n".join(f"  part{part}: require('./lib/part{part}')" for part in range(parts))
     files = {"package.json": json.dumps(about), "index.js": f"'use strict'\n\nmodule.exports = {{\n{exported}\n}}\n"}
@@ -105,40 +112,58 @@ def package(chance, name, number):
     other = f"const other = require('package-{chance.randrange(number)}')\n" if number % 3 == 2 else "const other = null\n"
     for part in range(parts):
         uses = f"const before = require('./part{part - 1}')\n" if part else "const before = null\n"
-        text = ["'use strict'\n", uses, other if part == 0 else "", table(chance), kind(chance, part)]
-        text += [function(chance, at) for at in range(chance.randint(8, 40))]
+        text = ["'use strict'\n", uses, other if part == 0 else "", table(chance, many), kind(chance, part, many)]
+        text += [function(chance, at) for at in range(chance.randint(1, 2) if many else chance.randint(3, 16))]
         text.append(f"exports.Kind{part} = Kind{part}\nexports.TABLE = TABLE\nexports.before = before\n")
         files[f"lib/part{part}.js"] = "\n".join(text)
     return files
 
 
-def table(chance):
+def table(chance, small):
     rows = (f"  k{row}: {{ pattern: /^[a-z]{{{row},}}-\\d+$/i, size: {chance.randrange(999)}, names: ['a{row}', 'b{row}'] }}"
-            for row in range(chance.randint(10, 60)))
+            for row in range(chance.randint(1, 5) if small else chance.randint(10, 60)))
     return "const TABLE = {\n" + ",\n".join(rows) + "\n}\nObject.freeze(TABLE)\n"
 
 
-def kind(chance, part):
+def kind(chance, part, small):
     methods = "\n".join(
         f"  method{at}(value, options = {{}}) {{\n"
         f"    if (value == null) throw new TypeError('method{at} expects a value')\n"
-        f"    return this.items.filter(item => item.size > {chance.randrange(99)}).map(item => ({{ ...item, value, options }}))\n  }}"
-        for at in range(chance.randint(5, 20))
+        f"    const large = this.items.filter(item => item.size > {chance.randrange(99)})\n"
+        f"    return large.map(item => ({{ ...item, value, options }}))\n  }}"
+        for at in range(chance.randint(1, 3) if small else chance.randint(5, 20))
     )
     return f"class Kind{part} {{\n  constructor(items) {{\n    this.items = items || Object.values(TABLE)\n  }}\n{methods}\n}}\n"
 
 
 def function(chance, at):
-    return (
-        f"/** Takes a value apart, and puts it together again: step {at} of the way. */\n"
-        f"function step{at}(input, depth) {{\n"
-        f"  const out = []\n  let index = 0\n"
-        f"  while (index < input.length && depth < {chance.randint(2, 30)}) {{\n"
-        f"    const code = String(input).charCodeAt(index)\n"
-        f"    if (code === {chance.randrange(128)} || code === {chance.randrange(128)}) {{\n      index += 2\n      continue\n    }}\n"
-        f"    switch (code % 4) {{\n      case 0: out.push(code << 1); break\n      case 1: out.push(String.fromCharCode(code)); break\n"
-        f"      default: out.push(...step{at}(input.slice(index + 1), depth + 1))\n    }}\n    index++\n  }}\n  return out\n}}\nexports.step{at} = step{at}\n"
-    )
+    one, two = chance.randrange(128), chance.randrange(128)
+    return f"""/** Takes a value apart, and puts it together again: step {at} of the way. */
+function step{at}(input, depth) {{
+  const out = []
+  let index = 0
+  while (index < input.length && depth < {chance.randint(2, 30)}) {{
+    const code = String(input).charCodeAt(index)
+    if (code === {one} || code === {two}) {{
+      index += 2
+      continue
+    }}
+    switch (code % 4) {{
+      case 0:
+        out.push(code << 1)
+        break
+      case 1:
+        out.push(String.fromCharCode(code))
+        break
+      default:
+        out.push(...step{at}(input.slice(index + 1), depth + 1))
+    }}
+    index++
+  }}
+  return out
+}}
+exports.step{at} = step{at}
+"""
 
 
 def write(folder, files):
