@@ -8,7 +8,6 @@ import argparse
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import sys
 import time
@@ -79,6 +78,7 @@ def measure(asked, bench, scale, failures):
         for build in builds:
             table.derive(found[build])
         rounds.append(found)
+        scale.later()
     return rounds
 
 
@@ -110,7 +110,7 @@ def main():
     try:
         rounds = measure(asked, bench, scale, failures)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        bench.close()
     short, long = machine(bench, load_before)
     say(f"\n{table.render(rounds)}\n\n{long}")
     each = bench.loads["seconds"] / max(1, bench.loads["requests"]) * 1e6

@@ -18,28 +18,27 @@ class Scale:
     """How long things take, in seconds, and how many there are."""
 
     def __init__(self, quick):
-        self.load = 1.2 if quick else 2
-        self.warm = 0.5 if quick else 1
-        self.others = 2 if quick else 5
-        self.saves = 3 if quick else 6
-        # For rates: what a slow build has not done by then is not waited for, it counts as not done in this time.
-        self.drain = 2
-        # For events of which each counts.
-        self.patience = 8 if quick else 15
-        self.crowds = [1000] if quick else [1000, 2000]
-        self.bots = [2, 8, 50, 300]
         self.rounds = 1 if quick else 3
+        self.warm, self.load = (1, 1) if quick else (1, 2)
+        # How long others speak while something happens to them, and how long files are saved.
+        self.others, self.saves = (2, 2) if quick else (3, 3)
+        # For rates: what a slow build has not done by then is not waited for, it counts as not done in this time.
+        self.drain = 1
+        # For events of which each counts.
+        self.patience = 8 if quick else 10
+        self.bots = [2, 300] if quick else [2, 8, 50, 300]
+        # Events that come at once. The larger crowd is measured once.
+        self.crowds = [1000] if quick else [1000, 2000]
+
+    def later(self):
+        """What is measured in the rounds after the first."""
+        self.crowds = self.crowds[:1]
 
 
 def percentile(values, share):
     """The value below which that share lies, by nearest rank."""
     ordered = sorted(values)
     return ordered[max(0, min(len(ordered) - 1, -int(-len(ordered) * share // 1) - 1))]
-
-
-def seconds(value):
-    """Whole seconds, as `nudge bench` takes them."""
-    return max(1, round(value))
 
 
 def idle(bench, binary, scale):
@@ -59,9 +58,9 @@ def idle(bench, binary, scale):
         figures["idle_mb"] = server.pss() / 2**20
         figures["start_ms"] = percentile(starts, 0.5) * 1e3
         load = {"kind": "converse", "users": USERS, "drain": scale.drain}
-        bench.run(server, connections=8, seconds=seconds(scale.warm), **load)
+        bench.run(server, connections=8, seconds=scale.warm, **load)
         for connections in [8, CONNECTIONS]:
-            said = bench.run(server, connections=connections, seconds=seconds(scale.load), **load)
+            said = bench.run(server, connections=connections, seconds=scale.load, **load)
             figures[f"converse_{connections}"] = said["rate"]
             figures[f"converse_cpu_{connections}"] = said["cpu"] * 1e6
             figures[f"converse_p99_{connections}"] = said["p99"] / 1e3
@@ -73,14 +72,14 @@ def one_bot(bench, binary, scale):
     figures = {}
     with bench.serve(binary, workspaces.with_documented_hook(1)) as server:
         load = {"bot": "b0", "users": USERS, "drain": scale.drain}
-        bench.run(server, connections=CONNECTIONS, seconds=seconds(scale.warm), **load)
+        bench.run(server, connections=CONNECTIONS, seconds=scale.warm, **load)
         for connections in [8, CONNECTIONS]:
-            said = bench.run(server, connections=connections, seconds=seconds(scale.load), **load)
+            said = bench.run(server, connections=connections, seconds=scale.load, **load)
             figures[f"events_{connections}"] = said["rate"]
             figures[f"cpu_{connections}"] = said["cpu"] * 1e6
             figures[f"cpu_server_{connections}"] = said["server"] * 1e6
             figures[f"p99_{connections}"] = said["p99"] / 1e3
-        heard = bench.run(server, bot="b0", kind="visitors", connections=500, seconds=seconds(scale.others))
+        heard = bench.run(server, bot="b0", kind="visitors", connections=500, seconds=scale.others)
         figures["visitors_p50"], figures["visitors_p99"] = heard["p50"] / 1e3, heard["p99"] / 1e3
     return figures
 
@@ -91,8 +90,8 @@ def many_bots(bench, binary, scale):
     for count in scale.bots:
         with bench.serve(binary, workspaces.with_documented_hook(count)) as server:
             load = {"bot": workspaces.names(count), "users": USERS, "drain": scale.drain, "connections": CONNECTIONS}
-            bench.run(server, seconds=seconds(scale.warm), **load)
-            said = bench.run(server, seconds=seconds(scale.load), **load)
+            bench.run(server, seconds=scale.warm, **load)
+            said = bench.run(server, seconds=scale.load, **load)
             figures[f"events_bots_{count}"] = said["rate"]
             figures[f"cpu_bots_{count}"] = said["cpu"] * 1e6
             figures[f"pss_bots_{count}_mb"] = server.pss() / 2**20
@@ -138,8 +137,9 @@ def memory_of_waiting(bench, server, upstream, scale):
             held, since = len(upstream.held), time.monotonic()
         time.sleep(0.02)
     peak = server.pss()
+    # What the hooks would still say, nobody needs.
+    bench.end(child)
     upstream.release()
-    bench.finish(child, scale.patience + 60)
     return {"waiting_at_once": held, "waiting_kb": (peak - idle_bytes) / 1024 / max(1, held)}
 
 
@@ -149,8 +149,8 @@ def working(bench, binary, scale):
     for name, hook in workspaces.WORKING.items():
         with bench.serve(binary, workspaces.with_hook(hook)) as server:
             load = {"bot": "b0", "users": USERS, "connections": CONNECTIONS, "drain": scale.drain}
-            bench.run(server, seconds=seconds(scale.warm), **load)
-            said = bench.run(server, seconds=seconds(scale.load), **load)
+            bench.run(server, seconds=scale.warm, **load)
+            said = bench.run(server, seconds=scale.load, **load)
             figures[name], figures[f"{name}_cpu"] = said["rate"], said["cpu"] * 1e6
     return figures
 
@@ -160,8 +160,8 @@ def fresh(bench, binary, scale):
     try:
         with bench.serve(binary, workspaces.with_fresh_realms()) as server:
             load = {"bot": "b0", "users": USERS, "connections": CONNECTIONS, "drain": scale.drain}
-            bench.run(server, seconds=seconds(scale.warm), **load)
-            said = bench.run(server, seconds=seconds(scale.load), **load)
+            bench.run(server, seconds=scale.warm, **load)
+            said = bench.run(server, seconds=scale.load, **load)
             return {"fresh": said["rate"], "fresh_cpu": said["cpu"] * 1e6}
     except NotServing:
         return {}
@@ -179,9 +179,7 @@ def hogs(bench, binary, scale):
             for thread in threads:
                 thread.start()
             try:
-                if count:
-                    time.sleep(0.3)
-                said = bench.run(server, seconds=seconds(scale.others), **others)
+                said = bench.run(server, seconds=scale.others, **others)
             finally:
                 over.set()
                 for thread in threads:
@@ -221,10 +219,10 @@ def saves(bench, binary, scale, name, files):
             "kind": "converse", "bot": workspaces.names(20)[1:], "users": 200, "connections": 8, "rate": 150,
             "drain": scale.drain,
         }
-        bench.run(server, seconds=seconds(scale.warm), **others)
-        quiet = bench.run(server, seconds=seconds(scale.others), **others)
+        bench.run(server, seconds=scale.warm, **others)
+        quiet = bench.run(server, seconds=scale.others, **others)
         before, begin, own = server.account.seconds(), bench.machine.now(), bench.of_children()
-        child = bench.begin(server, seconds=seconds(scale.saves), **others)
+        child = bench.begin(server, seconds=scale.saves, **others)
         hook = next(path for path in files if path.endswith("/h.js"))
         took = save_often(server, server.folder / "workspace" / hook, scale.saves)
         said = bench.finish(child, scale.saves + scale.drain + 60)
@@ -267,9 +265,9 @@ def peer(bench, deno, script, scale):
         try:
             process.until(lambda: listens(process.port))
             load = {"users": USERS, "connections": CONNECTIONS}
-            bench.run(process, seconds=seconds(scale.warm), **load)
+            bench.run(process, seconds=scale.warm, **load)
             for connections in [8, CONNECTIONS]:
-                said = bench.run(process, seconds=seconds(scale.load), **load | {"connections": connections})
+                said = bench.run(process, seconds=scale.load, **load | {"connections": connections})
                 figures[f"peer_{connections}"], figures[f"peer_cpu_{connections}"] = said["rate"], said["cpu"] * 1e6
         finally:
             process.stop()

@@ -2,11 +2,8 @@
 import contextlib
 import http.client
 import json
-import os
-import pathlib
 import resource
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -63,18 +60,11 @@ class Process:
         return " | ".join((self.folder / "log").read_text(errors="replace").splitlines()[-4:])
 
     def stop(self):
-        """Asks it to stop, and ends what is left of it."""
-        try:
-            if self.child.poll() is None:
-                self.child.send_signal(signal.SIGTERM)
-                # One with much to do is not waited for: nobody needs what it would have stored.
-                self.child.wait(3)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
-        finally:
-            self.account.end()
-            self.log.close()
+        """Ends it with all that it has started, at once: nobody needs what it would still do."""
+        self.child.kill()
+        self.child.wait()
+        self.account.end()
+        self.log.close()
 
 
 class Server(Process):
@@ -155,6 +145,8 @@ class Bench:
     def __init__(self, load, folder):
         self.load_binary, self.folder, self.number = load, folder, 0
         self.machine = accounting.Machine()
+        # Loads that run.
+        self.running = set()
         self.loads = {"seconds": 0.0, "requests": 0}
         self.how = None
 
@@ -189,16 +181,33 @@ class Bench:
                 command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         accounting.LOADS.add(child.pid)
+        self.running.add(child)
         return child
+
+    def end(self, child):
+        """Ends a load, if it still runs."""
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        for pipe in (child.stdout, child.stderr):
+            pipe.close()
+        accounting.LOADS.discard(child.pid)
+        self.running.discard(child)
+
+    def close(self):
+        """Ends what runs, and removes the files."""
+        for child in list(self.running):
+            self.end(child)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self, child, seconds):
         """What a load prints when it is over, which it must be after that many seconds."""
         try:
             out, error = child.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
             raise Failed(f"the load is not over after {seconds:.0f} s") from None
+        finally:
+            self.end(child)
         if child.returncode != 0:
             raise Failed(f"the load failed: {error.decode().strip()[-300:]}")
         return json.loads(out)
