@@ -25,14 +25,16 @@ class Scale:
         # For rates: what a slow build has not done by then is not waited for, it counts as not done in this time.
         self.drain = 1
         # For events of which each counts.
-        self.patience = 8 if quick else 10
+        self.patience = 10
         self.bots = [2, 300] if quick else [2, 8, 50, 300]
-        # Events that come at once. The larger crowd is measured once.
-        self.crowds = [1000] if quick else [1000, 2000]
+        # Events that come at once: what it is called, how many, and with which settings. The last is measured once.
+        self.crowds = [("wait_1000", 1000, {}), ("wait_free_1000", 1000, workspaces.MANY_CALLS)]
+        if not quick:
+            self.crowds.append(("wait_free_2000", 2000, workspaces.MANY_CALLS))
 
     def later(self):
         """What is measured in the rounds after the first."""
-        self.crowds = self.crowds[:1]
+        self.crowds = self.crowds[:2]
 
 
 def percentile(values, share):
@@ -109,16 +111,16 @@ def crowd(bench, binary, scale):
     figures = {}
     upstream = Upstream(seconds=1.0)
     with contextlib.closing(upstream):
-        for count in scale.crowds:
-            with bench.serve(binary, workspaces.waiting(upstream.port)) as server:
-                load = {"bot": "b0", "connections": CONNECTIONS, "once": True}
-                bench.run(server, users=8, drain=scale.patience, **load)
+        for name, count, settings in scale.crowds:
+            with bench.serve(binary, workspaces.waiting(upstream.port, settings)) as server:
+                load = {"bot": "b0", "connections": CONNECTIONS, "once": True, "drain": scale.patience}
+                bench.run(server, users=8, **load)
                 before = server.metrics()
-                said = bench.run(server, users=count, drain=scale.patience, **load)
-                figures[f"wait_{count}_s"] = said["draining"] - said["sending"]
-                figures[f"wait_{count}_lost"] = count - min(count, said["replies"])
-                figures[f"wait_{count}_harm"] = harm(before, server.metrics())
-        with bench.serve(binary, workspaces.waiting(upstream.port)) as server:
+                said = bench.run(server, users=count, **load)
+                figures[f"{name}_s"] = said["draining"] - said["sending"]
+                figures[f"{name}_lost"] = count - min(count, said["replies"])
+                figures[f"{name}_harm"] = harm(before, server.metrics())
+        with bench.serve(binary, workspaces.waiting(upstream.port, workspaces.MANY_CALLS)) as server:
             figures |= memory_of_waiting(bench, server, upstream, scale)
     return figures
 
@@ -129,7 +131,7 @@ def memory_of_waiting(bench, server, upstream, scale):
     bench.run(server, users=8, **load)
     idle_bytes = server.pss()
     upstream.hold()
-    child = bench.begin(server, users=max(scale.crowds), **load)
+    child = bench.begin(server, users=max(count for _, count, _ in scale.crowds), **load)
     held, since, begun = 0, time.monotonic(), time.monotonic()
     # No more come when there were none for half a second; hooks would give up after some seconds.
     while time.monotonic() - since < 0.5 and time.monotonic() - begun < 8 or not held and time.monotonic() - begun < 4:
@@ -170,24 +172,32 @@ def fresh(bench, binary, scale):
 def hogs(bench, binary, scale):
     """How long others wait while some run `while (true) {}` one after the other."""
     figures = {}
-    with bench.serve(binary, workspaces.with_hogs()) as server:
+    over = threading.Event()
+    # Hogs are waited for when their server has been ended, and told before that it is over.
+    with contextlib.ExitStack() as joined, bench.serve(binary, workspaces.with_hogs()) as server, told(over):
         others = {"kind": "converse", "bot": ["a", "b"], "users": 64, "connections": 8, "rate": 100, "drain": scale.drain}
         bench.run(server, seconds=1, **others)
+        running = 0
         for count in [0, 4, 12]:
-            over = threading.Event()
-            threads = [threading.Thread(target=hog, args=(server, over, number)) for number in range(count)]
-            for thread in threads:
+            for number in range(running, count):
+                thread = threading.Thread(target=hog, args=(server, over, number))
+                joined.callback(thread.join)
                 thread.start()
-            try:
-                said = bench.run(server, seconds=scale.others, **others)
-            finally:
-                over.set()
-                for thread in threads:
-                    thread.join()
+            running = count
+            said = bench.run(server, seconds=scale.others, **others)
             for name, value in [("p50", said["p50"]), ("p99", said["p99"]), ("worst", said["worst"])]:
                 figures[f"hogs_{count}_{name}"] = value / 1e3
             figures[f"hogs_{count}_failed"] = said["refused"] + said["broken"]
     return figures
+
+
+@contextlib.contextmanager
+def told(over):
+    """Says that it is over at the end of the block, however it ends."""
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def hog(server, over, number):
@@ -220,7 +230,7 @@ def saves(bench, binary, scale, name, files):
             "drain": scale.drain,
         }
         bench.run(server, seconds=scale.warm, **others)
-        quiet = bench.run(server, seconds=scale.others, **others)
+        quiet = bench.run(server, seconds=2, **others)
         before, begin, own = server.account.seconds(), bench.machine.now(), bench.of_children()
         child = bench.begin(server, seconds=scale.saves, **others)
         hook = next(path for path in files if path.endswith("/h.js"))
