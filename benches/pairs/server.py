@@ -223,6 +223,9 @@ class Bench:
         if isinstance(process, Server) and result.get("processed", 0) is None:
             raise Failed("/metrics no longer shows the counters that `nudge bench` reads (src/cli/bench/report.rs)")
         events = result.get("processed") or result.get("answered") or 0
+        # A hook that does nothing is fast.
+        if not {"kind", "once"} & options.keys() and result.get("replies") is not None and result["replies"] < 0.9 * events:
+            raise Failed(f"{events} events were processed, and only {result['replies']} replies committed")
         if events:
             self.loads["seconds"] += load
             self.loads["requests"] += events
