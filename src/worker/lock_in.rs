@@ -61,7 +61,8 @@ impl LockedIn {
 impl RealmLock {
     /// Gives it up.
     pub(super) fn apply(&self) -> Result<(), LockInError> {
-        limit("NOFILE", Resource::Nofile, 0)?;
+        // One, and that one is open: with none, the system would refuse to wait for the socket.
+        limit("NOFILE", Resource::Nofile, 1)?;
         #[cfg(target_os = "linux")]
         if let Some(filter) = &self.filter {
             seccompiler::apply_filter(filter)
