@@ -13,7 +13,7 @@ const HOOK: &str = "hooks/before_incoming_middleware/a.js";
 
 /// Answers as a worker would: the id of a content type is what stands behind `id:` in it, `fail` makes a script fail.
 pub(in crate::reload) fn compile(program: &Program) -> Compiled {
-    let mut compiled = Compiled { version: program.version, ..Compiled::default() };
+    let mut compiled = Compiled::default();
     for (index, script) in program.scripts.iter().enumerate() {
         let index = u32::try_from(index).unwrap();
         if script.source.contains("fail") {
