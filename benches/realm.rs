@@ -12,10 +12,10 @@ use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, criterion_group};
 use nudge::config::ScriptLimits;
 use nudge::engine::run::Run;
-use nudge::engine::{BotRealm, Host, IdSource, Job, LoadedProgram, Occupancy};
+use nudge::engine::{BotRealm, Host, Inbox, Job, LoadedProgram};
 use nudge::model::StateSnapshot;
 use nudge::program::{BotProgram, HookKind, Program, Role, Script, Shape};
-use nudge::protocol::{DispatchHead, DispatchKind, Hello, Outbox, event_work};
+use nudge::protocol::{DispatchKind, Hello, Outbox, event_work};
 use nudge::script::{Meter, with_realm};
 
 const SNIPPET: &str = include_str!("../tests/snippets/3.js");
@@ -69,12 +69,10 @@ fn hello() -> Hello {
         build: String::new(),
         limits: ScriptLimits { event_waiting: u64::MAX / 4, ..ScriptLimits::default() },
         lock_in: false,
-        suspect: false,
         env: Default::default(),
         process: Default::default(),
         external_url: "http://localhost:3000".into(),
         version: "bench".into(),
-        slot: 0,
         trace: false,
         minimum_confidence: 0.3,
         repeat_window_ms: 20_000,
@@ -84,23 +82,21 @@ fn hello() -> Hello {
 
 fn realms(criterion: &mut Criterion) {
     let hello = Arc::new(hello());
-    let outbox = Arc::new(Outbox::new(std::io::sink()));
-    let ids = Arc::new(IdSource::new(0));
-    let meter = Rc::new(Meter::new(hello.limits.clone(), Arc::default()));
-    let host = || Rc::new(Host::new(Rc::clone(&meter), Arc::clone(&hello), Arc::clone(&ids), Arc::clone(&outbox)));
+    let meter = Rc::new(Meter::new(hello.limits.clone()));
+    let host = || Rc::new(Host::new(Rc::clone(&meter), Arc::clone(&hello), Outbox::new(std::io::sink())));
     if events_to_count().is_none() {
         criterion.bench_function("fresh realm (made, sealed, dropped)", |bencher| {
             bencher.iter(|| with_realm(&meter, |realm| BotRealm::new(realm, host()).is_ok()));
         });
     }
-    let (_route, inbox) = crossbeam_channel::unbounded();
-    let occupancy = Occupancy::default();
+    let Ok((_server, socket)) = std::os::unix::net::UnixStream::pair() else { return };
+    let inbox = Inbox::new(socket);
     let mut json = BytesMut::new();
     event_work(&event(), &StateSnapshot::default(), &mut json);
     let json = Bytes::from(json);
     let job = || Job {
         dispatch: 7,
-        head: DispatchHead { version: 1, kind: DispatchKind::Event, bot: "welcome-bot".into() },
+        kind: DispatchKind::Event,
         json: json.clone(),
         begun: Instant::now(),
         resume: None,
@@ -112,7 +108,7 @@ fn realms(criterion: &mut Criterion) {
             let _ = realm.warm();
             realm.load(Arc::clone(&loaded), "welcome-bot");
             realm.warm_bot();
-            let event = || drop(Run::new(&realm, &inbox, &occupancy, job()).run());
+            let event = || drop(Run::new(&realm, &inbox, job()).run());
             match events_to_count() {
                 None => {
                     criterion.bench_function(name, |bencher| bencher.iter(event));

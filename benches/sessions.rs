@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use nudge::clock::Clock;
 use nudge::model::{BotId, ConversationKey, EventDraft, UserId};
-use nudge::store::{Lifetimes, Place, Store};
+use nudge::store::{ConversationTarget, Lifetimes, Store};
 use rusqlite::Connection;
 use serde_json::value::RawValue;
 
@@ -99,7 +99,7 @@ fn events(world: &Arc<World>) {
     let (sender, receiver) = crossbeam_channel::bounded::<()>(BATCH as usize);
     for _ in 0..BATCH {
         let (world_then, sender) = (world.clone(), sender.clone());
-        world.store.accept(world.draft(), Place::Nowhere, None, move |accepted| {
+        world.store.accept(world.draft(), ConversationTarget::Nowhere, None, move |accepted| {
             let event = accepted.unwrap().event;
             let session = event.session();
             black_box(world_then.store.restore(&session).unwrap());

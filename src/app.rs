@@ -141,7 +141,7 @@ impl App {
             services,
             workspace: workspace.clone(),
             settings: Arc::clone(&settings),
-            bodies: web::Budget::new(web::Budget::least(&settings)),
+            bodies: web::MemoryBudget::new(web::MemoryBudget::least(&settings)),
             realtime,
             clock,
             started,

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 /// A source of wall time in milliseconds since the epoch. Clones share the same time.
 #[derive(Clone, Debug)]
-pub struct Clock(Kind);
+pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum Source {
     System,
     Manual(Arc<Manual>),
 }
@@ -25,27 +25,27 @@ struct Manual {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(Kind::System)
+        Self(Source::System)
     }
 
     /// A clock that stands still at `now` (milliseconds since the epoch) until it is moved.
     pub fn manual(now: u64) -> Self {
-        Self(Kind::Manual(Arc::new(Manual { now: AtomicU64::new(now), moved: watch::channel(()).0 })))
+        Self(Source::Manual(Arc::new(Manual { now: AtomicU64::new(now), moved: watch::channel(()).0 })))
     }
 
     /// Milliseconds since the epoch.
     pub fn now(&self) -> u64 {
         match &self.0 {
-            Kind::System => SystemTime::now()
+            Source::System => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
-            Kind::Manual(manual) => manual.now.load(Ordering::SeqCst),
+            Source::Manual(manual) => manual.now.load(Ordering::SeqCst),
         }
     }
 
     /// Moves a manual clock forward and wakes who waits for it; the machine's clock goes on as it is.
     pub fn advance(&self, by: Duration) {
-        if let Kind::Manual(manual) = &self.0 {
+        if let Source::Manual(manual) = &self.0 {
             manual.now.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
             manual.moved.send_replace(());
         }
@@ -54,13 +54,13 @@ impl Clock {
     /// Waits until the clock shows `at` (milliseconds since the epoch).
     pub async fn sleep_until(&self, at: u64) {
         match &self.0 {
-            Kind::System => {
+            Source::System => {
                 let now = self.now();
                 if at > now {
                     tokio::time::sleep(Duration::from_millis(at - now)).await;
                 }
             }
-            Kind::Manual(manual) => {
+            Source::Manual(manual) => {
                 let mut moved = manual.moved.subscribe();
                 while self.now() < at {
                     if moved.changed().await.is_err() {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O. Ids are newtypes, checked once where they come in.
 
+pub mod channel;
 pub mod event;
 pub mod ids;
 pub mod state;

@@ -4,130 +4,60 @@
 //! the order in which they were made; the future that it gives is ready when the answer is.
 
 mod args;
+mod bot_directory;
 mod bots;
 mod call;
+mod caller;
 mod cms;
 mod dialog;
+mod error;
 mod experimental;
 mod external;
 mod fetch;
 mod http;
 mod kvs;
 pub mod media;
+mod pages;
 mod path;
 mod realtime;
 mod security;
+mod signature;
+mod state;
 mod tokens;
 mod users;
 mod visitors;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::model::{BotId, EventId};
 use crate::store::{Store, StoreError};
 
 use args::Args;
 use call::{Call, Outcome};
+use error::Answer;
 use external::External;
 use fetch::Fetch;
 use media::Media;
+use state::ServiceState;
 
-pub use bots::{BotDirectory, BotEntry};
+pub use bot_directory::{BotDirectory, BotEntry};
+pub use caller::{Caller, Line};
+pub use error::ServiceError;
 pub(crate) use fetch::is_local;
 pub use fetch::{FetchFailed, Fetched};
-pub use realtime::{Audience, Pages};
+pub use pages::{Audience, Pages};
 pub use tokens::{Claims, TokenError, Tokens};
 pub use visitors::{VisitorError, Visitors};
 
-/// Who asks.
-#[derive(Debug, Clone, Default)]
-pub struct Caller {
-    /// The bot whose script it is; `None` for scripts of no bot.
-    pub bot: Option<BotId>,
-    /// What its calls are in line with: they take effect in the order in which they are made.
-    pub line: Option<Line>,
-}
-
-/// Calls that belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Line {
-    /// Those of one event, also when it runs a second time.
-    Event(EventId),
-    /// Those of one run of hooks without an event, by the number of its dispatch.
-    Hooks(u64),
-}
-
-/// Why a call failed; its text is what the script sees.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// An argument is not what it must be.
-    #[error("bp.{method}: \"{argument}\" must be {expected}, got {got}")]
-    Argument {
-        /// The method, without `bp.`.
-        method: &'static str,
-        /// The argument's name.
-        argument: &'static str,
-        /// What it must be.
-        expected: &'static str,
-        /// What it is.
-        got: String,
-    },
-    /// There is no such method.
-    #[error("bp.{0} is not offered by this server")]
-    Unknown(String),
-    /// What was asked for does not exist or cannot be done.
-    #[error("bp.{method}: {message}")]
-    Refused {
-        /// The method, without `bp.`.
-        method: &'static str,
-        /// Why.
-        message: String,
-    },
-    /// The store refused.
-    #[error("bp.{method}: {source}")]
-    Store {
-        /// The method, without `bp.`.
-        method: &'static str,
-        /// Why.
-        source: StoreError,
-    },
-}
-
 /// A cheap handle to the services.
 #[derive(Clone)]
-pub struct Services(Arc<Inner>);
-
-struct Inner {
-    store: Store,
-    bots: watch::Receiver<Arc<BotDirectory>>,
-    settings: Arc<Settings>,
-    fetch: Fetch,
-    media: Arc<Media>,
-    /// The workspace's folder, where there is one.
-    root: OnceLock<PathBuf>,
-    /// For signatures; never leaves the server.
-    secret: String,
-    tokens: Tokens,
-    visitors: Visitors,
-    /// The way to those who are connected, where there is one.
-    pages: OnceLock<Pages>,
-    /// Tokens of another system, where they are verified.
-    external: Option<External>,
-    /// Destinations by name in lower case.
-    links: Mutex<HashMap<String, String>>,
-    /// How many writes of a line are not committed yet. Reads in these lines wait for their turn.
-    unsettled: Mutex<HashMap<Line, u32>>,
-}
-
-/// What a method gives: JSON text, empty for `undefined`.
-type Answer = Result<String, ServiceError>;
+pub struct Services(Arc<ServiceState>);
 
 /// One method: its name and what it does.
 struct Method {
@@ -186,7 +116,7 @@ impl Services {
         let tokens = Tokens::new(&secret, store.clock().clone());
         let visitors = Visitors::new(&secret, settings.http.visitor_secret);
         let external = External::new(&settings.external_auth, store.clock().clone());
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(ServiceState {
             bots,
             fetch: Fetch::new(&settings),
             media: Arc::new(Media::new(settings.media.clone(), store.clock().clone())),
@@ -232,6 +162,20 @@ impl Services {
         }
     }
 
+    /// Calls another server, with what `fetch` of a script says and a body. Dropping the future ends the call.
+    ///
+    /// # Errors
+    /// There is no answer, or it may not be had.
+    pub fn fetch(
+        &self,
+        caller: &Caller,
+        head: &RawValue,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Fetched, FetchFailed>> + Send + 'static + use<> {
+        let (fetch, bot, head) = (self.0.fetch.clone(), caller.bot.clone(), head.get().to_owned());
+        async move { fetch.call(bot.as_ref(), &head, body).await }
+    }
+
     /// The address that a short link leads to.
     pub fn short_link(&self, name: &str) -> Option<String> {
         self.0.links.lock().get(&name.to_lowercase()).cloned()
@@ -239,12 +183,12 @@ impl Services {
 
     /// Signs a message as `bp.security.getMessageSignature` does: hexadecimal HMAC-SHA256 with the application's secret.
     pub fn signature(&self, message: &str) -> String {
-        security::sign(self.0.secret.as_bytes(), message)
+        signature::sign(self.0.secret.as_bytes(), message)
     }
 
     /// Whether a message was signed so by [`Services::signature`]. How long that takes says nothing of the right one.
     pub fn is_signature(&self, message: &str, signature: &str) -> bool {
-        security::is_signed(self.0.secret.as_bytes(), message, signature)
+        signature::is_signed(self.0.secret.as_bytes(), message, signature)
     }
 
     /// The files of bots.

@@ -4,18 +4,29 @@
 //! completion runs after the COMMIT, in order of submission, on that thread: who is told "stored" can rely on it. Reads
 //! run where they are asked for, on connections of their own, and see what was committed before.
 
+mod accept;
+mod begin;
+mod checkpoint;
 mod conversations;
+mod follow_ups;
 mod history;
 mod kvs;
+mod listing;
 mod lock;
+mod memory;
 mod messages;
 mod peek;
 mod poison;
 mod queue;
+mod replies;
 mod retention;
+mod retention_marks;
+mod rows;
 mod schema;
 mod secrets;
 mod sessions;
+mod settle;
+mod state_cache;
 #[cfg(test)]
 pub(crate) mod testing;
 mod timeouts;
@@ -38,14 +49,21 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::clock::Clock;
 use crate::model::EventId;
 
-pub use conversations::{Conversation, ConversationRow};
+pub use accept::{Accepted, ConversationTarget};
+pub use begin::Begun;
+use checkpoint::{Checkpoints, LogLimits};
+pub use follow_ups::FollowUp;
 pub use history::{Ahead, Undelivered};
 pub use kvs::Expiry;
-pub use messages::{OutgoingMessage, Reply, StoredMessage, UserMessage};
+pub use listing::{Conversation, ConversationRow};
+pub use messages::{OutgoingMessage, StoredMessage, UserMessage};
 pub use peek::Peek;
 pub use poison::Poisoned;
-pub use queue::{Accepted, FollowUp, Pending, Place};
+pub use queue::Pending;
+pub use replies::Reply;
 pub use sessions::Lifetimes;
+pub use settle::{BatchEffect, EffectOutcome, EventBatch, EventEnd, Settlement};
+use state_cache::StateCache;
 pub use timeouts::{DueSession, TimedOut};
 pub use timestamp::Timestamp;
 pub use transcript::Transcript;
@@ -121,6 +139,26 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// The same, in a form that many can be told.
+    fn shared(self) -> Self {
+        match self {
+            Self::Sqlite(error) => Self::Commit(Arc::new(error)),
+            other => other,
+        }
+    }
+
+    /// One more of what [`StoreError::shared`] gave.
+    fn again(&self) -> Self {
+        match self {
+            Self::Commit(error) => Self::Commit(Arc::clone(error)),
+            Self::Panicked(why) => Self::Panicked(why.clone()),
+            Self::Closed => Self::Closed,
+            other => Self::Invalid(other.to_string()),
+        }
+    }
+}
+
 /// How long things that are stored count, in milliseconds, the same for all bots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -152,6 +190,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     writer: writer::Writer,
     readers: Readers,
+    begins: begin::Begins,
+    states: Arc<StateCache>,
     /// Turns of reads that may take long.
     long_reads: Arc<Semaphore>,
     clock: Clock,
@@ -169,6 +209,10 @@ impl Store {
 
     /// Like [`Store::open`], with configured rules.
     pub fn open_with(path: &Path, clock: Clock, rules: Rules) -> Result<Self, StoreError> {
+        Self::open_limited(path, clock, rules, LogLimits::default())
+    }
+
+    fn open_limited(path: &Path, clock: Clock, rules: Rules, limits: LogLimits) -> Result<Self, StoreError> {
         let refused = |why: String| StoreError::Open { path: path.to_owned(), why };
         let lock = lock::take(path)?;
         // Made beforehand, for its owner only: it holds the application's secret. SQLite gives its side files the same mode.
@@ -177,6 +221,19 @@ impl Store {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path).map_err(|error| refused(error.to_string()))?;
         let connection = Connection::open(path).map_err(|error| refused(error.to_string()))?;
+        Self::start(connection, lock, path, clock, rules, limits)
+    }
+
+    /// Starts what belongs to the connection of the writer.
+    fn start(
+        mut connection: Connection,
+        lock: Option<lock::Lock>,
+        path: &Path,
+        clock: Clock,
+        rules: Rules,
+        limits: LogLimits,
+    ) -> Result<Self, StoreError> {
+        let refused = |why: String| StoreError::Open { path: path.to_owned(), why };
         // Before anything is changed of a file that is not ours.
         schema::format_of(&connection, path)?;
         tune(&connection).map_err(|error| refused(error.to_string()))?;
@@ -184,11 +241,16 @@ impl Store {
         retention::prepare(&connection, &rules)?;
         let last_event = queue::last_event(&connection)?;
         let readers = Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
-        let writer = writer::Writer::start(connection, clock.clone(), rules.clone(), last_event)
+        let checkpoints = Checkpoints::start(connect(path)?, &mut connection, path, limits)?;
+        let states = Arc::new(StateCache::new(MOST_STATES));
+        let reading = (0..begin::THREADS).map(|_| connect_reader(path)).collect::<Result<_, _>>()?;
+        let begins = begin::Begins::start(reading).map_err(|error| refused(error.to_string()))?;
+        let rest = (clock.clone(), rules.clone());
+        let writer = writer::Writer::start(connection, checkpoints, rest, last_event, Arc::clone(&states))
             .map_err(|error| refused(error.to_string()))?;
         let long_reads = Arc::new(Semaphore::new(IDLE_READERS));
         let unstored = unstored::Unstored::default();
-        Ok(Self(Arc::new(Inner { writer, readers, long_reads, clock, unstored, rules, _lock: lock })))
+        Ok(Self(Arc::new(Inner { writer, readers, begins, states, long_reads, clock, unstored, rules, _lock: lock })))
     }
 
     /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
@@ -199,28 +261,6 @@ impl Store {
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
         self.0.writer.submit(op, then);
-    }
-
-    /// Like [`Store::write_then`], for something that an event did: if it fails, the event cannot be finished.
-    fn write_of_event<T: Send + 'static>(
-        &self,
-        event: EventId,
-        op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
-    ) {
-        // Twice: an operation may fail by itself, or be fine and then not be committed.
-        let (in_op, at_end) = (self.0.unstored.clone(), self.0.unstored.clone());
-        self.write_then(
-            move |tx| {
-                let outcome = op(tx);
-                in_op.note(event, &outcome);
-                outcome
-            },
-            move |outcome| {
-                at_end.note(event, &outcome);
-                then(outcome);
-            },
-        );
     }
 
     /// Submits `op` at once; the future is ready when it is committed.
@@ -311,6 +351,9 @@ struct Readers {
     idle: Mutex<Vec<Connection>>,
 }
 
+/// Bytes of states that are kept in memory.
+const MOST_STATES: usize = 32 << 20;
+
 /// As many idle connections are kept.
 const IDLE_READERS: usize = 8;
 
@@ -325,11 +368,7 @@ impl Readers {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => {
-                let connection = connect(&self.path)?;
-                connection.pragma_update(None, "query_only", true)?;
-                connection
-            }
+            None => connect_reader(&self.path)?,
         };
         Ok(Reader { connection: Some(connection), home: self })
     }
@@ -353,15 +392,23 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
+/// Opens one that only reads.
+fn connect_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
 fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(checkpoint::PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
     // Plans must not depend on bound values: otherwise SQLite, built with STAT4, prepares many a cached statement anew at
     // each run, which costs more than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // FULL: a commit is on the disk when it returns. Sub-journals of savepoints stay in memory.
+    // FULL: a commit is on the disk when it returns. Sub-journals of savepoints stay in memory. No commit copies the log into
+    // the database: that is done beside the writer (`checkpoint`).
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; \
-         PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
+         PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;",
     )
 }

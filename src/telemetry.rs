@@ -16,27 +16,13 @@ use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+pub use line::LogFormat;
 pub use writer::LogGuard;
+
+use line::{SCRIPT, TRACE};
 
 use crate::model::EventId;
 use crate::protocol::LogLine;
-
-/// Target of what scripts log.
-const SCRIPT: &str = "script";
-/// Target of events that were processed.
-const TRACE: &str = "trace";
-
-/// How log entries look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One readable line, further lines indented.
-    Pretty {
-        /// Whether to colour it.
-        colour: bool,
-    },
-    /// One JSON object a line.
-    Json,
-}
 
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -5,83 +5,45 @@
 mod assets;
 mod body;
 mod bots;
-mod budget;
 mod cached;
-mod caller;
 mod channel_web;
+mod client_address;
 mod conversations;
 mod converse;
-mod edge;
 mod error;
+mod extractors;
 mod form;
-mod linger;
+mod json_members;
 mod lite;
 mod media;
-mod members;
+mod memory_budget;
 mod message;
 mod multipart;
 mod realtime;
 mod serve;
 mod short_links;
 mod start;
+mod state;
 mod status;
+mod unread_body;
 mod visitors;
 
 use std::any::Any;
-use std::fmt;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Response, StatusCode, Uri};
+use axum::http::{Method, Response, Uri};
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
-use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any as AnyOrigin, CorsLayer};
 
-use crate::clock::Clock;
-use crate::config::Settings;
-use crate::dispatch::{AcceptError, Dispatcher};
-use crate::reload::Workspace;
-use crate::services::Services;
-use crate::store::{Store, StoreError};
-
 use error::HttpError;
 
-pub use budget::Budget;
+pub use memory_budget::MemoryBudget;
 pub use realtime::Realtime;
 pub use serve::serve;
-
-/// What handlers reach. Cheap to clone.
-#[derive(Clone)]
-pub struct Web {
-    /// Takes events.
-    pub dispatcher: Dispatcher,
-    /// Conversations and users.
-    pub store: Store,
-    /// Short links.
-    pub services: Services,
-    /// The bots.
-    pub workspace: watch::Receiver<Arc<Workspace>>,
-    /// Limits, and what clients are told.
-    pub settings: Arc<Settings>,
-    /// Memory for bodies.
-    pub bodies: Budget,
-    /// `/socket.io`.
-    pub realtime: Realtime,
-    /// For the time since the start.
-    pub clock: Clock,
-    /// When the server started, in milliseconds since the epoch.
-    pub started: u64,
-}
-
-impl fmt::Debug for Web {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Nothing of the settings: they hold the application's secret.
-        f.debug_struct("Web").field("started", &self.started).finish_non_exhaustive()
-    }
-}
+pub use state::Web;
 
 /// Every route.
 pub fn router(web: Web) -> Router {
@@ -138,7 +100,9 @@ pub fn router(web: Web) -> Router {
         router = router.merge(guarded(own, production));
     }
     // Outside: `/socket.io` has rules of its own for other origins.
-    router = router.route("/socket.io", any(realtime::serve)).route("/socket.io/{*path}", any(realtime::serve));
+    router = router
+        .route("/socket.io", any(realtime::exchange::serve))
+        .route("/socket.io/{*path}", any(realtime::exchange::serve));
     router.layer(axum::middleware::map_response(cached::private)).with_state(web)
 }
 
@@ -162,25 +126,4 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     let said = panic.downcast_ref::<String>().map(String::as_str);
     let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
     HttpError::internal("Error", format!("a handler panicked: {said}")).into_response()
-}
-
-/// An event that was not accepted.
-fn refused(error: AcceptError) -> HttpError {
-    match error {
-        AcceptError::Store(error) => stored(error),
-        AcceptError::Full { retry_after, .. } => HttpError::Unavailable { retry_after, detail: error.to_string() },
-        AcceptError::Stopping => HttpError::Unavailable { retry_after: 5, detail: error.to_string() },
-    }
-}
-
-/// A store call that did not work out.
-fn stored(error: StoreError) -> HttpError {
-    match error {
-        StoreError::ConversationNotFound(id) => HttpError::no_conversation(&id.to_string()),
-        StoreError::TooManyConversations(most) => HttpError::Plain(
-            StatusCode::TOO_MANY_REQUESTS,
-            format!("A user can have {most} conversations at most (`maxConversations`)").into(),
-        ),
-        other => HttpError::internal("Error", other),
-    }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use nudge::config::environment::SEEN_BY_SCRIPTS;
 use nudge::config::keys::{BOT, CHANNEL_WEB, MAIN};
 use nudge::config::load::{UNUSED, VARIABLES};
-use nudge::config::schema::{Key, Kind, check};
+use nudge::config::schema::{Key, ValueKind, check};
 use nudge::config::{Overrides, Settings};
 use nudge::program::HOOK_KINDS;
 use nudge::sdk::{MEMBERS, Runs};
@@ -46,43 +46,43 @@ fn size(bytes: u64) -> String {
 }
 
 /// What the column "type" says.
-fn type_of(kind: Kind) -> String {
+fn type_of(kind: ValueKind) -> String {
     match kind {
-        Kind::Text => "text".into(),
-        Kind::Address => "address".into(),
-        Kind::Flag => "true or false".into(),
-        Kind::Whole(min, max) => format!("whole number, {min} to {max}"),
-        Kind::Fraction(min, max) => format!("number, {min} to {max}"),
-        Kind::Duration(0) => "duration".into(),
-        Kind::Duration(min) => format!("duration, at least {min} ms"),
-        Kind::Size(min, max) => format!("size, {} to {}", size(min), size(max)),
-        Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
-        Kind::Texts => "array of texts".into(),
-        Kind::Hosts => "array of hosts".into(),
-        Kind::Origins => "array of origins".into(),
-        Kind::TextOrTexts => "text or array of texts".into(),
-        Kind::Durations(_) => "object of durations".into(),
-        Kind::Object => "object".into(),
-        Kind::Any => "anything".into(),
+        ValueKind::Text => "text".into(),
+        ValueKind::Address => "address".into(),
+        ValueKind::Flag => "true or false".into(),
+        ValueKind::Whole(min, max) => format!("whole number, {min} to {max}"),
+        ValueKind::Fraction(min, max) => format!("number, {min} to {max}"),
+        ValueKind::Duration(0) => "duration".into(),
+        ValueKind::Duration(min) => format!("duration, at least {min} ms"),
+        ValueKind::Size(min, max) => format!("size, {} to {}", size(min), size(max)),
+        ValueKind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
+        ValueKind::Texts => "array of texts".into(),
+        ValueKind::Hosts => "array of hosts".into(),
+        ValueKind::Origins => "array of origins".into(),
+        ValueKind::TextOrTexts => "text or array of texts".into(),
+        ValueKind::Durations(_) => "object of durations".into(),
+        ValueKind::Object => "object".into(),
+        ValueKind::Any => "anything".into(),
     }
 }
 
 /// A value that a key may hold and that is no default.
-fn other_value(kind: Kind) -> Value {
+fn other_value(kind: ValueKind) -> Value {
     match kind {
-        Kind::Text => "something else".into(),
-        Kind::Address => "https://else.example".into(),
-        Kind::Flag => Value::Null,
-        Kind::Whole(min, _) | Kind::Size(min, _) => (min + 1).into(),
-        Kind::Fraction(min, max) => json!((min + max) / 1.7),
-        Kind::Duration(min) => (min + 7).into(),
-        Kind::Choice(words) => words[words.len() - 1].into(),
-        Kind::Texts | Kind::TextOrTexts => json!(["x"]),
-        Kind::Durations(min) => json!({ "x": min + 7 }),
-        Kind::Hosts => json!(["x.example"]),
-        Kind::Origins => json!(["https://x.example"]),
-        Kind::Object => json!({}),
-        Kind::Any => json!(1),
+        ValueKind::Text => "something else".into(),
+        ValueKind::Address => "https://else.example".into(),
+        ValueKind::Flag => Value::Null,
+        ValueKind::Whole(min, _) | ValueKind::Size(min, _) => (min + 1).into(),
+        ValueKind::Fraction(min, max) => json!((min + max) / 1.7),
+        ValueKind::Duration(min) => (min + 7).into(),
+        ValueKind::Choice(words) => words[words.len() - 1].into(),
+        ValueKind::Texts | ValueKind::TextOrTexts => json!(["x"]),
+        ValueKind::Durations(min) => json!({ "x": min + 7 }),
+        ValueKind::Hosts => json!(["x.example"]),
+        ValueKind::Origins => json!(["https://x.example"]),
+        ValueKind::Object => json!({}),
+        ValueKind::Any => json!(1),
     }
 }
 
@@ -150,7 +150,7 @@ fn every_key_changes_a_setting() {
     for key in MAIN.iter().chain(CHANNEL_WEB) {
         let default = Settings::default();
         let values = match key.kind {
-            Kind::Flag => vec![json!(true), json!(false)],
+            ValueKind::Flag => vec![json!(true), json!(false)],
             kind => vec![other_value(kind)],
         };
         let changes = |value: &Value| {

@@ -123,3 +123,35 @@ async fn what_typing_holds_back_is_told_in_its_time_also_after_a_restart() {
     second.quiet().await;
     again.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_messages_come_faster_than_they_are_told_nobody_else_begins_anew_and_none_is_lost() {
+    // Room for two.
+    let little = ("botpress.config.json", r#"{ "realtime": { "waiting": "1kb" } }"#);
+    let app = TestApp::start_with(&[BOT, (HOOK, COUNT), little]).await;
+    let mut other = Socket::guest(app.client.address, Transport::Websocket, "bob").await;
+    let mut socket = Socket::guest(app.client.address, Transport::Websocket, "ann").await;
+    let mut page = Page::default();
+    let mut expected: Vec<String> = (0..400).map(|n| n.to_string()).collect();
+    count(&app, "ann", 0, 400).await;
+    while page.texts.len() < expected.len() {
+        match socket.recv().await {
+            Some(packet) => {
+                let event = packet.strip_prefix("42/guest,").map(|event| serde_json::from_str::<Value>(event).unwrap());
+                if let Some(event) = event.filter(|event| event[1]["name"] == "guest.webchat.message") {
+                    page.show(&event[1]["data"]);
+                }
+            }
+            None => {
+                socket = Socket::guest(app.client.address, Transport::Websocket, "ann").await;
+                page.catch_up(&app).await;
+            }
+        }
+    }
+    assert_eq!(page.texts, expected);
+    other.quiet().await;
+    count(&app, "bob", 0, 1).await;
+    expected.truncate(1);
+    assert_eq!(other.event("guest.webchat.message").await["message_text"], *expected[0]);
+    app.stop().await;
+}

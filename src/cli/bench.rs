@@ -43,7 +43,7 @@ pub(super) struct BenchArgs {
     users: u32,
     /// What is sent.
     #[arg(long, value_enum, default_value = "events")]
-    kind: Kind,
+    kind: Workload,
     /// With `--kind converse`: what each user says, one text after the other and then from the beginning again.
     #[arg(long = "text", value_name = "TEXT", default_value = "Hey!")]
     texts: Vec<String>,
@@ -57,7 +57,7 @@ pub(super) struct BenchArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum Workload {
     /// The proactive trigger: `POST …/mod/channel-web/events/<user>`.
     Events,
     /// A text and its answer: `POST …/converse/<user>`.
@@ -66,7 +66,7 @@ enum Kind {
     Visitors,
 }
 
-impl Kind {
+impl Workload {
     /// The path before the user.
     fn path(self, bot: &BotId) -> String {
         match self {
@@ -104,7 +104,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
 
 async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     let target = Target::parse(&args.url)?;
-    if args.kind == Kind::Visitors {
+    if args.kind == Workload::Visitors {
         let plan = visitors::Plan {
             target: &target,
             bot: &args.bot,
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn every_kind_is_a_request_with_a_json_body() {
         let bot = BotId::parse("b").unwrap();
-        for kind in [Kind::Events, Kind::Converse, Kind::Visitors] {
+        for kind in [Workload::Events, Workload::Converse, Workload::Visitors] {
             let path = kind.path(&bot);
             assert!(path.starts_with("/api/v1/bots/b/") && path.ends_with('/'));
             for body in kind.bodies(&["Hey!".to_owned(), "\"1\"".to_owned()]) {

@@ -22,6 +22,7 @@ use terminal::{Restore, Terminal};
 use crate::app::{App, Options};
 use crate::cli::http::Target;
 use crate::cli::{output, workspace};
+use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, SessionKey, UserId};
 use crate::shutdown::StopSignals;
 use crate::store::{Store, StoreError};
@@ -324,8 +325,8 @@ impl Talk {
     /// Where the talk's memory is kept.
     fn key(&self, store: &Store) -> anyhow::Result<SessionKey> {
         let Session { bot, user, .. } = &self.session;
-        let newest = store.list_conversations(bot, user, 1)?;
-        let conversation = ConversationKey { bot: bot.clone(), channel: "web".into(), target: user.clone() };
+        let conversation = ConversationKey { bot: bot.clone(), channel: WEB.into(), target: user.clone() };
+        let newest = store.list_conversations(&conversation, 1)?;
         Ok(SessionKey { conversation, thread: newest.first().map(|newest| newest.id.to_string().into()) })
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::problem::Problem;
 
 /// Variables that scripts see besides those that begin with [`EXPOSED`].
@@ -89,6 +91,28 @@ fn quoted(text: &str) -> Option<(String, &str)> {
         }
     }
     None
+}
+
+/// Overrides a key that is in the file, found without regard to case; false if it is not there.
+pub(super) fn override_raw(object: &mut Map<String, Value>, name: &str, text: &str) -> bool {
+    for (key, value) in object.iter_mut() {
+        if key.eq_ignore_ascii_case(name) {
+            *value = any_value(text);
+            return true;
+        }
+        let below = name.get(..key.len()).filter(|start| start.eq_ignore_ascii_case(key));
+        let rest = below.and_then(|_| name[key.len()..].strip_prefix('_'));
+        if let (Some(rest), Value::Object(inner)) = (rest, value)
+            && override_raw(inner, rest, text)
+        {
+            return true;
+        }
+    }
+    false
+}
+
+pub(super) fn any_value(text: &str) -> Value {
+    serde_json::from_str(text.trim()).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 #[cfg(test)]

@@ -2,56 +2,15 @@
 
 mod document;
 
-use jsonc_parser::errors::ParseError;
-use jsonc_parser::{ParseOptions, ast};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
 
-pub use document::{Document, Spot};
-
-/// A step on the way to a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step<'a> {
-    /// A property.
-    Key(&'a str),
-    /// An element of an array.
-    Index(usize),
-}
-
-/// Comments and trailing commas, and nothing else that JSON does not know.
-fn options() -> ParseOptions {
-    ParseOptions {
-        allow_comments: true,
-        allow_trailing_commas: true,
-        allow_loose_object_property_names: false,
-        allow_missing_commas: false,
-        allow_single_quoted_strings: false,
-        allow_hexadecimal_numbers: false,
-        allow_unary_plus_numbers: false,
-        allow_bare_decimal_point_numbers: false,
-        allow_non_finite_numbers: false,
-        allow_extended_string_escapes: false,
-    }
-}
+pub use document::{Document, Spot, Step, name_of};
 
 /// Reads a text; the problem names line and column. An empty text is an error. Of a key given twice the last one counts, as in JavaScript.
 pub fn parse(path: &str, text: &str) -> Result<Value, Box<Problem>> {
     Document::read(path, text)?.root().value(path, text)
-}
-
-fn refused(path: &str, text: &str, error: &ParseError) -> Box<Problem> {
-    let mut reason = error.kind().to_string();
-    reason[..1].make_ascii_lowercase();
-    not_json(path, text, error.range().start, &reason)
-}
-
-fn not_json(path: &str, text: &str, offset: usize, reason: &str) -> Box<Problem> {
-    Box::new(Problem::error(path, format!("not valid JSON: {reason}")).at(text, offset))
-}
-
-fn empty(path: &str) -> Box<Problem> {
-    Box::new(Problem::error(path, "not valid JSON: the file is empty"))
 }
 
 /// Reads a text that must hold an object.
@@ -96,40 +55,6 @@ pub fn way(steps: &[Step<'_>]) -> String {
         }
     }
     out
-}
-
-/// A value's type in words, short texts and numbers with their value: `the text "no"`, `an array`.
-pub fn name_of(value: &Value) -> String {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Number(number) => format!("the number {number}"),
-        Value::String(text) if text.chars().count() <= 40 => format!("the text {text:?}"),
-        Value::String(_) => "a text".into(),
-        Value::Array(_) => "an array".into(),
-        Value::Object(_) => "an object".into(),
-    }
-}
-
-/// Fails with the offset and a reason.
-fn convert(value: ast::Value<'_>) -> Result<Value, (usize, String)> {
-    Ok(match value {
-        ast::Value::NullKeyword(_) => Value::Null,
-        ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
-        ast::Value::StringLit(literal) => Value::String(literal.value.into_owned()),
-        ast::Value::NumberLit(literal) => match serde_json::from_str(literal.value) {
-            Ok(number) => Value::Number(number),
-            Err(_) => return Err((literal.range.start, format!("{} is not a number JSON can hold", literal.value))),
-        },
-        ast::Value::Array(array) => Value::Array(array.elements.into_iter().map(convert).collect::<Result<_, _>>()?),
-        ast::Value::Object(object) => {
-            let mut map = Map::new();
-            for property in object.properties {
-                map.insert(property.name.into_string(), convert(property.value)?);
-            }
-            Value::Object(map)
-        }
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::schema::{Key, Kind};
+use super::schema::{Key, ValueKind as Kind};
 use super::settings::{LockIn, Realms, Settings, VisitorSecret};
 use super::values::duration_of;
 

@@ -6,14 +6,14 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::environment::{for_scripts, parse_env_file};
+use super::environment::{any_value, for_scripts, override_raw, parse_env_file};
 use super::external_auth::KEY_FILE;
 use super::jsonc::{name_of, parse_object};
 use super::keys::{CHANNEL_WEB, MAIN};
 use super::layout::find_global;
 use super::modules::PREFIX;
 use super::problem::Problem;
-use super::schema::{Key, Kind, apply, check, nearest};
+use super::schema::{Key, ValueKind, apply, check, nearest};
 use super::settings::Settings;
 
 /// What the command line says; it wins over everything.
@@ -226,23 +226,19 @@ fn set(
 }
 
 /// A variable's text as the JSON value a key of that kind wants.
-fn value_of(kind: Kind, text: &str) -> Value {
+fn value_of(kind: ValueKind, text: &str) -> Value {
     match kind {
-        Kind::Flag => flag(text).map_or_else(|| Value::String(text.to_owned()), Value::Bool),
-        Kind::Whole(..)
-        | Kind::Fraction(..)
-        | Kind::Texts
-        | Kind::Hosts
-        | Kind::Origins
-        | Kind::Durations(_)
-        | Kind::Object
-        | Kind::Any => any_value(text),
+        ValueKind::Flag => flag(text).map_or_else(|| Value::String(text.to_owned()), Value::Bool),
+        ValueKind::Whole(..)
+        | ValueKind::Fraction(..)
+        | ValueKind::Texts
+        | ValueKind::Hosts
+        | ValueKind::Origins
+        | ValueKind::Durations(_)
+        | ValueKind::Object
+        | ValueKind::Any => any_value(text),
         _ => Value::String(text.to_owned()),
     }
-}
-
-fn any_value(text: &str) -> Value {
-    serde_json::from_str(text.trim()).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 fn flag(text: &str) -> Option<bool> {
@@ -281,24 +277,6 @@ fn insert(object: &mut Map<String, Value>, path: &str, value: Value) {
             }
         }
     }
-}
-
-/// Overrides a key that is in the file, found without regard to case; false if it is not there.
-pub(super) fn override_raw(object: &mut Map<String, Value>, name: &str, text: &str) -> bool {
-    for (key, value) in object.iter_mut() {
-        if key.eq_ignore_ascii_case(name) {
-            *value = any_value(text);
-            return true;
-        }
-        let below = name.get(..key.len()).filter(|start| start.eq_ignore_ascii_case(key));
-        let rest = below.and_then(|_| name[key.len()..].strip_prefix('_'));
-        if let (Some(rest), Value::Object(inner)) = (rest, value)
-            && override_raw(inner, rest, text)
-        {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::environment::override_raw;
 use super::jsonc::parse_object;
 use super::layout::{BOTS, GLOBAL, join};
-use super::load::override_raw;
 use super::problem::Problem;
 
 /// What holds without a file, by module.

@@ -9,7 +9,7 @@ use super::values::{duration_of, size_of};
 
 /// What a key may hold.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum ValueKind {
     /// A text.
     Text,
     /// An `http` or `https` address.
@@ -92,18 +92,18 @@ pub struct Key<T: 'static> {
     /// `httpServer.port`.
     pub path: &'static str,
     /// What it may hold.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Where the value goes; the JSON as it was written comes along.
     pub set: fn(&mut T, Checked, &Value),
 }
 
 /// Checks a value; the error says what was expected.
-pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
+pub fn check(kind: ValueKind, value: &Value) -> Result<Checked, String> {
     let expected = || Err(expectation(kind));
     match (kind, value) {
-        (Kind::Any, _) | (Kind::Object, Value::Object(_)) => Ok(Checked::Other),
-        (Kind::Text, Value::String(text)) => Ok(Checked::Text(text.clone())),
-        (Kind::Address, Value::String(text)) => {
+        (ValueKind::Any, _) | (ValueKind::Object, Value::Object(_)) => Ok(Checked::Other),
+        (ValueKind::Text, Value::String(text)) => Ok(Checked::Text(text.clone())),
+        (ValueKind::Address, Value::String(text)) => {
             let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
             match rest {
                 Some(rest) if !rest.trim_matches('/').is_empty() => {
@@ -112,37 +112,39 @@ pub fn check(kind: Kind, value: &Value) -> Result<Checked, String> {
                 _ => expected(),
             }
         }
-        (Kind::Flag, Value::Bool(flag)) => Ok(Checked::Flag(*flag)),
-        (Kind::Whole(min, max), Value::Number(number)) => match number.as_u64() {
+        (ValueKind::Flag, Value::Bool(flag)) => Ok(Checked::Flag(*flag)),
+        (ValueKind::Whole(min, max), Value::Number(number)) => match number.as_u64() {
             Some(number) if (min..=max).contains(&number) => Ok(Checked::Whole(number)),
             _ => expected(),
         },
-        (Kind::Fraction(min, max), Value::Number(number)) => match number.as_f64() {
+        (ValueKind::Fraction(min, max), Value::Number(number)) => match number.as_f64() {
             Some(number) if (min..=max).contains(&number) => Ok(Checked::Fraction(number)),
             _ => expected(),
         },
-        (Kind::Duration(min), value) => match duration_of(value) {
+        (ValueKind::Duration(min), value) => match duration_of(value) {
             Some(number) if number >= min => Ok(Checked::Whole(number)),
             _ => expected(),
         },
-        (Kind::Size(min, max), value) => match size_of(value) {
+        (ValueKind::Size(min, max), value) => match size_of(value) {
             Some(number) if (min..=max).contains(&number) => Ok(Checked::Whole(number)),
             _ => expected(),
         },
-        (Kind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(Checked::Text(text.clone())),
-        (Kind::Hosts, Value::Array(items)) => {
+        (ValueKind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => {
+            Ok(Checked::Text(text.clone()))
+        }
+        (ValueKind::Hosts, Value::Array(items)) => {
             let hosts: Option<Vec<_>> = items.iter().map(|item| HostPattern::parse(item.as_str()?)).collect();
             hosts.map_or_else(expected, |hosts| Ok(Checked::Hosts(hosts)))
         }
-        (Kind::Origins, Value::Array(items)) if items.iter().all(|item| item.as_str().is_some_and(is_origin)) => {
+        (ValueKind::Origins, Value::Array(items)) if items.iter().all(|item| item.as_str().is_some_and(is_origin)) => {
             Ok(Checked::Other)
         }
-        (Kind::TextOrTexts, Value::String(_)) => Ok(Checked::Other),
-        (Kind::Texts | Kind::TextOrTexts, Value::Array(items)) if items.iter().all(Value::is_string) => {
+        (ValueKind::TextOrTexts, Value::String(_)) => Ok(Checked::Other),
+        (ValueKind::Texts | ValueKind::TextOrTexts, Value::Array(items)) if items.iter().all(Value::is_string) => {
             Ok(Checked::Other)
         }
-        (Kind::Durations(min), Value::Object(items))
-            if items.values().all(|item| item.is_null() || check(Kind::Duration(min), item).is_ok()) =>
+        (ValueKind::Durations(min), Value::Object(items))
+            if items.values().all(|item| item.is_null() || check(ValueKind::Duration(min), item).is_ok()) =>
         {
             Ok(Checked::Other)
         }
@@ -164,34 +166,34 @@ fn is_origin(text: &str) -> bool {
 }
 
 /// What a kind expects, in words.
-pub fn expectation(kind: Kind) -> String {
+pub fn expectation(kind: ValueKind) -> String {
     match kind {
-        Kind::Text => "a text".into(),
-        Kind::Address => "an address such as \"https://bots.example.org\"".into(),
-        Kind::Flag => "true or false".into(),
-        Kind::Whole(min, max) => format!("a whole number from {min} to {max}"),
-        Kind::Fraction(min, max) => format!("a number from {min} to {max}"),
-        Kind::Duration(0) => "a duration such as \"10s\", \"2m\", \"6 hours\", or a number of milliseconds".into(),
-        Kind::Duration(min) => {
+        ValueKind::Text => "a text".into(),
+        ValueKind::Address => "an address such as \"https://bots.example.org\"".into(),
+        ValueKind::Flag => "true or false".into(),
+        ValueKind::Whole(min, max) => format!("a whole number from {min} to {max}"),
+        ValueKind::Fraction(min, max) => format!("a number from {min} to {max}"),
+        ValueKind::Duration(0) => "a duration such as \"10s\", \"2m\", \"6 hours\", or a number of milliseconds".into(),
+        ValueKind::Duration(min) => {
             format!("a duration such as \"10s\", \"2m\", or a number of milliseconds, at least {min} ms")
         }
-        Kind::Size(min, max) => {
+        ValueKind::Size(min, max) => {
             format!("a size such as \"512kb\", \"10mb\", or a number of bytes, from {} to {}", size(min), size(max))
         }
-        Kind::Choice(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or "),
-        Kind::Texts => "an array of texts".into(),
-        Kind::Hosts => {
+        ValueKind::Choice(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or "),
+        ValueKind::Texts => "an array of texts".into(),
+        ValueKind::Hosts => {
             "an array of hosts such as [\"api.example.org\", \"*.example.org\", \"192.168.0.7\"], without port or path"
                 .into()
         }
-        Kind::Origins => {
+        ValueKind::Origins => {
             "an array of origins such as [\"self\", \"https://example.org\", \"https://*.example.org\"], or [\"*\"]"
                 .into()
         }
-        Kind::TextOrTexts => "a text or an array of texts".into(),
-        Kind::Durations(_) => "an object of durations such as { \"email\": \"60d\" }".into(),
-        Kind::Object => "an object".into(),
-        Kind::Any => "any value".into(),
+        ValueKind::TextOrTexts => "a text or an array of texts".into(),
+        ValueKind::Durations(_) => "an object of durations such as { \"email\": \"60d\" }".into(),
+        ValueKind::Object => "an object".into(),
+        ValueKind::Any => "any value".into(),
     }
 }
 
@@ -251,10 +253,10 @@ impl<'a, T> Walk<'a, T> {
             }
             match (check(key.kind, value), key.kind, value) {
                 (Ok(checked), ..) => (key.set)(target, checked, value),
-                (Err(_), Kind::Durations(min), Value::Object(items)) => {
+                (Err(_), ValueKind::Durations(min), Value::Object(items)) => {
                     for (name, item) in items.iter().filter(|(_, item)| !item.is_null()) {
                         steps.push(Step::Key(name));
-                        if let Err(expected) = check(Kind::Duration(min), item) {
+                        if let Err(expected) = check(ValueKind::Duration(min), item) {
                             problems.push(self.wrong_type(&way(steps), &expected, item, steps));
                         }
                         steps.pop();
@@ -312,14 +314,14 @@ mod tests {
 
     #[test]
     fn bounds_of_a_size_are_said_as_they_are_written() {
-        let heap = expectation(Kind::Size(4 << 20, 4 << 30));
+        let heap = expectation(ValueKind::Size(4 << 20, 4 << 30));
         assert_eq!(heap, "a size such as \"512kb\", \"10mb\", or a number of bytes, from 4mb to 4gb");
-        assert_eq!(expectation(Kind::Size(1, 1_500)).rsplit("from").next(), Some(" 1 to 1500"));
+        assert_eq!(expectation(ValueKind::Size(1, 1_500)).rsplit("from").next(), Some(" 1 to 1500"));
     }
 
     #[test]
     fn an_origin_cannot_end_the_header_it_goes_into() {
-        let of = |text: &str| check(Kind::Origins, &serde_json::json!([text])).is_ok();
+        let of = |text: &str| check(ValueKind::Origins, &serde_json::json!([text])).is_ok();
         for good in ["*", "self", "https://x.org", "http://localhost:8080", "https://*.x.org", "https://x.org:*"] {
             assert!(of(good), "{good}");
         }
@@ -339,8 +341,8 @@ mod tests {
 
     #[test]
     fn addresses_lose_their_last_slash() {
-        assert_eq!(check(Kind::Address, &"https://x.org/".into()), Ok(Checked::Text("https://x.org".into())));
-        assert!(check(Kind::Address, &"x.org".into()).is_err());
-        assert!(check(Kind::Address, &"http://".into()).is_err());
+        assert_eq!(check(ValueKind::Address, &"https://x.org/".into()), Ok(Checked::Text("https://x.org".into())));
+        assert!(check(ValueKind::Address, &"x.org".into()).is_err());
+        assert!(check(ValueKind::Address, &"http://".into()).is_err());
     }
 }

@@ -14,7 +14,7 @@ use super::stats::count;
 use super::tally::Tally;
 use super::{AcceptError, ConverseError, Conversed, Dispatcher, Notice};
 use crate::model::{ConversationKey, EventDraft, EventId};
-use crate::store::{Accepted, Place, StoreError, UserMessage};
+use crate::store::{Accepted, ConversationTarget, StoreError, UserMessage};
 
 impl Dispatcher {
     /// Stores an event, its place in the queue and the user's message, if it is one. When this returns, it is committed:
@@ -22,7 +22,7 @@ impl Dispatcher {
     pub async fn accept(
         &self,
         draft: EventDraft,
-        place: Place,
+        place: ConversationTarget,
         message: Option<UserMessage>,
     ) -> Result<EventId, AcceptError> {
         self.store_event(draft, place, message, None)?
@@ -42,7 +42,7 @@ impl Dispatcher {
         let (answer, receiver) = oneshot::channel();
         let (acting, told) = watch::channel(false);
         let collector = Collector::new(answer, want_event, acting);
-        let stored = self.store_event(draft, Place::Nowhere, None, Some(collector))?;
+        let stored = self.store_event(draft, ConversationTarget::Nowhere, None, Some(collector))?;
         let wait = async {
             stored.await.unwrap_or(Err(StoreError::Closed)).map_err(AcceptError::Store)?;
             receiver.await.unwrap_or(Err(ConverseError::Accept(AcceptError::Stopping)))
@@ -53,7 +53,7 @@ impl Dispatcher {
     fn store_event(
         &self,
         draft: EventDraft,
-        place: Place,
+        place: ConversationTarget,
         message: Option<UserMessage>,
         collector: Option<Collector>,
     ) -> Result<oneshot::Receiver<Result<EventId, StoreError>>, AcceptError> {

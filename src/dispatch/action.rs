@@ -15,10 +15,10 @@ use super::traces::Trace;
 use super::work::{Ask, HookRun, QueuedRun};
 use super::{DispatchError, LockedIn};
 use crate::fleet::{Fetch, Loan, ProcessId};
-use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, StateChange, StateSnapshot};
+use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, StateChange};
 use crate::program::{Images, Program};
 use crate::protocol::{Compiled, Frame, LogLine};
-use crate::store::{OutgoingMessage, StoreError};
+use crate::store::{Begun, OutgoingMessage, StoreError};
 
 /// What callers and completions tell the machine.
 pub(super) enum Control {
@@ -70,16 +70,6 @@ pub(super) enum Control {
         limit: Duration,
         answer: oneshot::Sender<()>,
     },
-}
-
-/// What an event begins with.
-pub(super) enum Begun {
-    /// The event as JSON, and its state.
-    Ready(Arc<str>, StateSnapshot),
-    /// It is a time-out, and the user wrote meanwhile.
-    Overtaken,
-    /// It is no longer queued.
-    Gone,
 }
 
 /// A candidate to be compiled.

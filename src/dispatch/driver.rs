@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::action::{Action, After, Batch, Begun, Control, Effect};
+use super::action::{Action, After, Batch, Control, Effect};
 use super::fetches::{self, Fetches};
 use super::machine::{Machine, Now};
 use super::notices::Notice;
@@ -15,11 +16,12 @@ use super::outcome::Finishing;
 use super::requests::Asks;
 use super::stats::count;
 use super::{DispatchError, Shared};
-use crate::fleet::{FromProcess, Order, ProcessId, Processes};
-use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, StateChange};
+use crate::fleet::{FromProcess, Loan, Order, ProcessId, Processes};
+use crate::model::channel::WEB;
+use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};
 use crate::protocol::Candidate;
 use crate::services::{Caller, Line};
-use crate::store::{FollowUp, Reply, StoreError};
+use crate::store::{BatchEffect, Begun, EffectOutcome, EventBatch, EventEnd, FollowUp, Reply, StoreError};
 
 /// Batches of frames that wait for the machine; more wait in the sockets.
 const BATCHES: usize = 256;
@@ -44,7 +46,7 @@ pub(super) fn start(
     let undelivered = shared.store.undelivered(shared.clock.now()).map_err(left)?;
     let held = undelivered.into_iter().filter_map(|ahead| {
         let (bot, target) = (BotId::parse(&ahead.bot).ok()?, crate::model::UserId::parse(&ahead.user).ok()?);
-        Some((ConversationKey { bot, channel: "web".into(), target }, ahead.deliver_at))
+        Some((ConversationKey { bot, channel: WEB.into(), target }, ahead.deliver_at))
     });
     let pending = shared.store.pending().map_err(left)?;
     let now = Now { at: Instant::now(), millis: shared.clock.now() };
@@ -155,7 +157,7 @@ impl Driver {
         match action {
             Action::Begin { dispatch, event } => self.begin(dispatch, event),
             Action::Settle(batch) => self.settle(batch),
-            Action::End(finishing) => self.finish(finishing, None),
+            Action::End(finishing) => self.finish(finishing),
             Action::CountDeath(event) => self.shared.store.count_death(event),
             Action::AfterCommits(after) => self.after_commits(after),
             Action::Send(process, frame) => {
@@ -219,11 +221,19 @@ impl Driver {
         }
     }
 
-    /// Reads what an event begins with, from memory where it is there.
+    /// Reads what an event begins with: from memory where it is there, else beside this thread.
     fn begin(&mut self, dispatch: u64, event: QueuedEvent) {
-        let begun = read(&self.shared, &event);
-        let now = self.now();
-        self.machine.control(now, Control::Begun { dispatch, begun });
+        if !event.timeout
+            && !event.body.is_empty()
+            && let Some(state) = self.shared.store.cached_state(&event.session())
+        {
+            let state = if event.reset { state.anew() } else { state };
+            let begun = Ok(Begun::Ready(Arc::clone(&event.body), state));
+            let now = self.now();
+            return self.machine.control(now, Control::Begun { dispatch, begun });
+        }
+        let shared = Arc::clone(&self.shared);
+        self.shared.store.begin(&event, move |begun| shared.tell(Control::Begun { dispatch, begun }));
     }
 
     fn after_commits(&self, after: After) {
@@ -241,44 +251,58 @@ impl Driver {
         });
     }
 
-    /// Gives the store what an event did.
+    /// Gives the store what an event did, all at once.
     fn settle(&self, batch: Batch) {
         let Batch { event, effects, end } = batch;
+        let (mut changes, mut tellings) = (Vec::with_capacity(effects.len()), Vec::with_capacity(effects.len()));
         for effect in effects {
-            self.effect(event, effect);
+            let (change, telling) = split(effect);
+            changes.push(change);
+            tellings.push(telling);
         }
-        if let Some((finishing, state)) = end {
-            self.finish(finishing, state);
-        }
+        let (finishing, end) = match end {
+            Some((finishing, state)) => {
+                let end = EventEnd { session: finishing.session.clone(), state, lifetimes: finishing.lifetimes };
+                (Some(finishing), Some(end))
+            }
+            None => (None, None),
+        };
+        let shared = Arc::clone(&self.shared);
+        self.shared.store.settle(EventBatch { event, effects: changes, end }, move |settlement| {
+            for (telling, result) in tellings.into_iter().zip(settlement.effects) {
+                told(&shared, event, telling, result);
+            }
+            if let (Some(finishing), Some(result)) = (finishing, settlement.end) {
+                shared.tell(Control::Finished(finishing, result));
+            }
+        });
     }
 
-    fn effect(&self, event: EventId, effect: Effect) {
+    /// Submits the end of an event that leaves nothing else: its row goes, or is set aside for a reason.
+    fn finish(&self, finishing: Finishing) {
+        let Some(reason) = finishing.aside.clone() else {
+            let event = finishing.event;
+            return self.settle(Batch { event, effects: Vec::new(), end: Some((finishing, None)) });
+        };
         let shared = Arc::clone(&self.shared);
-        match effect {
-            Effect::Reply { number, key, message, copy, loan } => {
-                self.shared.store.reply(event, number, message, move |result| {
-                    drop(loan);
-                    replied(&shared, event, key, copy, result);
-                });
-            }
-            Effect::FollowUp { number, key, draft, bytes, loan } => {
-                self.shared.store.follow_up(event, number, draft, move |result| {
-                    drop(loan);
-                    followed(&shared, event, &key, bytes, result);
-                });
-            }
-        }
+        let event = finishing.event;
+        self.shared.store.set_aside(event, reason, move |result| shared.tell(Control::Finished(finishing, result)));
     }
+}
 
-    /// Submits the end of an event: its row goes, or is set aside for a reason.
-    fn finish(&self, finishing: Finishing, state: Option<StateChange>) {
-        let shared = Arc::clone(&self.shared);
-        let (event, session, lifetimes) = (finishing.event, finishing.session.clone(), finishing.lifetimes);
-        let aside = finishing.aside.clone();
-        let then = move |result| shared.tell(Control::Finished(finishing, result));
-        match aside {
-            None => self.shared.store.finish(event, session, state, lifetimes, then),
-            Some(reason) => self.shared.store.set_aside(event, reason, then),
+/// What is done when an effect is committed.
+enum Telling {
+    Reply { key: ConversationKey, copy: Option<Box<RawValue>>, _loan: Loan },
+    FollowUp { key: ConversationKey, bytes: usize, _loan: Loan },
+}
+
+fn split(effect: Effect) -> (BatchEffect, Telling) {
+    match effect {
+        Effect::Reply { number, key, message, copy, loan } => {
+            (BatchEffect::Reply { number, message }, Telling::Reply { key, copy, _loan: loan })
+        }
+        Effect::FollowUp { number, key, draft, bytes, loan } => {
+            (BatchEffect::FollowUp { number, draft }, Telling::FollowUp { key, bytes, _loan: loan })
         }
     }
 }
@@ -287,66 +311,31 @@ fn caller(dispatch: u64, bot: Option<BotId>, event: Option<EventId>) -> Caller {
     Caller { bot, line: Some(event.map_or(Line::Hooks(dispatch), Line::Event)) }
 }
 
-/// The event as JSON and the state in which it begins.
-fn read(shared: &Shared, event: &QueuedEvent) -> Result<Begun, StoreError> {
-    let body = match event.body.is_empty() {
-        false => Arc::clone(&event.body),
-        true => match shared.store.queued(event.id)? {
-            Some(stored) => stored.body,
-            None => return Ok(Begun::Gone),
-        },
-    };
-    let (store, session) = (&shared.store, event.session());
-    if !event.timeout {
-        let state = store.restore(&session)?;
-        return Ok(Begun::Ready(body, if event.reset { state.anew() } else { state }));
-    }
-    let state = store.restore_timeout(event.id, &session)?;
-    Ok(state.map_or(Begun::Overtaken, |state| Begun::Ready(body, state)))
-}
-
-/// A reply is committed, or could not be.
-fn replied(
-    shared: &Shared,
-    event: EventId,
-    key: ConversationKey,
-    copy: Option<Box<serde_json::value::RawValue>>,
-    result: Result<Reply, StoreError>,
-) {
-    match result {
-        Ok(Reply::AlreadyStored) => {}
-        Ok(reply) => {
+/// An effect is committed, or could not be.
+fn told(shared: &Shared, event: EventId, telling: Telling, result: Result<EffectOutcome, StoreError>) {
+    match (telling, result) {
+        (Telling::Reply { .. }, Ok(EffectOutcome::Reply(Reply::AlreadyStored))) => {}
+        (Telling::Reply { key, copy, .. }, Ok(EffectOutcome::Reply(Reply::Stored(message)))) => {
             count(&shared.tally.counters.replies_committed);
-            if let Reply::Stored(message) = reply {
-                // The store may have put it off to the time of its commit.
-                let deliver_at = message.sent_on.0;
-                let notice = Notice::Stored { key, deliver_at, message: Arc::new(message) };
-                shared.notices.send(notice, shared.clock.now());
-            }
+            // The store may have put it off to the time of its commit.
+            let deliver_at = message.sent_on.0;
+            let notice = Notice::Stored { key, deliver_at, message: Arc::new(message) };
+            shared.notices.send(notice, shared.clock.now());
             if let Some(payload) = copy {
                 shared.tell(Control::Replied { event, payload });
             }
         }
-        Err(error) => tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}"),
-    }
-}
-
-/// An event that a script sent is committed, or could not be.
-fn followed(
-    shared: &Shared,
-    event: EventId,
-    key: &ConversationKey,
-    bytes: usize,
-    result: Result<FollowUp, StoreError>,
-) {
-    match result {
-        Ok(FollowUp::Queued(queued)) => {
+        (Telling::FollowUp { bytes, .. }, Ok(EffectOutcome::FollowUp(FollowUp::Queued(queued)))) => {
             count(&shared.tally.counters.follow_ups_committed);
             shared.tell(Control::Queued { event: queued, bytes, at: Instant::now(), collector: None });
         }
-        Ok(FollowUp::AlreadyQueued) => shared.tally.admission.leave(key, bytes),
-        Err(error) => {
-            shared.tally.admission.leave(key, bytes);
+        (Telling::FollowUp { key, bytes, .. }, Ok(_)) => shared.tally.admission.leave(&key, bytes),
+        (Telling::Reply { .. }, Ok(EffectOutcome::FollowUp(_))) => {}
+        (Telling::Reply { key, .. }, Err(error)) => {
+            tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}");
+        }
+        (Telling::FollowUp { key, bytes, .. }, Err(error)) => {
+            shared.tally.admission.leave(&key, bytes);
             tracing::error!(bot = %key.bot, "an event sent by a script of event {event} could not be stored: {error}");
         }
     }

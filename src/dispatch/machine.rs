@@ -180,7 +180,10 @@ impl Machine {
             Control::Retry(run) => self.again.push_back(run),
             Control::FinishAgain(finishing, state) => {
                 let event = finishing.event;
-                self.actions.push(Action::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, state)) }));
+                self.actions.push(match finishing.aside {
+                    None => Action::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, state)) }),
+                    Some(_) => Action::End(finishing),
+                });
             }
             Control::Publish { images, sources } => self.publish(now, &images, sources),
             Control::Compile { request, answer } => self.candidates.push_back((request, answer)),

@@ -16,7 +16,7 @@ use super::standing::Sources;
 use super::*;
 use crate::model::{EventDraft, EventId, UserId};
 use crate::program::BotProgram;
-use crate::store::Place;
+use crate::store::ConversationTarget;
 
 /// By which this executable runs only [`worker`].
 const ARGUMENTS: [&str; 4] =
@@ -177,7 +177,7 @@ async fn requests_of_a_script_are_answered_and_take_effect_in_their_order() {
 async fn the_kill_of_a_realm_concerns_its_own_event_alone() {
     let server = server(settings()).await;
     server.serve();
-    let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), Place::Nowhere, None);
+    let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), ConversationTarget::Nowhere, None);
     let hanging = hanging.await.unwrap();
     assert_eq!(server.converse("u", json!({ "do": "spin" })).await, ["\"before the loop\""]);
     assert_eq!(server.converse("v", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
@@ -204,7 +204,7 @@ async fn the_death_of_a_bots_zygote_ends_no_event_and_another_one_is_made() {
     assert_eq!(said.len(), 1, "the realm goes on without its zygote");
     for user in ["a", "b", "c"] {
         let hanging = draft("api", user, json!({ "do": "hang" }));
-        server.dispatcher.accept(hanging, Place::Nowhere, None).await.unwrap();
+        server.dispatcher.accept(hanging, ConversationTarget::Nowhere, None).await.unwrap();
     }
     assert_eq!(server.converse("u", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
     let stats = server.dispatcher.stats();
@@ -219,7 +219,7 @@ async fn events_of_many_users_run_each_in_order_and_none_is_lost() {
     for number in 0..200 {
         let user = format!("u{}", number % 10);
         let payload = json!({ "do": "reply", "text": number.to_string() });
-        server.dispatcher.accept(draft("web", &user, payload), Place::Recent, None).await.unwrap();
+        server.dispatcher.accept(draft("web", &user, payload), ConversationTarget::Recent, None).await.unwrap();
     }
     server.drained().await;
     // What is committed is told a moment later.
@@ -243,7 +243,7 @@ async fn typing_holds_back_the_next_message_of_that_user() {
     server.serve();
     let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
     let accept =
-        || server.dispatcher.accept(draft("web", "u", json!({ "do": "reply", "text": "x" })), Place::Recent, None);
+        || server.dispatcher.accept(draft("web", "u", json!({ "do": "reply", "text": "x" })), ConversationTarget::Recent, None);
     accept().await.unwrap();
     accept().await.unwrap();
     server.drained().await;
@@ -264,7 +264,7 @@ async fn an_event_that_a_script_sends_is_queued_and_runs() {
     let server = server(settings()).await;
     server.serve();
     let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
-    server.dispatcher.accept(draft("web", "u", json!({ "do": "send" })), Place::Recent, None).await.unwrap();
+    server.dispatcher.accept(draft("web", "u", json!({ "do": "send" })), ConversationTarget::Recent, None).await.unwrap();
     loop {
         if let Received::Notice(Notice::Stored { message, .. }) = told.recv().await.unwrap() {
             assert_eq!(message.message_text.as_deref(), Some("followed"));
@@ -307,7 +307,7 @@ async fn an_event_whose_realm_died_does_not_wait_behind_others_that_hang() {
     server.serve();
     for user in ["h1", "h2", "h3"] {
         let hanging = draft("api", user, json!({ "do": "hang" }));
-        server.dispatcher.accept(hanging, Place::Nowhere, None).await.unwrap();
+        server.dispatcher.accept(hanging, ConversationTarget::Nowhere, None).await.unwrap();
     }
     assert_eq!(server.converse("u", json!({ "do": "crash" })).await, ["\"before the crash\""]);
     assert_eq!(server.dispatcher.stats().set_aside, 1);
@@ -350,7 +350,8 @@ async fn a_full_queue_refuses_and_says_when_to_come_again() {
     let mut settings = settings();
     settings.dispatch.per_conversation = 2;
     let server = server(settings).await;
-    let accept = || server.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), Place::Nowhere, None);
+    let accept =
+        || server.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), ConversationTarget::Nowhere, None);
     accept().await.unwrap();
     accept().await.unwrap();
     let error = accept().await.unwrap_err();
@@ -365,10 +366,10 @@ async fn a_full_queue_refuses_and_says_when_to_come_again() {
 async fn what_waits_when_the_server_stops_runs_after_the_next_start() {
     let first = server(settings()).await;
     let accepted =
-        first.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), Place::Nowhere, None).await.unwrap();
+        first.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), ConversationTarget::Nowhere, None).await.unwrap();
     let dispatcher = first.dispatcher.clone();
     let second = first.again(settings(), Duration::ZERO).await;
-    let refused = dispatcher.accept(draft("api", "u", json!({})), Place::Nowhere, None).await;
+    let refused = dispatcher.accept(draft("api", "u", json!({})), ConversationTarget::Nowhere, None).await;
     assert!(matches!(refused, Err(AcceptError::Stopping)));
     second.serve();
     second.drained().await;

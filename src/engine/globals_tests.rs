@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::tests::{Sink, hello};
-use super::{BotRealm, Host, IdSource};
+use super::{BotRealm, Host};
 use crate::config::ScriptLimits;
 use crate::protocol::Outbox;
 use crate::script::realm::evaluate;
@@ -13,9 +13,8 @@ use crate::script::{Meter, with_realm};
 /// A fresh realm.
 fn with_fresh_realm(body: impl FnOnce(&BotRealm<'_>)) {
     let limits = ScriptLimits::default();
-    let meter = Rc::new(Meter::new(limits.clone(), Arc::default()));
-    let outbox = Arc::new(Outbox::new(Sink::default()));
-    let host = Rc::new(Host::new(Rc::clone(&meter), Arc::new(hello(limits)), Arc::new(IdSource::new(0)), outbox));
+    let meter = Rc::new(Meter::new(limits.clone()));
+    let host = Rc::new(Host::new(Rc::clone(&meter), Arc::new(hello(limits)), Outbox::new(Sink::default())));
     with_realm(&meter, |realm| body(&BotRealm::new(realm, host).unwrap())).unwrap();
 }
 

@@ -95,8 +95,8 @@ impl EventDraft {
         QueuedEvent::FRAME + self.payload.get().len() + self.kind.len() + preview + parts
     }
 
-    /// Gives the event its id and writes it out as JSON. `now` is in milliseconds since the epoch.
-    pub fn into_queued(self, id: EventId, now: u64) -> QueuedEvent {
+    /// The event with its id, written out as JSON. `now` is in milliseconds since the epoch.
+    pub fn queued(&self, id: EventId, now: u64) -> QueuedEvent {
         let wire = Wire {
             id,
             kind: &self.kind,
@@ -116,9 +116,9 @@ impl EventDraft {
         let body = serde_json::to_string(&wire).unwrap_or_default();
         QueuedEvent {
             id,
-            key: self.key,
-            thread: self.thread,
-            kind: self.kind,
+            key: self.key.clone(),
+            thread: self.thread.clone(),
+            kind: Arc::clone(&self.kind),
             body: body.into(),
             deaths: 0,
             timeout: false,

@@ -60,6 +60,11 @@ impl UserId {
         if fine { Ok(Self(text.into())) } else { Err(IdError::User) }
     }
 
+    /// The same text, shared.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_documented_key_is_checked_and_null_is_as_good_as_nothing() {
-        for key in BOT.iter().filter(|key| key.kind != crate::config::schema::Kind::Any) {
+        for key in BOT.iter().filter(|key| key.kind != crate::config::schema::ValueKind::Any) {
             let of = |value: &str| {
                 let (open, close): (String, String) =
                     key.path.split('.').map(|name| (format!("{{{name:?}:"), "}")).unzip();

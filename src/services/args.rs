@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::ServiceError;
+use super::error::ServiceError;
 
 /// What a missing argument is called.
 const UNDEFINED: &str = "undefined";

@@ -2,25 +2,13 @@
 
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::ServiceError;
 use super::call::{Call, Outcome, json, undefined};
+use super::error::ServiceError;
 use crate::config::modules::module_config;
 use crate::config::redact::redact;
 use crate::model::BotId;
-
-/// The bots as scripts may see them.
-#[derive(Debug, Default)]
-pub struct BotDirectory(pub IndexMap<BotId, BotEntry>);
-
-/// One bot.
-#[derive(Debug, Clone, Default)]
-pub struct BotEntry {
-    /// `bot.config.json` with every key.
-    pub config: serde_json::Map<String, serde_json::Value>,
-}
 
 /// `getAllBots()`: configurations by id; the realm makes a Map of it.
 pub(super) fn all(call: &Call<'_>) -> Result<Outcome, ServiceError> {

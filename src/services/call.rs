@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::{Answer, Args, Caller, Inner, ServiceError};
+use super::args::Args;
+use super::caller::Caller;
+use super::error::{Answer, ServiceError};
+use super::state::ServiceState;
 use crate::store::{Order, Store, StoreError};
 
 type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -19,7 +22,7 @@ pub(super) enum Outcome {
 
 /// One call, as the methods see it.
 pub(super) struct Call<'c> {
-    pub(super) services: &'c Arc<Inner>,
+    pub(super) services: &'c Arc<ServiceState>,
     pub(super) caller: &'c Caller,
     pub(super) method: &'static str,
     pub(super) args: Args<'c>,

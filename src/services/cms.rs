@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::task::spawn_blocking;
 
-use super::ServiceError;
 use super::call::{Call, Outcome, json};
+use super::error::ServiceError;
 use super::media::{Media, MediaError};
 use crate::model::BotId;
 

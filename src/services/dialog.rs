@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::ServiceError;
 use super::call::{Call, Outcome, undefined};
+use super::error::ServiceError;
 use crate::model::BotId;
 
 /// `deleteSession(sessionId, botId?)`: without a bot it is the event's; outside an event it is every bot's.

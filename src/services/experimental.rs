@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::ServiceError;
 use super::call::{Call, Outcome, json};
+use super::error::ServiceError;
 use crate::config::layout::{GLOBAL, join};
 use crate::program::HookKind;
 

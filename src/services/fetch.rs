@@ -18,39 +18,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
-use super::{Caller, Services};
 use crate::config::{FetchSettings, Settings};
 use crate::model::BotId;
 
 pub(crate) use address::is_local;
 use connect::{Connections, Target};
-use exchange::{Answer, Outgoing, address, read, shown};
+use exchange::{Answer, Head, Outgoing, Redirect, address, read, shown};
 use problem::FetchError;
-
-/// What scripts ask for, as it comes over the wall.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Head {
-    url: String,
-    method: String,
-    /// Values are text of which each character is a byte.
-    headers: Vec<(String, String)>,
-    redirect: Redirect,
-}
-
-/// What becomes of a redirect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Redirect {
-    Follow,
-    Error,
-    Manual,
-}
 
 /// An answer.
 #[derive(Debug)]
@@ -84,9 +62,9 @@ struct AnswerHead<'a> {
 
 /// A cheap handle.
 #[derive(Clone)]
-pub(super) struct Fetch(Arc<Inner>);
+pub(super) struct Fetch(Arc<FetchState>);
 
-struct Inner {
+struct FetchState {
     settings: FetchSettings,
     /// Largest body that fits over the wall.
     largest: usize,
@@ -108,13 +86,13 @@ struct OfBot {
 
 /// What a call is at, for whoever wonders why it took too long.
 #[derive(Clone, Copy)]
-enum Stage {
+enum CallStage {
     Waiting,
     Calling,
     Reading,
 }
 
-impl Stage {
+impl CallStage {
     fn late(stage: u8) -> &'static str {
         match stage {
             stage if stage == Self::Waiting as u8 => {
@@ -126,28 +104,12 @@ impl Stage {
     }
 }
 
-impl Services {
-    /// Calls another server, with what `fetch` of a script says and a body. Dropping the future ends the call.
-    ///
-    /// # Errors
-    /// There is no answer, or it may not be had.
-    pub fn fetch(
-        &self,
-        caller: &Caller,
-        head: &RawValue,
-        body: Bytes,
-    ) -> impl Future<Output = Result<Fetched, FetchFailed>> + Send + 'static + use<> {
-        let (fetch, bot, head) = (self.0.fetch.clone(), caller.bot.clone(), head.get().to_owned());
-        async move { fetch.call(bot.as_ref(), &head, body).await }
-    }
-}
-
 impl Fetch {
     /// Calls for the bots of a server.
     pub(super) fn new(settings: &Settings) -> Self {
         let frame = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
         let settings = settings.fetch.clone();
-        Self(Arc::new(Inner {
+        Self(Arc::new(FetchState {
             largest: settings.max_response.min(frame.saturating_sub(1 << 20)),
             connections: Arc::default(),
             places: Arc::new(Semaphore::new(settings.connections)),
@@ -169,17 +131,20 @@ impl Fetch {
         let first = address(&head.url)
             .map_err(|error| FetchFailed { message: format!("fetch: {error}"), code: error.code() })?;
         let inner = &self.0;
-        let stage = AtomicU8::new(Stage::Waiting as u8);
+        let stage = AtomicU8::new(CallStage::Waiting as u8);
         let limit = Duration::from_millis(inner.settings.timeout);
         let call = inner.in_turn(bot, &head, body, bytes, &stage);
         let result = tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
-            Err(FetchError::TimedOut { doing: Stage::late(stage.load(Ordering::Relaxed)), ms: inner.settings.timeout })
+            Err(FetchError::TimedOut {
+                doing: CallStage::late(stage.load(Ordering::Relaxed)),
+                ms: inner.settings.timeout,
+            })
         });
         result.map_err(|error| failed(&shown(&first), &error))
     }
 }
 
-impl Inner {
+impl FetchState {
     /// Calls when there is a place for it.
     async fn in_turn(
         &self,
@@ -231,9 +196,9 @@ impl Inner {
         let mut redirects = 0;
         loop {
             let target = self.target(bot, &request.url)?;
-            stage.store(Stage::Calling as u8, Ordering::Relaxed);
+            stage.store(CallStage::Calling as u8, Ordering::Relaxed);
             let (response, link) = self.connections.send(&self.settings, &target, request.request()?).await?;
-            stage.store(Stage::Reading as u8, Ordering::Relaxed);
+            stage.store(CallStage::Reading as u8, Ordering::Relaxed);
             let next = if redirect == Redirect::Manual { None } else { request.redirect(&response)? };
             match next {
                 Some(next) if redirect == Redirect::Error => return Err(FetchError::Redirected(shown(&next.url))),

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::call::{Call, Outcome, json};
-use super::{ServiceError, TokenError};
+use super::error::ServiceError;
+use super::tokens::TokenError;
 use crate::config::{local_address, public_address};
 use crate::model::BotId;
 

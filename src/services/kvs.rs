@@ -3,8 +3,8 @@
 use serde_json::{Number, Value};
 
 use super::call::{Call, Outcome, json, undefined};
+use super::error::{Answer, ServiceError};
 use super::path::{self, Path};
-use super::{Answer, ServiceError};
 use crate::config::values::duration_of;
 use crate::store::{Expiry, StoreError};
 

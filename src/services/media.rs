@@ -19,7 +19,7 @@ use crate::config::layout::BOTS;
 use crate::config::modules::folder_of;
 use crate::model::{BotId, UserId};
 
-pub use kind::{Kind, kind_of, mime_of, with_ending};
+pub use kind::{MediaKind, kind_of, mime_of, with_ending};
 pub use name::shown;
 
 /// What files are called until all of them is there. Nobody is given such a file.

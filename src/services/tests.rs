@@ -4,6 +4,7 @@ use serde_json::json as value;
 
 use super::*;
 use crate::config::{ExternalAuth, HttpSettings};
+use crate::model::{BotId, EventId};
 use crate::store::testing::{Fixture, block_on};
 
 struct Bench {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::call::{Call, Outcome, json, undefined};
-use super::{Answer, ServiceError};
+use super::error::{Answer, ServiceError};
 use crate::store::{Attributes, NewUser, Timestamp};
 
 /// A user as `getOrCreateUser` gives it.

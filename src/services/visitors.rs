@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::config::settings::VisitorSecret;
 use crate::model::UserId;
 
-use super::security::{is_signed, sign};
+use super::signature::{is_signed, sign};
 
 /// How ids begin that are issued here.
 const PREFIX: &str = "nv1-";
@@ -100,7 +100,7 @@ fn is_issued(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::security::hexadecimal;
+    use super::super::signature::hexadecimal;
     use super::*;
 
     fn id(text: &str) -> UserId {

@@ -1,394 +1,126 @@
-//! Conversations of the web channel.
+//! The rows of conversations: found, made, heard.
 
-use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
-use uuid::Uuid;
+use std::sync::Arc;
 
-use super::messages::READS;
-use super::{Store, StoreError, StoredMessage, Timestamp, Tx, history};
-use crate::model::{BotId, UserId};
+use rusqlite::{OptionalExtension, params};
 
-/// A row of the list of conversations; serialises as clients know it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ConversationRow {
-    /// Its number.
-    pub id: i64,
-    /// `Conversation 735157`.
-    pub title: String,
-    /// Always null, clients expect the key.
-    pub description: Option<String>,
-    /// Always null, clients expect the key.
-    pub logo_url: Option<String>,
-    /// When it was made.
-    pub created_on: Timestamp,
-    /// When the user wrote last, or an event began it.
-    pub last_heard_on: Option<Timestamp>,
-    /// Type of the last message that can be seen.
-    pub message_type: Option<String>,
-    /// Its text.
-    pub message_text: Option<String>,
-    /// Its author's name.
-    pub message_author: Option<String>,
-    /// Its author's picture.
-    pub message_author_avatar: Option<String>,
-    /// When it was sent.
-    pub message_sent_on: Option<Timestamp>,
-}
+use super::{StoreError, Tx};
+use crate::model::channel::channel;
+use crate::model::{ConversationKey, SessionKey};
 
-/// A conversation with its messages; serialises as clients know it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Conversation {
-    /// Its number.
-    pub id: i64,
-    /// The user.
-    #[serde(rename = "userId")]
-    pub user_id: String,
-    /// The bot.
-    #[serde(rename = "botId")]
-    pub bot_id: BotId,
-    /// `Conversation 735157`.
-    pub title: String,
-    /// Always null, clients expect the key.
-    pub description: Option<String>,
-    /// Always null, clients expect the key.
-    pub logo_url: Option<String>,
-    /// When it was made.
-    pub created_on: Timestamp,
-    /// When the user wrote last, or an event began it.
-    pub last_heard_on: Option<Timestamp>,
-    /// When the user looked at it last.
-    pub user_last_seen_on: Option<Timestamp>,
-    /// When the bot looked at it last.
-    pub bot_last_seen_on: Option<Timestamp>,
-    /// The latest messages that can be seen, oldest first.
-    pub messages: Vec<StoredMessage>,
-}
-
-const COLUMNS: &str = "id, user_id, title, created_on, last_heard_on, user_last_seen_on, bot_last_seen_on";
-
-impl Store {
-    /// The `limit` newest of the user's conversations, newest first, each with the last message that can be seen now.
-    pub fn list_conversations(
-        &self,
-        bot: &BotId,
-        user: &UserId,
-        limit: usize,
-    ) -> Result<Vec<ConversationRow>, StoreError> {
-        // Cut off before the messages are looked for.
-        let sql = format!(
-            "SELECT c.id, c.title, c.created_on, c.last_heard_on, \
-                   m.message_type, {READS}, m.full_name, m.avatar_url, m.sent_on \
-                   FROM (SELECT * FROM conversations WHERE bot = ?1 AND user_id = ?2 ORDER BY id DESC LIMIT ?4) c \
-                   LEFT JOIN messages m ON (m.event, m.sequence) = ( \
-                     SELECT l.event, l.sequence FROM messages l \
-                     WHERE l.conversation = c.id AND l.deliver_at <= ?3 AND l.message_type <> 'visit' \
-                     ORDER BY l.deliver_at DESC, l.event DESC, l.sequence DESC LIMIT 1) \
-                   ORDER BY c.id DESC"
-        );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![bot.as_str(), user.as_str(), self.now(), limit], |row| {
-                Ok(ConversationRow {
-                    id: row.get(0)?,
-                    title: row.get(1)?,
-                    description: None,
-                    logo_url: None,
-                    created_on: Timestamp(row.get(2)?),
-                    last_heard_on: row.get::<_, Option<u64>>(3)?.map(Timestamp),
-                    message_type: row.get(4)?,
-                    message_text: row.get(5)?,
-                    message_author: row.get(6)?,
-                    message_author_avatar: row.get(7)?,
-                    message_sent_on: row.get::<_, Option<u64>>(8)?.map(Timestamp),
-                })
-            })?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
-        })
+/// The conversation that something on that channel belongs to: where they have numbers that one, if it is the user's, or the
+/// recent one; elsewhere the one of that thread.
+pub(super) fn find_or_make(tx: &Tx<'_>, session: &SessionKey) -> Result<i64, StoreError> {
+    let SessionKey { conversation: key, thread } = session;
+    if !channel(&key.channel).numbered {
+        return of_thread_or_new(tx, session);
     }
-
-    /// One conversation with the last `limit` messages that can be seen now (`visit` is never shown), fewer if they are of
-    /// more than `size` bytes together; `None` if there is no such conversation of that bot and user.
-    pub fn conversation(
-        &self,
-        bot: &BotId,
-        user: &UserId,
-        id: i64,
-        limit: usize,
-        size: usize,
-    ) -> Result<Option<Conversation>, StoreError> {
-        self.one(bot, user, id, |connection, now| history::last(connection, id, now, limit, size))
-    }
-
-    /// One conversation with what can be seen of it from the time of the message `after` on, oldest first, that one in it:
-    /// a page of `page` messages and `size` bytes. As [`Store::conversation`] if there is no such message in it.
-    pub fn conversation_after(
-        &self,
-        (bot, user, id): (&BotId, &UserId, i64),
-        after: Uuid,
-        page: usize,
-        limit: usize,
-        size: usize,
-    ) -> Result<Option<Conversation>, StoreError> {
-        self.one(bot, user, id, |connection, now| {
-            match history::after(connection, id, after, now, (page, history::LOOK_BACK), size)? {
-                Some(messages) => Ok(messages),
-                None => history::last(connection, id, now, limit, size),
-            }
-        })
-    }
-
-    fn one(
-        &self,
-        bot: &BotId,
-        user: &UserId,
-        id: i64,
-        messages: impl FnOnce(&Connection, u64) -> Result<Vec<StoredMessage>, StoreError>,
-    ) -> Result<Option<Conversation>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM conversations WHERE id = ? AND bot = ? AND user_id = ?");
-        let now = self.now();
-        self.read(|connection| {
-            let found = connection
-                .prepare_cached(&sql)?
-                .query_row(params![id, bot.as_str(), user.as_str()], |row| conversation_of_row(bot, row))
-                .optional()?;
-            let Some(mut conversation) = found else { return Ok(None) };
-            conversation.messages = messages(connection, now)?;
-            Ok(Some(conversation))
-        })
-    }
-
-    /// The user's first conversation, without messages.
-    pub fn first_conversation(&self, bot: &BotId, user: &UserId) -> Result<Option<Conversation>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM conversations WHERE bot = ? AND user_id = ? ORDER BY id LIMIT 1");
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let found =
-                statement.query_row([bot.as_str(), user.as_str()], |row| conversation_of_row(bot, row)).optional()?;
-            Ok(found)
-        })
-    }
-
-    /// Makes a conversation in which nothing was heard yet, and gives its number, unless the user has `most` already.
-    pub fn new_conversation(
-        &self,
-        bot: &BotId,
-        user: &UserId,
-        most: usize,
-    ) -> impl Future<Output = Result<i64, StoreError>> + Send + 'static + use<> {
-        let (bot, user) = (bot.clone(), user.clone());
-        self.write(move |tx| {
-            let sql = "SELECT 1 FROM conversations WHERE bot = ? AND user_id = ? LIMIT 1 OFFSET ?";
-            let before = i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX);
-            if tx.connection.prepare_cached(sql)?.exists(params![bot.as_str(), user.as_str(), before])? {
-                return Err(StoreError::TooManyConversations(most));
-            }
-            insert(tx, &bot, user.as_str(), None)
-        })
+    match thread.as_deref().and_then(|thread| thread.parse().ok()) {
+        Some(id) if belongs(tx, id, key)? => Ok(id),
+        Some(id) => Err(StoreError::ConversationNotFound(id)),
+        None => recent_or_new(tx, key),
     }
 }
 
 /// The conversation in which the user was heard last within the lifetime, or a new one.
-pub(super) fn recent_or_new(tx: &Tx<'_>, bot: &BotId, user: &str) -> Result<i64, StoreError> {
+pub(super) fn recent_or_new(tx: &Tx<'_>, key: &ConversationKey) -> Result<i64, StoreError> {
     let since = tx.now.saturating_sub(tx.rules.recent_conversation);
-    let sql = "SELECT id FROM conversations WHERE bot = ? AND user_id = ? AND last_heard_on >= ? \
-               ORDER BY last_heard_on DESC, id DESC LIMIT 1";
+    let session = SessionKey { conversation: key.clone(), thread: None };
+    if let Some((id, heard)) = tx.memory().recent(&session)
+        && heard >= since
+    {
+        return Ok(id);
+    }
+    let sql = "SELECT id, last_heard_on FROM conversations WHERE bot = ? AND channel = ? AND user_id = ? \
+               AND last_heard_on >= ? ORDER BY last_heard_on DESC, id DESC LIMIT 1";
     let found = tx
         .connection
         .prepare_cached(sql)?
-        .query_row(params![bot.as_str(), user, since], |row| row.get(0))
+        .query_row(params![key.bot.as_str(), key.channel, key.target.as_str(), since], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    match found {
-        Some(id) => Ok(id),
-        None => insert(tx, bot, user, Some(tx.now)),
+    let (id, heard) = match found {
+        Some(found) => found,
+        None => (insert(tx, key, None, Some(tx.now))?, tx.now),
+    };
+    tx.memory().note_recent(&session, Some((id, heard)));
+    Ok(id)
+}
+
+/// The conversation of that thread, or of none, or a new one.
+fn of_thread_or_new(tx: &Tx<'_>, session: &SessionKey) -> Result<i64, StoreError> {
+    if let Some((id, _)) = tx.memory().recent(session) {
+        return Ok(id);
     }
+    let SessionKey { conversation: key, thread } = session;
+    let sql = "SELECT id FROM conversations WHERE bot = ? AND channel = ? AND user_id = ? AND thread IS ? \
+               ORDER BY id LIMIT 1";
+    let found = tx
+        .connection
+        .prepare_cached(sql)?
+        .query_row(params![key.bot.as_str(), key.channel, key.target.as_str(), thread], |row| row.get(0))
+        .optional()?;
+    let id = match found {
+        Some(id) => id,
+        None => insert(tx, key, thread.as_ref(), Some(tx.now))?,
+    };
+    tx.memory().note_recent(session, Some((id, tx.now)));
+    Ok(id)
 }
 
 /// Whether that conversation is of that bot and user.
-pub(super) fn belongs(tx: &Tx<'_>, id: i64, bot: &BotId, user: &str) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM conversations WHERE id = ? AND bot = ? AND user_id = ?";
-    Ok(tx.connection.prepare_cached(sql)?.exists(params![id, bot.as_str(), user])?)
+pub(super) fn belongs(tx: &Tx<'_>, id: i64, key: &ConversationKey) -> Result<bool, StoreError> {
+    if let Some(known) = tx.memory().owns(id, key) {
+        return Ok(known);
+    }
+    let sql = "SELECT 1 FROM conversations WHERE id = ? AND bot = ? AND channel = ? AND user_id = ?";
+    let params = params![id, key.bot.as_str(), key.channel, key.target.as_str()];
+    let found = tx.connection.prepare_cached(sql)?.exists(params)?;
+    if found {
+        tx.memory().note_owner(id, key.clone());
+    }
+    Ok(found)
 }
 
 /// Notes that the user was heard now.
-pub(super) fn heard(tx: &Tx<'_>, id: i64) -> Result<(), StoreError> {
-    tx.run("UPDATE conversations SET last_heard_on = ?2 WHERE id = ?1", params![id, tx.now]).map(drop)
+pub(super) fn heard(tx: &Tx<'_>, id: i64, key: &ConversationKey) -> Result<(), StoreError> {
+    tx.run("UPDATE conversations SET last_heard_on = ?2 WHERE id = ?1", params![id, tx.now])?;
+    let session = SessionKey { conversation: key.clone(), thread: None };
+    let before = tx.memory().recent(&session);
+    // A clock that went backwards may leave another one as the recent one: then it is looked up.
+    let known = before.and_then(|(last, heard)| {
+        let later = (tx.now, id) >= (heard, last);
+        later.then_some((id, tx.now))
+    });
+    if before.is_some() {
+        tx.memory().note_recent(&session, known);
+    }
+    Ok(())
 }
 
-fn insert(tx: &Tx<'_>, bot: &BotId, user: &str, heard: Option<u64>) -> Result<i64, StoreError> {
+/// A new conversation in which nothing was heard yet, unless the user has `most` already.
+pub(super) fn another(tx: &Tx<'_>, key: &ConversationKey, most: usize) -> Result<i64, StoreError> {
+    let sql = "SELECT 1 FROM conversations WHERE bot = ? AND channel = ? AND user_id = ? LIMIT 1 OFFSET ?";
+    let before = i64::try_from(most.saturating_sub(1)).unwrap_or(i64::MAX);
+    let params = params![key.bot.as_str(), key.channel, key.target.as_str(), before];
+    if tx.connection.prepare_cached(sql)?.exists(params)? {
+        return Err(StoreError::TooManyConversations(most));
+    }
+    insert(tx, key, None, None)
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    key: &ConversationKey,
+    thread: Option<&Arc<str>>,
+    heard: Option<u64>,
+) -> Result<i64, StoreError> {
     let title = format!("Conversation {}", rand::random_range(100_000..1_000_000));
-    let sql = "INSERT INTO conversations (bot, user_id, title, created_on, last_heard_on) VALUES (?, ?, ?, ?, ?)";
-    tx.run(sql, params![bot.as_str(), user, title, tx.now, heard])?;
-    Ok(tx.connection.last_insert_rowid())
-}
-
-fn conversation_of_row(bot: &BotId, row: &rusqlite::Row<'_>) -> Result<Conversation, rusqlite::Error> {
-    Ok(Conversation {
-        id: row.get(0)?,
-        user_id: row.get(1)?,
-        bot_id: bot.clone(),
-        title: row.get(2)?,
-        description: None,
-        logo_url: None,
-        created_on: Timestamp(row.get(3)?),
-        last_heard_on: row.get::<_, Option<u64>>(4)?.map(Timestamp),
-        user_last_seen_on: row.get::<_, Option<u64>>(5)?.map(Timestamp),
-        bot_last_seen_on: row.get::<_, Option<u64>>(6)?.map(Timestamp),
-        messages: Vec::new(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Place;
-    use super::super::testing::*;
-    use super::*;
-    use crate::clock::Clock;
-
-    #[test]
-    fn three_first_messages_at_once_make_one_conversation() {
-        let fixture = Fixture::new();
-        let (sender, receiver) = crossbeam_channel::unbounded();
-        std::thread::scope(|scope| {
-            for text in ["m1", "m2", "m3"] {
-                let (store, sender) = (&fixture.store, sender.clone());
-                scope.spawn(move || {
-                    store.accept(draft("ann"), Place::Recent, Some(message(text)), move |accepted| {
-                        sender.send(accepted.unwrap()).unwrap();
-                    });
-                });
-            }
-        });
-        drop(sender);
-        let accepted: Vec<_> = receiver.iter().collect();
-        assert_eq!(accepted.iter().map(|one| one.conversation).collect::<Vec<_>>(), [Some(1); 3]);
-        assert_eq!(accepted[0].event.thread.as_deref(), Some("1"));
-        let (bot, user) = names("ann");
-        assert_eq!(fixture.store.conversation(&bot, &user, 1, 20, 1 << 20).unwrap().unwrap().messages.len(), 3);
-        assert_eq!(fixture.store.list_conversations(&bot, &user, 100).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn a_conversation_is_gone_on_with_while_it_is_recent() {
-        let fixture = Fixture::new();
-        let place = |fixture: &Fixture, place| {
-            let accepted = wait(|then| fixture.store.accept(draft("ann"), place, Some(message("hi")), then));
-            accepted.unwrap().conversation.unwrap()
-        };
-        assert_eq!(place(&fixture, Place::Recent), 1);
-        fixture.clock.advance(std::time::Duration::from_secs(6 * 3_600));
-        assert_eq!(place(&fixture, Place::Recent), 1);
-        fixture.clock.advance(std::time::Duration::from_secs(6 * 3_600 + 1));
-        assert_eq!(place(&fixture, Place::Recent), 2);
-        assert_eq!(place(&fixture, Place::Conversation(1)), 1);
-        fixture.clock.advance(std::time::Duration::from_secs(1));
-        assert_eq!(place(&fixture, Place::Conversation(1)), 1);
-        assert_eq!(place(&fixture, Place::Recent), 1, "the one heard last");
-    }
-
-    #[test]
-    fn conversations_serialise_as_recorded() {
-        let fixture = Fixture::new();
-        let (bot, user) = names("ann");
-        let id = wait(|then| {
-            let made = fixture.store.new_conversation(&bot, &user, 100);
-            std::thread::spawn(move || then(block_on(made)));
-        })
-        .unwrap();
-        let empty = fixture.store.conversation(&bot, &user, id, 20, 1 << 20).unwrap().unwrap();
-        let title = empty.title.clone();
-        assert!(title.strip_prefix("Conversation ").is_some_and(|digits| digits.len() == 6), "{title}");
-        assert_eq!(
-            serde_json::to_string(&empty).unwrap(),
-            format!(
-                "{{\"id\":1,\"userId\":\"ann\",\"botId\":\"my-bot\",\"title\":\"{title}\",\"description\":null,\"logo_url\":null,\
-                 \"created_on\":\"2026-11-22T06:48:19.736Z\",\"last_heard_on\":null,\"user_last_seen_on\":null,\
-                 \"bot_last_seen_on\":null,\"messages\":[]}}"
-            )
-        );
-        wait(|then| fixture.store.accept(draft("ann"), Place::Conversation(id), Some(message("hi")), then)).unwrap();
-        let list = fixture.store.list_conversations(&bot, &user, 100).unwrap();
-        assert_eq!(
-            serde_json::to_string(&list).unwrap(),
-            format!(
-                "[{{\"id\":1,\"title\":\"{title}\",\"description\":null,\"logo_url\":null,\
-                 \"created_on\":\"2026-11-22T06:48:19.736Z\",\"last_heard_on\":\"2026-11-22T06:48:19.736Z\",\
-                 \"message_type\":\"text\",\"message_text\":\"hi\",\"message_author\":\"User\",\
-                 \"message_author_avatar\":null,\"message_sent_on\":\"2026-11-22T06:48:19.736Z\"}}]"
-            )
-        );
-        assert_eq!(fixture.store.first_conversation(&bot, &user).unwrap().unwrap().id, 1);
-    }
-
-    #[test]
-    fn the_list_of_conversations_tells_a_question_with_quick_replies_by_its_text() {
-        let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
-        let mut out = outgoing(&event, "", fixture.clock.now());
-        out.payload = raw(r#"{"type":"custom","wrapped":{"type":"text","text":"Sure?"}}"#);
-        (out.message_type, out.message_text) = ("custom".into(), None);
-        wait(|then| fixture.store.reply(event.id, 0, out, then)).unwrap();
-        let (bot, user) = names("ann");
-        let list = fixture.store.list_conversations(&bot, &user, 1).unwrap();
-        assert_eq!(list[0].message_text.as_deref(), Some("Sure?"));
-    }
-
-    #[test]
-    fn a_conversation_is_seen_by_its_own_user_and_bot_only() {
-        let fixture = Fixture::with_clock(Clock::manual(1_000));
-        let proto = fixture.accept("__proto__", Place::Recent);
-        assert_eq!(proto.conversation, Some(1));
-        let (bot, user) = names("__proto__");
-        assert!(fixture.store.conversation(&bot, &user, 1, 20, 1 << 20).unwrap().is_some());
-        let (_, other) = names("other");
-        assert!(fixture.store.conversation(&bot, &other, 1, 20, 1 << 20).unwrap().is_none());
-        assert!(fixture.store.first_conversation(&bot, &other).unwrap().is_none());
-        let other_bot = BotId::parse("other-bot").unwrap();
-        assert!(fixture.store.conversation(&other_bot, &user, 1, 20, 1 << 20).unwrap().is_none());
-    }
-
-    #[test]
-    fn a_list_of_conversations_has_an_end_and_so_have_conversations_begun_at_will() {
-        let fixture = Fixture::with_clock(Clock::manual(1_000));
-        let (bot, user) = names("ann");
-        for id in 1..=5 {
-            assert_eq!(block_on(fixture.store.new_conversation(&bot, &user, 5)).unwrap(), id);
-        }
-        let refused = block_on(fixture.store.new_conversation(&bot, &user, 5));
-        assert!(matches!(refused, Err(StoreError::TooManyConversations(5))));
-        let (_, other) = names("bob");
-        assert_eq!(block_on(fixture.store.new_conversation(&bot, &other, 5)).unwrap(), 6);
-        assert_eq!(fixture.accept("ann", Place::Recent).conversation, Some(7), "events are never refused for it");
-        let ids = |limit| {
-            let listed = fixture.store.list_conversations(&bot, &user, limit).unwrap();
-            listed.iter().map(|row| row.id).collect::<Vec<_>>()
-        };
-        assert_eq!(ids(3), [7, 5, 4]);
-        assert_eq!(ids(100), [7, 5, 4, 3, 2, 1]);
-    }
-
-    #[test]
-    fn long_reads_run_a_few_at_a_time_and_a_panic_in_one_is_an_error() {
-        let fixture = Fixture::new();
-        let store = &fixture.store;
-        block_on(async {
-            let panicked = store.beside(|_| -> Result<(), _> { panic!("boom") }).await;
-            assert!(matches!(panicked, Err(StoreError::Panicked(_))));
-            let running = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-            let mut reads = tokio::task::JoinSet::new();
-            for _ in 0..50 {
-                let (store, running) = (store.clone(), running.clone());
-                reads.spawn(async move {
-                    let counted = move |_: &Store| {
-                        let now = running.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                        std::thread::yield_now();
-                        running.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-                        Ok(now + 1)
-                    };
-                    store.beside(counted).await.unwrap()
-                });
-            }
-            assert!(reads.join_all().await.into_iter().all(|at_once| at_once <= 8));
-        });
-    }
+    let sql = "INSERT INTO conversations (bot, channel, user_id, thread, title, created_on, last_heard_on) \
+               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    tx.run(sql, params![key.bot.as_str(), key.channel, key.target.as_str(), thread, title, tx.now, heard])?;
+    let id = tx.connection.last_insert_rowid();
+    tx.memory().note_owner(id, key.clone());
+    Ok(id)
 }

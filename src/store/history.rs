@@ -4,16 +4,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::messages::{COLUMNS, message_of_row};
-use super::queue::unreadable;
+use super::rows::unreadable;
 use super::{Store, StoreError, StoredMessage};
+use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, UserId};
 
 /// How far back from the end of a conversation a message is looked for that a client says it has. Whoever asks with an unknown id
 /// costs no more than that; whoever was away for longer begins with the last messages.
 pub(super) const LOOK_BACK: usize = 10_000;
-
-/// The channel whose messages are kept.
-const WEB: &str = "web";
 
 /// A stored message whose time has not come.
 #[derive(Debug, Clone)]
@@ -38,14 +36,14 @@ pub struct Undelivered {
 }
 
 impl Store {
-    /// Who has messages whose `deliver_at` lies after `now`.
+    /// Who has messages on the web chat whose `deliver_at` lies after `now`.
     pub fn undelivered(&self, now: u64) -> Result<Vec<Undelivered>, StoreError> {
         let sql = "SELECT c.bot, c.user_id, max(m.deliver_at) FROM messages m \
                    JOIN conversations c ON c.id = m.conversation \
-                   WHERE m.delayed = 1 AND m.deliver_at > ? GROUP BY c.bot, c.user_id";
+                   WHERE m.delayed = 1 AND m.deliver_at > ? AND c.channel = ? GROUP BY c.bot, c.user_id";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([now], |row| {
+            let rows = statement.query_map(params![now, WEB], |row| {
                 Ok(Undelivered { bot: row.get(0)?, user: row.get(1)?, deliver_at: row.get(2)? })
             })?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
@@ -55,7 +53,7 @@ impl Store {
     /// The messages whose `deliver_at` lies after `now`, soonest first, `most` at most.
     pub fn ahead(&self, now: u64, most: usize) -> Result<Vec<Ahead>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS}, c.bot, c.user_id, m.deliver_at FROM messages m \
+            "SELECT {COLUMNS}, c.bot, c.user_id, m.deliver_at, c.channel FROM messages m \
              JOIN conversations c ON c.id = m.conversation \
              WHERE m.delayed = 1 AND m.deliver_at > ? ORDER BY m.deliver_at, m.event, m.sequence LIMIT ?"
         );
@@ -65,7 +63,7 @@ impl Store {
             let rows = statement.query_map(params![now, most], |row| {
                 let bot = BotId::parse(&row.get::<_, String>(11)?).map_err(|error| unreadable(11, error))?;
                 let target = UserId::parse(&row.get::<_, String>(12)?).map_err(|error| unreadable(12, error))?;
-                let key = ConversationKey { bot, channel: WEB.into(), target };
+                let key = ConversationKey { bot, channel: row.get::<_, String>(14)?.into(), target };
                 Ok(Ahead { key, deliver_at: row.get(13)?, message: message_of_row(row)? })
             })?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
@@ -148,14 +146,14 @@ pub(super) fn after(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
+    use super::super::ConversationTarget;
     use super::super::testing::*;
     use super::*;
 
     #[test]
     fn delayed_messages_are_hidden_until_their_time_and_found_at_start() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
+        let event = fixture.accept("ann", ConversationTarget::Recent).event;
         let later = fixture.clock.now() + 700;
         replied(&fixture, &event, 0, "now");
         let out = outgoing(&event, "later", later);
@@ -173,7 +171,7 @@ mod tests {
     #[test]
     fn what_came_after_a_message_is_read_page_by_page_each_message_once() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
+        let event = fixture.accept("ann", ConversationTarget::Recent).event;
         let mut number = 0;
         // Three of each time: none may be left out because another one has the same time.
         for _ in 0..5 {
@@ -187,10 +185,9 @@ mod tests {
         wait(|then| fixture.store.reply(event.id, number, out, then)).unwrap();
         let key = &event.key;
         let page = |after: Uuid, limit, size| {
-            let whose = (&key.bot, &key.target, 1);
-            fixture.store.conversation_after(whose, after, limit, 20, size).unwrap().unwrap().messages
+            fixture.store.conversation_after((key, 1), after, limit, 20, size).unwrap().unwrap().messages
         };
-        let all = fixture.store.conversation(&key.bot, &key.target, 1, 20, 1 << 20).unwrap().unwrap().messages;
+        let all = fixture.store.conversation(key, 1, 20, 1 << 20).unwrap().unwrap().messages;
         let text = |message: &StoredMessage| message.message_text.clone().unwrap();
         for size in [1, 1 << 20] {
             let (mut seen, mut last) = (vec![all[0].id], all[0].id);

@@ -1,8 +1,15 @@
 //! Values that scripts store under a key (`bp.kvs`), by bot or any other name.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Order, Store, StoreError};
+use super::state_cache::{Part, PartKey};
+use super::{Order, Store, StoreError, Tx};
+use crate::model::BotId;
+
+/// The key of a bot's variables, `event.state.bot`.
+const GLOBAL: &str = "global";
 
 /// What becomes of the expiry of a stored value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +66,11 @@ impl Store {
                     Expiry::After(ms) => Some(tx.now.saturating_add(ms).min(i64::MAX as u64)),
                 };
                 let sql = "INSERT INTO kvs (key, bot, value, expires_on) VALUES (?1, ?2, ?3, ?4) \
-                           ON CONFLICT DO UPDATE SET value = ?3, expires_on = iif(?5, expires_on, ?4)";
-                tx.run(sql, params![key, bot, value, expires_on, keep])?;
+                           ON CONFLICT DO UPDATE SET value = ?3, expires_on = iif(?5, expires_on, ?4) \
+                           RETURNING expires_on";
+                let params = params![key, bot, value, expires_on, keep];
+                let expires_on = tx.connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
+                changed(tx, &bot, &key, || Some((value.into(), expires_on)));
                 Ok(answer)
             },
             then,
@@ -69,10 +79,11 @@ impl Store {
 
     /// Removes the value under a key; whether there was one.
     pub fn kvs_delete(&self, bot: String, key: String, then: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
-        let op = move |tx: &super::Tx<'_>| {
+        let op = move |tx: &Tx<'_>| {
             let sql = "DELETE FROM kvs WHERE key = ? AND bot = ? RETURNING expires_on IS NULL OR expires_on > ?";
             let mut statement = tx.connection.prepare_cached(sql)?;
             let there = statement.query_row(params![key, bot, tx.now], |row| row.get(0)).optional()?;
+            changed(tx, &bot, &key, || None);
             Ok(there.unwrap_or(false))
         };
         self.write_then(op, then);
@@ -80,11 +91,39 @@ impl Store {
 
     /// Removes, for all bots, the keys that begin with exactly that text.
     pub fn kvs_delete_prefix(&self, prefix: String, then: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
-        let op = move |tx: &super::Tx<'_>| match successor(&prefix) {
-            Some(end) => tx.run("DELETE FROM kvs WHERE key >= ? AND key < ?", [&prefix, &end]).map(drop),
-            None => tx.run("DELETE FROM kvs WHERE key >= ?", [&prefix]).map(drop),
+        let op = move |tx: &Tx<'_>| {
+            if GLOBAL.starts_with(&prefix) {
+                tx.all_bots_changed();
+            }
+            match successor(&prefix) {
+                Some(end) => tx.run("DELETE FROM kvs WHERE key >= ? AND key < ?", [&prefix, &end]).map(drop),
+                None => tx.run("DELETE FROM kvs WHERE key >= ?", [&prefix]).map(drop),
+            }
         };
         self.write_then(op, then);
+    }
+}
+
+/// Removes some of the values whose time was over at `then`.
+pub(super) fn forget_expired(tx: &Tx<'_>, then: u64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE expires_on <= ? LIMIT 1000) RETURNING bot, key";
+    let mut statement = tx.connection.prepare_cached(sql)?;
+    let mut rows = statement.query([then])?;
+    while let Some(row) = rows.next()? {
+        let (bot, key): (String, String) = (row.get(0)?, row.get(1)?);
+        changed(tx, &bot, &key, || None);
+    }
+    Ok(())
+}
+
+/// Tells of a change of a bot's variables.
+fn changed(tx: &Tx<'_>, bot: &str, key: &str, now: impl FnOnce() -> Option<(Arc<str>, Option<u64>)>) {
+    // Names of bots are in lower case where variables are read.
+    if key == GLOBAL
+        && let Ok(id) = BotId::parse(bot)
+        && id.as_str() == bot
+    {
+        tx.changed(PartKey::Bot(id), Some(Part::Bot(now())));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Messages of the web channel: the user's and the bot's, in the order in which they are seen.
+//! Messages: the user's and the bot's, in the order in which they are seen.
 
 use std::sync::Arc;
 
@@ -7,13 +7,10 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::queue::{note_effect, unreadable};
+use super::rows::unreadable;
 use super::users::author;
-use super::{Store, StoreError, Timestamp, Tx, conversations};
+use super::{StoreError, Timestamp, Tx};
 use crate::model::{EventId, QueuedEvent, SessionKey};
-
-/// The channel whose messages are kept.
-const WEB: &str = "web";
 
 /// What a user wrote. Name and picture come from the user's attributes.
 #[derive(Debug, Clone)]
@@ -45,17 +42,6 @@ pub struct OutgoingMessage {
     pub deliver_at: u64,
     /// What it says of when it was sent, milliseconds since the epoch.
     pub sent_on: u64,
-}
-
-/// What became of a reply.
-#[derive(Debug, Clone)]
-pub enum Reply {
-    /// A message on `web`.
-    Stored(StoredMessage),
-    /// Noted, on a channel whose messages are not kept.
-    Noted,
-    /// An earlier run of the same event sent it already; the first one's content stands.
-    AlreadyStored,
 }
 
 /// A message as clients see it.
@@ -101,58 +87,6 @@ const INSERT: &str = "INSERT INTO messages (event, sequence, id, conversation, u
                       message_type, message_text, message_raw, message_data, payload, sent_on, deliver_at, delayed) \
                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
-impl Store {
-    /// Stores a reply, once for each (event, sequence). On channels other than `web` only that it was made is kept, until
-    /// the event is finished, so that a second run does not repeat it.
-    pub fn reply(
-        &self,
-        event: EventId,
-        sequence: u32,
-        out: OutgoingMessage,
-        then: impl FnOnce(Result<Reply, StoreError>) + Send + 'static,
-    ) {
-        self.write_of_event(event, move |tx| reply(tx, event, sequence, out), then);
-    }
-}
-
-fn reply(tx: &Tx<'_>, event: EventId, sequence: u32, out: OutgoingMessage) -> Result<Reply, StoreError> {
-    let key = &out.session.conversation;
-    if &*key.channel != WEB {
-        if has_reply(tx, event, sequence)? {
-            return Ok(Reply::AlreadyStored);
-        }
-        let first = note_effect(tx, event, sequence)?;
-        return Ok(if first { Reply::Noted } else { Reply::AlreadyStored });
-    }
-    if has_effect(tx, event, sequence)? {
-        return Ok(Reply::AlreadyStored);
-    }
-    let user = key.target.as_str();
-    let conversation = match out.session.thread.as_deref().and_then(|thread| thread.parse().ok()) {
-        Some(id) if conversations::belongs(tx, id, &key.bot, user)? => id,
-        Some(id) => return Err(StoreError::ConversationNotFound(id)),
-        None if has_reply(tx, event, sequence)? => return Ok(Reply::AlreadyStored),
-        None => conversations::recent_or_new(tx, &key.bot, user)?,
-    };
-    // Nothing appears before what a client may have seen when this is committed: times grow with the commits.
-    let (deliver_at, sent_on) = (out.deliver_at.max(tx.now), out.sent_on.max(tx.now));
-    let message = StoredMessage {
-        id: Uuid::new_v4(),
-        conversation_id: conversation,
-        user_id: None,
-        message_type: out.message_type,
-        message_text: out.message_text,
-        message_raw: None,
-        message_data: None,
-        payload: out.payload,
-        full_name: "Bot".into(),
-        avatar_url: None,
-        sent_on: Timestamp(sent_on),
-    };
-    let first = insert(tx, event, i64::from(sequence) + 1, &message, deliver_at)?;
-    Ok(if first { Reply::Stored(message) } else { Reply::AlreadyStored })
-}
-
 /// Stores what the user wrote with the event.
 pub(super) fn insert_of_user(
     tx: &Tx<'_>,
@@ -175,54 +109,78 @@ pub(super) fn insert_of_user(
         avatar_url,
         sent_on: Timestamp(tx.now),
     };
-    insert(tx, event.id, 0, &message, tx.now)?;
+    insert(tx, event.id, 0, &message.row(tx.now))?;
     Ok(message)
 }
 
+/// A message on its way into the table.
+pub(super) struct MessageRow<'m> {
+    pub(super) id: Uuid,
+    pub(super) conversation: i64,
+    pub(super) user_id: Option<&'m str>,
+    pub(super) message_type: &'m str,
+    pub(super) message_text: Option<&'m str>,
+    pub(super) message_raw: Option<&'m str>,
+    pub(super) message_data: Option<&'m str>,
+    pub(super) payload: &'m str,
+    pub(super) full_name: &'m str,
+    pub(super) avatar_url: Option<&'m str>,
+    pub(super) sent_on: u64,
+    pub(super) deliver_at: u64,
+}
+
 /// Stores a message; whether it is the first with that number of that event.
-fn insert(
-    tx: &Tx<'_>,
-    event: EventId,
-    sequence: i64,
-    message: &StoredMessage,
-    deliver_at: u64,
-) -> Result<bool, StoreError> {
+pub(super) fn insert(tx: &Tx<'_>, event: EventId, sequence: i64, row: &MessageRow<'_>) -> Result<bool, StoreError> {
     let changed = tx.run(
         INSERT,
         params![
             event.0,
             sequence,
-            message.id.as_bytes(),
-            message.conversation_id,
-            message.user_id,
-            message.full_name,
-            message.avatar_url,
-            message.message_type,
-            message.message_text,
-            message.message_raw.as_ref().map(|raw| raw.get()),
-            message.message_data.as_ref().map(|raw| raw.get()),
-            message.payload.get(),
-            message.sent_on.0,
-            deliver_at,
-            deliver_at > tx.now,
+            row.id.as_bytes(),
+            row.conversation,
+            row.user_id,
+            row.full_name,
+            row.avatar_url,
+            row.message_type,
+            row.message_text,
+            row.message_raw,
+            row.message_data,
+            row.payload,
+            row.sent_on,
+            row.deliver_at,
+            row.deliver_at > tx.now,
         ],
     )?;
     Ok(changed == 1)
 }
 
-/// Whether that reply of the event is stored as a web message.
-pub(super) fn has_reply(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreError> {
+/// Whether that number of the event is taken by a reply.
+pub(super) fn is_taken(tx: &Tx<'_>, event: EventId, number: u32) -> Result<bool, StoreError> {
+    if let Some(numbers) = tx.memory().event(event) {
+        return Ok(numbers.replies.contains(&number));
+    }
     let sql = "SELECT 1 FROM messages WHERE event = ? AND sequence = ?";
-    Ok(tx.connection.prepare_cached(sql)?.exists(params![event.0, i64::from(sequence) + 1])?)
-}
-
-/// Whether that number of the event is taken by something other than a web message.
-fn has_effect(tx: &Tx<'_>, event: EventId, sequence: u32) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM effects WHERE event = ? AND sequence = ?";
-    Ok(tx.connection.prepare_cached(sql)?.exists(params![event.0, sequence])?)
+    Ok(tx.connection.prepare_cached(sql)?.exists(params![event.0, i64::from(number) + 1])?)
 }
 
 impl StoredMessage {
+    fn row(&self, deliver_at: u64) -> MessageRow<'_> {
+        MessageRow {
+            id: self.id,
+            conversation: self.conversation_id,
+            user_id: self.user_id.as_deref(),
+            message_type: &self.message_type,
+            message_text: self.message_text.as_deref(),
+            message_raw: self.message_raw.as_deref().map(RawValue::get),
+            message_data: self.message_data.as_deref().map(RawValue::get),
+            payload: self.payload.get(),
+            full_name: &self.full_name,
+            avatar_url: self.avatar_url.as_deref(),
+            sent_on: self.sent_on.0,
+            deliver_at,
+        }
+    }
+
     /// How much it brings along, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let json = |raw: &Option<Box<RawValue>>| raw.as_ref().map_or(0, |raw| raw.get().len());
@@ -259,8 +217,7 @@ pub(super) fn message_of_row(row: &Row<'_>) -> Result<StoredMessage, rusqlite::E
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use super::super::{Attributes, Place};
-    use super::*;
+    use super::super::{Attributes, ConversationTarget, Reply};
 
     #[test]
     fn a_message_serialises_as_recorded() {
@@ -269,7 +226,8 @@ mod tests {
         let attributes: Attributes = name.into_iter().map(|(key, value)| (key.to_owned(), raw(value))).collect();
         wait(|then| fixture.store.set_attributes("web".into(), "ann".into(), attributes, then)).unwrap();
         let accepted =
-            wait(|then| fixture.store.accept(draft("ann"), Place::Recent, Some(message("hi")), then)).unwrap();
+            wait(|then| fixture.store.accept(draft("ann"), ConversationTarget::Recent, Some(message("hi")), then))
+                .unwrap();
         let stored = accepted.message.unwrap();
         assert_eq!(
             serde_json::to_string(&stored).unwrap(),
@@ -282,45 +240,9 @@ mod tests {
         );
         let Reply::Stored(answer) = replied(&fixture, &accepted.event, 0, "Hello there!") else { panic!() };
         assert_eq!((answer.user_id.as_deref(), answer.full_name.as_str()), (None, "Bot"));
-        let read =
-            fixture.store.conversation(&accepted.event.key.bot, &accepted.event.key.target, 1, 20, 1 << 20).unwrap();
+        let read = fixture.store.conversation(&accepted.event.key, 1, 20, 1 << 20).unwrap();
         let read = read.unwrap().messages;
         assert_eq!(serde_json::to_string(&read).unwrap(), serde_json::to_string(&[stored, answer]).unwrap());
-    }
-
-    #[test]
-    fn a_reply_made_again_by_a_second_run_is_dropped_and_the_first_content_stands() {
-        let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
-        assert!(matches!(replied(&fixture, &event, 0, "first"), Reply::Stored(_)));
-        let fixture = fixture.reopen();
-        assert_eq!(fixture.store.pending().unwrap()[0].id, event.id);
-        assert!(matches!(replied(&fixture, &event, 0, "second"), Reply::AlreadyStored));
-        assert!(matches!(replied(&fixture, &event, 1, "next"), Reply::Stored(_)));
-        assert_eq!(texts(&fixture, &event, 20), ["first", "next"]);
-    }
-
-    #[test]
-    fn a_number_is_taken_whatever_kind_of_effect_took_it() {
-        let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
-        let mut elsewhere = event.clone();
-        elsewhere.key.channel = "api".into();
-        assert!(matches!(replied(&fixture, &elsewhere, 0, "to the api"), Reply::Noted));
-        assert!(matches!(replied(&fixture, &elsewhere, 0, "to the api again"), Reply::AlreadyStored));
-        assert!(matches!(replied(&fixture, &event, 0, "to the web"), Reply::AlreadyStored));
-        assert!(matches!(replied(&fixture, &event, 1, "to the web"), Reply::Stored(_)));
-        assert!(matches!(replied(&fixture, &elsewhere, 1, "to the api"), Reply::AlreadyStored));
-    }
-
-    #[test]
-    fn a_reply_is_never_delivered_before_the_time_of_its_commit() {
-        let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
-        let out = outgoing(&event, "late", fixture.clock.now() - 500);
-        let stored = wait(|then| fixture.store.reply(event.id, 0, out, then)).unwrap();
-        let Reply::Stored(message) = stored else { panic!() };
-        assert_eq!(message.sent_on.0, fixture.clock.now());
     }
 
     #[test]
@@ -328,7 +250,9 @@ mod tests {
         let fixture = Fixture::new();
         let mut visit = message("User visit");
         visit.message_type = "visit".into();
-        let event = wait(|then| fixture.store.accept(draft("ann"), Place::Recent, Some(visit), then)).unwrap().event;
+        let event = wait(|then| fixture.store.accept(draft("ann"), ConversationTarget::Recent, Some(visit), then))
+            .unwrap()
+            .event;
         for number in 0..5 {
             replied(&fixture, &event, number, &format!("m{number}"));
         }
@@ -337,30 +261,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_finds_a_conversation_but_never_another_users() {
-        let fixture = Fixture::new();
-        let ann = fixture.accept("ann", Place::Recent).event;
-        let mut bob = ann.clone();
-        bob.key.target = crate::model::UserId::parse("bob").unwrap();
-        let refused = wait(|then| fixture.store.reply(ann.id, 0, outgoing(&bob, "hi", 0), then));
-        assert!(matches!(refused.unwrap_err(), StoreError::ConversationNotFound(1)));
-        bob.thread = None;
-        let Reply::Stored(made) = replied(&fixture, &bob, 1, "hi") else { panic!() };
-        let Reply::Stored(found) = replied(&fixture, &bob, 2, "hi again") else { panic!() };
-        assert_eq!((made.conversation_id, found.conversation_id), (2, 2));
-        assert!(matches!(replied(&fixture, &bob, 1, "hi"), Reply::AlreadyStored));
-    }
-
-    #[test]
     fn a_history_ends_where_it_becomes_too_large_but_always_has_the_last_message() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
+        let event = fixture.accept("ann", ConversationTarget::Recent).event;
         for (sequence, text) in ["old", "middle", "new"].into_iter().enumerate() {
             replied(&fixture, &event, u32::try_from(sequence).unwrap(), &text.repeat(100));
         }
         let shown = |size| {
             let key = &event.key;
-            let found = fixture.store.conversation(&key.bot, &key.target, 1, 20, size).unwrap().unwrap();
+            let found = fixture.store.conversation(key, 1, 20, size).unwrap().unwrap();
             found.messages.into_iter().map(|message| message.message_text.unwrap()[..3].to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(shown(1), ["new"]);

@@ -52,7 +52,7 @@ impl Peek {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Fixture, wait};
-    use super::super::{Place, Store};
+    use super::super::{ConversationTarget, Store};
     use super::*;
     use crate::clock::Clock;
 
@@ -62,7 +62,7 @@ mod tests {
         let path = fixture.path();
         assert_eq!(Peek::open(&path).unwrap().unwrap().app_secret().unwrap(), None);
         let secret = fixture.store.app_secret().unwrap();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         wait(|then| fixture.store.set_aside(event.id, "killed two workers".into(), then)).unwrap();
         let peek = Peek::open(&path).unwrap().unwrap();
         assert_eq!(peek.app_secret().unwrap(), Some(secret));

@@ -36,6 +36,7 @@ impl Store {
                 if let Some(reset) = reset {
                     sessions::delete(tx, &reset.session())?;
                 }
+                tx.memory().forget_event(event);
                 tx.run("UPDATE queue SET poison = ?2, reset = 0 WHERE id = ?1", params![event.0, reason])?;
                 timeouts::clear(tx, event, None)
             },
@@ -59,6 +60,7 @@ impl Store {
     pub fn forget_poisoned(&self, event: EventId) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static {
         self.write(move |tx| {
             let found = tx.run("DELETE FROM queue WHERE id = ? AND poison IS NOT NULL", [event.0])? == 1;
+            tx.memory().forget_event(event);
             if found {
                 tx.run("DELETE FROM effects WHERE event = ?", [event.0])?;
             }
@@ -78,7 +80,7 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Poisoned>, StoreError>
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
+    use super::super::ConversationTarget;
     use super::super::testing::*;
     use super::*;
 
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn a_poisoned_event_is_listed_and_never_pending_nor_finished() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         wait(|then| fixture.store.set_aside(event.id, "killed two workers".into(), then)).unwrap();
         fixture.finish(&event, None);
         assert!(fixture.store.pending().unwrap().is_empty());
@@ -101,7 +103,8 @@ mod tests {
     #[test]
     fn one_that_is_tried_again_is_pending_and_innocent_and_one_that_is_forgotten_is_gone() {
         let fixture = Fixture::new();
-        let [again, gone, other] = ["ann", "bob", "cy"].map(|user| fixture.accept(user, Place::Nowhere).event);
+        let [again, gone, other] =
+            ["ann", "bob", "cy"].map(|user| fixture.accept(user, ConversationTarget::Nowhere).event);
         for event in [&again, &gone] {
             fixture.store.count_death(event.id);
             wait(|then| fixture.store.set_aside(event.id, "killed two workers".into(), then)).unwrap();

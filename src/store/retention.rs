@@ -88,31 +88,10 @@ fn note_policies(connection: &Connection, rules: &Rules) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Notes that an attribute was written just now, if it is to be forgotten some day.
-pub(super) fn written(tx: &Tx<'_>, channel: &str, user: &str, attribute: &str) -> Result<(), StoreError> {
-    if !tx.rules.retention.contains_key(attribute) {
-        return Ok(());
-    }
-    let sql = "INSERT INTO retention (attribute, user, written_on) \
-               SELECT ?3, id, ?4 FROM users WHERE channel = ?1 AND user_id = ?2 \
-               ON CONFLICT DO UPDATE SET written_on = excluded.written_on";
-    tx.run(sql, params![channel, user, attribute, tx.now]).map(drop)
-}
-
-/// Notes that a user has such an attribute no more.
-pub(super) fn removed(tx: &Tx<'_>, channel: &str, user: &str, attribute: &str) -> Result<(), StoreError> {
-    if !tx.rules.retention.contains_key(attribute) {
-        return Ok(());
-    }
-    let sql = "DELETE FROM retention WHERE attribute = ?3 \
-               AND user = (SELECT id FROM users WHERE channel = ?1 AND user_id = ?2)";
-    tx.run(sql, params![channel, user, attribute]).map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use super::super::{Attributes, Order, Place};
+    use super::super::{Attributes, ConversationTarget, Order};
     use super::*;
     use crate::clock::Clock;
 
@@ -164,7 +143,7 @@ mod tests {
             update(&fixture, user, r#"{"mood":"fine"}"#);
         }
         fixture.clock.advance(DAY);
-        let event = fixture.accept("hook", Place::Nowhere).event;
+        let event = fixture.accept("hook", ConversationTarget::Nowhere).event;
         let change = serde_json::from_str(r#"{"user":{"mood":"better"}}"#).unwrap();
         fixture.finish(&event, Some(change));
         update(&fixture, "update", r#"{"mood":"fine"}"#);
@@ -191,7 +170,7 @@ mod tests {
             update(&fixture, user, r#"{"mood":"fine"}"#);
         }
         fixture.clock.advance(DAY);
-        let event = fixture.accept("hook", Place::Nowhere).event;
+        let event = fixture.accept("hook", ConversationTarget::Nowhere).event;
         fixture.finish(&event, Some(serde_json::from_str(r#"{"user":{"mood":null}}"#).unwrap()));
         wait(|then| fixture.store.set_attributes("web".into(), "set".into(), some("{}"), then)).unwrap();
         assert_eq!(rows(&fixture), 0);

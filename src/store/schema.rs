@@ -129,6 +129,14 @@ const STEPS: &[&str] = &[
     ",
     // Format 3: with `reset` the event makes its session begin anew; anybody can send one of that type.
     "ALTER TABLE queue ADD COLUMN reset INTEGER NOT NULL DEFAULT 0;",
+    // Format 4: messages of all channels are kept. Where a channel's conversations have no numbers, a user has one for each
+    // `thread` and one for none (NULL).
+    "
+    ALTER TABLE conversations ADD COLUMN channel TEXT NOT NULL DEFAULT 'web';
+    ALTER TABLE conversations ADD COLUMN thread TEXT;
+    DROP INDEX conversations_recent;
+    CREATE INDEX conversations_recent ON conversations (bot, channel, user_id, last_heard_on);
+    ",
 ];
 
 /// The format of the file, 0 if nothing is in it. A later one than the last that is known is refused, and so is a file that is

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::params;
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, Params, params};
 use serde_json::value::RawValue;
 
-use super::{Store, StoreError, Tx, users};
+use super::memory::UserName;
+use super::rows::{LATEST, SESSION_KEY, session_of_row, thread_key};
+use super::state_cache::{Part, PartKey, SessionTexts, snapshot};
+use super::{Store, StoreError, Tx, kvs, users};
 use crate::model::{BotId, EventId, SessionKey, StateChange, StateSnapshot};
 
 /// How long the sessions of a bot live after they were stored, in milliseconds.
@@ -25,16 +27,12 @@ impl Default for Lifetimes {
     }
 }
 
-/// The state in which an event begins. One statement is one look at the database: the parts belong together. With a
-/// time-out (?6) its session counts whatever the time: it runs late where the server was down.
-const RESTORE: &str = "\
-    SELECT (SELECT attributes FROM users WHERE channel = ?2 AND user_id = ?3), s.session, s.temp, s.context, \
-    (SELECT value FROM kvs WHERE key = 'global' AND bot = ?1 AND (expires_on IS NULL OR expires_on > ?5)), s.id \
-    FROM (SELECT 1) LEFT JOIN sessions s ON s.channel = ?2 AND s.target = ?3 AND s.thread = ?4 AND s.bot = ?1 \
-    AND CASE WHEN ?6 IS NULL THEN s.expires_on > ?5 ELSE s.timeout = ?6 END";
-
-/// The latest time that the database holds.
-const LATEST: u64 = i64::MAX as u64;
+/// What the state is made of in which an event begins. One statement is one look at the database: the parts belong together.
+const STATE: &str = "\
+    SELECT u.attributes, s.session, s.temp, s.context, s.expires_on, s.timeout, k.value, k.expires_on FROM (SELECT 1) \
+    LEFT JOIN users u ON u.channel = ?2 AND u.user_id = ?3 \
+    LEFT JOIN sessions s ON s.channel = ?2 AND s.target = ?3 AND s.thread = ?4 AND s.bot = ?1 \
+    LEFT JOIN kvs k ON k.key = 'global' AND k.bot = ?1";
 
 /// Sessions to delete. Those with a dialog are in line for its time-out.
 const EXPIRED: &str =
@@ -52,42 +50,21 @@ const WRITE: &str = "\
         expires_on = iif(ifnull(?7, iif(expires_on > ?8, context, '{}')) = '{}', ?9, ?10), \
         times_out_on = iif(ifnull(?7, iif(expires_on > ?8, context, '{}')) <> '{}', ?11, \
             iif(ifnull(?6, iif(expires_on > ?8, temp, '{}')) <> '{}', ?12, NULL)), \
-        timeout = NULL";
+        timeout = NULL \
+    RETURNING iif(?5 IS NULL, session, NULL), iif(?6 IS NULL, temp, NULL), iif(?7 IS NULL, context, NULL), expires_on";
 
 impl Store {
     /// The state in which an event of that session begins. A session that has expired counts as absent; temp and context
     /// that have are given until their time-out has run.
     pub fn restore(&self, session: &SessionKey) -> Result<StateSnapshot, StoreError> {
-        self.restored(session, None).map(|(snapshot, _)| snapshot)
+        let stored = self.read(|connection| stored_state(connection, session))?;
+        Ok(stored.at(self.now()))
     }
 
     /// The state in which that time-out begins; nothing where the session was stored or deleted since the time-out was
     /// queued: then it has nothing to do.
     pub fn restore_timeout(&self, event: EventId, session: &SessionKey) -> Result<Option<StateSnapshot>, StoreError> {
-        self.restored(session, Some(event)).map(|(snapshot, found)| found.then_some(snapshot))
-    }
-
-    /// The state, and whether there was a session.
-    fn restored(&self, session: &SessionKey, timeout: Option<EventId>) -> Result<(StateSnapshot, bool), StoreError> {
-        let SessionKey { conversation: key, thread } = session;
-        let now = self.now();
-        let timeout = timeout.map(|event| event.0);
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(RESTORE)?;
-            let params = params![key.bot.as_str(), key.channel, key.target.as_str(), thread_key(thread), now, timeout];
-            Ok(statement.query_row(params, |row| {
-                let or_empty =
-                    |column| row.get(column).map(|text: Option<String>| text.unwrap_or_else(|| "{}".to_owned()));
-                let snapshot = StateSnapshot {
-                    user: or_empty(0)?,
-                    session: or_empty(1)?,
-                    temp: or_empty(2)?,
-                    context: or_empty(3)?,
-                    bot: or_empty(4)?,
-                };
-                Ok((snapshot, row.get::<_, Option<i64>>(5)?.is_some()))
-            })?)
-        })
+        Ok(self.read(|connection| stored_state(connection, session))?.of_timeout(event, self.now()))
     }
 
     /// Forgets the state of a session: of one bot, or of every bot that knows the user.
@@ -104,7 +81,7 @@ impl Store {
                 let bot = bot.as_ref().map(BotId::as_str);
                 let sql = "DELETE FROM sessions \
                            WHERE channel = ?1 AND target = ?2 AND thread = ?3 AND (?4 IS NULL OR bot = ?4)";
-                tx.run(sql, params![channel, target, thread_key(&thread), bot]).map(drop)
+                delete_where(tx, sql, params![channel, target, thread_key(&thread), bot]).map(drop)
             },
             then,
         );
@@ -119,7 +96,7 @@ impl Store {
             let rows = statement.query_map([now], |row| row.get(0))?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })?;
-        let report = |outcome: Result<usize, StoreError>| {
+        let report = |outcome: Result<(), StoreError>| {
             if let Err(error) = outcome {
                 tracing::warn!("expired rows could not be removed: {error}");
             }
@@ -129,20 +106,24 @@ impl Store {
             let op = move |tx: &Tx<'_>| {
                 for id in &some {
                     let sql = "DELETE FROM sessions WHERE id = ? AND expires_on <= ? AND times_out_on IS NULL AND timeout IS NULL";
-                    tx.run(sql, params![id, now])?;
+                    delete_where(tx, sql, params![id, now])?;
                 }
-                Ok(some.len())
+                Ok(())
             };
             self.write_then(op, report);
         }
-        let sql = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE expires_on <= ? LIMIT 1000)";
-        self.write_then(move |tx| tx.run(sql, [now]), report);
+        self.write_then(move |tx| kvs::forget_expired(tx, now), report);
         Ok(())
     }
 
-    /// Removes what has expired, at once and then each `every` of the clock, for as long as this is polled.
+    /// Removes what has expired, at once and then each `every` of the clock, for as long as this is polled. The log beside the
+    /// database is emptied where nothing was written in between.
     pub async fn keep_forgetting(&self, every: Duration) {
-        self.each(every, "expired rows", Self::forget_expired).await;
+        let look = |store: &Self| {
+            store.0.writer.checkpoints.empty_at_rest();
+            store.forget_expired()
+        };
+        self.each(every, "expired rows", look).await;
     }
 }
 
@@ -150,7 +131,23 @@ impl Store {
 pub(super) fn delete(tx: &Tx<'_>, session: &SessionKey) -> Result<(), StoreError> {
     let key = &session.conversation;
     let sql = "DELETE FROM sessions WHERE channel = ? AND target = ? AND thread = ? AND bot = ?";
-    tx.run(sql, params![key.channel, key.target.as_str(), thread_key(&session.thread), key.bot.as_str()]).map(drop)
+    tx.run(sql, params![key.channel, key.target.as_str(), thread_key(&session.thread), key.bot.as_str()])?;
+    tx.changed(PartKey::Session(session.clone()), Some(Part::Session(None)));
+    Ok(())
+}
+
+/// Deletes sessions, and tells which; how many there were.
+pub(super) fn delete_where(tx: &Tx<'_>, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+    changing(tx, sql, params, Some(&Part::Session(None)))
+}
+
+/// Changes sessions, and tells which; what they are now, if that is known.
+pub(super) fn changing(tx: &Tx<'_>, sql: &str, params: impl Params, now: Option<&Part>) -> Result<usize, StoreError> {
+    let mut statement = tx.connection.prepare_cached(&format!("{sql} RETURNING {SESSION_KEY}"))?;
+    let sessions: Vec<SessionKey> = statement.query_map(params, session_of_row)?.collect::<Result<_, _>>()?;
+    let count = sessions.len();
+    sessions.into_iter().for_each(|session| tx.changed(PartKey::Session(session), now.cloned()));
+    Ok(count)
 }
 
 /// Writes what an event leaves. A part that is absent stays as it is, but for what a time-out leaves of a dialog; the
@@ -158,7 +155,7 @@ pub(super) fn delete(tx: &Tx<'_>, session: &SessionKey) -> Result<(), StoreError
 pub(super) fn write(
     tx: &Tx<'_>,
     session: &SessionKey,
-    state: StateChange,
+    state: &StateChange,
     lifetimes: Lifetimes,
     timeout: bool,
 ) -> Result<(), StoreError> {
@@ -174,37 +171,82 @@ pub(super) fn write(
     }
     if stored.is_some() || temp.is_some() || context.is_some() {
         let after = |lifetime: u64| tx.now.saturating_add(lifetime).min(LATEST);
-        tx.run(
-            WRITE,
-            params![
-                key.bot.as_str(),
-                key.channel,
-                key.target.as_str(),
-                thread_key(&session.thread),
-                stored,
-                temp,
-                context,
-                alive,
-                after(lifetimes.session),
-                after(lifetimes.session.max(lifetimes.context)),
-                after(lifetimes.context),
-                after(lifetimes.session.min(lifetimes.context)),
-            ],
-        )?;
+        let params = params![
+            key.bot.as_str(),
+            key.channel,
+            key.target.as_str(),
+            thread_key(&session.thread),
+            stored,
+            temp,
+            context,
+            alive,
+            after(lifetimes.session),
+            after(lifetimes.session.max(lifetimes.context)),
+            after(lifetimes.context),
+            after(lifetimes.session.min(lifetimes.context)),
+        ];
+        // What was not written is told by the row.
+        let texts = tx.connection.prepare_cached(WRITE)?.query_row(params, |row| {
+            let part = |column, written: Option<&str>| match written {
+                Some(text) => Ok(Arc::from(text)),
+                None => row.get_ref(column)?.as_str().map(Arc::from).map_err(rusqlite::Error::from),
+            };
+            let (session, temp, context) = (part(0, stored)?, part(1, temp)?, part(2, context)?);
+            Ok(SessionTexts { session, temp, context, expires_on: row.get(3)? })
+        })?;
+        tx.changed(PartKey::Session(session.clone()), Some(Part::Session(Some(texts))));
     }
-    match state.user {
-        Some(changed) if !changed.is_empty() => users::merge(tx, &key.channel, key.target.as_str(), changed),
+    match &state.user {
+        Some(changed) if !changed.is_empty() => users::merge(tx, UserName::of(key), changed),
         _ => Ok(()),
     }
 }
 
-/// A thread as part of a key. NULL is never equal to NULL in SQL, so that no thread is an empty blob: it differs from any
-/// text, empty text too.
-fn thread_key(thread: &Option<Arc<str>>) -> ToSqlOutput<'_> {
-    match thread {
-        Some(thread) => ToSqlOutput::Borrowed(ValueRef::Text(thread.as_bytes())),
-        None => ToSqlOutput::Owned(Value::Blob(Vec::new())),
+/// All that the state of a session is made of, as it is stored.
+pub(super) struct StoredState {
+    user: Arc<str>,
+    session: Option<SessionTexts>,
+    bot: Option<(Arc<str>, Option<u64>)>,
+    /// The time-out that was queued for it.
+    timeout: Option<u64>,
+}
+
+impl StoredState {
+    /// The state in which an event begins at `now`.
+    pub(super) fn at(&self, now: u64) -> StateSnapshot {
+        snapshot(now, &self.user, self.session.as_ref(), self.bot.as_ref())
     }
+
+    /// The state in which that time-out begins, if the session still waits for it. Its session counts whatever the time: it runs
+    /// late where the server was down.
+    pub(super) fn of_timeout(&self, event: EventId, now: u64) -> Option<StateSnapshot> {
+        let session = self.session.as_ref().filter(|_| self.timeout == Some(event.0))?;
+        let whenever = SessionTexts { expires_on: u64::MAX, ..session.clone() };
+        Some(snapshot(now, &self.user, Some(&whenever), self.bot.as_ref()))
+    }
+
+    /// For the cache.
+    pub(super) fn parts(self) -> [Part; 3] {
+        [Part::Session(self.session), Part::User(self.user), Part::Bot(self.bot)]
+    }
+}
+
+/// Reads what the state of a session is made of.
+pub(super) fn stored_state(connection: &Connection, session: &SessionKey) -> Result<StoredState, StoreError> {
+    let SessionKey { conversation: key, thread } = session;
+    let params = params![key.bot.as_str(), key.channel, key.target.as_str(), thread_key(thread)];
+    let found = connection.prepare_cached(STATE)?.query_row(params, |row| {
+        let text = |column| row.get::<_, Option<String>>(column).map(|text| text.map(Arc::<str>::from));
+        let session = match (text(1)?, text(2)?, text(3)?) {
+            (Some(session), Some(temp), Some(context)) => {
+                Some(SessionTexts { session, temp, context, expires_on: row.get(4)? })
+            }
+            _ => None,
+        };
+        let bot = text(6)?.map(|value| Ok::<_, rusqlite::Error>((value, row.get(7)?))).transpose()?;
+        Ok(StoredState { user: text(0)?.unwrap_or_else(|| "{}".into()), session, bot, timeout: row.get(5)? })
+    });
+    Ok(found?)
 }
 
 #[cfg(test)]
@@ -212,7 +254,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::testing::*;
-    use super::super::{Expiry, Place};
+    use super::super::{ConversationTarget, Expiry};
     use super::*;
 
     fn change(json: &str) -> StateChange {
@@ -222,11 +264,11 @@ mod tests {
     #[test]
     fn a_part_that_is_absent_stays_and_a_user_attribute_that_is_null_goes() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
+        let event = fixture.accept("ann", ConversationTarget::Recent).event;
         let state =
             r#"{"session":{"lastMessages":[1]},"temp":{"a":1},"user":{"lang":"en","age":3,"__proto__":{"x":1}}}"#;
         fixture.finish(&event, Some(change(state)));
-        let again = fixture.accept("ann", Place::Recent).event;
+        let again = fixture.accept("ann", ConversationTarget::Recent).event;
         assert_eq!(again.session(), event.session());
         fixture.finish(&again, Some(change(r#"{"context":{"node":"n"},"user":{"age":null,"name":"Ann"}}"#)));
         let fixture = fixture.reopen();
@@ -245,7 +287,7 @@ mod tests {
     #[test]
     fn sessions_of_other_bots_channels_users_and_threads_are_apart() {
         let fixture = Fixture::new();
-        let event = fixture.accept("a::b", Place::Nowhere).event;
+        let event = fixture.accept("a::b", ConversationTarget::Nowhere).event;
         fixture.finish(&event, Some(change(r#"{"session":{"mine":true}}"#)));
         let mine = event.session();
         assert_eq!(fixture.store.restore(&mine).unwrap().session, r#"{"mine":true}"#);
@@ -263,7 +305,7 @@ mod tests {
     #[test]
     fn a_session_expires_and_user_attributes_do_not() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let state = || change(r#"{"session":{"s":1},"temp":{"t":1},"context":{"c":1},"user":{"u":1}}"#);
         fixture.finish(&event, Some(state()));
         fixture.clock.advance(Duration::from_secs(29 * 60));
@@ -272,7 +314,7 @@ mod tests {
         let late = fixture.store.restore(&event.session()).unwrap();
         assert_eq!((late.session.as_str(), late.temp.as_str(), late.context.as_str()), ("{}", "{}", "{}"));
         assert_eq!(late.user, r#"{"u":1}"#);
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         fixture.finish(&event, Some(change(r#"{"temp":{"new":1}}"#)));
         let fresh = fixture.store.restore(&event.session()).unwrap();
         assert_eq!(
@@ -285,7 +327,7 @@ mod tests {
     #[test]
     fn temp_and_context_that_have_expired_are_given_until_their_time_out_has_run() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         fixture.finish(&event, Some(change(r#"{"temp":{"t":1},"context":{"c":1}}"#)));
         fixture.clock.advance(Duration::from_secs(26 * 60));
         let state = fixture.store.restore(&event.session()).unwrap();
@@ -295,7 +337,7 @@ mod tests {
     #[test]
     fn a_bots_own_lifetimes_count_for_what_its_events_leave() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let lifetimes = Lifetimes { context: 5_000, session: 9_000 };
         fixture.finish_with(&event, Some(change(r#"{"session":{"s":1}}"#)), lifetimes);
         fixture.clock.advance(Duration::from_millis(8_999));
@@ -307,7 +349,7 @@ mod tests {
     #[test]
     fn a_session_lives_as_long_as_its_dialog_even_if_its_own_time_is_shorter() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let lifetimes = Lifetimes { context: 90_000, session: 10_000 };
         fixture.finish_with(&event, Some(change(r#"{"session":{"s":1},"context":{"c":1}}"#)), lifetimes);
         fixture.clock.advance(Duration::from_secs(60));
@@ -319,7 +361,7 @@ mod tests {
         assert_eq!(fixture.store.restore(&event.session()).unwrap().session, "{}");
         assert_eq!(fixture.store.due(10).unwrap().len(), 1);
         // A dialog that has ended keeps nothing.
-        let again = fixture.accept("ann", Place::Nowhere).event;
+        let again = fixture.accept("ann", ConversationTarget::Nowhere).event;
         fixture.finish_with(&again, Some(change(r#"{"session":{"s":2},"context":{}}"#)), lifetimes);
         fixture.clock.advance(Duration::from_secs(10));
         fixture.store.forget_expired().unwrap();
@@ -332,11 +374,11 @@ mod tests {
         let fixture = Fixture::new();
         fixture.plan(EXPIRED, &["SEARCH sessions USING INDEX sessions_expiring (expires_on<?)"]);
         fixture.plan(
-            RESTORE,
+            STATE,
             &[
+                "SEARCH u USING INDEX sqlite_autoindex_users_1 (channel=? AND user_id=?) LEFT-JOIN",
                 "SEARCH s USING INDEX sqlite_autoindex_sessions_1 (channel=? AND target=? AND thread=? AND bot=?) LEFT-JOIN",
-                "SEARCH users USING INDEX sqlite_autoindex_users_1 (channel=? AND user_id=?)",
-                "SEARCH kvs USING INDEX sqlite_autoindex_kvs_1 (key=? AND bot=?)",
+                "SEARCH k USING INDEX sqlite_autoindex_kvs_1 (key=? AND bot=?) LEFT-JOIN",
             ],
         );
     }
@@ -344,12 +386,12 @@ mod tests {
     #[test]
     fn forgetting_removes_what_has_expired_and_nothing_else() {
         let fixture = Fixture::new();
-        let old = fixture.accept("old", Place::Nowhere).event;
+        let old = fixture.accept("old", ConversationTarget::Nowhere).event;
         fixture.finish(&old, Some(change(r#"{"session":{"s":1}}"#)));
         wait(|then| fixture.store.kvs_change("b".into(), "k".into(), Expiry::After(5), |_| Ok("1".into()), then))
             .unwrap();
         fixture.clock.advance(Duration::from_secs(31 * 60));
-        let new = fixture.accept("new", Place::Nowhere).event;
+        let new = fixture.accept("new", ConversationTarget::Nowhere).event;
         fixture.finish(&new, Some(change(r#"{"session":{"s":2}}"#)));
         fixture.store.forget_expired().unwrap();
         wait(|then| fixture.store.barrier(move || then(())));
@@ -364,14 +406,14 @@ mod tests {
     #[tokio::test]
     async fn what_has_expired_goes_without_anybody_asking() {
         let fixture = Fixture::new();
-        let old = fixture.accept("old", Place::Nowhere).event;
+        let old = fixture.accept("old", ConversationTarget::Nowhere).event;
         fixture.finish(&old, Some(change(r#"{"session":{"s":1}}"#)));
         fixture.clock.advance(Duration::from_secs(31 * 60));
         let gone = async {
             while fixture.sessions() > 0 {
                 tokio::task::yield_now().await;
             }
-            let next = fixture.accept("next", Place::Nowhere).event;
+            let next = fixture.accept("next", ConversationTarget::Nowhere).event;
             fixture.finish(&next, Some(change(r#"{"session":{"s":1}}"#)));
             // Nothing but the clock is moved, and it goes.
             fixture.clock.advance(Duration::from_secs(3_600));
@@ -389,7 +431,7 @@ mod tests {
     #[test]
     fn deleting_a_session_is_for_one_bot_or_for_all() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let delete = |bot: Option<&str>| {
             let bot = bot.map(|bot| BotId::parse(bot).unwrap());
             wait(|then| fixture.store.delete_session(bot, "web".into(), "ann".into(), None, then)).unwrap();
@@ -404,7 +446,7 @@ mod tests {
     #[test]
     fn the_bots_variables_are_its_global_key() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         let set = |then: Then<_>| {
             fixture.store.kvs_change("my-bot".into(), "global".into(), Expiry::Keep, |_| Ok(r#"{"g":1}"#.into()), then);
         };

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+use crossbeam_channel::Receiver;
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use serde_json::value::RawValue;
 
-use super::{Accepted, Lifetimes, OutgoingMessage, Place, Reply, Rules, Store, UserMessage};
+use super::checkpoint::LogLimits;
+use super::{Accepted, ConversationTarget, Lifetimes, OutgoingMessage, Reply, Rules, Store, UserMessage};
 use crate::clock::Clock;
+use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, EventDraft, QueuedEvent, StateChange, UserId};
 
 /// 2026-11-22T06:48:19.736Z, as in the recorded exchanges.
@@ -30,6 +35,29 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("data.db"), clock.clone()).unwrap();
         Self { store, clock, folder }
+    }
+
+    pub(in crate::store) fn limited(limits: LogLimits) -> Self {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+        let path = folder.path().join("data.db");
+        let store = Store::open_limited(&path, clock.clone(), Rules::default(), limits).unwrap();
+        Self { store, clock, folder }
+    }
+
+    /// A store, and the statements that its writer runs.
+    pub(crate) fn traced() -> (Self, Receiver<String>) {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+        let path = folder.path().join("data.db");
+        let (sender, statements) = crossbeam_channel::unbounded();
+        let mut connection = Connection::open(&path).unwrap();
+        let note = move |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, sql) = event {
+                let _ = sender.send(sql.to_owned());
+            }
+        };
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note)).unwrap();
+        let store = Store::start(connection, None, &path, clock.clone(), Rules::default(), LogLimits::default());
+        (Self { store: store.unwrap(), clock, folder }, statements)
     }
 
     pub(crate) fn with_rules(rules: Rules) -> Self {
@@ -76,7 +104,7 @@ impl Fixture {
         Self { store, clock, folder }
     }
 
-    pub(crate) fn accept(&self, user: &str, place: Place) -> Accepted {
+    pub(crate) fn accept(&self, user: &str, place: ConversationTarget) -> Accepted {
         wait(|then| self.store.accept(draft(user), place, None, then)).unwrap()
     }
 
@@ -113,14 +141,19 @@ pub(crate) fn names(user: &str) -> (BotId, UserId) {
     (BotId::parse("my-bot").unwrap(), UserId::parse(user).unwrap())
 }
 
+/// The user on the web chat.
+pub(crate) fn whose(user: &str) -> ConversationKey {
+    let (bot, target) = names(user);
+    ConversationKey { bot, channel: WEB.into(), target }
+}
+
 pub(crate) fn raw(json: &str) -> Box<RawValue> {
     RawValue::from_string(json.to_owned()).unwrap()
 }
 
 pub(crate) fn draft(user: &str) -> EventDraft {
-    let (bot, target) = names(user);
     EventDraft {
-        key: ConversationKey { bot, channel: "web".into(), target },
+        key: whose(user),
         thread: None,
         kind: "proactive-trigger".into(),
         payload: raw(r#"{"text":"fake message"}"#),
@@ -161,6 +194,6 @@ pub(crate) fn replied(fixture: &Fixture, event: &QueuedEvent, sequence: u32, tex
 /// What the last messages of the event's conversation say.
 pub(crate) fn texts(fixture: &Fixture, event: &QueuedEvent, limit: usize) -> Vec<String> {
     let id = event.thread.as_ref().unwrap().parse().unwrap();
-    let found = fixture.store.conversation(&event.key.bot, &event.key.target, id, limit, 1 << 20).unwrap().unwrap();
+    let found = fixture.store.conversation(&event.key, id, limit, 1 << 20).unwrap().unwrap();
     found.messages.into_iter().map(|message| message.message_text.unwrap()).collect()
 }

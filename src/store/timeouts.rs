@@ -7,9 +7,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::value::RawValue;
 
-use super::queue::{enqueue, unreadable};
-use super::{Lifetimes, Store, StoreError, Tx};
-use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, UserId};
+use super::queue::{Origin, enqueue};
+use super::rows::{LATEST, SESSION_KEY, session_of_row};
+use super::{Lifetimes, Store, StoreError, Tx, sessions};
+use crate::model::{BotId, EventDraft, EventId, QueuedEvent, SessionKey};
 
 /// `event.type` of a time-out.
 const KIND: &str = "timeout";
@@ -75,7 +76,7 @@ impl Store {
                     timed_out.left += 1;
                     continue;
                 }
-                let event = enqueue(tx, draft, true)?;
+                let event = enqueue(tx, &draft, Origin { timeout: true, ..Origin::default() })?;
                 let sql = "UPDATE sessions SET times_out_on = NULL, timeout = ?2 WHERE id = ?1";
                 tx.run(sql, params![session.0, event.id.0])?;
                 timed_out.queued.push(event);
@@ -92,7 +93,7 @@ impl Store {
             let mut gone = 0;
             for DueSession(id) in sessions {
                 let sql = "DELETE FROM sessions WHERE id = ? AND times_out_on <= ?2 AND expires_on <= ?2";
-                gone += tx.run(sql, params![id, tx.now])?;
+                gone += sessions::delete_where(tx, sql, params![id, tx.now])?;
             }
             Ok(gone)
         };
@@ -103,10 +104,10 @@ impl Store {
 /// Ends the dialog that this time-out is for, unless its user wrote meanwhile. Without lifetimes the session goes when it
 /// would have gone anyway.
 pub(super) fn clear(tx: &Tx<'_>, event: EventId, lifetimes: Option<Lifetimes>) -> Result<(), StoreError> {
-    let expires_on = lifetimes.map(|lifetimes| tx.now.saturating_add(lifetimes.session).min(i64::MAX as u64));
+    let expires_on = lifetimes.map(|lifetimes| tx.now.saturating_add(lifetimes.session).min(LATEST));
     let sql = "UPDATE sessions SET temp = '{}', context = '{}', times_out_on = NULL, timeout = NULL, \
                expires_on = ifnull(?2, expires_on) WHERE timeout = ?1";
-    tx.run(sql, params![event.0, expires_on]).map(drop)
+    sessions::changing(tx, sql, params![event.0, expires_on], None).map(drop)
 }
 
 fn due(connection: &Connection, bot: &str, now: u64, most: usize) -> Result<Vec<DueSession>, StoreError> {
@@ -120,26 +121,20 @@ fn due(connection: &Connection, bot: &str, now: u64, most: usize) -> Result<Vec<
 fn clear_temp(tx: &Tx<'_>, session: DueSession) -> Result<bool, StoreError> {
     let sql = "UPDATE sessions SET temp = '{}', times_out_on = NULL \
                WHERE id = ? AND times_out_on <= ? AND context = '{}'";
-    Ok(tx.run(sql, params![session.0, tx.now])? > 0)
+    Ok(sessions::changing(tx, sql, params![session.0, tx.now], None)? > 0)
 }
 
 /// The time-out of a session that is still due.
 fn timeout_of(tx: &Tx<'_>, session: DueSession) -> Result<Option<EventDraft>, StoreError> {
-    let sql = "SELECT bot, channel, target, iif(typeof(thread) = 'text', thread, NULL) FROM sessions \
-               WHERE id = ? AND times_out_on <= ?";
-    let mut statement = tx.connection.prepare_cached(sql)?;
+    let sql = format!("SELECT {SESSION_KEY} FROM sessions WHERE id = ? AND times_out_on <= ?");
+    let mut statement = tx.connection.prepare_cached(&sql)?;
     let found = statement.query_row(params![session.0, tx.now], |row| {
-        let (bot, channel, target): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let key = ConversationKey {
-            bot: BotId::parse(&bot).map_err(|error| unreadable(0, error))?,
-            channel: channel.as_str().into(),
-            target: UserId::parse(&target).map_err(|error| unreadable(2, error))?,
-        };
+        let SessionKey { conversation: key, thread } = session_of_row(row)?;
         Ok(EventDraft {
             // As of an event without a payload.
-            preview: Some(format!("\"{KIND}\" event on channel {channel}")),
+            preview: Some(format!("\"{KIND}\" event on channel {}", key.channel)),
             key,
-            thread: row.get::<_, Option<String>>(3)?.map(Into::into),
+            thread,
             kind: KIND.into(),
             payload: empty_object(),
             nlu: None,
@@ -158,7 +153,7 @@ fn empty_object() -> Box<RawValue> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Place;
+    use super::super::ConversationTarget;
     use super::super::testing::*;
     use super::*;
     use crate::model::StateChange;
@@ -173,7 +168,7 @@ mod tests {
     fn expired(users: &[&str]) -> Fixture {
         let fixture = Fixture::new();
         for user in users {
-            let event = fixture.accept(user, Place::Nowhere).event;
+            let event = fixture.accept(user, ConversationTarget::Nowhere).event;
             fixture.finish(&event, change(DIALOG));
         }
         fixture.clock.advance(Duration::from_secs(25 * 60));
@@ -223,7 +218,7 @@ mod tests {
     #[test]
     fn it_goes_to_the_conversation_that_it_is_about() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Recent).event;
+        let event = fixture.accept("ann", ConversationTarget::Recent).event;
         fixture.finish(&event, change(DIALOG));
         fixture.clock.advance(Duration::from_secs(25 * 60));
         let timed_out = time_out(&fixture, 10);
@@ -270,7 +265,10 @@ mod tests {
     #[test]
     fn a_time_out_whose_user_wrote_meanwhile_does_nothing_even_within_the_same_millisecond() {
         let fixture = expired(&["ann", "bob"]);
-        let before = [fixture.accept("ann", Place::Nowhere).event, fixture.accept("bob", Place::Nowhere).event];
+        let before = [
+            fixture.accept("ann", ConversationTarget::Nowhere).event,
+            fixture.accept("bob", ConversationTarget::Nowhere).event,
+        ];
         let events = time_out(&fixture, 10).queued;
         // The one goes on with the dialog, the other ends it.
         fixture.finish(&before[0], change(r#"{"temp":{"t":2},"context":{"currentFlow":"next.flow.json"}}"#));
@@ -291,7 +289,7 @@ mod tests {
     #[test]
     fn an_event_that_stores_nothing_is_no_answer_and_a_session_that_is_deleted_has_no_time_out() {
         let fixture = expired(&["skipped", "deleted"]);
-        let skipped = fixture.accept("skipped", Place::Nowhere).event;
+        let skipped = fixture.accept("skipped", ConversationTarget::Nowhere).event;
         let events = time_out(&fixture, 10).queued;
         fixture.finish(&skipped, None);
         assert!(fixture.store.restore_timeout(events[0].id, &events[0].session()).unwrap().is_some());
@@ -304,9 +302,9 @@ mod tests {
     #[test]
     fn of_a_session_without_a_dialog_temp_is_cleared_and_nothing_runs() {
         let fixture = Fixture::new();
-        let event = fixture.accept("ann", Place::Nowhere).event;
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
         fixture.finish(&event, change(r#"{"session":{"s":1},"temp":{"t":1},"context":{}}"#));
-        let idle = fixture.accept("idle", Place::Nowhere).event;
+        let idle = fixture.accept("idle", ConversationTarget::Nowhere).event;
         fixture.finish(&idle, change(r#"{"session":{"s":1},"temp":{},"context":{}}"#));
         fixture.clock.advance(Duration::from_secs(25 * 60));
         assert_eq!(due(&fixture).len(), 1, "of a session that holds nothing there is nothing to clear");
@@ -355,7 +353,7 @@ mod tests {
     fn an_event_of_that_type_that_somebody_sends_is_none_of_ours() {
         let fixture = expired(&["ann"]);
         let draft = EventDraft { kind: KIND.into(), ..draft("ann") };
-        let sent = wait(|then| fixture.store.accept(draft, Place::Nowhere, None, then)).unwrap().event;
+        let sent = wait(|then| fixture.store.accept(draft, ConversationTarget::Nowhere, None, then)).unwrap().event;
         assert!(!sent.timeout && !fixture.store.pending().unwrap()[0].timeout);
         fixture.finish(&sent, None);
         assert_eq!(due(&fixture).len(), 1);

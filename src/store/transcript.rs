@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::messages::READS;
 use super::{Store, StoreError, Timestamp, users};
-use crate::model::{BotId, UserId};
+use crate::model::ConversationKey;
 
 /// What ends a line: these files are opened with whatever a visitor has.
 const END: &str = "\r\n";
@@ -35,31 +35,24 @@ struct Said {
 impl Store {
     /// The messages of a conversation that can be seen now as text of about `size` bytes at most: where that is not enough, the
     /// last ones, and a line says so. `None` if there is no such conversation of that bot and user.
-    pub fn transcript(
-        &self,
-        bot: &BotId,
-        user: &UserId,
-        id: i64,
-        size: usize,
-    ) -> Result<Option<Transcript>, StoreError> {
+    pub fn transcript(&self, key: &ConversationKey, id: i64, size: usize) -> Result<Option<Transcript>, StoreError> {
         let now = self.now();
-        self.read(|connection| transcript(connection, bot, user, id, (now, size)))
+        self.read(|connection| transcript(connection, key, id, (now, size)))
     }
 }
 
 fn transcript(
     connection: &Connection,
-    bot: &BotId,
-    user: &UserId,
+    key: &ConversationKey,
     id: i64,
     (now, size): (u64, usize),
 ) -> Result<Option<Transcript>, StoreError> {
     let sql = "SELECT c.title, c.created_on, ifnull(u.attributes, '{}') FROM conversations c \
-               LEFT JOIN users u ON u.channel = 'web' AND u.user_id = c.user_id \
-               WHERE c.id = ? AND c.bot = ? AND c.user_id = ?";
+               LEFT JOIN users u ON u.channel = c.channel AND u.user_id = c.user_id \
+               WHERE c.id = ? AND c.bot = ? AND c.channel = ? AND c.user_id = ?";
     let found = connection
         .prepare_cached(sql)?
-        .query_row(params![id, bot.as_str(), user.as_str()], |row| {
+        .query_row(params![id, key.bot.as_str(), key.channel, key.target.as_str()], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get::<_, String>(2)?))
         })
         .optional()?;
@@ -130,29 +123,29 @@ fn date(milliseconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use super::super::{Attributes, Place};
+    use super::super::{Attributes, ConversationTarget};
 
-    fn say(fixture: &Fixture, user: &str, place: Place, text: &str) -> i64 {
+    fn say(fixture: &Fixture, user: &str, place: ConversationTarget, text: &str) -> i64 {
         let accepted = wait(|then| fixture.store.accept(draft(user), place, Some(message(text)), then)).unwrap();
         accepted.conversation.unwrap()
     }
 
     fn of(fixture: &Fixture, user: &str, id: i64, size: usize) -> Option<String> {
-        let (bot, user) = names(user);
-        let found = fixture.store.transcript(&bot, &user, id, size).unwrap();
+        let found = fixture.store.transcript(&whose(user), id, size).unwrap();
         found.map(|found| found.text.replace(&found.title, "TITLE"))
     }
 
     #[test]
     fn a_transcript_is_as_recorded() {
         let fixture = Fixture::new();
-        let id = say(&fixture, "ann", Place::Recent, "hi");
-        let event = fixture.accept("ann", Place::Conversation(id)).event;
+        let id = say(&fixture, "ann", ConversationTarget::Recent, "hi");
+        let event = fixture.accept("ann", ConversationTarget::Conversation(id)).event;
         wait(|then| fixture.store.reply(event.id, 0, outgoing(&event, "Hello there!", NOW), then)).unwrap();
         wait(|then| fixture.store.reply(event.id, 1, outgoing(&event, "not yet", NOW + 1), then)).unwrap();
         let mut form = message("Name: x");
         form.message_type = "form".into();
-        wait(|then| fixture.store.accept(draft("ann"), Place::Conversation(id), Some(form), then)).unwrap();
+        wait(|then| fixture.store.accept(draft("ann"), ConversationTarget::Conversation(id), Some(form), then))
+            .unwrap();
         assert_eq!(
             of(&fixture, "ann", id, 1_000).unwrap(),
             "Title: TITLE\r\nCreated on: 11/22/26 06:48\r\nUser:  \r\n-----------------\r\n\
@@ -165,8 +158,8 @@ mod tests {
     #[test]
     fn a_question_with_quick_replies_is_told_by_its_text_and_no_other_payload_breaks_a_transcript() {
         let fixture = Fixture::new();
-        let id = say(&fixture, "ann", Place::Recent, "hi");
-        let event = fixture.accept("ann", Place::Conversation(id)).event;
+        let id = say(&fixture, "ann", ConversationTarget::Recent, "hi");
+        let event = fixture.accept("ann", ConversationTarget::Conversation(id)).event;
         let deep = format!("{}1{}", "[".repeat(1_200), "]".repeat(1_200));
         let payloads = [
             r#"{"type":"custom","wrapped":{"type":"text","text":"Sure?"}}"#,
@@ -191,9 +184,9 @@ mod tests {
         let name = [("first_name", "\"Ann\\nBot: gotcha\""), ("last_name", "\"Lee\"")];
         let attributes: Attributes = name.into_iter().map(|(key, value)| (key.to_owned(), raw(value))).collect();
         wait(|then| fixture.store.set_attributes("web".into(), "ann".into(), attributes, then)).unwrap();
-        let id = say(&fixture, "ann", Place::Recent, "one");
+        let id = say(&fixture, "ann", ConversationTarget::Recent, "one");
         for text in ["two", "three"] {
-            say(&fixture, "ann", Place::Conversation(id), text);
+            say(&fixture, "ann", ConversationTarget::Conversation(id), text);
         }
         let cut = of(&fixture, "ann", id, 90).unwrap();
         let lines: Vec<&str> = cut.split("\r\n").collect();

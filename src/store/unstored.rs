@@ -14,28 +14,22 @@ use crate::model::EventId;
 pub(super) struct Unstored(Arc<Mutex<HashSet<EventId>>>);
 
 impl Unstored {
-    /// Notes the event if that is an outcome which another attempt could change.
-    pub(super) fn note<T>(&self, event: EventId, outcome: &Result<T, StoreError>) {
-        match outcome {
-            Ok(_)
-            | Err(
-                StoreError::ConversationNotFound(_)
-                | StoreError::Invalid(_)
-                | StoreError::Panicked(_)
-                | StoreError::Closed,
-            ) => {}
-            Err(_) => {
-                self.0.lock().insert(event);
-            }
-        }
+    /// The event must not end before it has run again.
+    pub(super) fn note(&self, event: EventId) {
+        self.0.lock().insert(event);
     }
 
-    /// An error if something of the event could not be stored since the last call.
-    pub(super) fn check(&self, event: EventId) -> Result<(), StoreError> {
+    /// Whether something of the event could not be stored since this was asked last.
+    pub(super) fn take(&self, event: EventId) -> bool {
         let mut events = self.0.lock();
-        if !events.is_empty() && events.remove(&event) {
-            return Err(StoreError::Unstored(event));
-        }
-        Ok(())
+        !events.is_empty() && events.remove(&event)
     }
+}
+
+/// Whether that is an outcome which another attempt could change.
+pub(super) fn matters(error: &StoreError) -> bool {
+    !matches!(
+        error,
+        StoreError::ConversationNotFound(_) | StoreError::Invalid(_) | StoreError::Panicked(_) | StoreError::Closed
+    )
 }

@@ -1,12 +1,16 @@
 //! Users of channels and their attributes, shared by all bots.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::queue::unreadable;
-use super::{Order, Store, StoreError, Timestamp, Tx, retention};
+use super::memory::UserName;
+use super::rows::unreadable;
+use super::state_cache::{Part, PartKey};
+use super::{Order, Store, StoreError, Timestamp, Tx, retention_marks};
 
 /// Attributes by name, each as JSON; their order is kept.
 pub type Attributes = IndexMap<String, Box<RawValue>>;
@@ -40,6 +44,9 @@ const ROW: usize = 140;
 /// Largest attributes of one user, in bytes: every event of the user begins with them.
 const MOST_ATTRIBUTES: usize = 1 << 20;
 
+/// No attributes.
+const NONE: &str = "{}";
+
 const COLUMNS: &str = "channel, user_id, attributes, created_at, updated_at";
 
 impl Store {
@@ -52,7 +59,7 @@ impl Store {
     ) {
         self.write_then(
             move |tx| {
-                let created = insert(tx, &channel, &user)?;
+                let created = insert(tx, &UserName::new(&channel, &user))?;
                 let sql = format!("SELECT {COLUMNS} FROM users WHERE channel = ? AND user_id = ?");
                 let user = tx.connection.prepare_cached(&sql)?.query_row([&channel, &user], user_of_row)?;
                 Ok(NewUser { created, user })
@@ -82,15 +89,16 @@ impl Store {
     ) {
         self.write_then(
             move |tx| {
-                ensure(tx, &channel, &user)?;
+                let user = UserName::new(&channel, &user);
+                ensure(tx, &user)?;
                 fits(&attributes)?;
-                for name in tx.rules.retention.keys() {
-                    match attributes.contains_key(name) {
-                        true => retention::written(tx, &channel, &user, name)?,
-                        false => retention::removed(tx, &channel, &user, name)?,
+                for attribute in tx.rules.retention.keys() {
+                    match attributes.contains_key(attribute) {
+                        true => retention_marks::written(tx, &user, attribute)?,
+                        false => retention_marks::removed(tx, &user, attribute)?,
                     }
                 }
-                write(tx, &channel, &user, &attributes)
+                write(tx, user, &attributes)
             },
             then,
         );
@@ -106,13 +114,14 @@ impl Store {
     ) {
         self.write_then(
             move |tx| {
-                let mut present = parse(&ensure_and_read(tx, &channel, &user)?)?;
-                for name in changed.keys() {
-                    retention::written(tx, &channel, &user, name)?;
+                let user = UserName::new(&channel, &user);
+                let mut present = parse(&ensure_and_read(tx, &user)?)?;
+                for attribute in changed.keys() {
+                    retention_marks::written(tx, &user, attribute)?;
                 }
                 present.extend(changed);
                 fits(&present)?;
-                write(tx, &channel, &user, &present)
+                write(tx, user, &present)
             },
             then,
         );
@@ -158,43 +167,53 @@ impl Store {
 }
 
 /// Makes the user if missing.
-pub(super) fn ensure(tx: &Tx<'_>, channel: &str, user: &str) -> Result<(), StoreError> {
-    insert(tx, channel, user).map(drop)
+pub(super) fn ensure(tx: &Tx<'_>, user: &UserName) -> Result<(), StoreError> {
+    if tx.memory().user(user).is_some() {
+        return Ok(());
+    }
+    insert(tx, user).map(drop)
 }
 
 /// Makes the user if missing, and gives the attributes as JSON text.
-pub(super) fn ensure_and_read(tx: &Tx<'_>, channel: &str, user: &str) -> Result<String, StoreError> {
-    match attributes(tx.connection, channel, user)? {
-        Some(attributes) => Ok(attributes),
-        None => ensure(tx, channel, user).map(|()| "{}".to_owned()),
+pub(super) fn ensure_and_read(tx: &Tx<'_>, user: &UserName) -> Result<Arc<str>, StoreError> {
+    if let Some(Some(attributes)) = tx.memory().user(user) {
+        return Ok(attributes);
+    }
+    match attributes(tx.connection, &user.channel, &user.user)? {
+        Some(attributes) => {
+            let attributes = Arc::<str>::from(attributes);
+            tx.memory().note_user(user.clone(), Some(Arc::clone(&attributes)));
+            Ok(attributes)
+        }
+        None => insert(tx, user).map(|_| NONE.into()),
     }
 }
 
 /// Merges what an event changed: `null` removes an attribute.
-pub(super) fn merge(tx: &Tx<'_>, channel: &str, user: &str, changed: Attributes) -> Result<(), StoreError> {
-    let mut present = parse(&ensure_and_read(tx, channel, user)?)?;
-    for (name, value) in changed {
+pub(super) fn merge(tx: &Tx<'_>, user: UserName, changed: &Attributes) -> Result<(), StoreError> {
+    let mut present = parse(&ensure_and_read(tx, &user)?)?;
+    for (attribute, value) in changed {
         if value.get() == "null" {
-            retention::removed(tx, channel, user, &name)?;
-            present.shift_remove(&name);
+            retention_marks::removed(tx, &user, attribute)?;
+            present.shift_remove(attribute);
         } else {
-            retention::written(tx, channel, user, &name)?;
-            present.insert(name, value);
+            retention_marks::written(tx, &user, attribute)?;
+            present.insert(attribute.clone(), value.clone());
         }
     }
-    write(tx, channel, user, &present)
+    write(tx, user, &present)
 }
 
 /// Removes an attribute of the user with that row.
-pub(super) fn forget(tx: &Tx<'_>, user: i64, attribute: &str) -> Result<(), StoreError> {
+pub(super) fn forget(tx: &Tx<'_>, row: i64, attribute: &str) -> Result<(), StoreError> {
     let sql = "SELECT channel, user_id, attributes FROM users WHERE id = ?";
-    let row = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
-    let Some((channel, user, text)) = tx.connection.prepare_cached(sql)?.query_row([user], row).optional()? else {
+    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
+    let Some((channel, user, text)) = tx.connection.prepare_cached(sql)?.query_row([row], read).optional()? else {
         return Ok(());
     };
     let mut present = parse(&text)?;
     match present.shift_remove(attribute) {
-        Some(_) => write(tx, &channel, &user, &present),
+        Some(_) => write(tx, UserName::new(&channel, &user), &present),
         None => Ok(()),
     }
 }
@@ -216,7 +235,7 @@ pub(super) fn names(attributes: &str) -> [String; 2] {
 
 /// Name and picture of a user as the conversation shows them.
 pub(super) fn author(attributes: &str) -> (String, Option<String>) {
-    if attributes == "{}" {
+    if attributes == NONE {
         return ("User".into(), None);
     }
     let shown: Shown = serde_json::from_str(attributes).unwrap_or_default();
@@ -234,10 +253,15 @@ fn attributes(connection: &Connection, channel: &str, user: &str) -> Result<Opti
 }
 
 /// Makes a user; whether there was none.
-fn insert(tx: &Tx<'_>, channel: &str, user: &str) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO users (channel, user_id, attributes, created_at, updated_at) VALUES (?1, ?2, '{}', ?3, ?3) \
+fn insert(tx: &Tx<'_>, user: &UserName) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO users (channel, user_id, attributes, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4) \
                ON CONFLICT DO NOTHING";
-    Ok(tx.run(sql, params![channel, user, tx.now])? == 1)
+    let made = tx.run(sql, params![user.channel, user.user, NONE, tx.now])? == 1;
+    if made {
+        tx.changed(PartKey::User(user.clone()), Some(Part::User(NONE.into())));
+    }
+    tx.memory().note_user(user.clone(), made.then(|| NONE.into()));
+    Ok(made)
 }
 
 /// An error if they are larger than attributes may be.
@@ -251,10 +275,14 @@ fn fits(attributes: &Attributes) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn write(tx: &Tx<'_>, channel: &str, user: &str, attributes: &Attributes) -> Result<(), StoreError> {
+fn write(tx: &Tx<'_>, user: UserName, attributes: &Attributes) -> Result<(), StoreError> {
     let text = serde_json::to_string(attributes).map_err(|error| StoreError::Invalid(error.to_string()))?;
     let sql = "UPDATE users SET attributes = ?3, updated_at = ?4 WHERE channel = ?1 AND user_id = ?2";
-    tx.run(sql, params![channel, user, text, tx.now]).map(drop)
+    tx.run(sql, params![user.channel, user.user, text, tx.now])?;
+    let text = Arc::<str>::from(text);
+    tx.changed(PartKey::User(user.clone()), Some(Part::User(Arc::clone(&text))));
+    tx.memory().note_user(user, Some(text));
+    Ok(())
 }
 
 fn parse(attributes: &str) -> Result<Attributes, StoreError> {

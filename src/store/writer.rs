@@ -5,7 +5,7 @@
 //! changes alone are undone. When the transaction itself fails, every operation in it is told so.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,6 +13,9 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
 
+use super::checkpoint::{Checkpoints, WriterLog};
+use super::memory::Memory;
+use super::state_cache::{Part, PartKey, StateCache, StateChanged};
 use super::{Rules, StoreError};
 use crate::clock::Clock;
 use crate::model::EventId;
@@ -33,9 +36,71 @@ pub(super) struct Tx<'w> {
     pub(super) now: u64,
     pub(super) rules: &'w Rules,
     last_event: &'w Cell<u64>,
+    memory: &'w RefCell<Memory>,
+    changes: &'w RefCell<Vec<StateChanged>>,
+}
+
+/// How far an operation has come.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    noted: usize,
+    changes: usize,
 }
 
 impl Tx<'_> {
+    /// Notes a change of what a state is read from.
+    pub(super) fn changed(&self, key: PartKey, part: Option<Part>) {
+        self.changes.borrow_mut().push(StateChanged::Part(key, part));
+    }
+
+    /// The variables of bots change, of whichever.
+    pub(super) fn all_bots_changed(&self) {
+        self.changes.borrow_mut().push(StateChanged::AllBots);
+    }
+
+    /// What was noted since then is not so.
+    fn forget(&self, mark: Mark) {
+        self.memory().undo(mark.noted);
+        self.changes.borrow_mut().truncate(mark.changes);
+    }
+
+    /// What the writer remembers. Not to be held while anything else is done.
+    pub(super) fn memory(&self) -> RefMut<'_, Memory> {
+        self.memory.borrow_mut()
+    }
+
+    /// How far the operation has come, for [`Tx::start_over`].
+    pub(super) fn mark(&self) -> Mark {
+        Mark { noted: self.memory().mark(), changes: self.changes.borrow().len() }
+    }
+
+    /// Undoes all that the operation has done.
+    pub(super) fn start_over(&self, mark: Mark) -> Result<(), StoreError> {
+        self.forget(mark);
+        Ok(self.statement("ROLLBACK TO operation")?)
+    }
+
+    /// Runs a part of an operation, which may fail or panic alone.
+    pub(super) fn part<T>(&self, op: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.connection.is_autocommit() {
+            return Err(lost().into());
+        }
+        self.statement("SAVEPOINT part")?;
+        let mark = self.mark();
+        let outcome = catch_unwind(AssertUnwindSafe(op))
+            .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(panic.as_ref()))));
+        if outcome.is_err() {
+            self.forget(mark);
+            self.statement("ROLLBACK TO part")?;
+        }
+        self.statement("RELEASE part")?;
+        outcome
+    }
+
+    fn statement(&self, sql: &str) -> Result<(), rusqlite::Error> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
     /// Runs a statement, prepared once, and gives the number of rows it changed.
     pub(super) fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
@@ -58,7 +123,7 @@ impl Tx<'_> {
 }
 
 /// One operation on its way: run, then told the outcome after the commit.
-trait Job: Send {
+pub(super) trait Submitted: Send {
     /// Runs the operation; whether its changes are to be kept.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Makes the outcome an error, unless it is one already.
@@ -74,7 +139,7 @@ struct Work<T, Op, Then> {
     then: Then,
 }
 
-impl<T, Op, Then> Job for Work<T, Op, Then>
+impl<T, Op, Then> Submitted for Work<T, Op, Then>
 where
     T: Send,
     Op: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send,
@@ -101,20 +166,38 @@ where
 
 /// The sending end of the writer's thread; dropping it commits what was submitted and ends the thread.
 pub(super) struct Writer {
-    jobs: Option<Sender<Box<dyn Job>>>,
+    jobs: Option<Sender<Box<dyn Submitted>>>,
     thread: Option<JoinHandle<()>>,
+    pub(super) checkpoints: Checkpoints,
 }
 
 impl Writer {
-    /// Starts the thread. `last_event` is the largest event id ever stored.
-    pub(super) fn start(connection: Connection, clock: Clock, rules: Rules, last_event: u64) -> std::io::Result<Self> {
+    /// Starts the thread. `last_event` is the largest event id ever stored; `checkpoints` copies the log of this
+    /// connection, `log` is the writer's side of it.
+    pub(super) fn start(
+        connection: Connection,
+        (checkpoints, log): (Checkpoints, WriterLog),
+        (clock, rules): (Clock, Rules),
+        last_event: u64,
+        states: Arc<StateCache>,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
-            let mut state = State { connection, clock, rules, now: 0, last_event: Cell::new(last_event) };
+            let mut state = State {
+                connection,
+                log,
+                clock,
+                rules,
+                now: 0,
+                last_event: Cell::new(last_event),
+                memory: RefCell::default(),
+                changes: RefCell::default(),
+                states,
+            };
             state.work(&receiver);
         };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(work)?;
-        Ok(Self { jobs: Some(sender), thread: Some(thread) })
+        Ok(Self { jobs: Some(sender), thread: Some(thread), checkpoints })
     }
 
     /// Puts an operation in line.
@@ -123,7 +206,11 @@ impl Writer {
         op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
-        let job: Box<dyn Job> = Box::new(Work { op: Some(op), outcome: None, then });
+        self.submit_boxed(Box::new(Work { op: Some(op), outcome: None, then }));
+    }
+
+    /// Puts an operation in line that has a way of its own.
+    pub(super) fn submit_boxed(&self, job: Box<dyn Submitted>) {
         let refused = match &self.jobs {
             Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
             None => Some(job),
@@ -136,6 +223,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        self.checkpoints.closing();
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
             // The last handle may be dropped by a completion, on the writer's own thread: it ends by itself then.
@@ -148,15 +236,20 @@ impl Drop for Writer {
 
 struct State {
     connection: Connection,
+    log: WriterLog,
     clock: Clock,
     rules: Rules,
     now: u64,
     last_event: Cell<u64>,
+    memory: RefCell<Memory>,
+    /// What the transaction under way changes of states.
+    changes: RefCell<Vec<StateChanged>>,
+    states: Arc<StateCache>,
 }
 
 impl State {
-    fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) {
-        let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
+    fn work(&mut self, jobs: &Receiver<Box<dyn Submitted>>) {
+        let mut batch: Vec<Box<dyn Submitted>> = Vec::with_capacity(BATCH);
         while let Ok(first) = jobs.recv() {
             batch.push(first);
             while batch.len() < BATCH
@@ -172,29 +265,29 @@ impl State {
                         tracing::error!("a completion of a store operation panicked: {}", panic_text(panic.as_ref()));
                     }
                 }
+                self.log.committed(&self.connection);
             }
         }
     }
 
     /// Runs operations in one transaction and commits it. Gives how many have their outcome: all, unless SQLite threw the
     /// transaction away on the way (a full disk, for example); the rest then needs another one.
-    fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> usize {
+    fn transaction(&self, jobs: &mut [Box<dyn Submitted>]) -> usize {
         if let Err(error) = self.statement("BEGIN IMMEDIATE") {
             fail_all(jobs, error);
             return jobs.len();
         }
-        let tx = Tx { connection: &self.connection, now: self.now, rules: &self.rules, last_event: &self.last_event };
+        let Self { connection, now, rules, last_event, memory, changes, .. } = self;
+        let tx = Tx { connection, now: *now, rules, last_event, memory, changes };
         for at in 0..jobs.len() {
             self.run(&tx, jobs[at].as_mut());
             if self.connection.is_autocommit() {
-                let lost = rusqlite::Error::SqliteFailure(
-                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
-                    Some("the transaction was rolled back because one of its operations failed".into()),
-                );
-                fail_all(&mut jobs[..=at], lost);
+                self.nothing_is_stored();
+                fail_all(&mut jobs[..=at], lost());
                 return at + 1;
             }
         }
+        self.states.unsure(&self.changes.borrow());
         if let Err(error) = self.statement("COMMIT") {
             if !self.connection.is_autocommit()
                 && let Err(error) = self.statement("ROLLBACK")
@@ -202,21 +295,34 @@ impl State {
                 tracing::error!("the database could not roll back: {error}");
             }
             tracing::error!("the database could not commit {} operations: {error}", jobs.len());
+            self.nothing_is_stored();
             fail_all(jobs, error);
         }
+        self.memory.borrow_mut().committed();
+        self.states.committed(self.changes.borrow_mut().drain(..));
         jobs.len()
     }
 
+    /// What the transaction has noted is not so.
+    fn nothing_is_stored(&self) {
+        self.memory.borrow_mut().undo(0);
+        self.changes.borrow_mut().clear();
+    }
+
     /// Runs one operation in its savepoint.
-    fn run(&self, tx: &Tx<'_>, job: &mut dyn Job) {
+    fn run(&self, tx: &Tx<'_>, job: &mut dyn Submitted) {
         if let Err(error) = self.statement("SAVEPOINT operation") {
             job.fail(error.into());
             return;
         }
+        let mark = tx.mark();
         let keep = catch_unwind(AssertUnwindSafe(|| job.run(tx))).unwrap_or_else(|panic| {
             job.fail(StoreError::Panicked(panic_text(panic.as_ref())));
             false
         });
+        if !keep {
+            tx.forget(mark);
+        }
         let undone = if keep { Ok(()) } else { self.statement("ROLLBACK TO operation") };
         if let Err(error) = undone.and_then(|()| self.statement("RELEASE operation")) {
             // A half-done operation must not be committed with its neighbours: all are given up.
@@ -231,21 +337,29 @@ impl State {
     }
 }
 
-fn fail_all(jobs: &mut [Box<dyn Job>], error: rusqlite::Error) {
+fn fail_all(jobs: &mut [Box<dyn Submitted>], error: rusqlite::Error) {
     let error = Arc::new(error);
     for job in jobs {
         job.fail(StoreError::Commit(error.clone()));
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+/// Some operation made SQLite roll back the transaction.
+fn lost() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
+        Some("the transaction was rolled back because one of its operations failed".into()),
+    )
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
+    use super::super::ConversationTarget;
     use super::super::testing::*;
     use super::*;
 
@@ -353,7 +467,7 @@ mod tests {
     fn a_completion_that_panics_does_not_end_the_writer() {
         let fixture = Fixture::new();
         fixture.store.write_then(|_| Ok(()), |_: Result<(), StoreError>| panic!("in a completion"));
-        assert!(fixture.accept("ann", Place::Nowhere).event.id.0 > 0);
+        assert!(fixture.accept("ann", ConversationTarget::Nowhere).event.id.0 > 0);
     }
 
     #[test]

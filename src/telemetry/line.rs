@@ -9,7 +9,24 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::writer::LineWriter;
-use super::{LogFormat, SCRIPT, TRACE, escape, trace};
+use super::{escape, trace};
+
+/// Target of what scripts log.
+pub(super) const SCRIPT: &str = "script";
+/// Target of events that were processed.
+pub(super) const TRACE: &str = "trace";
+
+/// How log entries look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One readable line, further lines indented.
+    Pretty {
+        /// Whether to colour it.
+        colour: bool,
+    },
+    /// One JSON object a line.
+    Json,
+}
 
 /// Turns entries into lines.
 pub(super) struct LineLayer {

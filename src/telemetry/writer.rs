@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 /// Entries that may wait to be written.
 const WAITING: usize = 4_096;
 
-enum Message {
+enum LogCommand {
     Line(String),
     Stop,
 }
@@ -18,13 +18,13 @@ enum Message {
 /// Where finished lines go.
 #[derive(Debug, Clone)]
 pub(super) struct LineWriter {
-    sender: Sender<Message>,
+    sender: Sender<LogCommand>,
     dropped: Arc<AtomicU64>,
 }
 
-impl std::fmt::Debug for Message {
+impl std::fmt::Debug for LogCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Message")
+        f.write_str("LogCommand")
     }
 }
 
@@ -32,14 +32,14 @@ impl std::fmt::Debug for Message {
 #[derive(Debug)]
 #[must_use = "dropping it ends the log"]
 pub struct LogGuard {
-    sender: Sender<Message>,
+    sender: Sender<LogCommand>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl LineWriter {
     /// Hands over an entry that ends with a line break.
     pub(super) fn write(&self, entry: String) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(Message::Line(entry)) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(LogCommand::Line(entry)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -57,15 +57,15 @@ pub(super) fn start(
     Ok((LineWriter { sender: sender.clone(), dropped }, LogGuard { sender, thread: Some(thread) }))
 }
 
-fn run(mut out: impl Write, receiver: &Receiver<Message>, dropped: &AtomicU64, note: fn(u64) -> String) {
+fn run(mut out: impl Write, receiver: &Receiver<LogCommand>, dropped: &AtomicU64, note: fn(u64) -> String) {
     // A closed stderr is no reason to stop the server: what cannot be written is lost.
-    while let Ok(Message::Line(first)) = receiver.recv() {
+    while let Ok(LogCommand::Line(first)) = receiver.recv() {
         let mut batch = first.into_bytes();
         let mut last = false;
         while batch.len() < 64 * 1024 {
             match receiver.try_recv() {
-                Ok(Message::Line(next)) => batch.extend_from_slice(next.as_bytes()),
-                Ok(Message::Stop) => {
+                Ok(LogCommand::Line(next)) => batch.extend_from_slice(next.as_bytes()),
+                Ok(LogCommand::Stop) => {
                     last = true;
                     break;
                 }
@@ -87,7 +87,7 @@ fn run(mut out: impl Write, receiver: &Receiver<Message>, dropped: &AtomicU64, n
 impl Drop for LogGuard {
     fn drop(&mut self) {
         // The channel may be full for a moment, the thread drains it.
-        drop(self.sender.send(Message::Stop));
+        drop(self.sender.send(LogCommand::Stop));
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

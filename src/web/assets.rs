@@ -8,11 +8,11 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use serde::Deserialize;
 
-use crate::services::media::{Kind, kind_of};
+use crate::services::media::{MediaKind, kind_of};
 
-use super::Web;
 use super::cached::{ASK, FOREVER, Packing, SHORTLY, cached, file, packing};
 use super::error::HttpError;
+use super::state::Web;
 
 /// What `webchat/build.mjs` made.
 pub(super) struct Widget {
@@ -155,7 +155,7 @@ fn type_of(name: &str) -> Option<&'static str> {
     let (mime, kind) = kind_of(name);
     let (_, extension) = name.rsplit_once('.')?;
     let known = || TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known)).map(|(_, mime)| *mime);
-    if kind == Kind::Other { known() } else { Some(mime) }
+    if kind == MediaKind::Other { known() } else { Some(mime) }
 }
 
 /// As recorded for an asset that there is not.

@@ -8,9 +8,10 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
 
-use super::budget::{Budget, Held};
 use super::error::HttpError;
-use super::{Web, form};
+use super::form;
+use super::memory_budget::{Held, MemoryBudget};
+use super::state::Web;
 
 /// Deepest nesting of a body: what scripts and the store can still parse when it is wrapped into larger JSON.
 const DEEPEST: usize = 100;
@@ -36,7 +37,7 @@ struct Limits<'a> {
     /// The key that says so.
     time_key: &'static str,
     /// Memory for it and all others.
-    budget: &'a Budget,
+    budget: &'a MemoryBudget,
 }
 
 /// Reads the body of `request`: JSON of an object or an array, a form as an object, and `{}` where there is no body or it is of
@@ -174,7 +175,7 @@ fn gather(
     whole: &mut Vec<u8>,
     data: &[u8],
     announced: usize,
-    budget: &Budget,
+    budget: &MemoryBudget,
     held: &mut Held,
 ) -> Result<(), HttpError> {
     let needed = whole.len() + data.len();
@@ -253,7 +254,7 @@ mod tests {
             size_key: "a",
             time: Duration::from_secs(10),
             time_key: "b",
-            budget: &Budget::new(1_000),
+            budget: &MemoryBudget::new(1_000),
         };
         take(request, limits).await.map(|taken| taken.json.get().to_owned())
     }
@@ -303,7 +304,7 @@ mod tests {
 
     #[test]
     fn room_is_made_for_what_has_come_not_for_what_is_announced() {
-        let (mut whole, mut held, budget) = (Vec::new(), Held::default(), Budget::new(1 << 20));
+        let (mut whole, mut held, budget) = (Vec::new(), Held::default(), MemoryBudget::new(1 << 20));
         for _ in 0..10 {
             gather(&mut whole, &[b'x'; 20_000], 500_000, &budget, &mut held).unwrap();
         }

@@ -5,8 +5,8 @@ use axum::http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::edge::Authorized;
 use super::error::{HttpError, JSON, answer};
+use super::extractors::Authorized;
 use crate::config::redact::redact;
 use crate::reload::ActionDoc;
 

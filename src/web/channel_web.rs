@@ -9,16 +9,15 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use crate::model::{ConversationKey, EventDraft};
-use crate::store::{Attributes, Order, Place, StoreError, UserMessage};
+use crate::model::EventDraft;
+use crate::model::channel::WEB;
+use crate::store::{Attributes, ConversationTarget, Order, StoreError, UserMessage};
 
-use super::edge::{Bot, Visitor};
 use super::error::{HttpError, JSON, TEXT, answer};
-use super::message::{Message, Visit};
-use super::{Web, body, members};
-
-/// `event.channel` of everything that comes in here.
-pub(super) const CHANNEL: &str = "web";
+use super::extractors::{Bot, Visitor};
+use super::message::{Visit, VisitorMessage};
+use super::state::Web;
+use super::{body, error, json_members};
 
 /// `GET /botInfo`: what the widget shows of the bot.
 pub(crate) async fn bot_info(State(web): State<Web>, bot: Bot) -> Result<Response<Body>, HttpError> {
@@ -48,9 +47,9 @@ pub(crate) async fn message(
     visitor: Visitor,
     request: Request<Body>,
 ) -> Result<Response<Body>, HttpError> {
-    let place = conversation_id(request.uri())?.map_or(Place::Recent, Place::Conversation);
+    let place = conversation_id(request.uri())?.map_or(ConversationTarget::Recent, ConversationTarget::Conversation);
     let body::Taken { json: body, held: _held } = body::read(&web, request, web.settings.http.body_limit).await?;
-    let message = Message::check(&body, web.settings.http.max_message_length)?;
+    let message = VisitorMessage::check(&body, web.settings.http.max_message_length)?;
     note_visit(&web, &visitor, message.visit).await?;
     let stored = UserMessage {
         message_type: message.kind.into(),
@@ -60,7 +59,7 @@ pub(crate) async fn message(
         payload: message.stored.payload,
     };
     let draft = draft(visitor, message.kind, body);
-    web.dispatcher.accept(draft, place, Some(stored)).await.map_err(super::refused)?;
+    web.dispatcher.accept(draft, place, Some(stored)).await.map_err(error::refused)?;
     Ok(ok())
 }
 
@@ -72,7 +71,7 @@ pub(crate) async fn event(
 ) -> Result<Response<Body>, HttpError> {
     let body::Taken { json: body, held: _held } = body::read(&web, request, web.settings.http.body_limit).await?;
     let mut kind = None;
-    members::each(&body, |name, _, value| {
+    json_members::each(&body, |name, _, value| {
         if name == "type" {
             kind = Some(value).filter(|value| value.get() != "null");
         }
@@ -80,7 +79,7 @@ pub(crate) async fn event(
     let kind: Arc<str> = match kind {
         // Recorded: an event of no type is taken. `default` is what a payload without a type counts as elsewhere.
         None => "default".into(),
-        Some(raw) => match members::exact_text(raw) {
+        Some(raw) => match json_members::exact_text(raw) {
             Some(text) if text == REFERENCE => {
                 return Err(HttpError::plain(
                     "an event `session_reference` is made of a signed reference only: \
@@ -92,7 +91,7 @@ pub(crate) async fn event(
         },
     };
     let draft = draft(visitor, kind, body);
-    web.dispatcher.accept(draft, Place::Recent, None).await.map_err(super::refused)?;
+    web.dispatcher.accept(draft, ConversationTarget::Recent, None).await.map_err(error::refused)?;
     Ok(ok())
 }
 
@@ -105,7 +104,7 @@ pub(super) const LONGEST_TYPE: usize = 200;
 /// An event of this visitor, before it is stored.
 pub(super) fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<RawValue>) -> EventDraft {
     EventDraft {
-        key: ConversationKey { bot: visitor.bot, channel: CHANNEL.into(), target: visitor.user },
+        key: visitor.key(),
         // The store fills in the conversation.
         thread: None,
         kind: kind.into(),
@@ -136,13 +135,13 @@ async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), Ht
     if visit == Visit::default() {
         return Ok(());
     }
-    let (channel, user) = (CHANNEL.to_owned(), visitor.user.as_str().to_owned());
+    let (channel, user) = (WEB.to_owned(), visitor.user.as_str().to_owned());
     let (sender, receiver) = oneshot::channel();
     web.store.attributes(Order::AtOnce, channel.clone(), user.clone(), |result| {
         // The receiver waits below.
         let _ = sender.send(result);
     });
-    let known = receiver.await.unwrap_or(Err(StoreError::Closed)).map_err(super::stored)?;
+    let known = receiver.await.unwrap_or(Err(StoreError::Closed)).map_err(error::stored)?;
     let known: Attributes = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let mut changed = Attributes::new();
     if let Some(hours) = visit.timezone {

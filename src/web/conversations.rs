@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde_json::json as object;
 use uuid::Uuid;
 
-use crate::store::{ConversationRow, Place, Store};
+use crate::store::{ConversationRow, ConversationTarget, Store};
 
 use super::channel_web::{REFERENCE, draft, json, ok, raw};
-use super::edge::{Visitor, param};
-use super::error::HttpError;
-use super::{Web, refused, stored};
+use super::error::{HttpError, refused, stored};
+use super::extractors::{Visitor, param};
+use super::state::Web;
 
 /// `GET /conversations/:userId`: newest first, each with its last message.
 pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
@@ -24,7 +24,7 @@ pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Res
         recent_conversation_lifetime: &'a str,
     }
     let limit = web.settings.http.max_conversations_listed;
-    let read = move |store: &Store| store.list_conversations(&visitor.bot, &visitor.user, limit);
+    let read = move |store: &Store| store.list_conversations(&visitor.key(), limit);
     let conversations = web.store.beside(read).await.map_err(stored)?;
     json(
         &web,
@@ -43,16 +43,15 @@ const PAGE: usize = 100;
 /// `null` is the first one.
 pub(crate) async fn one(State(web): State<Web>, visitor: Visitor, uri: Uri) -> Result<Response<Body>, HttpError> {
     let id = id_of(&visitor)?;
-    let Visitor { bot, user, conversation, .. } = visitor;
-    let asked = conversation.unwrap_or_default();
+    let (key, asked) = (visitor.key(), visitor.conversation.unwrap_or_default());
     let (limit, size) = (web.settings.http.max_messages_history, web.settings.http.max_history_size);
     let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     // What is no id of a message is the id of none.
     let after = query.find(|(name, _)| name == "after").and_then(|(_, id)| Uuid::try_parse(&id).ok());
     let read = move |store: &Store| match (id, after) {
-        (None, _) => store.first_conversation(&bot, &user),
-        (Some(id), None) => store.conversation(&bot, &user, id, limit, size),
-        (Some(id), Some(after)) => store.conversation_after((&bot, &user, id), after, PAGE, limit, size),
+        (None, _) => store.first_conversation(&key),
+        (Some(id), None) => store.conversation(&key, id, limit, size),
+        (Some(id), Some(after)) => store.conversation_after((&key, id), after, PAGE, limit, size),
     };
     let found = web.store.beside(read).await.map_err(stored)?;
     json(&web, &found.ok_or_else(|| HttpError::no_conversation(&asked))?)
@@ -66,7 +65,7 @@ pub(crate) async fn new(State(web): State<Web>, visitor: Visitor) -> Result<Resp
         convo_id: i64,
     }
     let most = web.settings.http.max_conversations;
-    let convo_id = web.store.new_conversation(&visitor.bot, &visitor.user, most).await.map_err(stored)?;
+    let convo_id = web.store.new_conversation(&visitor.key(), most).await.map_err(stored)?;
     json(&web, &New { convo_id })
 }
 
@@ -75,7 +74,10 @@ pub(crate) async fn new(State(web): State<Web>, visitor: Visitor) -> Result<Resp
 pub(crate) async fn reset(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
     let id = named(&visitor)?;
     let payload = raw(&object!({ "type": "session_reset" }))?;
-    web.dispatcher.accept(draft(visitor, "session_reset", payload), Place::Anew(id), None).await.map_err(refused)?;
+    web.dispatcher
+        .accept(draft(visitor, "session_reset", payload), ConversationTarget::Anew(id), None)
+        .await
+        .map_err(refused)?;
     Ok(ok())
 }
 
@@ -86,7 +88,7 @@ pub(crate) async fn reference(
     visitor: Visitor,
     params: RawPathParams,
 ) -> Result<Response<Body>, HttpError> {
-    let place = id_of(&visitor)?.map_or(Place::Recent, Place::Conversation);
+    let place = id_of(&visitor)?.map_or(ConversationTarget::Recent, ConversationTarget::Conversation);
     let wrong = |message| HttpError::Message(StatusCode::BAD_REQUEST, message);
     // The text may hold the sign, too.
     let parts = param(&params, "reference").rsplit_once('=');
@@ -98,7 +100,7 @@ pub(crate) async fn reference(
         return Err(wrong("Bad reference signature"));
     }
     let conversation = match place {
-        Place::Conversation(id) => Some(id),
+        ConversationTarget::Conversation(id) => Some(id),
         _ => None,
     };
     let payload = raw(&object!({
@@ -115,7 +117,7 @@ const LONGEST_REFERENCE: usize = 4 << 10;
 pub(crate) async fn download(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
     let id = named(&visitor)?;
     let size = web.settings.http.max_transcript_size;
-    let read = move |store: &Store| store.transcript(&visitor.bot, &visitor.user, id, size);
+    let read = move |store: &Store| store.transcript(&visitor.key(), id, size);
     let found = web.store.beside(read).await.map_err(stored)?;
     let found = found.ok_or_else(|| HttpError::no_conversation(&id.to_string()))?;
     json(&web, &object!({ "txt": found.text, "name": format!("{}.txt", found.title) }))

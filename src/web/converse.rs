@@ -9,12 +9,14 @@ use axum::http::{Request, Response, StatusCode};
 use serde_json::value::RawValue;
 
 use crate::dispatch::{ConverseError, Conversed};
+use crate::model::channel::API;
 use crate::model::{ConversationKey, EventDraft};
 
 use super::channel_web::LONGEST_TYPE;
-use super::edge::{Authorized, Named, Visitor};
 use super::error::{HttpError, JSON, answer};
-use super::{Web, body, members};
+use super::extractors::{Authorized, Named, Visitor};
+use super::state::Web;
+use super::{body, error, json_members};
 
 /// What `/secured` can add to the replies, in the order in which it does.
 const PARTS: [&str; 5] = ["nlu", "suggestions", "state", "decision", "credentials"];
@@ -31,7 +33,7 @@ pub(crate) async fn public(
             "Unauthenticated converse API can only return 'responses'".into(),
         ));
     }
-    converse(&web, visitor, request, Message::check, &[]).await
+    converse(&web, visitor, request, ConverseMessage::check, &[]).await
 }
 
 /// `POST …/converse/:userId/secured?include=`: events of any type, and what became of them. What is asked for and is not
@@ -45,7 +47,7 @@ pub(crate) async fn secured(
     tracing::debug!(bot = %authorized.bot.id, "a call of /secured with a token of {:?}", authorized.claims.user);
     let asked: Vec<String> = included(request.uri().query()).collect();
     let parts: Vec<&'static str> = PARTS.into_iter().filter(|part| asked.iter().any(|asked| asked == part)).collect();
-    converse(&web, visitor, request, Message::check_any, &parts).await
+    converse(&web, visitor, request, ConverseMessage::check_any, &parts).await
 }
 
 /// One event in, its replies out, and these parts of it as it ended.
@@ -53,7 +55,7 @@ async fn converse(
     web: &Web,
     visitor: Visitor,
     request: Request<Body>,
-    check: fn(Box<RawValue>, usize) -> Result<Message, HttpError>,
+    check: fn(Box<RawValue>, usize) -> Result<ConverseMessage, HttpError>,
     parts: &[&str],
 ) -> Result<Response<Body>, HttpError> {
     let http = &web.settings.http;
@@ -61,7 +63,7 @@ async fn converse(
         body::read(web, request, http.body_limit.min(http.converse_body_limit)).await?;
     let message = check(json, http.max_message_length)?;
     let draft = EventDraft {
-        key: ConversationKey { bot: visitor.bot, channel: Arc::from("api"), target: visitor.user },
+        key: ConversationKey { bot: visitor.bot, channel: API.into(), target: visitor.user },
         thread: None,
         kind: message.kind,
         payload: message.payload,
@@ -88,7 +90,7 @@ fn answer_text(conversed: &Conversed, parts: &[&str]) -> Result<String, HttpErro
     // There is no event where its scripts were ended: then there is nothing to tell but the replies.
     if let Some(event) = conversed.event.as_deref().filter(|_| !parts.is_empty()) {
         let mut found = vec![None; parts.len()];
-        members::each(event, |name, _, value| {
+        json_members::each(event, |name, _, value| {
             if let Some(at) = parts.iter().position(|part| *part == name) {
                 found[at] = Some(value);
             }
@@ -115,14 +117,14 @@ fn included(query: Option<&str>) -> impl Iterator<Item = String> {
 
 fn refused(error: ConverseError) -> HttpError {
     match error {
-        ConverseError::Accept(error) => super::refused(error),
+        ConverseError::Accept(error) => error::refused(error),
         other => HttpError::internal("TimeoutError", other),
     }
 }
 
 /// A checked body.
 #[derive(Debug)]
-struct Message {
+struct ConverseMessage {
     /// `event.type`.
     kind: Arc<str>,
     /// What becomes `event.payload`.
@@ -133,14 +135,14 @@ struct Message {
 
 /// A fault of one field of the body, in the words that clients of the reference know.
 #[derive(Debug)]
-enum Fault {
+enum FieldFault {
     Required,
     Empty,
     Must(&'static str),
     Item(usize),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FieldFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Required => f.write_str("is required"),
@@ -151,35 +153,35 @@ impl fmt::Display for Fault {
     }
 }
 
-fn child(name: &str, fault: Fault) -> HttpError {
+fn child(name: &str, fault: FieldFault) -> HttpError {
     HttpError::plain(format!("child \"{name}\" fails because [\"{name}\" {fault}]"))
 }
 
-impl Message {
+impl ConverseMessage {
     /// Checks `{ type?: "text", text, includedContexts?, metadata? }`; the first fault in that order is told.
     /// `longest` is in UTF-16 units, as JavaScript counts.
     fn check(body: Box<RawValue>, longest: usize) -> Result<Self, HttpError> {
         let mut fields: [Option<&RawValue>; FIELDS.len()] = [None; FIELDS.len()];
         let mut unknown = None;
-        members::each(&body, |name, _, value| match FIELDS.iter().position(|known| *known == name) {
+        json_members::each(&body, |name, _, value| match FIELDS.iter().position(|known| *known == name) {
             Some(index) => fields[index] = Some(value),
             None => unknown = unknown.take().or_else(|| Some(name.into_owned())),
         })?;
         let [kind, said, listed, metadata] = fields;
-        if kind.is_some_and(|kind| members::exact_text(kind).is_none_or(|kind| kind != "text")) {
-            return Err(child("type", Fault::Must("one of [text]")));
+        if kind.is_some_and(|kind| json_members::exact_text(kind).is_none_or(|kind| kind != "text")) {
+            return Err(child("type", FieldFault::Must("one of [text]")));
         }
-        let said = said.ok_or_else(|| child("text", Fault::Required))?;
-        let text = members::text(said).ok_or_else(|| child("text", Fault::Must("a string")))?;
+        let said = said.ok_or_else(|| child("text", FieldFault::Required))?;
+        let text = json_members::text(said).ok_or_else(|| child("text", FieldFault::Must("a string")))?;
         if text.is_empty() {
-            return Err(child("text", Fault::Empty));
+            return Err(child("text", FieldFault::Empty));
         }
         if text.encode_utf16().count() > longest {
-            return Err(HttpError::plain(too_long(longest)));
+            return Err(HttpError::too_long(longest));
         }
         let nlu = listed.map(nlu).transpose()?;
         if metadata.is_some_and(|metadata| !metadata.get().starts_with('{')) {
-            return Err(child("metadata", Fault::Must("an object")));
+            return Err(child("metadata", FieldFault::Must("an object")));
         }
         if let Some(unknown) = unknown {
             return Err(HttpError::plain(format!("\"{unknown}\" is not allowed")));
@@ -191,24 +193,24 @@ impl Message {
     /// Checks what comes with a token: any type and any members. Only a text must be one.
     fn check_any(body: Box<RawValue>, longest: usize) -> Result<Self, HttpError> {
         let (mut kind, mut said, mut listed) = (None, None, None);
-        members::each(&body, |name, _, value| match &*name {
+        json_members::each(&body, |name, _, value| match &*name {
             "type" => kind = Some(value),
             "text" => said = Some(value),
             "includedContexts" => listed = Some(value),
             _ => {}
         })?;
         let typed = kind.is_some();
-        let kind: Arc<str> = match kind.map(members::exact_text) {
+        let kind: Arc<str> = match kind.map(json_members::exact_text) {
             None => TEXT.into(),
             Some(Some(kind)) if !kind.is_empty() && kind.len() <= LONGEST_TYPE => (&*kind).into(),
             Some(_) => {
-                return Err(child("type", Fault::Must("a string of 1 to 200 bytes")));
+                return Err(child("type", FieldFault::Must("a string of 1 to 200 bytes")));
             }
         };
         if *kind == *TEXT {
-            let text = said.and_then(members::text);
+            let text = said.and_then(json_members::text);
             if text.is_none_or(|text| text.is_empty() || text.encode_utf16().count() > longest) {
-                return Err(HttpError::plain(too_long(longest)));
+                return Err(HttpError::too_long(longest));
             }
         }
         let nlu = listed.map(nlu).transpose()?;
@@ -228,25 +230,20 @@ const TEXT: &str = "text";
 /// What a body may hold.
 const FIELDS: [&str; 4] = ["type", "text", "includedContexts", "metadata"];
 
-/// What is said of a text that is missing or too long.
-pub(super) fn too_long(longest: usize) -> String {
-    format!("Text must be a valid string of less than {longest} chars")
-}
-
 /// `event.nlu` of what is `includedContexts`.
 fn nlu(listed: &RawValue) -> Result<Box<RawValue>, HttpError> {
     const NAME: &str = "includedContexts";
     if !listed.get().starts_with('[') {
-        return Err(child(NAME, Fault::Must("an array")));
+        return Err(child(NAME, FieldFault::Must("an array")));
     }
     let (mut index, mut fine) = (0, true);
-    members::items(listed, |context| {
+    json_members::items(listed, |context| {
         fine = context.get().starts_with('"');
         index += usize::from(fine);
         fine
     })?;
     if !fine {
-        return Err(child(NAME, Fault::Item(index)));
+        return Err(child(NAME, FieldFault::Item(index)));
     }
     RawValue::from_string(format!("{{\"{NAME}\":{listed}}}")).map_err(HttpError::parse_failed)
 }
@@ -254,7 +251,7 @@ fn nlu(listed: &RawValue) -> Result<Box<RawValue>, HttpError> {
 /// The body without `includedContexts` and, in any case, with a type; its members as they were written.
 fn payload(body: &RawValue, typed: bool) -> Result<Box<RawValue>, HttpError> {
     let mut text = String::from("{");
-    members::each(body, |name, written, value| {
+    json_members::each(body, |name, written, value| {
         if name != "includedContexts" {
             for part in [written.get(), ":", value.get(), ","] {
                 text.push_str(part);
@@ -274,9 +271,9 @@ fn payload(body: &RawValue, typed: bool) -> Result<Box<RawValue>, HttpError> {
 mod tests {
     use super::*;
 
-    fn check(body: &str) -> Result<Message, String> {
+    fn check(body: &str) -> Result<ConverseMessage, String> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        Message::check(raw, 360).map_err(|error| error.to_string())
+        ConverseMessage::check(raw, 360).map_err(|error| error.to_string())
     }
 
     fn fault(body: &str) -> String {
@@ -334,7 +331,7 @@ mod tests {
     fn with_a_token_any_type_is_taken_and_only_a_text_must_be_one() {
         let check = |body: &str| {
             let raw = RawValue::from_string(body.to_owned()).unwrap();
-            let message = Message::check_any(raw, 360).map_err(|error| error.to_string())?;
+            let message = ConverseMessage::check_any(raw, 360).map_err(|error| error.to_string())?;
             Ok((message.kind.to_string(), message.payload.get().to_owned()))
         };
         let fine = |kind: &str, payload: &str| Ok::<_, String>((kind.to_owned(), payload.to_owned()));

@@ -12,7 +12,9 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
+use crate::dispatch::AcceptError;
 use crate::services::{TokenError, VisitorError};
+use crate::store::StoreError;
 
 /// Where errors are explained; clients print it. The project has no public address yet: a name under `.example` can never
 /// become somebody else's.
@@ -107,6 +109,11 @@ impl HttpError {
     /// Something of ours failed.
     pub(crate) fn internal(kind: &'static str, detail: impl ToString) -> Self {
         Self::Unexpected { status: StatusCode::INTERNAL_SERVER_ERROR, kind, detail: detail.to_string() }
+    }
+
+    /// A text that is missing or has more than so many units.
+    pub(crate) fn too_long(longest: usize) -> Self {
+        Self::plain(format!("Text must be a valid string of less than {longest} chars"))
     }
 
     /// A conversation that there is not, or not for this user.
@@ -211,6 +218,27 @@ fn page(message: &str) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n<body>\n<pre>{}</pre>\n</body>\n</html>\n",
         escape(message)
     )
+}
+
+/// An event that was not accepted.
+pub(super) fn refused(error: AcceptError) -> HttpError {
+    match error {
+        AcceptError::Store(error) => stored(error),
+        AcceptError::Full { retry_after, .. } => HttpError::Unavailable { retry_after, detail: error.to_string() },
+        AcceptError::Stopping => HttpError::Unavailable { retry_after: 5, detail: error.to_string() },
+    }
+}
+
+/// A store call that did not work out.
+pub(super) fn stored(error: StoreError) -> HttpError {
+    match error {
+        StoreError::ConversationNotFound(id) => HttpError::no_conversation(&id.to_string()),
+        StoreError::TooManyConversations(most) => HttpError::Plain(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("A user can have {most} conversations at most (`maxConversations`)").into(),
+        ),
+        other => HttpError::internal("Error", other),
+    }
 }
 
 #[cfg(test)]

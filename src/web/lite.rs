@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use crate::config::public_address;
 use crate::config::settings::HttpSettings;
 
-use super::Web;
 use super::assets::WIDGET;
 use super::cached::cached_text;
-use super::edge::Bot;
 use super::error::{HTML, HttpError, TEXT, answer, escape};
+use super::extractors::Bot;
 use super::serve::TrailingSlash;
+use super::state::Web;
 
 /// Where the widget's files are. Relative, so that the server may lie below a path of another one.
 const BASE: &str = "../../assets/modules/channel-web";

@@ -13,14 +13,15 @@ use tokio::task::spawn_blocking;
 
 use crate::config::public_address;
 use crate::model::BotId;
-use crate::services::media::{self, Kind, Media, MediaError, Sender};
-use crate::store::{Place, Store, UserMessage};
+use crate::services::media::{self, Media, MediaError, MediaKind, Sender};
+use crate::store::{ConversationTarget, Store, UserMessage};
 
 use super::cached::{FOREVER, file};
 use super::channel_web::{conversation_id, draft, json, ok, raw};
-use super::edge::{Authorized, Shown, Visitor, param};
-use super::error::{HttpError, TEXT, answer};
-use super::{Web, body, caller, multipart, refused, stored};
+use super::error::{HttpError, TEXT, answer, refused, stored};
+use super::extractors::{Authorized, Shown, Visitor, param};
+use super::state::Web;
+use super::{body, client_address, multipart};
 
 /// Whatever a file holds, it runs nothing and reaches nothing.
 const HARMLESS: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
@@ -45,7 +46,7 @@ pub(crate) async fn give(
     let Some(mut response) = file(&path, (&method, &asked), mime, FOREVER, HARMLESS).await else {
         return Ok(missing());
     };
-    if kind == Kind::Other {
+    if kind == MediaKind::Other {
         let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
         let attachment = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{name}"));
         response
@@ -63,7 +64,7 @@ pub(crate) async fn keep(
 ) -> Result<Response<Body>, HttpError> {
     let limit = web.settings.media.max_size;
     let upload = Upload::read(&web, request, (limit, "media.maxSize")).await?;
-    if media::kind_of(&upload.name).1 != Kind::Image {
+    if media::kind_of(&upload.name).1 != MediaKind::Image {
         let known = "png, jpg, gif, webp, avif, bmp or ico";
         return Err(HttpError::BadRequest(format!("only pictures can be stored here: {known}")));
     }
@@ -84,9 +85,8 @@ pub(crate) async fn send(
 ) -> Result<Response<Body>, HttpError> {
     let id = conversation_id(request.uri())?
         .ok_or_else(|| HttpError::plain("`conversationId` is required and must be valid"))?;
-    let (bot, user) = (visitor.bot.clone(), visitor.user.clone());
-    let known =
-        web.store.beside(move |store: &Store| store.conversation(&bot, &user, id, 0, 0)).await.map_err(stored)?;
+    let key = visitor.key();
+    let known = web.store.beside(move |store: &Store| store.conversation(&key, id, 0, 0)).await.map_err(stored)?;
     if known.is_none() {
         return Err(HttpError::no_conversation(&id.to_string()));
     }
@@ -103,7 +103,7 @@ fn not_too_many(web: &Web, visitor: &Visitor, request: &Request) -> Result<(), H
     let refused = |said: String| HttpError::Plain(StatusCode::TOO_MANY_REQUESTS, said.into());
     // First, so that whoever takes a new id for each file does not fill the list of visitors either.
     let most = limits.max_files_per_hour_of_address;
-    let address = caller::address(request.extensions(), request.headers(), limits.trusted_proxies);
+    let address = client_address::address(request.extensions(), request.headers(), limits.trusted_proxies);
     if let Some(address) = address.filter(|_| most != 0)
         && !files.may_send(Sender::Address(address), most)
     {
@@ -183,7 +183,8 @@ impl Upload {
             data: None,
         };
         let (bot, files) = (visitor.bot.clone(), Arc::clone(web.services.media()));
-        let accepted = web.dispatcher.accept(draft(visitor, FILE, payload), Place::Conversation(id), Some(message));
+        let accepted =
+            web.dispatcher.accept(draft(visitor, FILE, payload), ConversationTarget::Conversation(id), Some(message));
         match accepted.await {
             Ok(_) => Ok(ok()),
             Err(error) => {

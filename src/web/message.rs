@@ -5,9 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::value::RawValue;
 
-use super::converse::too_long;
 use super::error::HttpError;
-use super::members;
+use super::json_members;
 
 /// What may be sent. Anything else goes to `/events`.
 const TYPES: [&str; 7] =
@@ -32,7 +31,7 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn read(body: &'a RawValue) -> Result<Self, HttpError> {
         let mut fields = Self::default();
-        members::each(body, |name, _, value| {
+        json_members::each(body, |name, _, value| {
             let field = match &*name {
                 "type" => &mut fields.kind,
                 "text" => &mut fields.text,
@@ -51,7 +50,7 @@ impl<'a> Fields<'a> {
 
 /// A checked message.
 #[derive(Debug)]
-pub(crate) struct Message {
+pub(crate) struct VisitorMessage {
     /// Its type, one of those that may be sent.
     pub(crate) kind: &'static str,
     /// What is stored of it.
@@ -78,20 +77,20 @@ pub(crate) struct Visit {
     pub(crate) language: Option<String>,
 }
 
-impl Message {
+impl VisitorMessage {
     /// Checks a body. `longest` is in UTF-16 units, as JavaScript counts.
     pub(crate) fn check(body: &RawValue, longest: usize) -> Result<Self, HttpError> {
         let fields = Fields::read(body)?;
         let kind = fields
             .kind
-            .and_then(members::exact_text)
+            .and_then(json_members::exact_text)
             .and_then(|asked| TYPES.into_iter().find(|known| *known == asked))
             .ok_or_else(|| HttpError::plain("`type` is required and must be valid"))?;
-        let text = fields.text.and_then(members::text);
+        let text = fields.text.and_then(json_members::text);
         if kind != "postback" {
             let fine = text.as_ref().is_some_and(|text| !text.is_empty() && text.encode_utf16().count() <= longest);
             if !fine {
-                return Err(HttpError::plain(too_long(longest)));
+                return Err(HttpError::too_long(longest));
             }
         }
         let visit = if kind == "visit" { Visit::read(&fields) } else { Visit::default() };
@@ -112,7 +111,7 @@ impl Message {
 impl Visit {
     fn read(fields: &Fields<'_>) -> Self {
         let timezone = fields.timezone.and_then(|raw| serde_json::from_str::<f64>(raw.get()).ok());
-        let language = fields.language.and_then(members::exact_text);
+        let language = fields.language.and_then(json_members::exact_text);
         Self {
             timezone: timezone.filter(|hours| (-12.0..=14.0).contains(hours) && (hours * 2.0).fract() == 0.0),
             language: language.filter(|code| (1..4).contains(&code.chars().count())).map(Cow::into_owned),
@@ -125,11 +124,11 @@ impl Stored {
     fn without_secrets(body: &RawValue, sensitive: Option<&RawValue>, kind: &str) -> Result<Self, HttpError> {
         let mut paths = HashSet::from([Cow::Borrowed("sensitive")]);
         match sensitive.map(|named| (named, named.get().as_bytes().first())) {
-            Some((path, Some(b'"'))) => paths.extend(members::text(path)),
+            Some((path, Some(b'"'))) => paths.extend(json_members::text(path)),
             Some((list, Some(b'['))) => {
                 let mut named = 0;
-                members::items(list, |path| {
-                    paths.extend(members::text(path));
+                json_members::items(list, |path| {
+                    paths.extend(json_members::text(path));
                     named += 1;
                     named <= SENSITIVE
                 })?;
@@ -147,7 +146,7 @@ impl Stored {
         let payload = RawValue::from_string(text).map_err(HttpError::parse_failed)?;
         let fields = Fields::read(&payload)?;
         Ok(Self {
-            text: fields.text.and_then(members::text).map(Cow::into_owned),
+            text: fields.text.and_then(json_members::text).map(Cow::into_owned),
             raw: fields.raw.map(ToOwned::to_owned),
             data: fields.data.map(ToOwned::to_owned),
             payload,
@@ -159,7 +158,7 @@ impl Stored {
 /// path.
 fn write_without(object: &RawValue, paths: &HashSet<&str>, out: &mut String) -> Result<(), HttpError> {
     let mut names = HashSet::new();
-    members::each(object, |name, _, _| {
+    json_members::each(object, |name, _, _| {
         names.extend(paths.get(&*name).copied());
     })?;
     let mut below: HashMap<&str, HashSet<&str>> = HashMap::new();
@@ -168,7 +167,7 @@ fn write_without(object: &RawValue, paths: &HashSet<&str>, out: &mut String) -> 
     }
     let mut result = Ok(());
     let mut separator = '{';
-    members::each(object, |name, written, value| {
+    json_members::each(object, |name, written, value| {
         if names.contains(&*name) || result.is_err() {
             return;
         }
@@ -192,9 +191,9 @@ fn write_without(object: &RawValue, paths: &HashSet<&str>, out: &mut String) -> 
 mod tests {
     use super::*;
 
-    fn check(body: &str) -> Result<Message, String> {
+    fn check(body: &str) -> Result<VisitorMessage, String> {
         let raw = RawValue::from_string(body.to_owned()).unwrap();
-        Message::check(&raw, 360).map_err(|error| error.to_string())
+        VisitorMessage::check(&raw, 360).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -14,14 +14,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service;
 
-use crate::config::Settings;
+use crate::config::{HttpSettings, Settings};
 
-use super::caller::Peer;
-use super::linger;
+use super::client_address::PeerAddress;
+use super::unread_body;
 
 /// How long requests in flight may take once the server is asked to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
@@ -33,68 +33,98 @@ const RESERVED: u64 = 200;
 
 /// A connection's place among those that may be open. Requests carry it: one that becomes a websocket keeps it.
 #[derive(Clone)]
-pub(super) struct Place(#[allow(dead_code, reason = "it is held, never looked at")] Arc<OwnedSemaphorePermit>);
+pub(super) struct ConnectionPermit(
+    #[allow(dead_code, reason = "it is held, never looked at")] Arc<OwnedSemaphorePermit>,
+);
+
+/// What every connection is served with.
+struct Server {
+    router: Router,
+    builder: http1::Builder,
+    /// How long what is left of a body is read while the answer goes out.
+    body_timeout: Duration,
+    write_timeout: u32,
+    /// Told once when the server stops; each connection holds a receiver, so it is closed when all of them are gone.
+    stopping: watch::Sender<()>,
+}
 
 /// Serves `router` on `listener` until `shutdown` completes, then lets requests in flight finish (10 s at most).
 pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, shutdown: impl Future<Output = ()>) {
     // A call of another server has one connection, and may look up a name meanwhile.
     let reserved = RESERVED + 2 * settings.fetch.connections as u64;
     let settings = &settings.http;
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(settings.header_timeout));
-    // The buffer's limit alone is noticed one read too late.
-    builder.max_buf_size(settings.head_limit).max_header_size(settings.head_limit);
-    let lingering = Duration::from_millis(settings.body_timeout);
     let most = settings.connections.min(descriptors(reserved));
     if most < settings.connections {
         tracing::warn!("{most} connections at once, not {}: the system grants no more files", settings.connections);
     }
-    let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-    // Told once when the server stops; each connection holds a receiver, so it is closed when all of them are gone.
-    let (stopping, _) = watch::channel(());
+    let server = Server::new(router, settings);
+    let permits = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     let mut shutdown = pin!(shutdown);
     let mut full = false;
     loop {
         // Who comes while every place is taken waits in the system's queue. Places become free by themselves: heads, bodies
         // and answers have their time.
-        if places.available_permits() == 0 && !std::mem::replace(&mut full, true) {
+        if permits.available_permits() == 0 && !std::mem::replace(&mut full, true) {
             tracing::warn!("{most} connections are open: more must wait (`httpServer.connections`)");
         }
         let entering = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            (permit, listener.accept().await)
         };
-        let (place, accepted) = tokio::select! {
+        let (permit, accepted) = tokio::select! {
             entered = entering => entered,
             () = &mut shutdown => break,
         };
-        full &= places.available_permits() == 0;
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        full &= permits.available_permits() == 0;
+        let Ok(permit) = permit else { break };
+        match accepted {
+            Ok((stream, peer)) => server.take(stream, ConnectionPermit(Arc::new(permit)), PeerAddress(peer.ip())),
+            Err(error) if of_one_connection(&error) => {}
             Err(error) => {
-                if !of_one_connection(&error) {
-                    tracing::warn!("cannot accept connections: {error}");
-                    tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
-                }
-                continue;
+                tracing::warn!("cannot accept connections: {error}");
+                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
             }
-        };
+        }
+    }
+    drop(listener);
+    server.stopping.send_replace(());
+    if tokio::time::timeout(LAST_ANSWERS, server.stopping.closed()).await.is_err() {
+        tracing::warn!("requests still open after {} s are dropped", LAST_ANSWERS.as_secs());
+    }
+}
+
+impl Server {
+    fn new(router: Router, settings: &HttpSettings) -> Self {
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(settings.header_timeout));
+        // The buffer's limit alone is noticed one read too late.
+        builder.max_buf_size(settings.head_limit).max_header_size(settings.head_limit);
+        Self {
+            router,
+            builder,
+            body_timeout: Duration::from_millis(settings.body_timeout),
+            write_timeout: settings.write_timeout,
+            stopping: watch::channel(()).0,
+        }
+    }
+
+    /// Serves a connection in a task of its own, until it ends or the server stops.
+    fn take(&self, stream: TcpStream, permit: ConnectionPermit, peer: PeerAddress) {
         // Answers are small and whole: waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("cannot set TCP_NODELAY: {error}");
         }
         #[cfg(target_os = "linux")]
-        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream, settings.write_timeout) {
+        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream, self.write_timeout) {
             tracing::debug!("cannot set TCP_USER_TIMEOUT: {error}");
         }
-        let router = router.clone();
-        let Ok(place) = place.map(|place| Place(Arc::new(place))) else { break };
-        let carried = (place.clone(), Peer(peer.ip()));
-        let service = service_fn(move |request| route(router.clone(), carried.clone(), lingering, request));
-        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let mut stopping = stopping.subscribe();
+        let (router, body_timeout) = (self.router.clone(), self.body_timeout);
+        let carried = (permit.clone(), peer);
+        let service = service_fn(move |request| route(router.clone(), carried.clone(), body_timeout, request));
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut stopping = self.stopping.subscribe();
         tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let mut connection = pin!(connection);
             let mut asked = pin!(stopping.changed());
             let ended = tokio::select! {
@@ -108,11 +138,6 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
                 tracing::debug!("connection ended: {error}");
             }
         });
-    }
-    drop(listener);
-    stopping.send_replace(());
-    if tokio::time::timeout(LAST_ANSWERS, stopping.closed()).await.is_err() {
-        tracing::warn!("requests still open after {} s are dropped", LAST_ANSWERS.as_secs());
     }
 }
 
@@ -138,12 +163,12 @@ pub(super) struct TrailingSlash;
 
 async fn route(
     mut router: Router,
-    (place, peer): (Place, Peer),
-    lingering: Duration,
+    (permit, peer): (ConnectionPermit, PeerAddress),
+    body_timeout: Duration,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let (mut request, kept) = linger::lend(request);
-    request.extensions_mut().insert(place);
+    let (mut request, unread) = unread_body::lend(request);
+    request.extensions_mut().insert(permit);
     request.extensions_mut().insert(peer);
     if let Some(uri) = without_trailing_slash(request.uri()) {
         *request.uri_mut() = uri;
@@ -151,8 +176,8 @@ async fn route(
     }
     let answer = router.call(request).await?;
     // Whoever was too slow already is not waited for.
-    if let Some(kept) = kept.filter(|_| answer.status() != StatusCode::REQUEST_TIMEOUT) {
-        kept.drain(lingering);
+    if let Some(unread) = unread.filter(|_| answer.status() != StatusCode::REQUEST_TIMEOUT) {
+        unread.drain(body_timeout);
     }
     Ok(answer)
 }

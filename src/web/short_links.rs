@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, Response, StatusCode};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::Web;
 use super::error::{HttpError, TEXT, answer};
+use super::state::Web;
 
 /// Everything that is not ASCII is among it, too.
 const NOT_IN_ADDRESSES: &AsciiSet =

@@ -3,23 +3,23 @@
 
 mod events;
 pub(super) mod examples;
+mod markup;
 
 use std::fmt::Write as _;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::config::hook_folder;
 use crate::dispatch::Fault;
 use crate::program::{HOOK_KINDS, Role};
 use crate::reload::{Problem, Workspace, is_built_in};
-use crate::telemetry::escape::one_line;
 
-use super::Web;
 use super::cached::cached_text;
-use super::error::{HTML, answer, escape};
+use super::error::{HTML, answer};
+use super::state::Web;
+use markup::{block, head, secured, shown};
 
 /// The style sheet of all these pages.
 const STYLE: &str = include_str!("start.css");
@@ -59,39 +59,6 @@ pub(crate) async fn page(State(web): State<Web>) -> Response<Body> {
 /// `GET /start.css`.
 pub(crate) async fn style(asked: HeaderMap) -> Response<Body> {
     cached_text(&asked, HeaderValue::from_static("text/css; charset=utf-8"), STYLE.to_owned())
-}
-
-/// A page's beginning; `style` is where its style sheet is, from there.
-fn head(title: &str, style: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n\
-         <link rel=\"icon\" href=\"data:,\">\n<link rel=\"stylesheet\" href=\"{style}\">\n</head>\n<body>\n",
-        escape(title)
-    )
-}
-
-/// Headers of pages of ours; `sources` is what they may load.
-fn secured(mut response: Response<Body>, sources: &str) -> Response<Body> {
-    let policy = format!("{sources}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    response
-}
-
-/// A text of a file, a script or a visitor, in one line, as HTML. Also within quotes.
-fn shown(text: &str) -> String {
-    escape(&one_line(text)).replace('"', "&quot;")
-}
-
-/// A text of several lines as HTML.
-fn block(text: &str) -> String {
-    escape(text).into_owned()
 }
 
 /// Problems of files and errors of scripts, first, where there are any.

@@ -12,15 +12,15 @@ use tokio::sync::oneshot;
 use crate::dispatch::Stats;
 use crate::model::EventId;
 
-use super::edge::Named;
-use super::error::{HttpError, JSON, answer};
-use super::{Web, stored};
+use super::error::{HttpError, JSON, answer, stored};
+use super::extractors::Named;
+use super::state::Web;
 
 /// The content type that Prometheus asks for.
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Counters that may fall: everything else only rises.
-const GAUGES: [&str; 7] = ["waiting", "in_flight", "workers", "resident_bytes", "rate", "program", "janitor"];
+const GAUGES: [&str; 8] = ["waiting", "in_flight", "realms", "zygotes", "resident_bytes", "rate", "program", "janitor"];
 
 /// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters.
 pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response<Body> {

@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::Response;
 use serde::Serialize;
 
-use super::Web;
 use super::channel_web::json;
-use super::edge::{Authorized, Bot, Named};
 use super::error::HttpError;
+use super::extractors::{Authorized, Bot, Named};
+use super::state::Web;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -24,6 +24,8 @@ const OPENING: usize = 64;
 const PING: Duration = Duration::from_secs(20);
 /// How long to wait for messages that are on their way when nothing is sent any more.
 const LAST: Duration = Duration::from_secs(5);
+/// How often it is looked whether they have come.
+const POLL: Duration = Duration::from_millis(10);
 /// How much junk a visitor sends.
 const JUNK: usize = 2 << 20;
 /// In packets of this size.
@@ -77,7 +79,7 @@ pub(super) async fn load(plan: &Plan<'_>) -> anyhow::Result<()> {
     let sending = begun.elapsed();
     let waiting = Instant::now();
     while visitors.iter().any(|visitor| visitor.sent.get().is_some()) && waiting.elapsed() < LAST {
-        tokio::time::sleep(super::POLL).await;
+        tokio::time::sleep(POLL).await;
     }
     seen.over.notify_waiters();
     let mut latencies = seen.latencies.take();

@@ -1,11 +1,20 @@
 //! A text of JSON with the place of every value beside it, for files whose values are judged one by one.
 
 use jsonc_parser::common::Ranged;
-use jsonc_parser::{CollectOptions, ast, parse_to_ast};
-use serde_json::Value;
+use jsonc_parser::errors::ParseError;
+use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
+use serde_json::{Map, Value};
 
-use super::{Step, convert, options};
 use crate::config::problem::Problem;
+
+/// A step on the way to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A property.
+    Key(&'a str),
+    /// An element of an array.
+    Index(usize),
+}
 
 /// A text that was read. Its values are looked at through [`Document::root`].
 #[derive(Debug)]
@@ -18,16 +27,16 @@ pub struct Document<'a> {
 pub struct Spot<'d>(&'d ast::Value<'d>);
 
 impl<'a> Document<'a> {
-    /// Reads a text, as [`super::parse`] does.
+    /// Reads a text, as [`crate::config::jsonc::parse`] does.
     ///
     /// # Errors
     /// A text that is no JSON: the problem names line and column.
     pub fn read(path: &str, text: &'a str) -> Result<Self, Box<Problem>> {
         let collect = CollectOptions::default();
-        let parsed = parse_to_ast(text, &collect, &options()).map_err(|error| super::refused(path, text, &error))?;
+        let parsed = parse_to_ast(text, &collect, &options()).map_err(|error| refused(path, text, &error))?;
         match parsed.value {
             Some(root) => Ok(Self { root }),
-            None => Err(super::empty(path)),
+            None => Err(empty(path)),
         }
     }
 
@@ -76,12 +85,12 @@ impl<'d> Spot<'d> {
     /// # Errors
     /// It holds a number that JSON cannot: the problem names line and column in `text`, which the document was read of.
     pub fn value(self, path: &str, text: &str) -> Result<Value, Box<Problem>> {
-        convert(self.0.clone()).map_err(|(offset, reason)| super::not_json(path, text, offset, &reason))
+        convert(self.0.clone()).map_err(|(offset, reason)| not_json(path, text, offset, &reason))
     }
 
-    /// Its type in words, as [`super::name_of`].
+    /// Its type in words, as [`name_of`].
     pub fn name(self) -> String {
-        convert(self.0.clone()).map_or_else(|_| "a number".to_owned(), |value| super::name_of(&value))
+        convert(self.0.clone()).map_or_else(|_| "a number".to_owned(), |value| name_of(&value))
     }
 
     /// The byte offset, in `source`, of the character at `offset` in this text; of the text itself if it is written with
@@ -113,6 +122,70 @@ impl<'d> Spot<'d> {
     }
 }
 
+/// Comments and trailing commas, and nothing else that JSON does not know.
+fn options() -> ParseOptions {
+    ParseOptions {
+        allow_comments: true,
+        allow_trailing_commas: true,
+        allow_loose_object_property_names: false,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
+    }
+}
+
+fn refused(path: &str, text: &str, error: &ParseError) -> Box<Problem> {
+    let mut reason = error.kind().to_string();
+    reason[..1].make_ascii_lowercase();
+    not_json(path, text, error.range().start, &reason)
+}
+
+fn not_json(path: &str, text: &str, offset: usize, reason: &str) -> Box<Problem> {
+    Box::new(Problem::error(path, format!("not valid JSON: {reason}")).at(text, offset))
+}
+
+fn empty(path: &str) -> Box<Problem> {
+    Box::new(Problem::error(path, "not valid JSON: the file is empty"))
+}
+
+/// Fails with the offset and a reason.
+fn convert(value: ast::Value<'_>) -> Result<Value, (usize, String)> {
+    Ok(match value {
+        ast::Value::NullKeyword(_) => Value::Null,
+        ast::Value::BooleanLit(literal) => Value::Bool(literal.value),
+        ast::Value::StringLit(literal) => Value::String(literal.value.into_owned()),
+        ast::Value::NumberLit(literal) => match serde_json::from_str(literal.value) {
+            Ok(number) => Value::Number(number),
+            Err(_) => return Err((literal.range.start, format!("{} is not a number JSON can hold", literal.value))),
+        },
+        ast::Value::Array(array) => Value::Array(array.elements.into_iter().map(convert).collect::<Result<_, _>>()?),
+        ast::Value::Object(object) => {
+            let mut map = Map::new();
+            for property in object.properties {
+                map.insert(property.name.into_string(), convert(property.value)?);
+            }
+            Value::Object(map)
+        }
+    })
+}
+
+/// A value's type in words, short texts and numbers with their value: `the text "no"`, `an array`.
+pub fn name_of(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) if text.chars().count() <= 40 => format!("the text {text:?}"),
+        Value::String(_) => "a text".into(),
+        Value::Array(_) => "an array".into(),
+        Value::Object(_) => "an object".into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +201,6 @@ mod tests {
         assert_eq!(items[1].within(text, 1), items[1].at(), "an escape moves what follows");
         assert_eq!(&text[root.member("c").unwrap().within(text, 2)..][..1], "a");
         assert_eq!(items[0].name(), "the number 1");
-        assert_eq!(Document::read("x.json", "").unwrap_err().to_string(), super::super::empty("x.json").to_string());
+        assert_eq!(Document::read("x.json", "").unwrap_err().to_string(), super::empty("x.json").to_string());
     }
 }

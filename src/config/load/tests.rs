@@ -48,7 +48,7 @@ fn both_layouts_are_read_with_comments_and_trailing_commas() {
                         "jwtSecret": "old",
                         "httpServer": { "host": "0.0.0.0", "port": 4001, "bodyLimit": "1mb", "externalUrl": "https://x.org/", },
                         "dialog": { "timeoutInterval": "2m", "sessionTimeoutInterval": "30m" },
-                        "scripts": { "hookRunning": "2s", "heap": "64mb", "lockIn": "off", "workers": 3 },
+                        "scripts": { "hookRunning": "2s", "heap": "64mb", "lockIn": "off", "mostRealms": 3, "realms": "fresh" },
                     }"#,
                 ),
                 (web, r#"{ "recentConversationLifetime": "1 hour", "maxMessagesHistory": 5 }"#),
@@ -67,7 +67,7 @@ fn both_layouts_are_read_with_comments_and_trailing_commas() {
         assert_eq!(settings.dialog.timeout_interval, 120_000);
         assert_eq!(settings.scripts.hook_running, 2_000);
         assert_eq!(settings.scripts.heap, 64 << 20);
-        assert_eq!(settings.dispatch.workers, Some(3));
+        assert_eq!((settings.dispatch.most_realms, settings.dispatch.realms), (3, crate::config::settings::Realms::Fresh));
         assert_eq!(settings.app_secret.as_deref(), Some("old"));
         assert_eq!(settings.raw["version"], "11.9.0");
     }

@@ -10,13 +10,11 @@ use super::super::typing::typing_length;
 use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
 use crate::fleet::Loan;
+use crate::model::channel::channel;
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, UserId};
 use crate::protocol::{Effect, LogLine};
 use crate::store::OutgoingMessage;
 use crate::telemetry::escape::one_line;
-
-/// The channel whose messages are kept and whose users wait while the bot types.
-const WEB: &str = "web";
 
 /// Of an event that a script made.
 const OUTGOING: &str = "outgoing";
@@ -140,7 +138,7 @@ impl Machine {
         let now = now.millis;
         let thread: Option<Arc<str>> = effect.thread_id.map(Arc::from);
         let mut deliver_at = now;
-        if &*key.channel == WEB {
+        if channel(&key.channel).typing {
             let at = self.holds.deliver_at(&key, now);
             if effect.kind == "typing" {
                 let length = typing_length(&effect.payload).min(self.tally.settings.dispatch.typing);

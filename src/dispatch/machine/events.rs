@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::super::action::{Action, After, Batch, Begun, Control};
+use super::super::action::{Action, After, Batch, Control};
 use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS, trace_of};
 use super::super::stats::count;
 use super::super::work::{Flight, QueuedRun, Work};
@@ -12,7 +12,7 @@ use super::{Machine, Now};
 use crate::fleet::{Loan, ProcessId};
 use crate::model::EventId;
 use crate::protocol::{DispatchKind, Frame, FrameKind, Processed, Settled, Unfit, WorkHead, event_work};
-use crate::store::StoreError;
+use crate::store::{Begun, StoreError};
 use serde_json::value::RawValue;
 
 /// How long an event waits when its state cannot be read.

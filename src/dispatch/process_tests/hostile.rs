@@ -15,7 +15,8 @@ async fn an_effect_with_a_wrong_address_is_refused_and_its_realm_lives() {
 async fn what_is_no_protocol_ends_the_event_of_the_realm_that_said_it_and_nobody_elses() {
     let server = server(settings()).await;
     server.serve();
-    let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), Place::Nowhere, None);
+    let hanging =
+        server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), ConversationTarget::Nowhere, None);
     hanging.await.unwrap();
     let hostile = ["no json", "lie", "be a zygote", "free at once", "flood"];
     for (ended, does) in (1..).zip(hostile) {
@@ -75,12 +76,13 @@ async fn huge_events_wait_in_the_store_alone_and_too_many_of_them_are_refused() 
     settings.dispatch.queue_bytes = 1 << 20;
     let first = server(settings.clone()).await;
     let huge = || json!({ "do": "reply", "text": "x".repeat(600_000) });
-    first.dispatcher.accept(draft("api", "u", huge()), Place::Nowhere, None).await.unwrap();
-    let error = first.dispatcher.accept(draft("api", "v", huge()), Place::Nowhere, None).await.unwrap_err();
+    first.dispatcher.accept(draft("api", "u", huge()), ConversationTarget::Nowhere, None).await.unwrap();
+    let error =
+        first.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
     assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
     // What an earlier run left has its body back when it runs.
     let second = first.again(settings, Duration::ZERO).await;
-    let error = second.dispatcher.accept(draft("api", "v", huge()), Place::Nowhere, None).await.unwrap_err();
+    let error = second.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
     assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
     second.serve();
     second.drained().await;

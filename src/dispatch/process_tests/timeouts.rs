@@ -37,7 +37,7 @@ impl Server {
     /// Stores what an event of that user leaves.
     async fn leave(&self, user: &str, payload: Value) {
         let over = self.dispatcher.stats().processed + 1;
-        self.dispatcher.accept(draft("web", user, payload), Place::Nowhere, None).await.unwrap();
+        self.dispatcher.accept(draft("web", user, payload), ConversationTarget::Nowhere, None).await.unwrap();
         self.over(over).await;
     }
 
@@ -83,9 +83,9 @@ async fn a_time_out_stands_behind_what_its_user_has_sent_and_then_does_nothing()
     server.leave("ann", dialog("one", json!({ "do": "bye" }))).await;
     // It holds the turn until its realm is killed.
     let spinning = draft("web", "ann", json!({ "do": "spin" }));
-    server.dispatcher.accept(spinning, Place::Nowhere, None).await.unwrap();
+    server.dispatcher.accept(spinning, ConversationTarget::Nowhere, None).await.unwrap();
     let next = draft("web", "ann", dialog("two", json!({ "do": "bye" })));
-    server.dispatcher.accept(next, Place::Nowhere, None).await.unwrap();
+    server.dispatcher.accept(next, ConversationTarget::Nowhere, None).await.unwrap();
     server.clock.advance(TIMEOUT);
     let janitor = server.janitor();
     server.over(4).await;
@@ -146,7 +146,11 @@ async fn few_of_many_time_outs_are_in_the_queue_at_a_time_and_a_user_who_is_ther
     let users = 500;
     for user in 0..users {
         let payload = dialog("hello", json!({ "do": "bye" }));
-        server.dispatcher.accept(draft("web", &format!("user-{user}"), payload), Place::Nowhere, None).await.unwrap();
+        server
+            .dispatcher
+            .accept(draft("web", &format!("user-{user}"), payload), ConversationTarget::Nowhere, None)
+            .await
+            .unwrap();
     }
     server.over(users).await;
     // Nothing runs while there is no program: what is queued stays there.
@@ -157,7 +161,7 @@ async fn few_of_many_time_outs_are_in_the_queue_at_a_time_and_a_user_who_is_ther
     while server.dispatcher.stats().timeouts < 12 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let live = server.dispatcher.accept(draft("web", "live", json!({ "do": "late" })), Place::Nowhere, None).await;
+    let live = server.dispatcher.accept(draft("web", "live", json!({ "do": "late" })), ConversationTarget::Nowhere, None).await;
     let live = live.unwrap();
     let before = server.store.pending().unwrap().into_iter().filter(|event| event.id < live).count();
     assert_eq!(before, 12, "half of those of a bot that may run at once");
@@ -234,7 +238,7 @@ async fn time_outs_of_one_bot_that_hang_do_not_hold_up_those_of_another() {
         for user in 0..20 {
             let mut draft = draft("web", &format!("user-{user}"), dialog("hello", json!({ "do": then })));
             draft.key.bot = bot.clone();
-            server.dispatcher.accept(draft, Place::Nowhere, None).await.unwrap();
+            server.dispatcher.accept(draft, ConversationTarget::Nowhere, None).await.unwrap();
         }
     }
     server.over(40).await;

@@ -10,13 +10,33 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 use tower_http::decompression::Decompression;
 use url::Url;
 
-use super::Head;
 use super::problem::FetchError;
+
+/// What scripts ask for, as it comes over the wall.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Head {
+    pub(super) url: String,
+    pub(super) method: String,
+    /// Values are text of which each character is a byte.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) redirect: Redirect,
+}
+
+/// What becomes of a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Redirect {
+    Follow,
+    Error,
+    Manual,
+}
 
 /// Headers that say how a message is sent, not what it is: these are the server's own matter, as they are a browser's.
 const OWN: [HeaderName; 10] = [

@@ -2,29 +2,29 @@
 
 /// What browsers show at once, by ending: pictures, sound and films. Nothing that can hold a script is among it, and that is
 /// why SVG is not.
-const INLINE: &[(&str, &str, Kind)] = &[
-    ("png", "image/png", Kind::Image),
-    ("jpg", "image/jpeg", Kind::Image),
-    ("jpeg", "image/jpeg", Kind::Image),
-    ("gif", "image/gif", Kind::Image),
-    ("webp", "image/webp", Kind::Image),
-    ("avif", "image/avif", Kind::Image),
-    ("bmp", "image/bmp", Kind::Image),
-    ("ico", "image/x-icon", Kind::Image),
-    ("mp3", "audio/mpeg", Kind::Audio),
-    ("m4a", "audio/mp4", Kind::Audio),
-    ("aac", "audio/aac", Kind::Audio),
-    ("ogg", "audio/ogg", Kind::Audio),
-    ("oga", "audio/ogg", Kind::Audio),
-    ("opus", "audio/ogg", Kind::Audio),
-    ("wav", "audio/wav", Kind::Audio),
-    ("flac", "audio/flac", Kind::Audio),
-    ("weba", "audio/webm", Kind::Audio),
-    ("mp4", "video/mp4", Kind::Video),
-    ("m4v", "video/mp4", Kind::Video),
-    ("webm", "video/webm", Kind::Video),
-    ("ogv", "video/ogg", Kind::Video),
-    ("mov", "video/quicktime", Kind::Video),
+const INLINE: &[(&str, &str, MediaKind)] = &[
+    ("png", "image/png", MediaKind::Image),
+    ("jpg", "image/jpeg", MediaKind::Image),
+    ("jpeg", "image/jpeg", MediaKind::Image),
+    ("gif", "image/gif", MediaKind::Image),
+    ("webp", "image/webp", MediaKind::Image),
+    ("avif", "image/avif", MediaKind::Image),
+    ("bmp", "image/bmp", MediaKind::Image),
+    ("ico", "image/x-icon", MediaKind::Image),
+    ("mp3", "audio/mpeg", MediaKind::Audio),
+    ("m4a", "audio/mp4", MediaKind::Audio),
+    ("aac", "audio/aac", MediaKind::Audio),
+    ("ogg", "audio/ogg", MediaKind::Audio),
+    ("oga", "audio/ogg", MediaKind::Audio),
+    ("opus", "audio/ogg", MediaKind::Audio),
+    ("wav", "audio/wav", MediaKind::Audio),
+    ("flac", "audio/flac", MediaKind::Audio),
+    ("weba", "audio/webm", MediaKind::Audio),
+    ("mp4", "video/mp4", MediaKind::Video),
+    ("m4v", "video/mp4", MediaKind::Video),
+    ("webm", "video/webm", MediaKind::Video),
+    ("ogv", "video/ogg", MediaKind::Video),
+    ("mov", "video/quicktime", MediaKind::Video),
 ];
 
 /// The type of everything else.
@@ -32,7 +32,7 @@ const OTHER: &str = "application/octet-stream";
 
 /// What a file is to browsers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MediaKind {
     /// A picture.
     Image,
     /// Sound.
@@ -44,10 +44,10 @@ pub enum Kind {
 }
 
 /// The content type by which a file of that name is given, and its kind.
-pub fn kind_of(name: &str) -> (&'static str, Kind) {
+pub fn kind_of(name: &str) -> (&'static str, MediaKind) {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     let known = INLINE.iter().find(|(known, ..)| known.eq_ignore_ascii_case(ending));
-    known.map_or((OTHER, Kind::Other), |(_, mime, kind)| (mime, *kind))
+    known.map_or((OTHER, MediaKind::Other), |(_, mime, kind)| (mime, *kind))
 }
 
 /// What people are told of a file's type. Of one that is shown it is what it is given as; of others what the caller said, as
@@ -60,7 +60,7 @@ pub fn mime_of(name: &str, said: &str) -> String {
     };
     let (group, rest) = said.split_once('/').unwrap_or_default();
     let fine = token(group) && token(rest) && said.len() <= 100 && !["image", "audio", "video"].contains(&group);
-    if kind == Kind::Other && fine { said } else { mime.to_owned() }
+    if kind == MediaKind::Other && fine { said } else { mime.to_owned() }
 }
 
 /// The name with the ending of its type, where it has none that is known: what a page makes of a recording is called `blob`.
@@ -68,7 +68,7 @@ pub fn with_ending(name: &str, said: &str) -> String {
     let said = said.split(';').next().unwrap_or_default().trim();
     let known = INLINE.iter().find(|(_, mime, _)| mime.eq_ignore_ascii_case(said));
     match known {
-        Some((ending, ..)) if kind_of(name).1 == Kind::Other => format!("{name}.{ending}"),
+        Some((ending, ..)) if kind_of(name).1 == MediaKind::Other => format!("{name}.{ending}"),
         _ => name.to_owned(),
     }
 }
@@ -80,9 +80,9 @@ mod tests {
     #[test]
     fn only_what_cannot_run_is_shown() {
         for name in ["a.html", "a.svg", "a.xml", "a.pdf", "a.js", "a.png.svg", "png", "", "a.htm", "a.xhtml", "a.txt"] {
-            assert_eq!(kind_of(name), (OTHER, Kind::Other), "{name}");
+            assert_eq!(kind_of(name), (OTHER, MediaKind::Other), "{name}");
         }
-        assert_eq!(kind_of("a.html.PNG"), ("image/png", Kind::Image));
+        assert_eq!(kind_of("a.html.PNG"), ("image/png", MediaKind::Image));
         assert!(INLINE.iter().all(|(_, mime, _)| ["image/", "audio/", "video/"].iter().any(|of| mime.starts_with(of))));
         assert!(INLINE.iter().all(|(_, mime, _)| !mime.contains("svg") && !mime.contains("xml")));
     }

@@ -9,7 +9,7 @@ pub(super) const ROOT: &str = "/";
 /// What a client sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Packet<'p> {
-    pub(super) kind: Kind,
+    pub(super) kind: PacketKind,
     /// The namespace, `/` for the default one.
     pub(super) namespace: &'p str,
     /// What stands behind the `?` of the namespace: older clients put their query there, too.
@@ -22,7 +22,7 @@ pub(super) struct Packet<'p> {
 
 /// What kind of packet it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PacketKind {
     Connect,
     Disconnect,
     Event,
@@ -33,10 +33,10 @@ pub(super) enum Kind {
 /// Reads a packet: `<kind>[/namespace[?query],][number][data]`. `None` is no packet, or one with binary parts.
 pub(super) fn parse(text: &str) -> Option<Packet<'_>> {
     let kind = match text.as_bytes().first()? {
-        b'0' => Kind::Connect,
-        b'1' => Kind::Disconnect,
-        b'2' => Kind::Event,
-        b'3' | b'4' => Kind::Other,
+        b'0' => PacketKind::Connect,
+        b'1' => PacketKind::Disconnect,
+        b'2' => PacketKind::Event,
+        b'3' | b'4' => PacketKind::Other,
         _ => return None,
     };
     let rest = &text[1..];
@@ -100,18 +100,18 @@ mod tests {
     #[test]
     fn packets_are_read_as_clients_of_both_protocols_write_them() {
         let read = |text| parse(text).map(|packet| (packet.kind, packet.namespace, packet.query, packet.data));
-        let old = (Kind::Connect, "/guest", "visitorId=a%2Cb", "");
+        let old = (PacketKind::Connect, "/guest", "visitorId=a%2Cb", "");
         assert_eq!(read("0/guest?visitorId=a%2Cb,"), Some(old));
         assert_eq!(read("0/guest?visitorId=a%2Cb"), Some(old));
         assert_eq!(
             read("0/guest,{\"visitorId\":\"a,b\"}"),
-            Some((Kind::Connect, "/guest", "", "{\"visitorId\":\"a,b\"}"))
+            Some((PacketKind::Connect, "/guest", "", "{\"visitorId\":\"a,b\"}"))
         );
-        assert_eq!(read("0"), Some((Kind::Connect, "/", "", "")));
-        assert_eq!(read("1/guest,"), Some((Kind::Disconnect, "/guest", "", "")));
-        assert_eq!(read("2[\"event\",{}]"), Some((Kind::Event, "/", "", "[\"event\",{}]")));
+        assert_eq!(read("0"), Some((PacketKind::Connect, "/", "", "")));
+        assert_eq!(read("1/guest,"), Some((PacketKind::Disconnect, "/guest", "", "")));
+        assert_eq!(read("2[\"event\",{}]"), Some((PacketKind::Event, "/", "", "[\"event\",{}]")));
         assert_eq!(parse("2/guest,17[\"event\"]").unwrap().number, Some(17));
-        assert_eq!(read("20/guest,[1]"), Some((Kind::Event, "/", "", "/guest,[1]")));
+        assert_eq!(read("20/guest,[1]"), Some((PacketKind::Event, "/", "", "/guest,[1]")));
         for none in ["", "é", "5", "51-[]", "61-/é,1[]", "9"] {
             assert_eq!(read(none), None, "{none}");
         }

@@ -4,16 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engineioxide::sid::Sid;
-use engineioxide::{DisconnectReason, Socket, Str};
+use engineioxide::{DisconnectReason, Str};
 use parking_lot::RwLock;
 use tokio::task::AbortHandle;
 
-use super::desk::Peer;
-use super::outbox;
+use super::connection::{self, Connection};
 use crate::model::{BotId, UserId};
-
-/// A connection.
-pub(super) type Connection = Arc<Socket<Peer>>;
 
 /// The rooms. Nobody looks through all of them, and nothing but a greeting is sent while they are locked: the store's writer
 /// asks for each commit whether somebody is there.
@@ -133,7 +129,7 @@ impl Rooms {
     fn deliver(&self, room: Vec<Connection>, packet: String) -> Vec<Connection> {
         // One text for all of them.
         let packet = Str::from(packet);
-        let stuck = |connection: &Connection| !outbox::push(connection, &packet, self.buffered);
+        let stuck = |connection: &Connection| !connection::send(connection, &packet, self.buffered);
         let stuck: Vec<Connection> = room.into_iter().filter(stuck).collect();
         for connection in &stuck {
             connection.close(DisconnectReason::TransportError);

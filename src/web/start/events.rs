@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::telemetry::escape::shortened;
 
-use super::shown;
+use super::markup::shown;
 
 /// Longest text of a step that is shown, in characters; the trace itself has the whole.
 const LONGEST: usize = 300;

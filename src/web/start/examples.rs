@@ -13,10 +13,10 @@ use crate::config::{hook_folder, public_address};
 use crate::model::BotId;
 use crate::reload::Workspace;
 
-use super::super::Web;
-use super::super::error::{HTML, HttpError, answer};
-use super::super::lite::in_script;
-use super::{block, head, secured, shown};
+use super::markup::{block, head, secured, shown};
+use crate::web::error::{HTML, HttpError, answer};
+use crate::web::lite::in_script;
+use crate::web::state::Web;
 
 /// An example.
 pub(super) struct Example {

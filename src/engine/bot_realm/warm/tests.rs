@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::config::ScriptLimits;
 use crate::engine::tests::{Sink, hello};
-use crate::engine::{Host, IdSource, LoadedProgram};
+use crate::engine::{Host, LoadedProgram};
 use crate::program::{BotProgram, Program, Role, Script, Shape};
 use crate::protocol::Outbox;
 use crate::script::realm::evaluate;
@@ -15,10 +15,9 @@ use crate::script::{Meter, with_realm};
 /// A realm that was made warm and has a bot of these files; and what it sent.
 fn with_warm_realm(files: &[(&str, Role, &str)], body: impl FnOnce(&BotRealm<'_>)) -> Vec<u8> {
     let limits = ScriptLimits::default();
-    let meter = Rc::new(Meter::new(limits.clone(), Arc::default()));
+    let meter = Rc::new(Meter::new(limits.clone()));
     let sink = Sink::default();
-    let outbox = Arc::new(Outbox::new(sink.clone()));
-    let host = Rc::new(Host::new(Rc::clone(&meter), Arc::new(hello(limits)), Arc::new(IdSource::new(0)), outbox));
+    let host = Rc::new(Host::new(Rc::clone(&meter), Arc::new(hello(limits)), Outbox::new(sink.clone())));
     let mut program = Program::default();
     let mut bot = BotProgram::default();
     for ((path, role, source), index) in files.iter().zip(0..) {

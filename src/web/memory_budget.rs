@@ -15,16 +15,16 @@ const SMALL: usize = 16 << 10;
 
 /// How many bytes of large bodies are held at once (`httpServer.bodies`). Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Budget(Arc<Semaphore>);
+pub struct MemoryBudget(Arc<Semaphore>);
 
-/// Bytes taken from a [`Budget`]; they go back when this is dropped.
+/// Bytes taken from a [`MemoryBudget`]; they go back when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     size: usize,
     permits: Option<OwnedSemaphorePermit>,
 }
 
-impl Budget {
+impl MemoryBudget {
     /// A budget of that many bytes.
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn large_bodies_are_refused_while_the_budget_is_used_up_and_small_ones_never() {
-        let budget = Budget::new(100_000);
+        let budget = MemoryBudget::new(100_000);
         let mut first = Held::default();
         for size in [10_000, 50_000, 90_000, 20_000] {
             budget.grow(&mut first, size).unwrap();

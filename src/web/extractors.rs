@@ -9,12 +9,13 @@ use axum::http::request::Parts;
 
 use serde_json::value::RawValue;
 
-use crate::model::{BotId, UserId};
+use crate::model::channel::WEB;
+use crate::model::{BotId, ConversationKey, UserId};
 use crate::reload::{BotInfo, Workspace};
 use crate::services::{Claims, TokenError};
 
-use super::Web;
 use super::error::HttpError;
+use super::state::Web;
 
 /// The bot of a path: it exists, is not disabled, and the caller may use it.
 pub(crate) struct Bot {
@@ -57,6 +58,13 @@ pub(crate) struct Visitor {
     pub(crate) conversation: Option<String>,
     /// `event.credentials`: what another system says of the user.
     pub(crate) credentials: Option<Box<RawValue>>,
+}
+
+impl Visitor {
+    /// The visitor's conversations with the bot.
+    pub(crate) fn key(&self) -> ConversationKey {
+        ConversationKey { bot: self.bot.clone(), channel: WEB.into(), target: self.user.clone() }
+    }
 }
 
 /// The same by the word of the caller alone: for routes that know no secrets of visitors, because a token or nothing at all

@@ -12,8 +12,7 @@ use std::time::Duration;
 use axum::http::header::AUTHORIZATION;
 use bytes::Bytes;
 use engineioxide::handler::EngineIoHandler;
-use engineioxide::{DisconnectReason, ProtocolVersion, Socket, Str, TransportType};
-use parking_lot::Mutex;
+use engineioxide::{DisconnectReason, ProtocolVersion, Str, TransportType};
 use serde::Deserialize;
 use tokio::task::AbortHandle;
 
@@ -22,42 +21,21 @@ use crate::config::RealtimeSettings;
 use crate::model::UserId;
 use crate::services::{Services, VisitorError};
 
-use super::outbox::Outbox;
-use super::packet::{self, Kind, Packet, ROOT, Refusal};
-use super::rooms::{Connection, Rooms};
-use super::told::{ADMIN, GUEST};
+use super::client_events::{ADMIN, GUEST};
+use super::connection::{Connection, ConnectionState};
+use super::packet::{self, Packet, PacketKind, ROOT, Refusal};
+use super::rooms::Rooms;
 
 /// What a packet costs beside its bytes.
 const EACH: u64 = 100;
 
 /// Lets connections into namespaces.
-pub(super) struct Desk {
+pub(super) struct Handler {
     pub(super) rooms: Rooms,
     services: Services,
     limits: RealtimeSettings,
     clock: Clock,
     connections: AtomicUsize,
-}
-
-/// What is known of a connection.
-#[derive(Default)]
-pub(super) struct Peer {
-    seat: Mutex<Seat>,
-    pub(super) outbox: Mutex<Outbox>,
-}
-
-#[derive(Default)]
-struct Seat {
-    /// In `/guest`; the visitor, where it says which.
-    guest: Option<Option<UserId>>,
-    admin: bool,
-    /// In the default namespace, by a packet of a newer client.
-    root: bool,
-    /// It has ended: it enters nothing any more.
-    gone: bool,
-    /// Bytes that it has sent too many, as of `spent_at` (milliseconds since the epoch).
-    spent: u64,
-    spent_at: u64,
 }
 
 /// A query as it stands in an address, or what newer clients send instead.
@@ -97,13 +75,13 @@ impl<'c> Credentials<'c> {
     }
 }
 
-impl std::fmt::Debug for Desk {
+impl std::fmt::Debug for Handler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Desk").field("connections", &self.connections()).finish_non_exhaustive()
+        f.debug_struct("Handler").field("connections", &self.connections()).finish_non_exhaustive()
     }
 }
 
-impl Desk {
+impl Handler {
     pub(super) fn new(services: Services, limits: RealtimeSettings, clock: Clock) -> Self {
         Self { rooms: Rooms::new(limits.buffered), services, limits, clock, connections: AtomicUsize::new(0) }
     }
@@ -116,11 +94,11 @@ impl Desk {
     /// Whether the connection may go on after so many bytes more.
     fn may_send(&self, connection: &Connection, bytes: usize) -> bool {
         let now = self.clock.now();
-        let mut seat = connection.data.seat.lock();
-        let earned = now.saturating_sub(seat.spent_at).saturating_mul(self.limits.rate) / 1_000;
-        seat.spent = seat.spent.saturating_sub(earned).saturating_add(bytes as u64 + EACH);
-        seat.spent_at = now;
-        seat.spent <= self.limits.burst
+        let mut membership = connection.data.membership.lock();
+        let earned = now.saturating_sub(membership.spent_at).saturating_mul(self.limits.rate) / 1_000;
+        membership.spent = membership.spent.saturating_sub(earned).saturating_add(bytes as u64 + EACH);
+        membership.spent_at = now;
+        membership.spent <= self.limits.burst
     }
 
     fn received(&self, connection: &Connection, text: &str) {
@@ -132,11 +110,11 @@ impl Desk {
         // What cannot be read is passed over, as the original does.
         let Some(packet) = packet::parse(text) else { return };
         match packet.kind {
-            Kind::Connect => self.connect(connection, &packet),
-            Kind::Disconnect => self.leave(connection, packet.namespace),
+            PacketKind::Connect => self.connect(connection, &packet),
+            PacketKind::Disconnect => self.leave(connection, packet.namespace),
             // Nothing listens to events of clients, so there is nobody whom a forged one could reach: not other visitors, not
             // administrators, not scripts. They are paid for and forgotten.
-            Kind::Event | Kind::Other => {}
+            PacketKind::Event | PacketKind::Other => {}
         }
     }
 
@@ -159,8 +137,8 @@ impl Desk {
     }
 
     fn enter_root(&self, connection: &Connection) -> Result<(), Refusal> {
-        let mut seat = connection.data.seat.lock();
-        if !std::mem::replace(&mut seat.root, true) {
+        let mut membership = connection.data.membership.lock();
+        if !std::mem::replace(&mut membership.root, true) {
             greet(connection, ROOT);
         }
         Ok(())
@@ -177,8 +155,8 @@ impl Desk {
             }
         };
         // Held until it has entered: who leaves meanwhile leaves the room, too.
-        let mut seat = connection.data.seat.lock();
-        if seat.gone || seat.guest.is_some() {
+        let mut membership = connection.data.membership.lock();
+        if membership.gone || membership.guest.is_some() {
             return Ok(());
         }
         match &visitor {
@@ -191,7 +169,7 @@ impl Desk {
                 }
             }
         }
-        seat.guest = Some(visitor);
+        membership.guest = Some(visitor);
         Ok(())
     }
 
@@ -209,8 +187,8 @@ impl Desk {
             Ok(claims) => claims,
             Err(error) => return Err(refusal("invalid_token", format!("Invalid authentication token: {error}"))),
         };
-        let mut seat = connection.data.seat.lock();
-        if !seat.gone && !std::mem::replace(&mut seat.admin, true) {
+        let mut membership = connection.data.membership.lock();
+        if !membership.gone && !std::mem::replace(&mut membership.admin, true) {
             greet(connection, ADMIN);
             let end = self.close_at(connection, claims.until.saturating_mul(1_000));
             self.rooms.enter_admins(claims.bot, connection, end);
@@ -231,27 +209,27 @@ impl Desk {
     }
 
     fn leave(&self, connection: &Connection, namespace: &str) {
-        let mut seat = connection.data.seat.lock();
+        let mut membership = connection.data.membership.lock();
         match namespace {
             GUEST => {
-                if let Some(Some(visitor)) = seat.guest.take() {
+                if let Some(Some(visitor)) = membership.guest.take() {
                     self.rooms.leave(&visitor, connection);
                 }
             }
-            ADMIN if std::mem::take(&mut seat.admin) => self.rooms.leave_admins(connection),
-            ROOT => seat.root = false,
+            ADMIN if std::mem::take(&mut membership.admin) => self.rooms.leave_admins(connection),
+            ROOT => membership.root = false,
             _ => {}
         }
     }
 }
 
-impl EngineIoHandler for Desk {
-    type Data = Peer;
+impl EngineIoHandler for Handler {
+    type Data = ConnectionState;
 
-    fn on_connect(self: Arc<Self>, connection: Arc<Socket<Peer>>) {
+    fn on_connect(self: Arc<Self>, connection: Connection) {
         self.connections.fetch_add(1, Ordering::Relaxed);
         // Older clients are in the default namespace at once. Those that poll are told so with the handshake itself
-        // (`realtime::handshake`), as the original does.
+        // (`exchange`), as the original does.
         if connection.protocol == ProtocolVersion::V3 && connection.transport_type() == TransportType::Websocket {
             greet(&connection, ROOT);
         }
@@ -262,8 +240,8 @@ impl EngineIoHandler for Desk {
             tokio::time::sleep(limit).await;
             let Some(connection) = waiting.upgrade() else { return };
             let idle = {
-                let seat = connection.data.seat.lock();
-                seat.guest.is_none() && !seat.admin
+                let membership = connection.data.membership.lock();
+                membership.guest.is_none() && !membership.admin
             };
             if idle {
                 connection.close(DisconnectReason::TransportClose);
@@ -271,18 +249,18 @@ impl EngineIoHandler for Desk {
         });
     }
 
-    fn on_disconnect(&self, connection: Arc<Socket<Peer>>, _reason: DisconnectReason) {
+    fn on_disconnect(&self, connection: Connection, _reason: DisconnectReason) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        connection.data.seat.lock().gone = true;
+        connection.data.membership.lock().gone = true;
         self.leave(&connection, GUEST);
         self.leave(&connection, ADMIN);
     }
 
-    fn on_message(self: &Arc<Self>, text: Str, connection: Arc<Socket<Peer>>) {
+    fn on_message(self: &Arc<Self>, text: Str, connection: Connection) {
         self.received(&connection, &text);
     }
 
-    fn on_binary(self: &Arc<Self>, _data: Bytes, connection: Arc<Socket<Peer>>) {
+    fn on_binary(self: &Arc<Self>, _data: Bytes, connection: Connection) {
         // No packet of ours has binary parts.
         connection.close(DisconnectReason::PacketParsingError);
     }

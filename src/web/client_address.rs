@@ -14,13 +14,13 @@ const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The other end of a request's connection. Requests carry it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
+pub(super) struct PeerAddress(pub(super) IpAddr);
 
 /// The address that counts for a request behind so many proxies of ours. `None` where none counts: this machine and local
 /// networks, unless a proxy says that they call. A proxy that nobody told the server of may be there, and then all
 /// callers have one address.
 pub(super) fn address(extensions: &Extensions, headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
-    let Peer(peer) = extensions.get::<Peer>()?;
+    let PeerAddress(peer) = extensions.get::<PeerAddress>()?;
     let said = proxies.checked_sub(1).and_then(|before| forwarded(headers, before));
     // Without it the call went past the proxies.
     said.or(Some(*peer).filter(|peer| !is_local(*peer))).map(counted)
@@ -28,7 +28,9 @@ pub(super) fn address(extensions: &Extensions, headers: &HeaderMap, proxies: usi
 
 /// Whether a proxy seems to be there of which nobody told: a local one that says for whom it calls.
 pub(super) fn unknown_proxy(extensions: &Extensions, headers: &HeaderMap, proxies: usize) -> bool {
-    proxies == 0 && headers.contains_key(FORWARDED) && extensions.get::<Peer>().is_some_and(|peer| is_local(peer.0))
+    proxies == 0
+        && headers.contains_key(FORWARDED)
+        && extensions.get::<PeerAddress>().is_some_and(|peer| is_local(peer.0))
 }
 
 /// The address that a proxy of ours saw; after it, so many others of ours added theirs. What stands before it, the caller
@@ -56,7 +58,7 @@ mod tests {
 
     fn request(peer: &str, said: &[&str]) -> (Extensions, HeaderMap) {
         let (mut extensions, mut headers) = (Extensions::new(), HeaderMap::new());
-        extensions.insert(Peer(peer.parse().unwrap()));
+        extensions.insert(PeerAddress(peer.parse().unwrap()));
         for line in said {
             headers.append(FORWARDED, line.parse().unwrap());
         }

@@ -32,20 +32,20 @@ struct Rest {
 }
 
 /// Where what is left of a body comes back to.
-pub(super) struct Kept(Arc<Mutex<Option<Rest>>>);
+pub(super) struct Unread(Arc<Mutex<Option<Rest>>>);
 
 /// Lends a request's body to those who handle it. `None` where there is none.
-pub(super) fn lend(request: Request<Incoming>) -> (Request<Body>, Option<Kept>) {
+pub(super) fn lend(request: Request<Incoming>) -> (Request<Body>, Option<Unread>) {
     if request.body().is_end_stream() {
         return (request.map(Body::new), None);
     }
     let asks = request.headers().contains_key(EXPECT);
     let back = Arc::new(Mutex::new(None));
-    let kept = Kept(Arc::clone(&back));
-    (request.map(|body| Body::new(Lent { rest: Some(Rest { body, asks }), back })), Some(kept))
+    let unread = Unread(Arc::clone(&back));
+    (request.map(|body| Body::new(Lent { rest: Some(Rest { body, asks }), back })), Some(unread))
 }
 
-impl Kept {
+impl Unread {
     /// Reads in the background what is left, for that long at most, while the answer goes out.
     pub(super) fn drain(self, time: Duration) {
         let Some(mut rest) = self.0.lock().take() else { return };

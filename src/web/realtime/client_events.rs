@@ -17,10 +17,10 @@ pub(super) const ADMIN: &str = "/admin";
 
 /// A stored message: keys without a value are left out.
 #[derive(Serialize)]
-struct Message<'m> {
+struct MessageData<'m> {
     id: String,
     #[serde(rename = "conversationId")]
-    conversation: Conversation,
+    conversation: ConversationId,
     #[serde(rename = "userId", skip_serializing_if = "Option::is_none")]
     user: Option<&'m str>,
     full_name: &'m str,
@@ -44,7 +44,7 @@ struct Message<'m> {
 /// A number in messages of the user, text in those of the bot. Clients compare them with `==`.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Conversation {
+enum ConversationId {
     Number(i64),
     Text(String),
 }
@@ -56,11 +56,11 @@ fn room(visitor: &UserId) -> String {
 /// `guest.webchat.message`.
 pub(super) fn message(bot: &BotId, visitor: &UserId, message: &StoredMessage) -> Option<String> {
     let id = message.conversation_id;
-    let data = Message {
+    let data = MessageData {
         id: message.id.to_string(),
         conversation: match message.user_id {
-            Some(_) => Conversation::Number(id),
-            None => Conversation::Text(id.to_string()),
+            Some(_) => ConversationId::Number(id),
+            None => ConversationId::Text(id.to_string()),
         },
         user: message.user_id.as_deref(),
         full_name: &message.full_name,
@@ -128,13 +128,13 @@ mod tests {
     #[test]
     fn data_keeps_its_members_in_order_and_names_the_room_that_it_goes_to() {
         let visitor = UserId::parse("ann").unwrap();
-        let told = |text: &str| {
+        let sent = |text: &str| {
             let packet = data(&visitor, "guest.x", &RawValue::from_string(text.to_owned()).unwrap());
             packet.strip_prefix("2/guest,[\"event\",{\"name\":\"guest.x\",\"data\":").unwrap().to_owned()
         };
-        assert_eq!(told(r#"{"b":1,"a":[2]}"#), r#"{"b":1,"a":[2],"__room":"visitor:ann"}}]"#);
-        assert_eq!(told(" { } "), r#"{"__room":"visitor:ann"}}]"#);
-        assert_eq!(told(r#"{"__room":"visitor:bob","a":1}"#), r#"{"a":1,"__room":"visitor:ann"}}]"#);
-        assert_eq!(told("3"), "3}]");
+        assert_eq!(sent(r#"{"b":1,"a":[2]}"#), r#"{"b":1,"a":[2],"__room":"visitor:ann"}}]"#);
+        assert_eq!(sent(" { } "), r#"{"__room":"visitor:ann"}}]"#);
+        assert_eq!(sent(r#"{"__room":"visitor:bob","a":1}"#), r#"{"a":1,"__room":"visitor:ann"}}]"#);
+        assert_eq!(sent("3"), "3}]");
     }
 }
