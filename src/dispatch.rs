@@ -17,6 +17,8 @@ mod machine;
 mod notices;
 mod outcome;
 mod patience;
+#[cfg(test)]
+mod process_tests;
 mod requests;
 pub mod solo;
 mod standing;
