@@ -20,6 +20,8 @@ mod patience;
 #[cfg(test)]
 mod process_tests;
 mod requests;
+#[cfg(test)]
+mod sim;
 pub mod solo;
 mod standing;
 mod stats;

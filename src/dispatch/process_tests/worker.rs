@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -112,7 +113,12 @@ impl Zygote {
                 FrameKind::Fork => self.fork(&frame),
                 FrameKind::Reap => {
                     let status = self.children.remove(&frame.number).map(|mut child| child.wait().unwrap());
-                    let how = status.map_or_else(|| "it is gone".to_owned(), |status| status.to_string());
+                    // As a real one says it: without the signal's name.
+                    let how = |status: std::process::ExitStatus| match status.signal() {
+                        Some(signal) => format!("signal: {signal}"),
+                        None => status.to_string(),
+                    };
+                    let how = status.map_or_else(|| "it is gone".to_owned(), how);
                     self.link.out.raw(FrameKind::Reaped, 0, frame.number, how.into_bytes());
                 }
                 _ => {}
