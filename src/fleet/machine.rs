@@ -446,7 +446,7 @@ impl Fleet {
             }
             realm.state = State::Ending { since: now, cause, closed: false };
             self.orders.push(Order::Kill { process });
-        } else if self.zygotes.contains_key(&process) {
+        } else if self.zygotes.contains_key(&process) || self.compilers.contains_key(&process) {
             self.orders.push(Order::Kill { process });
         }
     }
