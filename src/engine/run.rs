@@ -251,11 +251,7 @@ impl<'a, 'js> Run<'a, 'js> {
             None => {
                 let undefined = Value::new_undefined(self.realm.realm.ctx.clone());
                 self.waited = self.engine(|run| run.realm.core.begin.call((text, undefined, outgoing)))?;
-                Ok(if self.job.kind == DispatchKind::Timeout {
-                    Stage::BeforeTimeout
-                } else {
-                    Stage::BeforeIncoming
-                })
+                Ok(if self.job.kind == DispatchKind::Timeout { Stage::BeforeTimeout } else { Stage::BeforeIncoming })
             }
         }
     }

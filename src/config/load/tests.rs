@@ -67,7 +67,10 @@ fn both_layouts_are_read_with_comments_and_trailing_commas() {
         assert_eq!(settings.dialog.timeout_interval, 120_000);
         assert_eq!(settings.scripts.hook_running, 2_000);
         assert_eq!(settings.scripts.heap, 64 << 20);
-        assert_eq!((settings.dispatch.most_realms, settings.dispatch.realms), (3, crate::config::settings::Realms::Fresh));
+        assert_eq!(
+            (settings.dispatch.most_realms, settings.dispatch.realms),
+            (3, crate::config::settings::Realms::Fresh)
+        );
         assert_eq!(settings.app_secret.as_deref(), Some("old"));
         assert_eq!(settings.raw["version"], "11.9.0");
     }
