@@ -18,13 +18,23 @@ use nudge::program::{BotProgram, HookKind, Program, Role, Script, Shape};
 use nudge::protocol::{DispatchKind, Hello, Outbox, event_work};
 use nudge::script::{Meter, with_realm};
 
+/// As the parser finds it of all scripts here.
+static SHAPE: Shape = Shape {
+    is_async: false,
+    strict: false,
+    implicit: Vec::new(),
+    redeclared: Vec::new(),
+    no_globals: true,
+    reads_bp: true,
+};
+
 const SNIPPET: &str = include_str!("../tests/snippets/3.js");
 
 fn program(builtins: bool, snippet: &str) -> Program {
     let mut program = Program { version: 1, ..Program::default() };
     let mut bot = BotProgram { default_language: "en".into(), ..BotProgram::default() };
     let mut add = |path: &str, source: &str, role| {
-        let script = Script { path: path.into(), source: source.into(), role, shape: Shape::default() };
+        let script = Script { path: path.into(), source: source.into(), role, shape: SHAPE.clone() };
         program.scripts.push(Arc::new(script));
         program.scripts.len() as u32 - 1
     };

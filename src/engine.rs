@@ -25,6 +25,8 @@ pub use wait::{Inbox, Received};
 #[cfg(test)]
 mod attack_tests;
 #[cfg(test)]
+mod content_tests;
+#[cfg(test)]
 mod dialog_tests;
 #[cfg(test)]
 mod globals_tests;

@@ -83,6 +83,12 @@ pub struct Shape {
     /// Wrapper parameters that the file itself declares at its top with `let`, `const` or `class`: the wrapper leaves them out.
     #[serde(default)]
     pub redeclared: Vec<String>,
+    /// Nothing in it looks as if it could put anything on the global object.
+    #[serde(default)]
+    pub no_globals: bool,
+    /// It reads members of `bp` and does nothing else with it: it neither changes it nor hands it on.
+    #[serde(default)]
+    pub reads_bp: bool,
     /// What it requires by a literal name, in order, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Require>,
@@ -134,6 +140,23 @@ impl BotProgram {
             ACTION_FOLDERS.iter().find_map(|folder| self.actions.get_key_value(&format!("{folder}/{name}")))
         });
         found.map(|(name, index)| (name.as_str(), *index))
+    }
+}
+
+impl BotProgram {
+    /// What scripts of other bots may read of it, as JSON: `{ config, defaultLanguage, elements: { id: element } }`.
+    pub fn content(&self) -> String {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Content<'a> {
+            config: Option<&'a RawValue>,
+            default_language: &'a str,
+            elements: BTreeMap<&'a str, &'a RawValue>,
+        }
+        let elements = self.elements.iter().map(|(id, element)| (id.as_str(), &*element.json)).collect();
+        let content = Content { config: self.config.as_deref(), default_language: &self.default_language, elements };
+        // Texts and JSON always have JSON.
+        serde_json::to_string(&content).unwrap_or_default()
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod heap;
+pub mod json;
 pub mod limits;
 pub mod modules;
 pub mod random;

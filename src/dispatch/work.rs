@@ -32,6 +32,8 @@ pub(super) struct QueuedRun {
     pub(super) runs: u32,
     /// How often its state could not be read.
     pub(super) tries: u32,
+    /// How often its realm was killed by somebody else.
+    pub(super) kills: u32,
     /// In how many realms it went on after a script was stopped, and what the last one left.
     pub(super) realms: u32,
     pub(super) resume: Bytes,
@@ -39,7 +41,7 @@ pub(super) struct QueuedRun {
 
 impl QueuedRun {
     pub(super) fn new(event: QueuedEvent, bytes: usize, queued: Instant) -> Self {
-        Self { event, bytes, queued, begun: None, runs: 0, tries: 0, realms: 0, resume: Bytes::new() }
+        Self { event, bytes, queued, begun: None, runs: 0, tries: 0, kills: 0, realms: 0, resume: Bytes::new() }
     }
 }
 

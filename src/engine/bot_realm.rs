@@ -1,5 +1,7 @@
 //! A realm with `bp` in it and, once it is loaded, one bot's hooks, actions and content types.
 
+mod functions;
+mod replies;
 mod warm;
 
 use std::cell::{Cell, RefCell};
@@ -7,15 +9,16 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rquickjs::function::{Args, Opt};
+use rquickjs::function::Args;
 use rquickjs::object::Filter;
-use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Value};
+use rquickjs::{Array, Ctx, Exception, Function, Object, Value};
 
 use super::host::Host;
 use crate::program::{BotProgram, HookKind, Program, Role, Script};
-use crate::script::modules::{BUNDLED, ModuleIndex, Resolution};
+use crate::script::modules::ModuleIndex;
 use crate::script::realm::{Realm, evaluate};
-use crate::script::{Random, web, wrap};
+use crate::script::{Random, wrap};
+use functions::{engine_functions, script_functions};
 
 pub use warm::NotPreloaded;
 
@@ -61,7 +64,7 @@ macro_rules! functions_of {
 functions_of! {
     "js/core.js", Core,
     begin = "begin", begin_bare = "beginBare", run_hook = "runHook", answered = "answered", fetched = "fetched", fire = "fire",
-    describe = "describe", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
+    describe = "describe", pass = "pass", share_bp = "shareBp", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
     scrub = "scrub", warm = "warm", serve = "serve", processed = "processed",
@@ -89,6 +92,8 @@ pub struct BotRealm<'js> {
     outgoing: RefCell<Option<Array<'js>>>,
     /// How many properties the global object has when nobody has added one.
     globals: Cell<usize>,
+    /// Scripts may have added to them: not all are known to leave them alone.
+    may_add: Cell<bool>,
 }
 
 const CORE: &str = include_str!("js/core.js");
@@ -112,14 +117,14 @@ impl<'js> BotRealm<'js> {
         script_functions(&realm, &functions, &host, &random)?;
         let base = realm.base(functions.clone())?;
         engine_functions(&realm, &functions, &host)?;
-        let env: Object<'js> = realm.part("env", ENV)?.call((functions.clone(), base.clone()))?;
-        let cms: Object<'js> = realm.part("cms", CMS)?.call((env.clone(),))?;
-        let payloads: Object<'js> = realm.part("payloads", PAYLOADS)?.call((env.clone(), cms.clone()))?;
-        let elements: Object<'js> = realm.part("elements", ELEMENTS)?.call((env, cms.clone()))?;
-        let decision: Object<'js> = realm.part("decision", DECISION)?.call(())?;
-        let at = Object::new(ctx.clone())?;
         let event: Object<'js> = realm.part("event", EVENT)?.call((functions.clone(),))?;
         let requests: Object<'js> = realm.part("requests", REQUESTS)?.call((functions.clone(), event.clone()))?;
+        let env: Object<'js> = realm.part("env", ENV)?.call((functions.clone(), base.clone(), requests.clone()))?;
+        let cms: Object<'js> = realm.part("cms", CMS)?.call((env.clone(),))?;
+        let payloads: Object<'js> = realm.part("payloads", PAYLOADS)?.call((env.clone(), cms.clone()))?;
+        let elements: Object<'js> = realm.part("elements", ELEMENTS)?.call((env.clone(), cms.clone()))?;
+        let decision: Object<'js> = realm.part("decision", DECISION)?.call(())?;
+        let at = Object::new(ctx.clone())?;
         let outgoing: Object<'js> = realm.part("outgoing", OUTGOING)?.call((
             functions.clone(),
             base.clone(),
@@ -131,10 +136,11 @@ impl<'js> BotRealm<'js> {
         let dialog: Object<'js> = realm.part("dialog", DIALOG)?.call((at.clone(), cms.clone(), outgoing.clone()))?;
         let realtime: Object<'js> =
             realm.part("realtime", REALTIME)?.call((base.clone(), event.clone(), requests.clone()))?;
-        let mut parts = Args::new(ctx.clone(), 11);
+        let mut parts = Args::new(ctx.clone(), 12);
         parts.push_args([
             functions,
             base.clone(),
+            env,
             cms,
             elements,
             decision,
@@ -151,18 +157,31 @@ impl<'js> BotRealm<'js> {
         let core = Core::new(&core)?;
         let globals = Cell::new(count_globals(&realm));
         let (files, outgoing) = (RefCell::default(), RefCell::default());
-        Ok(Self { realm, host, core, dialog, base, random, files, outgoing, globals })
+        Ok(Self { realm, host, core, dialog, base, random, files, outgoing, globals, may_add: Cell::new(true) })
     }
 
     /// Removes what an event left in the realm; false where something cannot be removed.
     pub fn scrub(&self) -> bool {
+        // `None` where something cannot be removed, else whether something of a flow may have added to the global object.
+        let doubtful = self.core.scrub.call::<_, Option<bool>>(()).ok().flatten();
+        doubtful.is_some_and(|doubtful| !(doubtful || self.may_add.get()) || self.remove_added())
+    }
+
+    fn remove_added(&self) -> bool {
         // What is built in cannot be removed or replaced, so that the number tells whether anything was added.
-        let added = count_globals(&self.realm) != self.globals.get();
-        self.core.scrub.call::<_, bool>((added,)).unwrap_or(false)
+        count_globals(&self.realm) == self.globals.get()
+            || self.base.get::<_, Function<'js>>("deleteAdded").and_then(|delete| delete.call(())).unwrap_or(false)
     }
 
     /// Makes it a bot's. May be done once.
     pub fn load(&self, program: Arc<LoadedProgram>, bot: &str) {
+        let mut scripts = program.program.scripts.iter().filter(|script| script.role != Role::Json);
+        self.may_add.set(!scripts.clone().all(|script| script.shape.no_globals));
+        let takes_bp = |role| matches!(role, Role::Hook(_) | Role::Action);
+        if scripts.all(|script| script.shape.reads_bp || !takes_bp(script.role)) {
+            // What goes wrong here would go wrong with the first event, too, and be said.
+            let _ = self.core.share_bp.call::<_, ()>(());
+        }
         *self.host.program.borrow_mut() = Some(program);
         bot.clone_into(&mut self.host.bot.borrow_mut());
     }
@@ -178,6 +197,13 @@ impl<'js> BotRealm<'js> {
         let program = self.host.program.borrow();
         let bot = program.as_ref().and_then(|loaded| loaded.bot(&self.host.bot.borrow()));
         bot.and_then(|bot| bot.hooks.get(&kind)).cloned().unwrap_or_default()
+    }
+
+    /// Whether there are hooks of a kind.
+    pub fn has_hooks(&self, kind: HookKind) -> bool {
+        let program = self.host.program.borrow();
+        let bot = program.as_ref().and_then(|loaded| loaded.bot(&self.host.bot.borrow()));
+        bot.is_some_and(|bot| bot.hooks.get(&kind).is_some_and(|hooks| !hooks.is_empty()))
     }
 
     /// A compiled file: `{ run, index, path, dirname, require }`. Compiled once.
@@ -240,225 +266,4 @@ fn count_globals(realm: &Realm<'_>) -> usize {
 pub fn compile_script<'js>(ctx: &Ctx<'js>, script: &Script) -> rquickjs::Result<Function<'js>> {
     let wrapped = wrap::wrap(script);
     evaluate(ctx, &script.path, &wrapped.text)
-}
-
-/// What `script/js/base.js` needs.
-fn script_functions<'js>(
-    realm: &Realm<'js>,
-    object: &Object<'js>,
-    host: &Rc<Host>,
-    random: &Rc<Random>,
-) -> rquickjs::Result<()> {
-    let r = Rc::clone(random);
-    object.set("random", realm.function("random", move || r.draw())?)?;
-    let h = Rc::clone(host);
-    let log = move |level: String, text: String, stack: String, bot: Opt<Option<String>>| {
-        h.script_log(&level, text, &stack, bot.0.flatten());
-    };
-    object.set("log", realm.function("log", log)?)?;
-    let begun = std::time::Instant::now();
-    object.set("now", realm.function("now", move || begun.elapsed().as_secs_f64() * 1e3)?)?;
-    let h = Rc::clone(host);
-    let timer = move |ctx: Ctx<'js>, delay: f64, id: i32| {
-        h.add_timer(delay, id).ok_or_else(|| {
-            let most = h.hello.limits.timers;
-            Exception::throw_range(&ctx, &format!("at most {most} timers may be pending (scripts.timers)"))
-        })
-    };
-    object.set("timer", realm.function("timer", timer)?)?;
-    let h = Rc::clone(host);
-    let clear = move |id: f64| {
-        if id >= 0.0 && id <= f64::from(u32::MAX) {
-            h.timers.borrow_mut().remove(id as u32);
-        }
-    };
-    object.set("clearTimer", realm.function("clearTimer", clear)?)?;
-    let h = Rc::clone(host);
-    let process = move |ctx: Ctx<'js>| {
-        let process = serde_json::json!({ "env": h.hello.env });
-        let mut process = process.as_object().cloned().unwrap_or_default();
-        process.extend(h.hello.process.clone());
-        ctx.json_parse(serde_json::to_string(&process).unwrap_or_default())
-    };
-    object.set("process", realm.function("process", process)?)?;
-    let h = Rc::clone(host);
-    web::install(realm, object, move || h.loaded.set(h.loaded.get() + 1))?;
-    module_functions(realm, object, host)
-}
-
-/// What `require` needs.
-fn module_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Host>) -> rquickjs::Result<()> {
-    let h = Rc::clone(host);
-    let module = move |ctx: Ctx<'js>, index: u32| -> rquickjs::Result<Object<'js>> {
-        let program = h.program.borrow().clone();
-        let Some(script) = program.as_ref().and_then(|loaded| loaded.program.scripts.get(index as usize)) else {
-            return Err(Exception::throw_message(&ctx, "no such module"));
-        };
-        h.loaded.set(h.loaded.get() + 1);
-        let module = Object::new(ctx.clone())?;
-        module.set("path", &*script.path)?;
-        if script.role == Role::Json {
-            module.set("json", &*script.source)?;
-        } else {
-            // A hook or an action that is required runs as a module does: without the arguments of its kind.
-            let as_module = Script { role: Role::Module, ..script.as_ref().clone() };
-            module.set("run", compile_script(&ctx, &as_module)?)?;
-        }
-        Ok(module)
-    };
-    object.set("module", realm.function("module", module)?)?;
-    let h = Rc::clone(host);
-    let resolve = move |ctx: Ctx<'js>, from: u32, name: String| -> rquickjs::Result<Value<'js>> {
-        let program = h.program.borrow().clone().unwrap_or_default();
-        let path = program.program.scripts.get(from as usize).map_or("", |script| &script.path);
-        match program.modules.resolve(&program.program, path, &name) {
-            Resolution::Script(index) => index.into_js(&ctx),
-            Resolution::Bundled { package, member } => {
-                let found = Object::new(ctx.clone())?;
-                found.set("bundled", package)?;
-                found.set("member", member)?;
-                Ok(found.into_value())
-            }
-            Resolution::Missing(message) => {
-                let found = Object::new(ctx.clone())?;
-                found.set("message", message)?;
-                Ok(found.into_value())
-            }
-        }
-    };
-    object.set("resolve", realm.function("resolve", resolve)?)?;
-    let h = Rc::clone(host);
-    let path = move |index: u32| {
-        let program = h.program.borrow().clone().unwrap_or_default();
-        program.program.scripts.get(index as usize).map_or(String::new(), |script| script.path.to_string())
-    };
-    object.set("modulePath", realm.function("modulePath", path)?)?;
-    let h = Rc::clone(host);
-    let bundled = move |ctx: Ctx<'js>, name: String| -> rquickjs::Result<Array<'js>> {
-        h.loaded.set(h.loaded.get() + 1);
-        let Some(module) = BUNDLED.iter().find(|module| module.name == name) else {
-            return Err(Exception::throw_message(&ctx, &format!("Cannot find module '{name}'")));
-        };
-        let text = format!("(function(module,exports,require){{{}\n}})", module.source);
-        let parts = Array::new(ctx.clone())?;
-        parts.set(0, evaluate::<Function<'js>>(&ctx, &format!("nudge:npm/{name}"), &text)?)?;
-        if let Some(fit) = module.fit() {
-            parts.set(1, evaluate::<Function<'js>>(&ctx, &format!("nudge:fit/{name}"), fit.trim_end())?)?;
-        }
-        Ok(parts)
-    };
-    object.set("bundled", realm.function("bundled", bundled)?)
-}
-
-/// What `js/core.js` and `js/env.js` need.
-fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Host>) -> rquickjs::Result<()> {
-    let hello = &host.hello;
-    object.set("trace", hello.trace)?;
-    object.set("version", hello.version.as_str())?;
-    object.set("hookWaiting", hello.limits.hook_waiting as f64)?;
-    object.set("minimumConfidence", hello.minimum_confidence)?;
-    object.set("repeatWindow", hello.repeat_window_ms as f64)?;
-    object.set("botUrl", hello.external_url.as_str())?;
-    let members = Array::new(realm.ctx.clone())?;
-    for (index, member) in crate::sdk::MEMBERS.iter().enumerate() {
-        let place = if member.runs == crate::sdk::Runs::Request { "request" } else { "realm" };
-        let row = Array::new(realm.ctx.clone())?;
-        row.set(0, member.namespace)?;
-        row.set(1, member.name)?;
-        row.set(2, place)?;
-        members.set(index, row)?;
-    }
-    object.set("members", members)?;
-
-    let h = Rc::clone(host);
-    object.set("eventId", realm.function("eventId", move || h.ids.next().to_string())?)?;
-    let h = Rc::clone(host);
-    object.set("flag", realm.function("flag", move |name: String| h.trace.borrow_mut().flag(h.script.get(), name))?)?;
-    let h = Rc::clone(host);
-    object.set("enter", realm.function("enter", move |script: u32| h.enter(script).cast_signed())?)?;
-    let h = Rc::clone(host);
-    object.set(
-        "leave",
-        realm.function("leave", move |script: u32, before: i32| h.leave(script, before.cast_unsigned()))?,
-    )?;
-    let h = Rc::clone(host);
-    let failed = move |script: u32, described: String| {
-        let thrown = crate::script::realm::Thrown::read(&described);
-        if let Some(thrown) = thrown {
-            h.report(script, &thrown);
-        }
-    };
-    object.set("hookFailed", realm.function("hookFailed", failed)?)?;
-    let h = Rc::clone(host);
-    let effect = move |ctx: Ctx<'js>, json: String, kind: String, incoming: Opt<bool>| {
-        h.effect(&json, &kind, incoming.0 == Some(true)).map_err(|message| Exception::throw_range(&ctx, &message))
-    };
-    object.set("effect", realm.function("effect", effect)?)?;
-    let h = Rc::clone(host);
-    let request = move |ctx: Ctx<'js>, method: String, arguments: String| {
-        h.send_request(&method, &arguments).map_err(|message| Exception::throw_range(&ctx, &message))
-    };
-    object.set("request", realm.function("request", request)?)?;
-    let h = Rc::clone(host);
-    let fetch = move |ctx: Ctx<'js>, head: String, body: Opt<String>, binary: Opt<bool>| {
-        let body = body.0.unwrap_or_default();
-        let body = if binary.0 == Some(true) { web::from_base64(&body) } else { body.into_bytes() };
-        h.send_fetch(&head, &body).map_err(|message| Exception::throw_range(&ctx, &message))
-    };
-    object.set("fetch", realm.function("fetch", fetch)?)?;
-    let h = Rc::clone(host);
-    object.set("abandon", realm.function("abandon", move |number: u32| h.abandon(number))?)?;
-    let h = Rc::clone(host);
-    object.set("askForDialog", realm.function("askForDialog", move || h.asked.set(h.asked.get() + 1))?)?;
-    content_functions(realm, object, host)
-}
-
-/// What `js/env.js` knows of the bot.
-fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Host>) -> rquickjs::Result<()> {
-    fn with_bot<R>(host: &Host, read: impl FnOnce(&BotProgram) -> R) -> Option<R> {
-        let program = host.program.borrow();
-        program.as_ref().and_then(|loaded| loaded.bot(&host.content_of())).map(read)
-    }
-    fn ids<'a>(ids: impl Iterator<Item = &'a String>) -> String {
-        serde_json::to_string(&ids.collect::<Vec<_>>()).unwrap_or_default()
-    }
-    let h = Rc::clone(host);
-    let refuses =
-        move |channel: String, target: String, bot: String, thread: String| h.refuses(&channel, &target, &bot, &thread);
-    object.set("refuses", realm.function("refuses", refuses)?)?;
-    let h = Rc::clone(host);
-    object.set("botId", realm.function("botId", move || h.bot.borrow().clone())?)?;
-    let h = Rc::clone(host);
-    object.set("readContentOf", realm.function("readContentOf", move |bot: String| h.read_content_of(&bot))?)?;
-    let h = Rc::clone(host);
-    let config = move |ctx: Ctx<'js>| match with_bot(&h, |bot| bot.config.as_ref().map(|json| json.get().to_owned()))
-        .flatten()
-    {
-        Some(json) => json.into_js(&ctx),
-        None => Ok(Value::new_undefined(ctx)),
-    };
-    object.set("botConfig", realm.function("botConfig", config)?)?;
-    let h = Rc::clone(host);
-    let language = move || with_bot(&h, |bot| bot.default_language.clone()).unwrap_or_default();
-    object.set("defaultLanguage", realm.function("defaultLanguage", language)?)?;
-    let h = Rc::clone(host);
-    let content_type =
-        move |id: String| with_bot(&h, |bot| bot.content_types.get(&id).copied()).flatten().map_or(-1.0, f64::from);
-    object.set("contentType", realm.function("contentType", content_type)?)?;
-    let h = Rc::clone(host);
-    let types = move || with_bot(&h, |bot| ids(bot.content_types.keys())).unwrap_or_else(|| "[]".into());
-    object.set("contentTypeIds", realm.function("contentTypeIds", types)?)?;
-    let h = Rc::clone(host);
-    let element = move |ctx: Ctx<'js>, id: String| match with_bot(&h, |bot| {
-        bot.elements.get(&id).map(|element| element.json.get().to_owned())
-    })
-    .flatten()
-    {
-        Some(json) => json.into_js(&ctx),
-        None => Ok(Value::new_undefined(ctx)),
-    };
-    object.set("element", realm.function("element", element)?)?;
-    let h = Rc::clone(host);
-    let elements = move || with_bot(&h, |bot| ids(bot.elements.keys())).unwrap_or_else(|| "[]".into());
-    object.set("elementIds", realm.function("elementIds", elements)?)
 }

@@ -101,6 +101,8 @@ pub struct Host {
     pub loaded: Cell<u32>,
     /// Nothing of this realm's scripts may leave it any more.
     pub closed: Cell<bool>,
+    /// Events that this process has begun.
+    pub events: Cell<u32>,
 }
 
 impl Host {
@@ -133,6 +135,7 @@ impl Host {
             asked: Cell::new(0),
             loaded: Cell::new(0),
             closed: Cell::new(false),
+            events: Cell::new(0),
         }
     }
 
@@ -148,6 +151,7 @@ impl Host {
     pub fn renew(&self, out: impl std::io::Write + Send + 'static, place: Place, slot: u16) {
         self.outbox.connect(out);
         self.buffer.borrow_mut().clear();
+        self.events.set(0);
         self.meter.renew(place);
         self.ids.renew(slot);
     }
@@ -232,6 +236,7 @@ impl Host {
         self.sent.set(counts.sent);
         self.most_sent.set(most_sent);
         self.closed.set(false);
+        self.events.set(self.events.get() + 1);
         self.meter.place().set_script(u32::MAX);
     }
 

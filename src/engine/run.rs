@@ -110,6 +110,9 @@ impl Stop {
     }
 }
 
+/// A realm that has run this many events is replaced: what modules keep in their own variables would grow for ever.
+const MOST_EVENTS: u32 = 50_000;
+
 /// A realm at work on one job.
 pub struct Run<'a, 'js> {
     /// The realm.
@@ -213,6 +216,9 @@ impl<'a, 'js> Run<'a, 'js> {
         if host.meter.is_slowed() {
             return Some(Unfit::Slowed);
         }
+        if host.events.get() >= MOST_EVENTS {
+            return Some(Unfit::Worn);
+        }
         // A job that is left, queued by a getter while the state was written out, would run in the next event. What it
         // says goes nowhere.
         host.closed.set(true);
@@ -240,18 +246,28 @@ impl<'a, 'js> Run<'a, 'js> {
     /// Parses the work and makes the event.
     fn begin(&mut self) -> Result<Stage, Stop> {
         let outgoing = self.engine(|run| run.realm.outgoing_hooks())?;
-        let text = String::from_utf8_lossy(&self.job.json).into_owned();
+        let json = self.job.json.clone();
         match self.job.resume.take() {
             Some(resume) => {
                 self.next_hook.set(resume.next_hook);
                 let stage = resume.stage;
-                self.waited = self.engine(|run| run.realm.core.begin.call((text, resume.copy, outgoing)))?;
+                self.waited = self.engine(|run| {
+                    let work = run.realm.realm.ctx.json_parse(&json[..])?;
+                    run.realm.core.begin.call((work, resume.copy, outgoing))
+                })?;
                 Ok(stage)
             }
             None => {
                 let undefined = Value::new_undefined(self.realm.realm.ctx.clone());
-                self.waited = self.engine(|run| run.realm.core.begin.call((text, undefined, outgoing)))?;
-                Ok(if self.job.kind == DispatchKind::Timeout { Stage::BeforeTimeout } else { Stage::BeforeIncoming })
+                self.waited = self.engine(|run| {
+                    let work = run.realm.realm.ctx.json_parse(&json[..])?;
+                    run.realm.core.begin.call((work, undefined, outgoing))
+                })?;
+                Ok(if self.job.kind == DispatchKind::Timeout {
+                    Stage::BeforeTimeout
+                } else {
+                    Stage::BeforeIncoming
+                })
             }
         }
     }

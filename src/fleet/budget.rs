@@ -10,6 +10,9 @@ use crate::protocol::Glimpse;
 const LONG: Duration = Duration::from_millis(5);
 /// How often a realm is looked at that has computed for long.
 const LONG_TICK: Duration = Duration::from_millis(50);
+/// How often realms that wait are looked at, and from which processor time in between on they do not.
+const SLEEPERS: Duration = Duration::from_secs(1);
+const AWAKE: Duration = Duration::from_millis(50);
 /// What an event may take past its time until it is killed.
 const PAST_WAITING: Duration = Duration::from_secs(2);
 
@@ -36,7 +39,24 @@ impl Fleet {
             }
             self.orders.push(Order::LookAtClock { process, slot });
         }
+        self.look_at_sleepers(now);
         self.end_overdue(now);
+    }
+
+    /// Has the clocks read of realms that wait: a timer may have woken one, of which nobody is told.
+    fn look_at_sleepers(&mut self, now: Instant) {
+        if self.swept.is_some_and(|last| now.saturating_duration_since(last) < SLEEPERS) {
+            return;
+        }
+        self.swept = Some(now);
+        for (process, realm) in &self.realms {
+            if let State::Busy(busy) = &realm.state
+                && busy.computing.is_none()
+                && realm.made
+            {
+                self.orders.push(Order::LookAtClock { process: *process, slot: realm.slot });
+            }
+        }
     }
 
     /// Events that live longer than they may.
@@ -59,7 +79,12 @@ impl Fleet {
         let Some(realm) = self.realms.get_mut(&process) else { return };
         let before = std::mem::replace(&mut realm.clock, used);
         let State::Busy(busy) = &mut realm.state else { return };
-        let Some(since) = busy.computing else { return };
+        let Some(since) = busy.computing else {
+            if used.saturating_sub(before) >= AWAKE {
+                self.woken(now, process);
+            }
+            return;
+        };
         // What was used between the last look and the beginning is not known; more than the wall's clock has seen it cannot be.
         let at_most = |from: Instant| used.saturating_sub(now.saturating_duration_since(from)).max(before);
         let base = *busy.base.get_or_insert_with(|| at_most(busy.since));

@@ -212,6 +212,11 @@ pub enum Cause {
         /// For the log.
         what: String,
     },
+    /// Somebody else killed it, such as the system when memory was short, or nobody can tell how it ended.
+    Killed {
+        /// For the log.
+        what: String,
+    },
     /// Not the fault of its work: its zygote died before it was made, or the server wanted it gone.
     Innocent,
 }
@@ -292,6 +297,8 @@ pub struct Fleet {
     pub(super) root_not_before: Option<Instant>,
     pub(super) stopping: bool,
     pub(super) trimmed: Option<Instant>,
+    /// When realms that wait were last looked at.
+    pub(super) swept: Option<Instant>,
 }
 
 /// Looks at realms that compute are this far apart.
@@ -320,6 +327,7 @@ impl Fleet {
             root_not_before: None,
             stopping: false,
             trimmed: None,
+            swept: None,
         }
     }
 
@@ -489,8 +497,11 @@ impl Fleet {
         }
         self.forget_idle_zygote(realm.zygote);
         let State::Ending { cause: Some(mut cause), .. } = realm.state else { return };
-        if let (Cause::Crashed { what }, Some(how)) = (&mut cause, how) {
-            *what = format!("{what} ({how})");
+        if let Cause::Crashed { what } = &mut cause {
+            cause = match how {
+                Some(SIGKILL) | None => Cause::Killed { what: std::mem::take(what) },
+                Some(how) => Cause::Crashed { what: format!("{what} ({how})") },
+            };
         }
         self.notes.push(Note::Died(Death { realm: process, cause }));
     }
@@ -549,6 +560,8 @@ impl Fleet {
     }
 }
 
+/// How a process ended that was killed. No script can do that to its own.
+const SIGKILL: &str = "signal: 9";
 /// How long nothing is tried after the system has refused a process.
 const SCARCE: Duration = Duration::from_millis(50);
 /// How long the end of a process is waited to be told of.

@@ -318,7 +318,7 @@ fn length(part: &[u32]) -> u32 {
 
 fn add_script(sum: &mut Summing, script: &Script) {
     let Script { path, source, role, shape } = script;
-    let Shape { is_async, strict, implicit, redeclared, requires } = shape;
+    let Shape { is_async, strict, implicit, redeclared, no_globals, reads_bp, requires } = shape;
     let role = match role {
         Role::Hook(kind) => kind.folder(),
         Role::Action => "action",
@@ -326,7 +326,9 @@ fn add_script(sum: &mut Summing, script: &Script) {
         Role::Module => "module",
         Role::Json => "json",
     };
-    sum.text(path).identity(source.blob().bytes()).text(role).number(u64::from(*is_async) | u64::from(*strict) << 1);
+    let flags = [*is_async, *strict, *no_globals, *reads_bp].into_iter().rev();
+    let flags = flags.fold(0, |flags, flag| flags << 1 | u64::from(flag));
+    sum.text(path).identity(source.blob().bytes()).text(role).number(flags);
     sum.texts(implicit).texts(redeclared).number(requires.len() as u64);
     for require in requires {
         // What a file leads to is another script of the image, or it is not there.

@@ -2,6 +2,7 @@
 //! declaration, literal `require`s, and the mistakes worth a warning. The only part that knows oxc.
 
 pub(super) mod expression;
+mod plain;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
@@ -171,7 +172,16 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
     }
     // Where they lead is found out later, from the files that there are.
     let requires = reader.requires.into_iter().map(|name| Require { name, ..Require::default() }).collect();
-    let shape = Shape { is_async: prefix == ASYNC, strict, implicit, redeclared, requires };
+    let plain = plain::look(body, scoping, strict);
+    let shape = Shape {
+        is_async: prefix == ASYNC,
+        strict,
+        implicit,
+        redeclared,
+        no_globals: plain.no_globals,
+        reads_bp: plain.reads_bp,
+        requires,
+    };
     Parsed { shape, warnings, doc: None }
 }
 

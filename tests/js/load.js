@@ -30,6 +30,8 @@ const environment = ({ elements = {}, types = {}, ...given } = {}) => {
     contentTypeIds: () => Object.keys(all),
     element: id => (Object.hasOwn(elements, id) ? structuredClone({ id, ...elements[id] }) : undefined),
     elementIds: () => Object.keys(elements),
+    elementRows: () => Object.keys(elements).map(id => [id, elements[id].contentType, elements[id].createdOn ?? null]),
+    isOwn: true,
     botUrl: 'http://localhost:3000',
     botId: 'welcome-bot',
     defaultLanguage: 'en',

@@ -14,6 +14,9 @@ use crate::program::Role;
 use crate::protocol::LogLine;
 use crate::telemetry::escape::one_line;
 
+/// How often an event runs again whose realms were killed by somebody else, before that counts as its own doing.
+const MOST_KILLS: u32 = 5;
+
 /// What ended an event, and where it was.
 struct End {
     what: String,
@@ -28,7 +31,7 @@ impl Machine {
         let Some(dispatch) = self.by_realm.remove(&realm) else { return };
         match &cause {
             Cause::Overran { .. } => count(&self.tally.counters.realms_killed),
-            Cause::Crashed { .. } => count(&self.tally.counters.realms_crashed),
+            Cause::Crashed { .. } | Cause::Killed { .. } => count(&self.tally.counters.realms_crashed),
             Cause::Innocent => {}
         }
         let Some(flight) = self.flights.remove(&dispatch) else { return };
@@ -57,19 +60,26 @@ impl Machine {
                 count(&self.tally.counters.run_again);
                 self.again.push_back(run);
             }
+            // As often as that it is no accident any more: it fills the memory of the machine, for instance.
+            Cause::Killed { .. } if run.kills < MOST_KILLS => {
+                count(&self.tally.counters.run_again);
+                tracing::warn!("event {} runs again: {}", run.event.id, end.what);
+                run.kills += 1;
+                self.again.push_back(run);
+            }
             Cause::Overran { .. } => {
                 count(&self.tally.counters.ended_by_kill);
                 self.report(&run, &end, "the event is over");
                 self.end(now, run, sent, end, false);
             }
-            Cause::Crashed { .. } if run.event.deaths == 0 => {
+            Cause::Crashed { .. } | Cause::Killed { .. } if run.event.deaths == 0 => {
                 count(&self.tally.counters.run_again);
                 tracing::warn!("event {} runs once more: {}", run.event.id, end.what);
                 self.actions.push(Action::CountDeath(run.event.id));
                 run.event.deaths += 1;
                 self.again.push_back(run);
             }
-            Cause::Crashed { .. } => {
+            Cause::Crashed { .. } | Cause::Killed { .. } => {
                 count(&self.tally.counters.set_aside);
                 self.report(&run, &end, "the event took two realms with it and is set aside");
                 self.end(now, run, sent, end, true);
@@ -115,6 +125,7 @@ impl Machine {
         let (what, script) = match cause {
             Cause::Overran { what, script } => (one_line(what), *script),
             Cause::Crashed { what } => (one_line(what), None),
+            Cause::Killed { what } => (format!("{}, killed by somebody else", one_line(what)), None),
             Cause::Innocent => ("its realm was told to stop".to_owned(), None),
         };
         let script = script.and_then(|script| self.served.as_ref()?.images.script(bot, script));

@@ -138,7 +138,8 @@ impl<'js> BotRealm<'js> {
         let closed = self.host.closed.replace(true);
         let result = work();
         self.host.clear();
-        self.core.scrub.call::<_, bool>((false,)).unwrap_or(false);
+        // What was added to the global object is seen to where that is wanted.
+        let _ = self.core.scrub.call::<_, Option<bool>>(());
         self.host.closed.set(closed);
         result
     }

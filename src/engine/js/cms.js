@@ -1,8 +1,8 @@
 // What `bp.cms` does inside a realm: elements and content types into payloads, and templates.
 //
 // `env` is the realm's side of it: `mustache()`, `contentType(id)`, `contentTypeIds()`, `element(id)` (a fresh copy),
-// `elementIds()`, `botUrl`, `botId`, `defaultLanguage`, `random()`, `importedContentTypes()` (undefined is "all"), and
-// `inBot(botId, work, unknown)`, which does some work as if in another bot's realm, or throws what `unknown` makes.
+// `elementIds()`, `botUrl`, `botId`, `isOwn`, `defaultLanguage`, `random()`, `importedContentTypes()` (undefined is "all"), and
+// `inBot(botId, work, unknown)`, a promise of what some work gives as if in another bot's realm, or of what `unknown` makes.
 (function (env) {
   'use strict'
 
@@ -51,7 +51,8 @@
     return new TypeError(`bp.cms.${member}: "${name}" must be ${expected}, got ${typeName(value)}`)
   }
 
-  // Does some work with the elements of a bot: that of this realm, or another one of the workspace.
+  // Does some work with the elements of a bot: that of this realm, or another one of the workspace, which has to be asked for:
+  // that is a promise.
   function inBot(member, botId, work) {
     if (typeof botId !== 'string') {
       throw badArgument(member, 'botId', 'a string', botId)
@@ -326,13 +327,13 @@
     return formDataOf(element, typeOfElement(element), language, [...path, id])
   }
 
-  // What an element says in a language is the same for as long as the realm lives. It is kept as text: each event has a
+  // What an element of the realm's own bot says in a language is the same for as long as the realm lives. It is kept as text: each event has a
   // copy of its own, and the engine reads JSON faster than any code of ours copies objects.
   const preparedElements = new Map()
 
   function prepared(id, language) {
-    const key = `${env.botId}\n${language}\n${id}`
-    let found = preparedElements.get(key)
+    const key = `${language}\n${id}`
+    let found = env.isOwn ? preparedElements.get(key) : undefined
     if (!found) {
       const element = env.element(id)
       if (!element) {
@@ -344,7 +345,7 @@
       if (preparedElements.size >= MAX_PREPARED) {
         preparedElements.clear()
       }
-      if (formData.length <= MAX_KEPT) {
+      if (formData.length <= MAX_KEPT && env.isOwn) {
         preparedElements.set(key, found)
       }
     }
@@ -397,6 +398,9 @@
     const channel = channelOf(destination)
     // A hook of no bot, or one that speaks for another bot, says in its destination which one.
     const botId = isObject(destination) && typeof destination.botId === 'string' ? destination.botId : env.botId
+    if (botId === env.botId) {
+      return render(contentId, args, channel)
+    }
     return inBot('renderElement', botId, () => render(contentId, args, channel))
   }
 

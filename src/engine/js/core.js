@@ -1,26 +1,24 @@
 // `bp` and the life of one event in a realm: everything a hook touches, in the realm itself, so that nothing is serialised
 // between two steps of an event. Evaluated once per realm; one event at a time lives here (`at.current`).
 // `host` holds the functions of engine/bot_realm.rs, `base` is script/js/base.js, the others are the files of this folder.
-(function (host, base, cms, elements, decision, at, event, requests, outgoing, dialog, realtime) {
+(function (host, base, env, cms, elements, decision, at, event, requests, outgoing, dialog, realtime) {
   'use strict';
-  const { freeze, assign } = Object;
+  const { freeze, assign } = Object, plain = Object.prototype;
   const { parse, stringify } = JSON;
   const symbolFor = Symbol.for, symbolKey = Symbol.keyFor;
   const { Event, WellKnownFlags, fill, kindOf } = event;
   const { request, answered, fetched, wellFormed } = requests;
   base.connect(requests);
-  const { events, send, makeOutgoing, destinationOf, PERSON, call, settle } = outgoing;
+  const { events, answer, destinationOf, PERSON, call, callHook, settle } = outgoing;
   const SKIP_DIALOG = WellKnownFlags.SKIP_DIALOG_ENGINE, FORCE_PERSIST = WellKnownFlags.FORCE_PERSIST_STATE;
 
   // ---- hooks --------------------------------------------------------------------------------------------------------
-  const argumentsOf = {
-    before_suggestions_election: () => [at.current.bp, local.dialog.createId(at.current.event), at.current.event, at.current.event.suggestions],
-  };
-  /** Runs a hook of the event's way: gives a promise to wait for, or undefined. */
-  function runHook(file, kind, named) {
-    const special = argumentsOf[kind];
-    const args = special ? special() : named ? [at.current.bp, ...named] : [at.current.bp, at.current.event];
-    return settle(call(file, args));
+  /** Runs a hook of the event's way: gives a promise to wait for, or undefined. Before the election, and for work that is no
+   *  event, hooks have arguments of their own. */
+  function runHook(file, elects, named) {
+    const { bp, event } = at.current;
+    if (elects) return settle(call(file, [bp, local.dialog.createId(event), event, event.suggestions]));
+    return settle(named === undefined ? callHook(file, bp, event) : call(file, [bp, ...named]));
   }
 
   // ---- bp -----------------------------------------------------------------------------------------------------------
@@ -152,18 +150,24 @@
     LogLevel: v.LogLevel, NodeActionType: v.NodeActionType, RealTimePayload: v.RealTimePayload, ${Object.keys(namespaces).map((name) => `${name}: n.${name}`).join(', ')} })`,
   )({ version: host.version, IO, LoggerLevel, LogLevel, NodeActionType, RealTimePayload: realtime.RealTimePayload }, namespaces);
 
+  /** The same one for all events, where every script only reads it. */
+  let sharedBp;
+
   // ---- one event ----------------------------------------------------------------------------------------------------
   function stateOf(state) {
     // `bot` is whatever scripts keep under `global`; the others are objects, or hooks would fail for ever after.
-    for (const part of ['user', 'session', 'temp', 'context', 'bot']) if (!isRecord(state[part])) state[part] = {};
+    if (!isRecord(state.user)) state.user = {};
+    if (!isRecord(state.session)) state.session = {};
+    if (!isRecord(state.temp)) state.temp = {};
+    if (!isRecord(state.context)) state.context = {};
+    if (!isRecord(state.bot)) state.bot = {};
     if (!Array.isArray(state.session.lastMessages)) state.session.lastMessages = [];
     return state;
   }
-  function attributesOf(user) {
-    const texts = new Map();
-    for (const key of Object.keys(user)) texts.set(key, stringify(user[key]));
-    return texts;
-  }
+  const textOf = (value) => {
+    const text = host.json(plain, value);
+    return text === undefined ? stringify(value) : text;
+  };
 
   /** A part of the state as JSON; undefined, and a word in the log, where that cannot be: then it stays as it was. */
   function stored(name, value, record) {
@@ -181,18 +185,35 @@
     return undefined;
   }
 
+  function member(members, state, part) {
+    const value = state[part];
+    let text = isRecord(value) ? host.json(plain, value) : undefined;
+    if (text === undefined) text = value === undefined || value === null ? '{}' : stored(`event.state.${part}`, value, true);
+    if (text !== undefined) members.push(`"${part}":${text}`);
+  }
+  /** The attributes of a user that are not what they were. */
+  function changed(members, user, before) {
+    const all = [];
+    for (const key of Object.keys(user)) {
+      const value = user[key], text = value === undefined || value === null ? 'null' : stored(`event.state.user.${key}`, value, false);
+      if (text !== undefined && (!Object.hasOwn(before, key) || stringify(before[key]) !== text)) all.push(`${stringify(key.toWellFormed())}:${text}`);
+    }
+    for (const key of Object.keys(before)) if (!Object.hasOwn(user, key)) all.push(`${stringify(key)}:null`);
+    if (all.length !== 0) members.push(`"user":{${all.join(',')}}`);
+  }
+
+  // The answers of `pass`, by their number in `engine/run/stages.rs`.
+  const PAUSED = 0, SUGGESTED = 1, SKIPPED = 2, SKIPPED_KEPT = 3, JUMPED = 4, STAYS = 5;
   const decisionOptions = freeze({ minimumConfidence: host.minimumConfidence, repeatWindow: host.repeatWindow });
 
   return {
-    /** Starts an event from its work JSON; `copy` is what `snapshot` made where an earlier realm was given up. Gives whether a
+    /** Starts an event from its work; `copy` is what `snapshot` made where an earlier realm was given up. Gives whether a
      *  caller waits for the replies. */
-    begin(text, copy, outgoingHooks) {
-      const work = parse(text);
-      const attributes = attributesOf(work.state.user);
+    begin(work, copy, outgoingHooks) {
+      const attributes = textOf(work.state.user);
       let event;
       if (copy === undefined) {
-        event = fill(Object.create(Event.prototype), work.event, work.event.id);
-        event.state = stateOf(work.state);
+        event = fill(Object.create(Event.prototype), work.event, work.event.id, stateOf(work.state));
       } else {
         const saved = parse(copy);
         event = assign(Object.create(Event.prototype), saved.event);
@@ -206,13 +227,16 @@
         stateOf(event.state);
       }
       at.current = {
-        event, bp: makeBp(), attributes, outgoingHooks, address: undefined, wantEvent: work.wantEvent === true,
+        event, bp: sharedBp || makeBp(), attributes, outgoingHooks, address: undefined, wantEvent: work.wantEvent === true,
       };
       return work.waited === true;
     },
     /** Starts work that is no event: `bp` and nothing else. */
     beginBare(outgoingHooks) {
-      at.current = { event: null, bp: makeBp(), attributes: null, outgoingHooks, address: undefined, wantEvent: false };
+      at.current = { event: null, bp: sharedBp || makeBp(), attributes: null, outgoingHooks, address: undefined, wantEvent: false };
+    },
+    shareBp() {
+      sharedBp = freeze(makeBp());
     },
     runHook,
     answered,
@@ -222,6 +246,18 @@
     },
     describe: base.describe,
 
+    /** What lies between the hooks around the middleware and the dialog where no other hooks do, all at once: the ranking and
+     *  the election, whether the dialog is skipped, and before all that, where it was not asked yet, whether the event is paused. */
+    pass(mayBePaused) {
+      const { event } = at.current;
+      if (mayBePaused && event.isPause) return PAUSED;
+      if (!Array.isArray(event.suggestions)) event.suggestions = [];
+      // One that is to be sent takes its steps, one by one.
+      if (event.suggestions.length !== 0) return SUGGESTED;
+      decision.elect(event);
+      if (event.hasFlag(SKIP_DIALOG)) return event.hasFlag(FORCE_PERSIST) ? SKIPPED_KEPT : SKIPPED;
+      return dialog.hasJumped() ? JUMPED : STAYS;
+    },
     isPaused: () => !!at.current.event.isPause,
     skipsDialog: () => at.current.event.hasFlag(SKIP_DIALOG),
     /** Ranks the suggestions; true where there is anything to elect. */
@@ -239,7 +275,7 @@
       const { payloads, redirect } = elected;
       decision.sent(event);
       if (redirect && !event.hasFlag(SKIP_DIALOG)) dialog.jump(event, redirect.flow, redirect.node);
-      const sending = send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
+      const sending = answer(event, payloads);
       return [Promise.resolve(sending), redirect ? stringify(redirect) : undefined];
     },
     decisionReason() {
@@ -250,7 +286,7 @@
     forcesPersist: () => at.current.event.hasFlag(FORCE_PERSIST),
     /** What goes into the store: `all` of the state, or only `session` and user. */
     stateChange(withContext) {
-      const { state } = at.current.event;
+      const { event, attributes } = at.current, { state } = event;
       if (!isRecord(state)) {
         stored('event.state', state, true);
         return '{}';
@@ -258,22 +294,15 @@
       const session = state.session;
       if (isRecord(session) && Array.isArray(session.lastMessages) && session.lastMessages.length > 5) session.lastMessages = session.lastMessages.slice(-5);
       const members = [];
-      for (const part of withContext ? ['session', 'temp', 'context'] : ['session']) {
-        const value = state[part], text = value === undefined || value === null ? '{}' : stored(`event.state.${part}`, value, true);
-        if (text !== undefined) members.push(`"${part}":${text}`);
+      member(members, state, 'session');
+      if (withContext) {
+        member(members, state, 'temp');
+        member(members, state, 'context');
       }
-      const user = state.user === undefined || state.user === null ? {} : state.user, before = at.current.attributes;
-      if (!isRecord(user)) {
-        stored('event.state.user', user, true);
-        return `{${members.join(',')}}`;
-      }
-      const changed = [];
-      for (const key of Object.keys(user)) {
-        const value = user[key], text = value === undefined || value === null ? 'null' : stored(`event.state.user.${key}`, value, false);
-        if (text !== undefined && before.get(key) !== text) changed.push(`${stringify(key.toWellFormed())}:${text}`);
-      }
-      for (const key of before.keys()) if (!Object.hasOwn(user, key)) changed.push(`${stringify(key)}:null`);
-      if (changed.length !== 0) members.push(`"user":{${changed.join(',')}}`);
+      const user = state.user === undefined || state.user === null ? {} : state.user;
+      if (!isRecord(user)) stored('event.state.user', user, true);
+      // Most events leave the user as it was.
+      else if (host.json(plain, user) !== attributes) changed(members, user, parse(attributes));
       return `{${members.join(',')}}`;
     },
     wantsEvent: () => at.current.wantEvent,
@@ -311,12 +340,18 @@
     warm() {
       cms.renderTemplate('{{a}}', { a: '' });
     },
-    scrub(added) {
-      if (asking.length || served.length) [asking, served] = [[], []];
+    /** Gives null where something cannot be removed, else whether something may have been added to the global object by what
+     *  is no script. */
+    scrub() {
+      if (asking.length !== 0 || served.length !== 0) {
+        asking = [];
+        served = [];
+      }
       at.current = null;
       requests.scrub();
+      env.scrub();
       outgoing.scrub();
-      return base.scrub(added);
+      return base.scrub() ? dialog.doubt() : null;
     },
   };
 })

@@ -3,7 +3,7 @@
 (function (at, cms, outgoing) {
   'use strict';
   const { parse, stringify } = JSON;
-  const { call, makeOutgoing, send, settle } = outgoing;
+  const { call, answer, settle } = outgoing;
   const isRecord = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
   // ---- the place ----------------------------------------------------------------------------------------------------
@@ -33,6 +33,9 @@
     }
   }
 
+  /** Whether a script has led it elsewhere. */
+  const hasJumped = () => !!contextOf(at.current.event).hasJumped;
+
   /** A script leads an event's conversation elsewhere. */
   function jump(event, flow, node) {
     const context = contextOf(event), known = typeof context.currentFlow === 'string' && typeof context.currentNode === 'string';
@@ -48,13 +51,22 @@
   const MOST_KEPT = 1000;
   const compiled = new Map();
   let tested = 0;
+  /** Conditions are sloppy code: those that look as if they could put something on the global object, and whether one ran. */
+  const DOUBTFUL = /[^=!<>]=(?![=>])|\+\+|--|\b(?:this|global|globalThis|eval|Function|constructor)\b/;
+  const doubtful = new Set();
+  let doubted = false;
   function compile(text) {
     let condition = compiled.get(text);
     if (condition === undefined) {
       condition = new Function('event', 'user', 'temp', 'session', 'bot', `return (${text.replace(/[;\s]+$/, '')}\n)`);
-      if (compiled.size >= MOST_KEPT) compiled.clear();
+      if (compiled.size >= MOST_KEPT) {
+        compiled.clear();
+        doubtful.clear();
+      }
       compiled.set(text, condition);
+      if (DOUBTFUL.test(text)) doubtful.add(text);
     }
+    if (doubtful.size !== 0 && doubtful.has(text)) doubted = true;
     return condition;
   }
   /** The index of the first of some conditions that holds, or -1. A TypeError is `false`: `temp.a.b` where there is no a. */
@@ -102,7 +114,7 @@
   }
   function reply(event, payloads) {
     if (payloads instanceof Promise) return payloads.then((rendered) => reply(event, rendered));
-    return send(payloads.map((payload) => makeOutgoing(event, payload, event.id)));
+    return answer(event, payloads);
   }
   function turn(event, replyPreview) {
     const { session } = stateOf(event);
@@ -115,7 +127,13 @@
   }
 
   return {
-    place, setPlace, jump, test, run, say, speak, apologise,
+    place, setPlace, hasJumped, jump, test, run, say, speak, apologise,
+    /** Whether a condition may have put something on the global object, since the last time. */
+    doubt() {
+      const was = doubted;
+      doubted = false;
+      return was;
+    },
     /** Which condition was being evaluated. */
     tested: () => tested,
     /** Where an action that throws leads to. */

@@ -76,8 +76,11 @@
     return isObject(value) ? JSON.stringify(value) : String(isMissing(value) ? '' : value)
   }
 
+  const ordersOf = sortOrder =>
+    (Array.isArray(sortOrder) ? sortOrder : [sortOrder]).filter(order => isObject(order) && typeof order.column === 'string')
+
   function byColumns(sortOrder) {
-    const orders = (Array.isArray(sortOrder) ? sortOrder : [sortOrder]).filter(order => isObject(order) && typeof order.column === 'string')
+    const orders = ordersOf(sortOrder)
     return (a, b) => {
       for (const { column, desc } of [...orders, { column: 'createdOn' }, { column: 'id' }]) {
         const [left, right] = [columnOf(a, column), columnOf(b, column)]
@@ -101,35 +104,47 @@
       throw badArgument('listContentElements', 'params', 'an object', params)
     }
     checkLanguage('listContentElements', language)
-    const { searchTerm, from = 0, count = 50, ids, sortOrder, filters } = params || {}
-    const wanted = Array.isArray(ids) ? new Set(ids) : undefined
-    let found = []
-    for (const id of env.elementIds()) {
-      if (!wanted || wanted.has(id)) {
-        const element = env.element(id)
-        if (element && (isMissing(contentTypeId) || element.contentType === contentTypeId)) {
-          found.push(describe(element, language))
-        }
-      }
+    const { searchTerm, from = 0, count = 50, sortOrder, filters } = params || {}
+    const filtered = Array.isArray(filters) ? filters.filter(filter => isObject(filter) && typeof filter.column === 'string') : []
+    const searched = typeof searchTerm === 'string' && searchTerm
+    const start = Math.max(0, Number(from) || 0)
+    const end = count === -1 ? undefined : start + Math.max(0, Number(count) || 0)
+    const rows = rowsOf(contentTypeId, params || {})
+    if (!searched && filtered.length === 0 && ordersOf(sortOrder).every(({ column }) => column === 'createdOn' || column === 'id')) {
+      // What decides of the page is known of all elements: only those on it are read.
+      return rows.sort(byColumns(sortOrder)).slice(start, end).map(row => describe(env.element(row.id), language))
     }
-    if (typeof searchTerm === 'string' && searchTerm) {
+    let found = rows.map(row => describe(env.element(row.id), language))
+    if (searched) {
       const term = searchTerm.toLowerCase()
       const texts = element => [element.id, ...Object.values(element.previews), JSON.stringify(element.formData)]
       found = found.filter(element => texts(element).some(text => text.toLowerCase().includes(term)))
     }
-    for (const filter of Array.isArray(filters) ? filters : []) {
-      if (isObject(filter) && typeof filter.column === 'string') {
-        const value = String(filter.value).toLowerCase()
-        found = found.filter(element => columnOf(element, filter.column).toLowerCase().includes(value))
+    for (const filter of filtered) {
+      const value = String(filter.value).toLowerCase()
+      found = found.filter(element => columnOf(element, filter.column).toLowerCase().includes(value))
+    }
+    return found.sort(byColumns(sortOrder)).slice(start, end)
+  }
+
+  // The elements to choose from, with what is known of each without reading it.
+  function rowsOf(contentTypeId, { ids }) {
+    const wanted = Array.isArray(ids) ? new Set(ids) : undefined
+    const rows = []
+    for (const [id, contentType, createdOn] of env.elementRows()) {
+      if ((!wanted || wanted.has(id)) && (isMissing(contentTypeId) || contentType === contentTypeId)) {
+        rows.push(createdOn === null ? env.element(id) : { id, createdOn })
       }
     }
-    found.sort(byColumns(sortOrder))
-    const start = Math.max(0, Number(from) || 0)
-    return count === -1 ? found.slice(start) : found.slice(start, start + Math.max(0, Number(count) || 0))
+    return rows
   }
 
   function getAllContentTypes(botId) {
     const imported = isMissing(botId) ? undefined : inBot('getAllContentTypes', botId, () => env.importedContentTypes())
+    return imported instanceof Promise ? imported.then(typesOf) : typesOf(imported)
+  }
+
+  function typesOf(imported) {
     return Array.from(env.contentTypeIds())
       .filter(id => !Array.isArray(imported) || imported.includes(id))
       .map(id => described(env.contentType(id)))

@@ -34,7 +34,7 @@
     if (args.direction !== 'incoming' && args.direction !== 'outgoing') {
       throw new TypeError(`bp.IO.Event: "direction" must be 'incoming' or 'outgoing', got '${args.direction}'`);
     }
-    fill(this, args, args.id === undefined ? host.eventId() : String(args.id));
+    fill(this, args, args.id === undefined ? host.eventId() : String(args.id), {});
   }
   freeze(Event);
   assign(Event.prototype, {
@@ -55,7 +55,7 @@
   Object.defineProperty(Event.prototype, 'constructor', { enumerable: false });
 
   // Few hooks look at the `nlu` of a reply: it is made when one does.
-  const OutgoingPrototype = Object.create(Event.prototype, {
+  const outgoingPrototype = Object.create(Event.prototype, {
     nlu: {
       get() {
         const nlu = defaultNlu();
@@ -67,12 +67,10 @@
       },
     },
   });
-  function Outgoing() {}
-  Outgoing.prototype = OutgoingPrototype;
   freeze(Event.prototype);
-  freeze(OutgoingPrototype);
+  freeze(outgoingPrototype);
 
-  function fill(event, args, id) {
+  function fill(event, args, id, state) {
     event.id = id;
     event.type = args.type;
     event.channel = args.channel;
@@ -91,9 +89,8 @@
     } else {
       event.incomingEventId = args.incomingEventId;
     }
-    if (args.nlu) event.nlu = assign(defaultNlu(), args.nlu);
-    else if (!(event instanceof Outgoing)) event.nlu = defaultNlu();
-    event.state = {};
+    event.nlu = args.nlu ? assign(defaultNlu(), args.nlu) : defaultNlu();
+    event.state = state;
     return event;
   }
 
@@ -103,5 +100,5 @@
     return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
   }
 
-  return { Event, Outgoing, WellKnownFlags, fill, kindOf, previewOf };
+  return { Event, outgoingPrototype, WellKnownFlags, fill, kindOf, previewOf };
 })

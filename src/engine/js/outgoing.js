@@ -2,19 +2,21 @@
 // at work.
 (function (host, base, payloads, at, event, requests) {
   'use strict';
-  const { assign } = Object;
+  const { assign } = Object, plain = Object.prototype;
   const { stringify } = JSON;
-  const { Event, Outgoing, kindOf, previewOf } = event;
+  const { Event, outgoingPrototype, kindOf, previewOf } = event;
   const { wellFormed } = requests;
 
   // A compiled file: { run, index, path, require }. What it is called with does not depend on the file.
   function call(file, args) {
-    const module = { exports: {} };
-    const { run } = file, { exports } = module;
+    const module = { exports: {} }, { exports } = module;
     // `this` is what it is in a module of Node.
-    return args.length === 2
-      ? run.call(exports, args[0], args[1], module, exports, file.require, file.path, file.dirname)
-      : run.call(exports, ...args, module, exports, file.require, file.path, file.dirname);
+    return file.run.call(exports, ...args, module, exports, file.require, file.path, file.dirname);
+  }
+  /** The same for most hooks. */
+  function callHook(file, bp, event) {
+    const exports = {}, module = { exports };
+    return file.run.call(exports, bp, event, module, exports, file.require, file.path, file.dirname);
   }
   function settle(result) {
     if (result === undefined || result === null || (typeof result !== 'object' && typeof result !== 'function')) return undefined;
@@ -28,13 +30,53 @@
 
   // Most often no hook waits: then everything is out when `send` returns, and there is no need for a promise.
   function send(events) {
-    const batch = { left: events.length, error: undefined, resolve: undefined, reject: undefined };
-    for (let i = 0; i < events.length; i++) queue.push(events[i], batch);
-    if (!pumping) pump();
-    if (batch.left !== 0) {
-      return new Promise((resolve, reject) => { batch.resolve = resolve; batch.reject = reject; });
+    if (pumping) return queued(events, 0, undefined);
+    let error;
+    pumping = true;
+    for (let i = 0; i < events.length; i++) {
+      let waiting;
+      try {
+        waiting = outgoing(events[i], 0);
+      } catch (thrown) {
+        if (error === undefined) error = thrown;
+        continue;
+      }
+      if (waiting !== undefined) return queued(events, i, error, waiting);
     }
-    if (batch.error !== undefined) throw batch.error;
+    return sent(error);
+  }
+  /** Those from `from` on are queued; the first of them already waits for a hook, if any does. */
+  function queued(events, from, error, waiting) {
+    const batch = { left: events.length - from, error, resolve: undefined, reject: undefined }, rest = [];
+    if (waiting !== undefined) finished(waiting, batch);
+    for (let i = waiting === undefined ? from : from + 1; i < events.length; i++) rest.push(events[i], batch);
+    // What was made while these were on their way comes after them.
+    queue = waiting === undefined ? queue.concat(rest) : rest.concat(queue);
+    return batch.left === 0 ? undefined : new Promise((resolve, reject) => { batch.resolve = resolve; batch.reject = reject; });
+  }
+  function finished(waiting, batch) {
+    waiting.then(() => { finish(batch); pump(); }, (error) => { finish(batch, error); pump(); });
+  }
+  /** The same for replies that no hook will see: they go out as they are, without becoming events first. */
+  function sendPlain(channel, address, payloads, answers) {
+    const types = [];
+    for (let i = 0; i < payloads.length; i++) types.push(typeOf(payloads[i]));
+    const to = told(answers);
+    let error;
+    pumping = true;
+    for (let i = 0; i < payloads.length; i++) {
+      try {
+        post(channel, payloads[i], types[i], address, to);
+      } catch (thrown) {
+        if (error === undefined) error = thrown;
+      }
+    }
+    return sent(error);
+  }
+  /** All are out; what hooks of theirs, or payloads that were read, have made meanwhile has waited until here. */
+  function sent(error) {
+    pump();
+    if (error !== undefined) throw error;
     return undefined;
   }
   function pump() {
@@ -49,7 +91,7 @@
         continue;
       }
       if (waiting !== undefined) {
-        waiting.then(() => { finish(batch); pump(); }, (error) => { finish(batch, error); pump(); });
+        finished(waiting, batch);
         return;
       }
       finish(batch);
@@ -72,7 +114,7 @@
       const before = host.enter(file.index);
       let waiting;
       try {
-        waiting = settle(call(file, [at.current.bp, event]));
+        waiting = settle(callHook(file, at.current.bp, event));
       } catch (error) {
         host.hookFailed(file.index, base.describe(error));
       } finally {
@@ -101,25 +143,23 @@
 
   /** The channel's own sender, last in line: shapes the payload and hands it to the server. */
   function emit(event) {
-    let payload = event.payload, type = event.type;
-    if (event.channel === 'web' && (type === 'default' || type === undefined)) {
-      type = 'text';
+    const { incomingEventId: answers, channel, type, id } = event;
+    post(channel, event.payload, type, addressOf(event), told(answers), typeof id === 'string' ? id.toWellFormed() : undefined);
+  }
+  const told = (answers) => (answers === undefined || answers === null ? undefined : String(answers).toWellFormed());
+  function post(channel, payload, type, address, answers, id) {
+    let kind = type;
+    if (channel === 'web' && (type === 'default' || type === undefined)) {
+      kind = 'text';
       if (payload !== null && typeof payload === 'object' && payload.type !== 'text') payload = assign({}, payload, { type: 'text' });
     }
-    type = String(type).toWellFormed();
+    kind = String(kind).toWellFormed();
+    if (host.reply(plain, payload, kind, address, answers, id)) return;
     let text = stringify(payload);
     // Almost no payload has a relative path in it, and its text tells.
-    if (text !== undefined && (text.includes('"/') || text.includes('BOT_URL'))) {
-      payload = payloads.absolutePayload(payload);
-      text = stringify(payload);
-    }
-    text = text === undefined ? 'null' : wellFormed(text);
-    const answers = event.incomingEventId;
-    host.effect(`{"id":"${numberOf(event)}","direction":"outgoing","type":${stringify(type)},${addressOf(event)},"payload":${text}`
-      + (answers === undefined || answers === null ? '}' : `,"incomingEventId":${stringify(String(answers).toWellFormed())}}`), type);
+    if (text !== undefined && (text.includes('"/') || text.includes('BOT_URL'))) text = stringify(payloads.absolutePayload(payload));
+    host.replyText(text === undefined ? 'null' : wellFormed(text), kind, address, answers, id);
   }
-  /** The server knows events by number; what a script called one by itself is its own business. */
-  const numberOf = ({ id }) => (typeof id === 'string' && /^\d{1,18}$/.test(id) ? id : host.eventId());
   /** Where an event goes, as members of a JSON object; that of the event at work is written once. An address that is
       nobody's is an error of the script: the server would take it for a worker gone mad. */
   function addressOf(event, member) {
@@ -128,14 +168,16 @@
       return kept.text;
     }
     const { channel, target, botId, threadId } = event;
-    const wrong = host.refuses(...[channel, target, botId, threadId === undefined || threadId === null ? '' : threadId].map((part) => String(part).toWellFormed()));
-    if (wrong !== undefined) throw new Error(member === undefined ? `the event cannot be sent: ${wrong}` : `bp.events.${member}: ${wrong}`);
-    const text = stringify({
-      channel: String(channel), target: String(target), botId: String(botId), threadId: threadId === undefined || threadId === null ? undefined : String(threadId),
-    }).slice(1, -1);
-    at.current.address = { channel, target, botId, threadId, text: wellFormed(`{${text}}`).slice(1, -1) };
-    return at.current.address.text;
+    const text = host.address(
+      String(channel).toWellFormed(), String(target).toWellFormed(), String(botId).toWellFormed(),
+      threadId === undefined || threadId === null ? undefined : String(threadId).toWellFormed(),
+    );
+    if (text[0] === '!') throw new Error(`${member === undefined ? 'the event cannot be sent' : `bp.events.${member}`}: ${text.slice(1)}`);
+    at.current.address = { channel, target, botId, threadId, text };
+    return text;
   }
+  /** The server knows events by number; what a script called one by itself is its own business. */
+  const numberOf = ({ id }) => (typeof id === 'string' && /^\d{1,18}$/.test(id) ? id : host.eventId());
   function effect(value) {
     const text = stringify(value);
     host.effect(wellFormed(text), value.type.toWellFormed(), true);
@@ -145,7 +187,9 @@
     if (destination === null || typeof destination !== 'object') {
       throw new TypeError(`bp.${member}: "destination" must be an event or { channel, target, botId, threadId? }, got ${kindOf(destination)}`);
     }
-    for (const field of fields) {
+    // Not `for of`: an iterator for each call costs more than all the rest of this.
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i];
       if (typeof destination[field] !== 'string' || destination[field] === '') {
         throw new TypeError(`bp.${member}: "destination.${field}" must be a string that is not empty, got ${kindOf(destination[field])}`);
       }
@@ -166,9 +210,9 @@
           throw new TypeError(`bp.events.replyToEvent: "payloads[${i}]" must be an object, got ${kindOf(payload)}`);
         }
       }
-      addressOf(to, 'replyToEvent');
-      const answers = incomingEventId !== undefined ? incomingEventId : to instanceof Event ? to.id : at.current && at.current.event && at.current.event.id;
-      return send(payloads.map((payload) => makeOutgoing(to, payload, answers)));
+      const address = addressOf(to, 'replyToEvent'), own = at.current.event;
+      const answers = incomingEventId !== undefined ? incomingEventId : to === own || to instanceof Event ? to.id : own && own.id;
+      return reply(to, address, payloads, answers);
     },
     async sendEvent(event) {
       if (event === null || typeof event !== 'object') {
@@ -192,28 +236,31 @@
     },
   };
 
+  /** Sends payloads to an address. */
+  function reply(to, address, payloads, answers) {
+    if (at.current.outgoingHooks.length === 0 && !pumping) return sendPlain(to.channel, address, payloads, answers);
+    const made = [];
+    for (let i = 0; i < payloads.length; i++) made.push(makeOutgoing(to, payloads[i], answers));
+    return send(made);
+  }
+  /** Answers the event at work. A hook may still change where a reply goes. */
+  const answer = (event, payloads) => reply(event, at.current.outgoingHooks.length === 0 ? addressOf(event) : undefined, payloads, event.id);
+
+  function typeOf(payload) {
+    return payload !== null && typeof payload === 'object' && payload.type ? payload.type : 'default';
+  }
   function makeOutgoing(to, payload, incomingEventId) {
+    const { channel, threadId } = to, type = typeOf(payload);
     // The same properties in the same order as `fill` gives an event, without the detour of arguments.
-    const event = new Outgoing();
-    const type = payload !== null && typeof payload === 'object' && payload.type ? payload.type : 'default';
-    event.id = host.eventId();
-    event.type = type;
-    event.channel = to.channel;
-    event.target = to.target;
-    event.botId = to.botId;
-    event.threadId = to.threadId === undefined || to.threadId === null ? undefined : String(to.threadId);
-    event.direction = 'outgoing';
-    event.payload = payload;
-    event.preview = previewOf(payload, type, to.channel);
-    event.createdOn = new Date();
-    event.flags = {};
-    event.incomingEventId = incomingEventId;
-    event.state = {};
-    return event;
+    return {
+      __proto__: outgoingPrototype, id: host.eventId(), type, channel, target: to.target, botId: to.botId,
+      threadId: threadId === undefined || threadId === null ? undefined : String(threadId), direction: 'outgoing', payload,
+      preview: previewOf(payload, type, channel), createdOn: new Date(), flags: {}, incomingEventId, state: {},
+    };
   }
 
   return {
-    events, send, makeOutgoing, destinationOf, PERSON, call, settle,
+    events, answer, destinationOf, PERSON, call, callHook, settle,
     /** Fires a timer of ours; false where it is none. */
     fire(id) {
       const own = systemTimers.get(id);

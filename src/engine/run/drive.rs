@@ -99,7 +99,7 @@ impl<'js> Run<'_, 'js> {
                 Some(named) => run.named_arguments(kind, named)?,
                 None => Value::new_undefined(run.realm.realm.ctx.clone()),
             };
-            run.realm.core.run_hook.call((file, kind.folder(), named))
+            run.realm.core.run_hook.call((file, kind == HookKind::BeforeSuggestionsElection, named))
         });
         let error = match &called {
             Ok(None) => None,

@@ -70,6 +70,11 @@ impl<'js> Run<'_, 'js> {
             }
             // Handlers registered by scripts live in the resident worker; there are none of our own on the way in.
             Stage::Middleware => {
+                if !self.realm.has_hooks(HookKind::AfterIncomingMiddleware)
+                    && let Some(next) = self.pass(true)?
+                {
+                    return Ok(next);
+                }
                 if self.ask(|run| run.realm.core.is_paused.call(()))? {
                     return Ok(Next::Over(Persist::Nothing));
                 }
@@ -80,6 +85,9 @@ impl<'js> Run<'_, 'js> {
                 Stage::Decision
             }
             Stage::Decision => {
+                if let Some(next) = self.pass(false)? {
+                    return Ok(next);
+                }
                 self.ask(|run| run.realm.core.rank.call(()))?;
                 Stage::BeforeElection
             }
@@ -109,6 +117,38 @@ impl<'js> Run<'_, 'js> {
                 return Ok(Next::Over(persist));
             }
         }))
+    }
+
+    /// All stages up to the dialog at once, where no hooks lie between them; otherwise, and where a suggestion is to be sent,
+    /// they are taken one by one. Calls into the realm cost more than what is done in these.
+    fn pass(&mut self, may_be_paused: bool) -> Result<Option<Next>, Stop> {
+        if self.realm.has_hooks(HookKind::BeforeSuggestionsElection) {
+            return Ok(None);
+        }
+        let passed: u32 = self.engine(|run| run.realm.core.pass.call((may_be_paused,)))?;
+        // As `js/core.js` numbers them.
+        let next = match passed {
+            0 => return Ok(Some(Next::Over(Persist::Nothing))),
+            2 => Stage::Skipped(Persist::Nothing),
+            3 => Stage::Skipped(Persist::All),
+            4 => Stage::Dialog,
+            5 if self.has_no_dialog() => Stage::AfterProcessed(Persist::All),
+            5 => Stage::Dialog,
+            _ => return Ok(None),
+        };
+        self.note("decision", "no suggestion matched");
+        if matches!(next, Stage::AfterProcessed(_)) {
+            self.note("dialog", "no flows");
+        }
+        Ok(Some(Next::Stage(next)))
+    }
+
+    /// Whether there is nothing for the dialog engine to do where nothing has led the conversation elsewhere.
+    fn has_no_dialog(&self) -> bool {
+        let host = &self.realm.host;
+        let program = host.program.borrow();
+        let bot = program.as_ref().and_then(|loaded| loaded.bot(&self.realm.host.bot.borrow()));
+        self.dialogs.processed.get().is_none() && bot.is_some_and(|bot| bot.flows.is_empty())
     }
 
     /// The elected suggestion is sent and awaited; then either its redirect or nothing follows.

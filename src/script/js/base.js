@@ -473,8 +473,10 @@
       seal();
       baseline = new Set(ownKeys(global));
     },
-    /** Removes what an event left behind; false where something cannot be removed. */
-    scrub(added) {
+    /** Removes what was added to the global object; false where that cannot be removed. */
+    deleteAdded,
+    /** Removes what an event left behind, less that; false where something cannot be removed. */
+    scrub() {
       if (timers.size) timers = new Map();
       if (clocks.size) clocks = new Map();
       if (counts.size) counts = new Map();
@@ -482,7 +484,6 @@
       // The engine keeps these beside the object, frozen or not: a function of one event would be called for the next one's errors.
       Error.prepareStackTrace = undefined;
       Error.stackTraceLimit = traceLimit;
-      if (added && !deleteAdded()) return false;
       return getPrototypeOf(global) === ancestor && isExtensible(global);
     },
   };
