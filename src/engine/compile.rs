@@ -105,8 +105,8 @@ fn describe_type<'js>(
 mod tests {
     use super::*;
     use crate::config::ScriptLimits;
-    use crate::engine::Host;
     use crate::engine::tests::{Sink, hello};
+    use crate::engine::Host;
     use crate::program::{Program, Script, Shape};
     use crate::protocol::{FrameKind, FrameReader, Outbox};
     use crate::script::{Meter, with_realm};

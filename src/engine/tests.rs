@@ -94,7 +94,12 @@ pub(super) fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, e
     run_all(files, limits, event, Vec::new())
 }
 
-fn run_all(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str, answers: Vec<Frame>) -> Vec<Frame> {
+fn run_all(
+    files: &[(HookKind, &str, &str)],
+    limits: ScriptLimits,
+    event: &str,
+    answers: Vec<Frame>,
+) -> Vec<Frame> {
     let state = StateSnapshot::default();
     run_program(Arc::new(LoadedProgram::new(program(files))), limits, DispatchKind::Event, event, &state, answers)
 }

@@ -310,7 +310,9 @@ impl Fleet {
         }
         self.trimmed = Some(now);
         self.look_at_memory(now);
-        let old = |realm: &Realm| matches!(realm.state, State::Idle { since } if now.saturating_duration_since(since) > self.limits.idle);
+        let old = |realm: &Realm| {
+            matches!(realm.state, State::Idle { since } if now.saturating_duration_since(since) > self.limits.idle)
+        };
         let old: Vec<ProcessId> = self.realms.iter().filter(|(_, realm)| old(realm)).map(|(id, _)| *id).collect();
         for realm in old {
             self.close_realm(now, realm);

@@ -42,3 +42,4 @@ fn log_line(line: &mut Vec<u8>, lines: &mut u32) {
     }
     line.clear();
 }
+

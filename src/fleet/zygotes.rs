@@ -222,8 +222,9 @@ impl Fleet {
 
     /// Zygotes that take too long to load are killed.
     pub(super) fn look_after_zygotes(&mut self, now: Instant) {
-        let late =
-            |zygote: &Zygote| !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > LOADING;
+        let late = |zygote: &Zygote| {
+            !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > LOADING
+        };
         let late: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
         for process in late {
             if let Some(zygote) = self.zygotes.get_mut(&process) {

@@ -16,7 +16,9 @@ use crate::engine::{BotRealm, Host, LoadedProgram};
 use crate::os::{Forked, fork};
 use crate::program::{BlobId, Image};
 use crate::protocol::board::Place;
-use crate::protocol::{Board, ForkAs, Frame, FrameKind, Hello, LogLine, Outbox, Ready, read_blobs};
+use crate::protocol::{
+    Board, ForkAs, Frame, FrameKind, Hello, LogLine, Outbox, Ready, read_blobs,
+};
 use crate::script::{Meter, with_realm};
 
 /// What a process of scripts is made of, through all copies.

@@ -323,3 +323,21 @@ fn a_key_that_cannot_verify_is_an_error_once_it_is_switched_on() {
         ]],
     );
 }
+
+#[test]
+fn a_key_that_was_used_once_says_what_to_use_instead() {
+    let file = r#"{ "scripts": { "workers": 4, "silence": "1s", "workerResident": "512mb" } }"#;
+    let (settings, problems) =
+        load_with(&[("botpress.config.json", file)], &[("BP_CONFIG_SCRIPTS_WORKERS", "4")]).unwrap();
+    assert_eq!(settings.dispatch, Settings::default().dispatch);
+    let told = warnings(&problems);
+    for expected in
+        ["\"scripts.workers\" is not used", "\"scripts.running\" says", "\"scripts.realmResident\"", "\"scripts.grace\""]
+    {
+        assert!(told.contains(expected), "{expected} is missing in\n{told}");
+    }
+    assert!(!told.contains("did you mean"), "{told}");
+    // A number of realms was fine once, and would be taken for a fault of the file.
+    let error = load_with(&[("botpress.config.json", r#"{ "scripts": { "realms": 64 } }"#)], &[]).unwrap_err();
+    assert!(error.to_string().contains("\"scripts.mostRealms\" now"), "{error}");
+}

@@ -210,9 +210,7 @@ impl Machine {
         }
         if was_ready {
             count(&self.tally.counters.zygotes_died);
-            tracing::warn!(
-                "the root zygote of scripts is gone ({how}); another one is started, realms go on meanwhile"
-            );
+            tracing::warn!("the root zygote of scripts is gone ({how}); another one is started, realms go on meanwhile");
             return;
         }
         let why = self.last_refusal.take().unwrap_or_else(|| how.to_owned());
@@ -234,7 +232,11 @@ impl Machine {
         let Some(global) = keys.remove("") else { return };
         let layer = (!images.layer().scripts.is_empty()).then(|| images.layer_key());
         let published = Published { version: program.version, layer, global, bots: keys };
-        self.served = Some(Served { bots: bots.into_iter().collect(), sources, images: Arc::clone(images) });
+        self.served = Some(Served {
+            bots: bots.into_iter().collect(),
+            sources,
+            images: Arc::clone(images),
+        });
         self.actions.push(Action::Publish(Arc::clone(images)));
         self.fleet.publish(now.at, published);
         self.heed(now);
