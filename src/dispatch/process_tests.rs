@@ -72,6 +72,11 @@ fn program(sources: &[&str]) -> Program {
     }
 }
 
+/// Has all of a program compiled.
+fn all(sources: &[&str]) -> CompileRequest {
+    CompileRequest::all(Arc::new(program(sources)))
+}
+
 impl Server {
     fn serve(&self) -> &Self {
         self.serve_with(super::standing::Sources::new())
@@ -269,19 +274,19 @@ async fn a_worker_that_speaks_for_a_dispatch_that_is_not_its_own_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_hangs_the_compiler_is_named_and_the_rest_compiles() {
     let server = server(settings()).await;
-    let compiled = server.dispatcher.compile(&program(&["fine"])).await.unwrap();
+    let compiled = server.dispatcher.compile(&all(&["fine"])).await.unwrap();
     assert!(compiled.failures.is_empty());
-    let compiled = server.dispatcher.compile(&program(&["hang", "fine", "hang"])).await.unwrap();
+    let compiled = server.dispatcher.compile(&all(&["hang", "fine", "hang"])).await.unwrap();
     let failed: Vec<u32> = compiled.failures.iter().map(|failure| failure.script).collect();
     assert_eq!(failed, [0, 2]);
     assert!(compiled.failures[0].error.message.contains("killed after"), "{:?}", compiled.failures);
-    assert!(server.dispatcher.compile(&program(&["fine"])).await.is_ok(), "there is a new compiler");
+    assert!(server.dispatcher.compile(&all(&["fine"])).await.is_ok(), "there is a new compiler");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_ends_the_compiler_at_once_is_named_and_the_rest_compiles() {
     let server = server(settings()).await;
-    let compiled = server.dispatcher.compile(&program(&["fine", "crash", "fine", "crash"])).await.unwrap();
+    let compiled = server.dispatcher.compile(&all(&["fine", "crash", "fine", "crash"])).await.unwrap();
     let failed: Vec<u32> = compiled.failures.iter().map(|failure| failure.script).collect();
     assert_eq!(failed, [1, 3]);
     assert!(compiled.failures[0].error.message.contains("its worker died"), "{:?}", compiled.failures);
