@@ -1,9 +1,12 @@
 //! The way in: an event becomes durable with all that belongs to it.
 
+use super::error::StoreError;
+use super::handle::Store;
 use super::memory::UserName;
-use super::messages::{StoredMessage, UserMessage};
+use super::messages::{self, StoredMessage, UserMessage};
 use super::queue::{Origin, enqueue};
-use super::{Store, StoreError, Tx, conversations, messages, users};
+use super::writer::Tx;
+use super::{conversations, users};
 use crate::model::{EventDraft, QueuedEvent};
 
 /// In which conversation an event takes place.

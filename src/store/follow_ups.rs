@@ -2,8 +2,10 @@
 
 use rusqlite::params;
 
+use super::error::StoreError;
 use super::memory::UserName;
-use super::{StoreError, Tx, messages, queue, users};
+use super::writer::Tx;
+use super::{messages, queue, users};
 use crate::model::{EventDraft, EventId, QueuedEvent};
 
 /// What became of an event that a script sent.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::state_cache::{Part, PartKey};
-use super::{Order, Store, StoreError, Tx};
+use super::error::StoreError;
+use super::handle::{Order, Store};
+use super::state_cache::{PartKey, StatePart};
+use super::writer::Tx;
 use crate::model::BotId;
 
 /// The key of a bot's variables, `event.state.bot`.
@@ -123,7 +125,7 @@ fn changed(tx: &Tx<'_>, bot: &str, key: &str, now: impl FnOnce() -> Option<(Arc<
         && let Ok(id) = BotId::parse(bot)
         && id.as_str() == bot
     {
-        tx.changed(PartKey::Bot(id), Some(Part::Bot(now())));
+        tx.changed(PartKey::Bot(id), Some(StatePart::Bot(now())));
     }
 }
 

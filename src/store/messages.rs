@@ -7,9 +7,11 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::error::StoreError;
 use super::rows::unreadable;
+use super::timestamp::Timestamp;
 use super::users::author;
-use super::{StoreError, Timestamp, Tx};
+use super::writer::Tx;
 use crate::model::{EventId, QueuedEvent, SessionKey};
 
 /// What a user wrote. Name and picture come from the user's attributes.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::error::StoreError;
+use super::handle::Store;
 use super::rows::unreadable;
-use super::{Store, StoreError, Tx};
+use super::writer::Tx;
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, UserId};
 
 /// An event that is not finished, without its body.

@@ -6,10 +6,13 @@ use std::time::Duration;
 use rusqlite::{Connection, Params, params};
 use serde_json::value::RawValue;
 
+use super::error::StoreError;
+use super::handle::Store;
 use super::memory::UserName;
 use super::rows::{LATEST, SESSION_KEY, session_of_row, thread_key};
-use super::state_cache::{Part, PartKey, SessionTexts, snapshot};
-use super::{Store, StoreError, Tx, kvs, users};
+use super::state_cache::{PartKey, SessionTexts, StatePart, snapshot};
+use super::writer::Tx;
+use super::{kvs, users};
 use crate::model::{BotId, EventId, SessionKey, StateChange, StateSnapshot};
 
 /// How long the sessions of a bot live after they were stored, in milliseconds.
@@ -132,17 +135,22 @@ pub(super) fn delete(tx: &Tx<'_>, session: &SessionKey) -> Result<(), StoreError
     let key = &session.conversation;
     let sql = "DELETE FROM sessions WHERE channel = ? AND target = ? AND thread = ? AND bot = ?";
     tx.run(sql, params![key.channel, key.target.as_str(), thread_key(&session.thread), key.bot.as_str()])?;
-    tx.changed(PartKey::Session(session.clone()), Some(Part::Session(None)));
+    tx.changed(PartKey::Session(session.clone()), Some(StatePart::Session(None)));
     Ok(())
 }
 
 /// Deletes sessions, and tells which; how many there were.
 pub(super) fn delete_where(tx: &Tx<'_>, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-    changing(tx, sql, params, Some(&Part::Session(None)))
+    changing(tx, sql, params, Some(&StatePart::Session(None)))
 }
 
 /// Changes sessions, and tells which; what they are now, if that is known.
-pub(super) fn changing(tx: &Tx<'_>, sql: &str, params: impl Params, now: Option<&Part>) -> Result<usize, StoreError> {
+pub(super) fn changing(
+    tx: &Tx<'_>,
+    sql: &str,
+    params: impl Params,
+    now: Option<&StatePart>,
+) -> Result<usize, StoreError> {
     let mut statement = tx.connection.prepare_cached(&format!("{sql} RETURNING {SESSION_KEY}"))?;
     let sessions: Vec<SessionKey> = statement.query_map(params, session_of_row)?.collect::<Result<_, _>>()?;
     let count = sessions.len();
@@ -194,7 +202,7 @@ pub(super) fn write(
             let (session, temp, context) = (part(0, stored)?, part(1, temp)?, part(2, context)?);
             Ok(SessionTexts { session, temp, context, expires_on: row.get(3)? })
         })?;
-        tx.changed(PartKey::Session(session.clone()), Some(Part::Session(Some(texts))));
+        tx.changed(PartKey::Session(session.clone()), Some(StatePart::Session(Some(texts))));
     }
     match &state.user {
         Some(changed) if !changed.is_empty() => users::merge(tx, UserName::of(key), changed),
@@ -226,8 +234,8 @@ impl StoredState {
     }
 
     /// For the cache.
-    pub(super) fn parts(self) -> [Part; 3] {
-        [Part::Session(self.session), Part::User(self.user), Part::Bot(self.bot)]
+    pub(super) fn parts(self) -> [StatePart; 3] {
+        [StatePart::Session(self.session), StatePart::User(self.user), StatePart::Bot(self.bot)]
     }
 }
 

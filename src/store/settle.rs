@@ -7,12 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::OptionalExtension;
 
+use super::error::StoreError;
 use super::follow_ups::{self, FollowUp};
+use super::handle::Store;
 use super::messages::OutgoingMessage;
 use super::replies::{self, PlacedReply, Reply};
+use super::sessions::{self, Lifetimes};
+use super::timeouts;
 use super::unstored::{self, Unstored};
-use super::writer::Submitted;
-use super::{Lifetimes, Store, StoreError, Tx, sessions, timeouts};
+use super::writer::{Submitted, Tx};
 use crate::model::{EventDraft, EventId, SessionKey, StateChange};
 
 /// Some of what an event does, in order, and perhaps its end.

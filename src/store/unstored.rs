@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::model::EventId;
 
 /// The events. All that happens here happens on the writer's thread, in the order of the operations.

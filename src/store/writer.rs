@@ -14,9 +14,10 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
 
 use super::checkpoint::{Checkpoints, WriterLog};
+use super::error::StoreError;
 use super::memory::Memory;
-use super::state_cache::{Part, PartKey, StateCache, StateChanged};
-use super::{Rules, StoreError};
+use super::rules::Rules;
+use super::state_cache::{PartKey, StateCache, StateChanged, StatePart};
 use crate::clock::Clock;
 use crate::model::EventId;
 
@@ -49,7 +50,7 @@ pub(super) struct Mark {
 
 impl Tx<'_> {
     /// Notes a change of what a state is read from.
-    pub(super) fn changed(&self, key: PartKey, part: Option<Part>) {
+    pub(super) fn changed(&self, key: PartKey, part: Option<StatePart>) {
         self.changes.borrow_mut().push(StateChanged::Part(key, part));
     }
 
@@ -133,13 +134,13 @@ pub(super) trait Submitted: Send {
 }
 
 /// Operation, outcome and completion in one allocation.
-struct Work<T, Op, Then> {
+struct Operation<T, Op, Then> {
     op: Option<Op>,
     outcome: Option<Result<T, StoreError>>,
     then: Then,
 }
 
-impl<T, Op, Then> Submitted for Work<T, Op, Then>
+impl<T, Op, Then> Submitted for Operation<T, Op, Then>
 where
     T: Send,
     Op: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send,
@@ -183,7 +184,7 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
-            let mut state = State {
+            let mut writer = WriterThread {
                 connection,
                 log,
                 clock,
@@ -194,7 +195,7 @@ impl Writer {
                 changes: RefCell::default(),
                 states,
             };
-            state.work(&receiver);
+            writer.work(&receiver);
         };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(work)?;
         Ok(Self { jobs: Some(sender), thread: Some(thread), checkpoints })
@@ -206,7 +207,7 @@ impl Writer {
         op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
-        self.submit_boxed(Box::new(Work { op: Some(op), outcome: None, then }));
+        self.submit_boxed(Box::new(Operation { op: Some(op), outcome: None, then }));
     }
 
     /// Puts an operation in line that has a way of its own.
@@ -234,7 +235,7 @@ impl Drop for Writer {
     }
 }
 
-struct State {
+struct WriterThread {
     connection: Connection,
     log: WriterLog,
     clock: Clock,
@@ -247,7 +248,7 @@ struct State {
     states: Arc<StateCache>,
 }
 
-impl State {
+impl WriterThread {
     fn work(&mut self, jobs: &Receiver<Box<dyn Submitted>>) {
         let mut batch: Vec<Box<dyn Submitted>> = Vec::with_capacity(BATCH);
         while let Ok(first) = jobs.recv() {
