@@ -161,7 +161,8 @@ async fn what_was_said_over_the_api_is_read_with_a_token_and_never_with_what_the
     let row = &list["conversations"][0];
     assert_eq!((&row["message_text"], &row["message_author"]), (&json!("You said bye"), &json!("Bot")));
     let one = read(&format!("/{}?channel=api", row["id"]), &token).await.json();
-    let said: Vec<&str> = one["messages"].as_array().unwrap().iter().filter_map(|one| one["message_text"].as_str()).collect();
+    let said: Vec<&str> =
+        one["messages"].as_array().unwrap().iter().filter_map(|one| one["message_text"].as_str()).collect();
     assert_eq!(said, ["You said hello", "You said bye"]);
     let text = read(&format!("/{}/download/txt?channel=api", row["id"]), &token).await.json();
     assert_eq!(text["txt"].as_str().unwrap().matches("Bot: You said").count(), 2, "{text}");

@@ -309,7 +309,7 @@ impl Copier {
 mod tests {
     use super::super::ConversationTarget;
     use super::super::testing::*;
-    use super::super::writer::Tx;
+    use super::super::tx::Tx;
     use super::*;
 
     /// Bytes of a page in the log.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, params};
 
 use super::error::StoreError;
-use super::writer::Tx;
+use super::tx::Tx;
 use crate::model::channel::channel;
 use crate::model::{ConversationKey, SessionKey};
 

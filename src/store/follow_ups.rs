@@ -3,8 +3,8 @@
 use rusqlite::params;
 
 use super::error::StoreError;
-use super::memory::UserName;
-use super::writer::Tx;
+use super::memory::{Origin, UserName};
+use super::tx::Tx;
 use super::{messages, queue, users};
 use crate::model::{EventDraft, EventId, QueuedEvent};
 
@@ -23,7 +23,7 @@ pub(super) fn send(tx: &Tx<'_>, event: EventId, number: u32, draft: &EventDraft)
         return Ok(FollowUp::AlreadyQueued);
     }
     users::ensure(tx, &UserName::of(&draft.key))?;
-    queue::enqueue(tx, draft, queue::Origin::default()).map(FollowUp::Queued)
+    queue::enqueue(tx, draft, Origin::default()).map(FollowUp::Queued)
 }
 
 /// Notes an effect; whether it is the first with that number. Of an event that is finished, or was never queued, nothing

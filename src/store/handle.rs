@@ -9,11 +9,13 @@ use tokio::sync::{Semaphore, oneshot};
 use super::connections::Readers;
 use super::error::StoreError;
 use super::lock::Lock;
+use super::operations::Repeated;
 use super::read_threads::ReadThreads;
 use super::rules::Rules;
 use super::state_cache::StateCache;
+use super::tx::Tx;
 use super::unstored::Unstored;
-use super::writer::{Tx, Writer};
+use super::writer::Writer;
 use crate::clock::Clock;
 
 /// A cheap handle to the store. When the last one is dropped, what was submitted is committed and the file is closed.
@@ -54,6 +56,15 @@ impl Store {
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
         self.0.writer.submit(op, then);
+    }
+
+    /// The same for an operation that can run more than once, which is cheaper.
+    pub(super) fn write_repeated<T: Send + 'static>(
+        &self,
+        op: impl FnMut(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        self.0.writer.submit_boxed(Box::new(Repeated::new(op, then)));
     }
 
     /// Submits `op` at once; the future is ready when it is committed.
@@ -111,7 +122,7 @@ impl Store {
 
     /// Runs `then` on the writer's thread after everything submitted before is committed (or has failed).
     pub fn barrier(&self, then: impl FnOnce() + Send + 'static) {
-        self.write_then(|_| Ok(()), |_: Result<(), StoreError>| then());
+        self.write_repeated(|_| Ok(()), |_: Result<(), StoreError>| then());
     }
 
     /// The time by which things are stored and expire.

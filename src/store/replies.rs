@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::messages::{self, MessageRow, OutgoingMessage, StoredMessage};
 use super::timestamp::Timestamp;
-use super::writer::Tx;
+use super::tx::Tx;
 use super::{conversations, follow_ups};
 use crate::model::channel::channel;
 use crate::model::{EventId, SessionKey};

@@ -9,8 +9,8 @@ use rusqlite::{Connection, params};
 use super::error::StoreError;
 use super::handle::Store;
 use super::rules::Rules;
+use super::tx::Tx;
 use super::users;
-use super::writer::Tx;
 
 /// As many users are looked for at once, and written in one transaction.
 const BATCH: u16 = 200;

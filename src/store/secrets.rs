@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::error::StoreError;
 use super::handle::Store;
-use super::writer::Tx;
+use super::tx::Tx;
 
 const APP_SECRET: &str = "app";
 

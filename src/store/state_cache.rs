@@ -37,6 +37,9 @@ pub(super) struct SessionTexts {
     pub(super) expires_on: u64,
 }
 
+/// A bot's variables and when they expire, if they do; none if there are none.
+pub(super) type Variables = Option<(Arc<str>, Option<u64>)>;
+
 /// A part of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StatePart {
@@ -44,8 +47,8 @@ pub(super) enum StatePart {
     Session(Option<SessionTexts>),
     /// A user's attributes, empty if there is no such user.
     User(Arc<str>),
-    /// A bot's variables and when they expire, if they do; none if there are none.
-    Bot(Option<(Arc<str>, Option<u64>)>),
+    /// A bot's variables.
+    Bot(Variables),
 }
 
 /// What the writer changes.

@@ -9,10 +9,11 @@ use serde_json::value::RawValue;
 
 use super::error::StoreError;
 use super::handle::Store;
-use super::queue::{Origin, enqueue};
+use super::memory::Origin;
+use super::queue::enqueue;
 use super::rows::{LATEST, SESSION_KEY, session_of_row};
 use super::sessions::{self, Lifetimes};
-use super::writer::Tx;
+use super::tx::Tx;
 use crate::model::{BotId, EventDraft, EventId, QueuedEvent, SessionKey};
 
 /// `event.type` of a time-out.

@@ -14,7 +14,7 @@ use super::retention_marks;
 use super::rows::unreadable;
 use super::state_cache::{PartKey, StatePart};
 use super::timestamp::Timestamp;
-use super::writer::Tx;
+use super::tx::Tx;
 
 /// Attributes by name, each as JSON; their order is kept.
 pub type Attributes = IndexMap<String, Box<RawValue>>;

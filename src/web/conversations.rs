@@ -115,7 +115,8 @@ pub(crate) async fn reference(
     visitor: Visitor,
     params: RawPathParams,
 ) -> Result<Response<Body>, HttpError> {
-    let place = id_of(visitor.conversation.as_deref())?.map_or(ConversationTarget::Recent, ConversationTarget::Conversation);
+    let place =
+        id_of(visitor.conversation.as_deref())?.map_or(ConversationTarget::Recent, ConversationTarget::Conversation);
     let wrong = |message| HttpError::Message(StatusCode::BAD_REQUEST, message);
     // The text may hold the sign, too.
     let parts = param(&params, "reference").rsplit_once('=');
