@@ -5,6 +5,7 @@
 //! run where they are asked for, on connections of their own, and see what was committed before.
 
 mod accept;
+mod batch;
 mod begin;
 mod checkpoint;
 mod connections;
@@ -33,6 +34,7 @@ mod schema;
 mod secrets;
 mod sessions;
 mod settle;
+mod settling;
 mod state_cache;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -45,6 +47,7 @@ mod users;
 mod writer;
 
 pub use accept::{Accepted, ConversationTarget};
+pub use batch::{BatchEffect, EffectOutcome, EventBatch, EventEnd, Settlement};
 pub use begin::Begun;
 pub use error::StoreError;
 pub use follow_ups::FollowUp;
@@ -59,7 +62,6 @@ pub use queue::Pending;
 pub use replies::Reply;
 pub use rules::Rules;
 pub use sessions::Lifetimes;
-pub use settle::{BatchEffect, EffectOutcome, EventBatch, EventEnd, Settlement};
 pub use timeouts::{DueSession, TimedOut};
 pub use timestamp::Timestamp;
 pub use transcript::Transcript;

@@ -154,7 +154,7 @@ async fn what_was_said_over_the_api_is_read_with_a_token_and_never_with_what_the
     let read = async |path: &str, token: &str| {
         let headers = [("authorization", token)];
         let path = format!("/api/v1/bots/open/mod/channel-web/conversations/ann{path}");
-        app.client.send("GET", &path, &headers[..usize::from(!token.is_empty())], Vec::new().into()).await
+        app.client.send("GET", &path, &headers[..usize::from(!token.is_empty())], Vec::new()).await
     };
     let list = read("?channel=api", &token).await.json();
     assert_eq!(list["conversations"].as_array().unwrap().len(), 1, "{list}");

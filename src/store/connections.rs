@@ -61,6 +61,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
 pub(super) fn connect_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true)?;
+    // There are several; what they read lies in the system's cache as well.
+    connection.pragma_update(None, "cache_size", -4_000)?;
     Ok(connection)
 }
 

@@ -1,9 +1,12 @@
 //! Threads that read, for those who must not wait for the disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, unbounded};
 use rusqlite::Connection;
+
+use super::tx::panic_text;
 
 /// As many of them.
 pub(super) const THREADS: usize = 2;
@@ -24,7 +27,13 @@ impl ReadThreads {
         let mut threads = Vec::new();
         for connection in connections {
             let receiver = receiver.clone();
-            let work = move || receiver.iter().for_each(|read| read(Some(&connection)));
+            let work = move || {
+                for read in &receiver {
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| read(Some(&connection)))) {
+                        tracing::error!("a read of the store panicked: {}", panic_text(panic.as_ref()));
+                    }
+                }
+            };
             threads.push(std::thread::Builder::new().name("store-reader".into()).spawn(work)?);
         }
         Ok(Self { reads: Some(reads), threads })
@@ -52,5 +61,26 @@ impl Drop for ReadThreads {
                 let _ = thread.join();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_completion_that_panics_ends_no_thread_and_all_reads_are_done_before_the_threads_end() {
+        let connections = (0..THREADS).map(|_| Connection::open_in_memory().unwrap()).collect();
+        let threads = ReadThreads::start(connections).unwrap();
+        let (sender, receiver) = unbounded();
+        for number in 0..20 {
+            let sender = sender.clone();
+            threads.run(Box::new(move |connection| {
+                sender.send(connection.is_some()).unwrap();
+                assert!(number % 2 == 0, "in a completion");
+            }));
+        }
+        drop((threads, sender));
+        assert_eq!(receiver.iter().collect::<Vec<_>>(), [true; 20]);
     }
 }
