@@ -56,6 +56,9 @@ impl Watched {
     }
 }
 
+/// A path that is told of, and what is done to the files.
+type Change<'a> = (&'a str, &'a dyn Fn(&Watched));
+
 const SAVED: &str = "hooks/before_incoming_middleware/a.js";
 
 fn saved() -> Watched {
@@ -100,7 +103,7 @@ fn a_save_that_changes_a_text_looks_at_that_file_alone() {
 
 #[test]
 fn what_may_change_more_than_a_text_is_looked_for_everywhere() {
-    let changes: &[(&str, &dyn Fn(&Watched))] = &[
+    let changes: &[Change<'_>] = &[
         ("hooks/before_incoming_middleware/new.js", &|watched| {
             watched.write("hooks/before_incoming_middleware/new.js", "")
         }),
