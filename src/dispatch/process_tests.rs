@@ -100,7 +100,8 @@ impl Server {
 
     async fn compile(&self, sources: &[&str]) -> Result<Compiled, DispatchError> {
         let program = program(sources, &["bot"]);
-        self.dispatcher.compile(&program, everything(&program)).await
+        let only = everything(&program);
+        self.dispatcher.compile(&CompileRequest { program, only }).await
     }
 
     /// Stops the server and starts another one on the same store.

@@ -7,7 +7,8 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use tokio::sync::oneshot;
 
-use super::super::action::{CompileRequest, Control};
+use super::super::action::Control;
+use crate::program::CompileRequest;
 use super::super::work::HookRun;
 use super::plan::{Plan, Step, Temper};
 use super::store::{Op, caller};
