@@ -1,5 +1,5 @@
 # `make test` is the one test command: it sets up what is missing, builds, and runs every test.
-.PHONY: test widget setup run check
+.PHONY: test widget setup run check bench
 
 CARGO ?= cargo
 
@@ -27,6 +27,16 @@ widget:
 
 check:
 	.ci/run
+
+# This build against an older binary, in turns, on a quiet machine or not: `make bench OLD=<path>`. Some minutes; `QUICK=1` tries it
+# in two. `NEW=` names another binary than the one that is built here; `DENO=<path> PEER=<script>` measures a peer's script, too;
+# `ARGS=` is handed on (`python3 benches/pairs --help`).
+bench:
+	@[ -n "$(OLD)" ] || { echo "say what to compare with: make bench OLD=<an older binary of nudge>"; exit 1; }
+	@command -v python3 >/dev/null 2>&1 || { echo "please install Python 3"; exit 1; }
+	@[ -n "$(NEW)" ] || $(CARGO) build --release --locked
+	python3 -B benches/pairs --old "$(OLD)" --new "$(or $(NEW),target/release/nudge)" $(if $(QUICK),--quick) \
+		$(if $(PEER),--deno "$(DENO)" --peer "$(PEER)") $(ARGS)
 
 # A C compiler (SQLite and QuickJS are built from source), Node with npm (the chat widget, and packages that scripts may
 # require), Chromium for its tests (`CHROMIUM` names another one) with a font for emoji, and Rust. All but Rust come from the

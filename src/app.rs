@@ -18,8 +18,8 @@ use crate::config::settings::DialogSettings;
 use crate::config::{self, Overrides, Problem, Settings};
 use crate::dispatch::{Dispatcher, LockedIn, WorkerCommand};
 use crate::model::BotId;
-use crate::program::{HookKind, Program};
-use crate::reload::{self, Compiling, Reader, Watch, Workspace};
+use crate::program::{CompileRequest, HookKind};
+use crate::reload::{self, CompileCache, Compiling, Reader, Watch, Workspace};
 use crate::services::{BotDirectory, BotEntry, Services};
 use crate::store::{Lifetimes, Rules, Store};
 use crate::web::{self, Realtime, Web};
@@ -118,7 +118,7 @@ impl App {
         // Before the first event runs.
         let realtime = Realtime::start(&dispatcher, &store, &services, &settings, &clock)?;
         let locked_in = dispatcher.ready().await?;
-        let (reader, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
+        let (reader, cache, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
         let mounted = Mounted {
             dispatcher: dispatcher.clone(),
             dialog: settings.dialog.clone(),
@@ -128,7 +128,7 @@ impl App {
         };
         let (mounted, mounting) = mounted.first(Arc::clone(&workspace)).await?;
         let (watch, workspace) = if options.watch {
-            let watch = reload::watch(reader, Arc::clone(&settings), workspace, compiling(&dispatcher))?;
+            let watch = reload::watch(reader, Arc::clone(&settings), workspace, cache, compiling(&dispatcher))?;
             let workspace = watch.subscribe();
             (Some(watch), workspace)
         } else {
@@ -286,7 +286,7 @@ async fn first_workspace(
     root: &Path,
     settings: &Arc<Settings>,
     dispatcher: &Dispatcher,
-) -> anyhow::Result<(Reader, Arc<Workspace>)> {
+) -> anyhow::Result<(Reader, CompileCache, Arc<Workspace>)> {
     let (reader, candidate) = {
         let (root, settings) = (root.to_owned(), Arc::clone(settings));
         let read = move || {
@@ -296,20 +296,18 @@ async fn first_workspace(
         };
         tokio::task::spawn_blocking(read).await?
     };
-    let compiled = dispatcher.compile(&candidate.program, all(&candidate.program)).await?;
-    Ok((reader, Arc::new(reload::finish(candidate, &compiled, None))))
-}
-
-fn all(program: &Program) -> Vec<u32> {
-    (0..program.scripts.len()).filter_map(|index| u32::try_from(index).ok()).collect()
+    let mut cache = CompileCache::default();
+    let compiled = dispatcher.compile(&cache.request(&candidate.program)).await?;
+    let compiled = cache.complete(&candidate.program, compiled);
+    Ok((reader, cache, Arc::new(reload::finish(candidate, &compiled, None))))
 }
 
 /// How a changed workspace is compiled.
-fn compiling(dispatcher: &Dispatcher) -> impl Fn(Arc<Program>) -> Compiling + Send + 'static + use<> {
+fn compiling(dispatcher: &Dispatcher) -> impl Fn(CompileRequest) -> Compiling + Send + 'static + use<> {
     let dispatcher = dispatcher.clone();
-    move |program| {
+    move |request| {
         let dispatcher = dispatcher.clone();
-        Box::pin(async move { dispatcher.compile(&program, all(&program)).await.map_err(|error| error.to_string()) })
+        Box::pin(async move { dispatcher.compile(&request).await.map_err(|error| error.to_string()) })
     }
 }
 
@@ -420,7 +418,7 @@ impl Mounted {
         };
         let lifetimes: HashMap<BotId, Lifetimes> =
             workspace.bots.iter().map(|(id, bot)| (id.clone(), lifetimes(bot))).collect();
-        let entry = |bot: &reload::BotInfo| BotEntry { config: bot.config.clone() };
+        let entry = |bot: &reload::BotInfo| BotEntry { config: Arc::clone(&bot.config) };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
         self.dispatcher.publish(&workspace.program, &lifetimes);

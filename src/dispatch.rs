@@ -45,7 +45,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::model::{BotId, ConversationKey};
 use crate::fleet::{self, FleetLimits};
-use crate::program::{HookKind, Images, Program};
+use crate::program::{CompileRequest, HookKind, Images, Program};
 use crate::protocol::Compiled;
 use crate::services::Services;
 use crate::store::{Lifetimes, Store, StoreError};
@@ -212,12 +212,12 @@ impl Dispatcher {
     }
 
     /// Has a candidate compiled: 2 s a file, at most 30 s, then the compiler is killed. A file that hangs it becomes a
-    /// failure like any other, and the rest is compiled without it. `only` are the scripts to compile, by index.
+    /// failure like any other, and the rest is compiled without it.
     ///
     /// # Errors
     /// The compiler overran or died, and no single file is to blame.
-    pub async fn compile(&self, candidate: &Arc<Program>, only: Vec<u32>) -> Result<Compiled, DispatchError> {
-        let mut attempt = Attempt::new(candidate, only);
+    pub async fn compile(&self, request: &CompileRequest) -> Result<Compiled, DispatchError> {
+        let mut attempt = Attempt::new(request);
         loop {
             let (answer, receiver) = oneshot::channel();
             self.0.tell(Control::Compile { request: attempt.request(), answer });

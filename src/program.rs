@@ -3,6 +3,7 @@
 //! The server builds a [`Program`] from files (see `reload`), workers get it as one frame. It holds sources and what was
 //! read off them, never compiled code.
 
+pub mod closure;
 pub mod flow;
 pub mod hook_kind;
 pub mod identity;
@@ -92,6 +93,9 @@ pub struct Shape {
     /// What it requires by a literal name, in order, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Require>,
+    /// It also requires by a name that is computed: what that leads to shows when it runs.
+    #[serde(default)]
+    pub computed: bool,
 }
 
 /// A literal `require('…')`.
@@ -107,6 +111,23 @@ pub struct Require {
     pub manifest: Option<Arc<str>>,
 }
 
+/// A program of which some scripts are to be compiled.
+#[derive(Debug, Clone)]
+pub struct CompileRequest {
+    /// All of it: what is evaluated may require any of its files.
+    pub program: Arc<Program>,
+    /// Indices of the scripts to compile; content types among them are evaluated.
+    pub only: Vec<u32>,
+}
+
+impl CompileRequest {
+    /// Asks for all scripts of a program.
+    pub fn all(program: Arc<Program>) -> Self {
+        let only = (0..).zip(&program.scripts).map(|(index, _)| index).collect();
+        Self { program, only }
+    }
+}
+
 /// What one bot runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct BotProgram {
@@ -115,11 +136,11 @@ pub struct BotProgram {
     /// The language to fall back to.
     pub default_language: String,
     /// Hooks by kind, in running order: indices into [`Program::scripts`].
-    pub hooks: BTreeMap<HookKind, Vec<u32>>,
+    pub hooks: Shared<BTreeMap<HookKind, Vec<u32>>>,
     /// Actions by name (`builtin/setVariable`, without `.js`).
-    pub actions: BTreeMap<String, u32>,
+    pub actions: Shared<BTreeMap<String, u32>>,
     /// Content types by id.
-    pub content_types: BTreeMap<String, u32>,
+    pub content_types: Shared<BTreeMap<String, u32>>,
     /// Content elements by id.
     pub elements: Shared<BTreeMap<String, Element>>,
     /// Flows by name (`main.flow.json`, `skills/choice-1b8623.flow.json`).
@@ -187,8 +208,9 @@ mod tests {
     #[test]
     fn an_action_is_found_by_its_name_and_a_built_in_one_without_its_folder() {
         let names = ["builtin/wait", "own/wait", "mine", "basic-skills/mine"];
-        let actions = names.iter().zip(0..).map(|(name, index)| ((*name).to_owned(), index)).collect();
-        let bot = BotProgram { actions, ..BotProgram::default() };
+        let actions: BTreeMap<String, u32> =
+            names.iter().zip(0..).map(|(name, index)| ((*name).to_owned(), index)).collect();
+        let bot = BotProgram { actions: actions.into(), ..BotProgram::default() };
         assert_eq!(bot.action("own/wait"), Some(("own/wait", 1)));
         assert_eq!(bot.action("wait"), Some(("builtin/wait", 0)));
         assert_eq!(bot.action("mine"), Some(("mine", 2)));

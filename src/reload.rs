@@ -10,21 +10,26 @@ mod bot_file;
 mod bounds;
 mod builtin;
 mod candidate;
+mod compile_cache;
 mod depth;
-mod ears;
 mod elements;
 mod flow_check;
 mod flow_file;
 #[cfg(test)]
 mod image_tests;
 mod load;
+#[cfg(test)]
+mod measure;
 mod names;
+mod notifications;
 mod parse;
-mod pending;
+mod pass;
+mod pending_changes;
 mod reader;
+mod report;
 mod resolve;
 mod scan;
-mod settled;
+mod stable_read;
 #[cfg(test)]
 mod testing;
 mod watch;
@@ -34,6 +39,7 @@ pub use crate::config::Problem;
 pub use action_doc::{ActionDoc, ActionParam};
 pub use builtin::{BUILTINS, BuiltinFile, PREFIX as BUILTIN_PREFIX, is_built_in};
 pub use candidate::{Candidate, finish};
+pub use compile_cache::CompileCache;
 pub use reader::{Reader, read};
 pub use watch::{Compiling, Watch, WatchError, watch};
 pub use workspace::{Action, BotInfo, Workspace};

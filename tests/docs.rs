@@ -121,7 +121,7 @@ fn every_key_of_the_configuration_is_documented_with_its_type_and_default() {
         ("httpServer.externalUrl", default.http.external_url.is_none()),
         ("dialog.error.contentType", default.dialog.error_content_type.is_none()),
         ("dialog.error.args", default.dialog.error_args.is_none()),
-        ("scripts.workers", default.dispatch.workers.is_none()),
+        ("scripts.running", default.dispatch.running.is_none()),
     ]
     .into();
     for (heading, keys) in [("## botpress.config.json", MAIN), ("## config/channel-web.json", CHANNEL_WEB)] {

@@ -16,8 +16,6 @@ use crate::cli::http::{Connection, Target};
 use crate::cli::output;
 use crate::model::BotId;
 
-/// How long to wait, after the last request, for the server to process what it accepted.
-const DRAIN: Duration = Duration::from_secs(60);
 /// Events a second for visitors, where `--rate` does not say.
 const VISITORS_RATE: u32 = 100;
 /// How often the server is asked meanwhile.
@@ -29,16 +27,16 @@ pub(super) struct BenchArgs {
     /// Where the server listens.
     #[arg(long, default_value = "http://localhost:3000")]
     url: String,
-    /// The bot that is spoken to.
-    #[arg(long, default_value = "welcome-bot", value_parser = |text: &str| BotId::parse(text))]
-    bot: BotId,
+    /// The bot that is spoken to. Given several times, each connection speaks to all of them in turn.
+    #[arg(long = "bot", value_name = "ID", default_value = "welcome-bot", value_parser = |text: &str| BotId::parse(text))]
+    bots: Vec<BotId>,
     /// Connections that stay open, one request at a time on each.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
     /// How long requests are sent.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
-    /// How many users speak, spread over the connections.
+    /// How many users speak, spread over the connections and bots.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     users: u32,
     /// What is sent.
@@ -51,6 +49,15 @@ pub(super) struct BenchArgs {
     /// it was due. Without it each connection sends as fast as it is answered.
     #[arg(long, value_name = "PER SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// Each user speaks once, as soon as a connection is free: how long until the last of them is processed.
+    #[arg(long, conflicts_with_all = ["seconds", "rate"])]
+    once: bool,
+    /// How long to wait, after the last request, for the server to process what it accepted. In seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    drain: u32,
+    /// Print one JSON object, for programs.
+    #[arg(long)]
+    json: bool,
     /// With `--kind visitors`: every other one sends 2 MB of junk meanwhile.
     #[arg(long)]
     junk: bool,
@@ -107,11 +114,12 @@ async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     if args.kind == Workload::Visitors {
         let plan = visitors::Plan {
             target: &target,
-            bot: &args.bot,
+            bot: args.bots.first().context("no bot is named")?,
             visitors: args.connections,
             rate: args.rate.unwrap_or(VISITORS_RATE),
             lasting: Duration::from_secs(args.seconds.into()),
             junk: args.junk,
+            json: args.json,
         };
         return visitors::load(&plan).await;
     }
@@ -119,25 +127,19 @@ async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     // Each run has users of its own: a second one must not find the sessions of the first.
     let run = format!("bench-{:x}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis());
     let started = Instant::now();
-    let until = started + Duration::from_secs(args.seconds.into());
-    let path = args.kind.path(&args.bot);
+    let until = (!args.once).then(|| started + Duration::from_secs(args.seconds.into()));
     let bodies: Rc<[Vec<u8>]> = args.kind.bodies(&args.texts).into();
     let between = args.rate.map(|rate| Duration::from_secs_f64(f64::from(args.connections) / f64::from(rate)));
     let connections: Vec<_> = (0..args.connections)
         .map(|number| {
             let (target, bodies) = (target.clone(), Rc::clone(&bodies));
-            // Connection c of n speaks for the users c, c + n, c + 2n, …, so that no two wait for the same one.
-            let first = number % args.users;
-            let users: Vec<String> = (first..args.users)
-                .step_by(args.connections as usize)
-                .map(|user| format!("{path}{run}-{user}"))
-                .collect();
+            let paths = paths(args, number, &run);
             // Their first requests are spread over the time between two.
             let pace = between.map(|between| Pace {
                 next: started + between.mul_f64(f64::from(number) / f64::from(args.connections)),
                 between,
             });
-            tokio::task::spawn_local(async move { speak(&target, &users, &bodies, pace, until).await })
+            tokio::task::spawn_local(async move { speak(&target, &paths, &bodies, pace, until).await })
         })
         .collect();
     let mut tally = Tally::default();
@@ -146,7 +148,7 @@ async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     }
     let sending = started.elapsed();
     let counters = match before {
-        Some(before) => Some(drained(&target, before).await?),
+        Some(before) => Some(drained(&target, before, Duration::from_secs(args.drain.into())).await?),
         None => None,
     };
     let answered = tally.latencies.len();
@@ -159,9 +161,25 @@ async fn load(args: &BenchArgs) -> anyhow::Result<()> {
         tally,
         counters,
     };
-    output::line(format_args!("{}", report.render().trim_end()));
+    if args.json {
+        output::line(format_args!("{}", report.json()));
+    } else {
+        output::line(format_args!("{}", report.render().trim_end()));
+    }
     ensure!(answered > 0, "not one request was answered with 2xx");
     Ok(())
+}
+
+/// What connection `number` sends its requests to. Connection c of n speaks for the users c, c + n, c + 2n, …, so that no two
+/// wait for the same one; each user speaks to one bot, and each connection to one bot after the other.
+fn paths(args: &BenchArgs, number: u32, run: &str) -> Vec<String> {
+    let rows = args.users.div_ceil(args.connections);
+    let mut bots = args.bots.iter().cycle().skip(number as usize * (rows as usize + 1) % args.bots.len());
+    let mine = (number..args.users).step_by(args.connections as usize);
+    // Where there are more connections than users, some speak for the same one.
+    let mine = mine.chain((number >= args.users && !args.once).then_some(number % args.users));
+    let user = |user| bots.next().map(|bot| format!("{}{run}-{user}", args.kind.path(bot)));
+    mine.filter_map(user).collect()
 }
 
 /// When a connection sends.
@@ -170,14 +188,20 @@ struct Pace {
     between: Duration,
 }
 
-/// One connection's loop: its users speak in turn, each saying one text after the other.
-async fn speak(target: &Target, paths: &[String], bodies: &[Vec<u8>], mut pace: Option<Pace>, until: Instant) -> Tally {
+/// One connection's loop: its users speak in turn, each saying one text after the other, `until` then or each of them once.
+async fn speak(
+    target: &Target,
+    paths: &[String],
+    bodies: &[Vec<u8>],
+    mut pace: Option<Pace>,
+    until: Option<Instant>,
+) -> Tally {
     let mut tally = Tally::default();
     let mut connection: Option<Connection> = None;
     let mut next = 0;
-    while Instant::now() < until {
+    while until.map_or(next < paths.len(), |until| Instant::now() < until) {
         let due = match &mut pace {
-            Some(pace) if pace.next >= until => break,
+            Some(pace) if until.is_some_and(|until| pace.next >= until) => break,
             Some(pace) => {
                 let due = pace.next;
                 pace.next += pace.between;
@@ -201,7 +225,12 @@ async fn speak(target: &Target, paths: &[String], bodies: &[Vec<u8>], mut pace: 
             anyhow::Ok(response.status)
         };
         match outcome.await {
-            Ok(503 | 429) => tokio::time::sleep(POLL).await,
+            Ok(503 | 429) => {
+                tokio::time::sleep(POLL).await;
+                if until.is_none() {
+                    continue;
+                }
+            }
             Ok(_) => {}
             Err(error) => {
                 *tally.broken.entry(format!("{error:#}")).or_default() += 1;
@@ -220,13 +249,13 @@ async fn counters(target: &Target) -> anyhow::Result<Option<Counters>> {
     Ok((response.status == 200).then(|| Counters::parse(&String::from_utf8_lossy(&response.body))).flatten())
 }
 
-/// Waits until the server has processed all it accepted, at most [`DRAIN`]; gives what it counted since `before`.
-async fn drained(target: &Target, before: Counters) -> anyhow::Result<Counters> {
+/// Waits until the server has processed all it accepted, at most `patience`; gives what it counted since `before`.
+async fn drained(target: &Target, before: Counters, patience: Duration) -> anyhow::Result<Counters> {
     let begun = Instant::now();
     loop {
         let now = counters(target).await?.context("the server no longer shows its counters at /metrics")?;
         let counted = now.since(before);
-        if counted.left() == 0 || begun.elapsed() > DRAIN {
+        if counted.left() == 0 || begun.elapsed() > patience {
             return Ok(counted);
         }
         tokio::time::sleep(POLL).await;
@@ -236,6 +265,39 @@ async fn drained(target: &Target, before: Counters) -> anyhow::Result<Counters> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn args(text: &str) -> BenchArgs {
+        #[derive(clap::Parser)]
+        struct Parser {
+            #[command(flatten)]
+            args: BenchArgs,
+        }
+        <Parser as clap::Parser>::parse_from(std::iter::once("bench").chain(text.split_whitespace())).args
+    }
+
+    #[test]
+    fn each_user_speaks_to_one_bot_and_each_connection_to_one_bot_after_the_other() {
+        let args = args("--bot a --bot b --bot c --users 30 --connections 4");
+        let all: Vec<Vec<String>> = (0..4).map(|number| paths(&args, number, "run")).collect();
+        let mut users: Vec<&str> = all.iter().flatten().map(|path| path.rsplit('/').next().unwrap()).collect();
+        users.sort_unstable();
+        users.dedup();
+        assert_eq!(users.len(), 30);
+        for bot in ["a", "b", "c"] {
+            let count = all.iter().flatten().filter(|path| path.contains(&format!("/bots/{bot}/"))).count();
+            assert!((8..=12).contains(&count), "{bot}: {count} of 30");
+        }
+        let turns: Vec<&str> = all[1].iter().map(|path| &path[13..14]).collect();
+        assert!(turns.windows(2).all(|pair| pair[0] != pair[1]), "{turns:?}");
+    }
+
+    #[test]
+    fn connections_beyond_the_users_speak_for_one_of_them_and_when_each_speaks_once_for_none() {
+        let often = args("--users 2 --connections 3");
+        assert!((0..3).all(|number| paths(&often, number, "run").len() == 1));
+        let once = args("--users 2 --connections 3 --once");
+        assert_eq!((0..3).map(|number| paths(&once, number, "run").len()).sum::<usize>(), 2);
+    }
 
     #[test]
     fn every_kind_is_a_request_with_a_json_body() {

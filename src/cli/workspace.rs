@@ -52,5 +52,5 @@ pub(super) async fn compile(root: &Path) -> anyhow::Result<Compiled> {
 /// The bots as the services know them.
 pub(super) fn directory(workspace: &Workspace) -> BotDirectory {
     let bots = workspace.bots.iter();
-    BotDirectory(bots.map(|(id, bot)| (id.clone(), BotEntry { config: bot.config.clone() })).collect())
+    BotDirectory(bots.map(|(id, bot)| (id.clone(), BotEntry { config: std::sync::Arc::clone(&bot.config) })).collect())
 }

@@ -16,7 +16,7 @@ use super::work::{Ask, HookRun, QueuedRun};
 use super::{DispatchError, LockedIn};
 use crate::fleet::{Fetch, Loan, ProcessId};
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, StateChange};
-use crate::program::{Images, Program};
+use crate::program::{CompileRequest, Images};
 use crate::protocol::{Compiled, Frame, LogLine};
 use crate::store::{Begun, OutgoingMessage, StoreError};
 
@@ -70,14 +70,6 @@ pub(super) enum Control {
         limit: Duration,
         answer: oneshot::Sender<()>,
     },
-}
-
-/// A candidate to be compiled.
-#[derive(Debug, Clone)]
-pub(super) struct CompileRequest {
-    pub(super) program: Arc<Program>,
-    /// Scripts to compile, by index.
-    pub(super) only: Vec<u32>,
 }
 
 /// What is to be done.

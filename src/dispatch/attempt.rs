@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use super::DispatchError;
-use super::action::CompileRequest;
-use crate::program::Program;
+use crate::program::{CompileRequest, Program};
 use crate::protocol::{CompileFailure, Compiled, LogLine};
 
 /// As many files that hang the compiler are left out of a candidate before it is given up.
@@ -19,8 +18,8 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn new(candidate: &Arc<Program>, only: Vec<u32>) -> Self {
-        Self { program: Arc::clone(candidate), only, hanging: Vec::new() }
+    pub(super) fn new(request: &CompileRequest) -> Self {
+        Self { program: Arc::clone(&request.program), only: request.only.clone(), hanging: Vec::new() }
     }
 
     /// What to compile next.
@@ -79,16 +78,17 @@ mod tests {
             Arc::new(Script { path: path.into(), source: "x".into(), role: Role::Module, shape: Shape::default() })
         };
         let program = Arc::new(Program { scripts: vec![script("a.js"), script("b.js")], ..Program::default() });
+        let request = CompileRequest { program, only: vec![0, 1] };
         let hang = |file: &str| Err(DispatchError::Compiler { why: "killed".into(), file: Some(file.into()) });
-        let mut attempt = Attempt::new(&program, vec![0, 1]);
+        let mut attempt = Attempt::new(&request);
         assert!(attempt.outcome(hang("b.js")).is_none());
         assert_eq!([&*attempt.request().program.scripts[0].source, &*attempt.request().program.scripts[1].source], ["x", ""]);
         let compiled = attempt.outcome(Ok(Compiled::default())).unwrap().unwrap();
         assert_eq!(compiled.failures.iter().map(|failure| failure.script).collect::<Vec<_>>(), [1]);
         // The same file again, or an unknown one, is not its fault.
-        let mut attempt = Attempt::new(&program, vec![0, 1]);
+        let mut attempt = Attempt::new(&request);
         assert!(attempt.outcome(hang("b.js")).is_none());
         assert!(attempt.outcome(hang("b.js")).unwrap().is_err());
-        assert!(Attempt::new(&program, vec![0, 1]).outcome(hang("c.js")).unwrap().is_err());
+        assert!(Attempt::new(&request).outcome(hang("c.js")).unwrap().is_err());
     }
 }

@@ -32,7 +32,7 @@ mod tests {
         let bot = BotProgram {
             config: Some(raw("{\"name\":\"B\"}")),
             default_language: "fr".into(),
-            elements: [("hi".into(), element)].into(),
+            elements: std::collections::BTreeMap::from([("hi".into(), element)]).into(),
             ..BotProgram::default()
         };
         let mut program = Program::default();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::action::{Action, Batch, CompileRequest, Control};
+use super::action::{Action, Batch, Control};
 use super::collect::Collectors;
 use super::standing::{Post, Sources, Standing};
 use super::stats::gauge;
@@ -25,7 +25,7 @@ use super::work::{Flight, HookRun, QueuedRun};
 use super::{DispatchError, LockedIn};
 use crate::fleet::{Broken, Machine as Fleet, Message, ProcessId};
 use crate::model::{BotId, ConversationKey, QueuedEvent};
-use crate::program::Images;
+use crate::program::{CompileRequest, Images};
 use crate::protocol::Compiled;
 use crate::store::Pending;
 use stopping::Stop;

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::DispatchError;
-use super::action::CompileRequest;
 use super::attempt::Attempt;
 use super::content;
 use super::fetches::{Fetches, answer};
@@ -17,7 +16,7 @@ use crate::config::Settings;
 use crate::fleet::{Broken, COMPILE_ALL, Fetch, FromProcess, Message, ProcessId, Processes, WorkerCommand};
 use crate::model::BotId;
 use crate::program::image::ScriptRef;
-use crate::program::{Images, Program};
+use crate::program::{CompileRequest, Images, Program};
 use crate::protocol::{
     Candidate, Compiled, DispatchKind, Effect, ForkAs, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled, WorkHead,
 };
@@ -47,7 +46,7 @@ pub async fn compile(
     candidate: &Arc<Program>,
 ) -> Result<Compiled, DispatchError> {
     let all = (0..candidate.scripts.len()).filter_map(|index| u32::try_from(index).ok()).collect();
-    let mut attempt = Attempt::new(candidate, all);
+    let mut attempt = Attempt::new(&CompileRequest { program: Arc::clone(candidate), only: all });
     loop {
         let result = Solo::start(settings, command).await?.compile_once(attempt.request()).await;
         if let Some(outcome) = attempt.outcome(result) {

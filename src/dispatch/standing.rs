@@ -1,12 +1,13 @@
 //! Start and mount hooks stand for as long as the server does: what they leave behind (timers, listeners, routes) is made
 //! anew when their realm died, when a limit ended it, and when their source, or that of a file they require, has changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::model::BotId;
-use crate::program::{HookKind, Program, Role, Script};
+use crate::program::closure::Closures;
+use crate::program::{HookKind, Program};
 
 /// The kinds that stand.
 pub(super) const KINDS: [HookKind; 2] = [HookKind::AfterServerStart, HookKind::AfterBotMount];
@@ -32,12 +33,17 @@ pub(super) struct Standing {
     falls: u32,
 }
 
-/// What the sources of standing hooks come to, file by file with all that they may require.
+/// What the sources of standing hooks come to, with all that they may require.
 pub(super) fn sources(program: &Program) -> Sources {
     let mut sources = Sources::new();
+    let mut closures = Closures::of(program);
     let mut add = |post: Post, hooks: Option<&Vec<u32>>| {
         if let Some(hooks) = hooks {
-            sources.insert(post, digest(program, hooks));
+            let mut hasher = DefaultHasher::new();
+            for hook in hooks {
+                closures.part(*hook).hash(&mut hasher);
+            }
+            sources.insert(post, hasher.finish());
         }
     };
     for kind in KINDS {
@@ -49,29 +55,6 @@ pub(super) fn sources(program: &Program) -> Sources {
         }
     }
     sources
-}
-
-fn digest(program: &Program, hooks: &[u32]) -> u64 {
-    let mut seen: HashSet<usize> = HashSet::new();
-    let mut open: Vec<usize> = hooks.iter().rev().map(|hook| *hook as usize).collect();
-    let mut hasher = DefaultHasher::new();
-    while let Some(at) = open.pop() {
-        let Some(script) = program.scripts.get(at).filter(|_| seen.insert(at)) else { continue };
-        (&script.path, &script.source).hash(&mut hasher);
-        let required = |(_, other): &(usize, &std::sync::Arc<Script>)| {
-            matches!(other.role, Role::Module | Role::Json) && script.source.contains(stem(&other.path))
-        };
-        // A name that is mentioned may be required: once too often is better than not at all.
-        open.extend(program.scripts.iter().enumerate().filter(required).map(|(at, _)| at));
-    }
-    hasher.finish()
-}
-
-/// What a file is required by: its name without the extension, or its folder's if it is an `index`.
-fn stem(path: &str) -> &str {
-    let whole = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-    let whole = whole.strip_suffix("/index").unwrap_or(whole);
-    whole.rsplit_once('/').map_or(whole, |(_, name)| name)
 }
 
 impl Standing {
@@ -116,27 +99,33 @@ pub(super) fn pause_after(falls: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
-    use crate::program::{BotProgram, Shape};
+    use crate::program::{BotProgram, Require, Role, Script, Shape};
 
-    fn program(files: &[(&str, &str)]) -> Program {
-        let script = |(path, source): &(&str, &str)| {
+    /// Files, each of which requires the next.
+    fn program(files: &[(&str, &str)], alone: (&str, &str)) -> Program {
+        let next = files.iter().skip(1).map(|(path, _)| Some(*path)).chain([None]);
+        let script = |((path, source), next): (&(&str, &str), Option<&str>)| {
             let role = if path.contains("hooks/") { Role::Hook(HookKind::AfterServerStart) } else { Role::Module };
-            Arc::new(Script { path: (*path).into(), source: (*source).into(), role, shape: Shape::default() })
+            let require = |file: &str| Require { name: "x".into(), file: Some(file.into()), manifest: None };
+            let shape = Shape { requires: next.map(require).into_iter().collect(), ..Shape::default() };
+            Arc::new(Script { path: (*path).into(), source: (*source).into(), role, shape })
         };
-        let hooks = [(HookKind::AfterServerStart, vec![0])].into_iter().collect();
+        let hooks = BTreeMap::from([(HookKind::AfterServerStart, vec![0])]).into();
         let global = BotProgram { hooks, ..BotProgram::default() };
-        Program { scripts: files.iter().map(script).collect(), global, ..Program::default() }
+        let scripts = files.iter().zip(next).chain([(&alone, None)]).map(script).collect();
+        Program { scripts, global, ..Program::default() }
     }
 
     #[test]
     fn a_start_hook_changes_with_what_it_requires_and_with_nothing_else() {
-        let hook = ("hooks/after_server_start/a.js", "const b = require('./b')");
+        let hook = ("hooks/after_server_start/a.js", "const b = require('../../lib/b')");
         let of = |b: &str, deep: &str, other: &str| {
-            let files = [hook, ("lib/b.js", b), ("lib/deep/index.js", deep), ("lib/other.js", other)];
-            sources(&program(&files))[&(HookKind::AfterServerStart, None)]
+            let files = [hook, ("lib/b.js", b), ("lib/deep/index.js", deep)];
+            sources(&program(&files, ("lib/other.js", other)))[&(HookKind::AfterServerStart, None)]
         };
         let first = of("require('./deep')", "1", "1");
         assert_eq!(first, of("require('./deep')", "1", "2"));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::tests::{EVENT, program, run_program, told};
-use super::{LoadedProgram, ToRealm};
+use super::LoadedProgram;
 use crate::config::ScriptLimits;
 use crate::model::StateSnapshot;
 use crate::program::HookKind;
-use crate::protocol::{DispatchKind, FrameKind};
+use crate::protocol::{DispatchKind, Frame, FrameKind};
 
 const OTHER: &str = r#"{"config":{"imports":{"contentTypes":["builtin_text"]}},"defaultLanguage":"fr","elements":{"b":{"id":"b",
     "contentType":"builtin_text","createdOn":"2","formData":{"text$fr":"salut","text$en":"hi","typing":false}},"a":{"id":"a",
@@ -17,11 +17,9 @@ const OTHER: &str = r#"{"config":{"imports":{"contentTypes":["builtin_text"]}},"
 
 /// Runs a hook whose requests are answered so, in their order; gives what it made, and what it asked for.
 fn run(source: &str, answers: &[&'static str]) -> (String, Vec<String>) {
-    let numbered = (0..).zip(answers).map(|(number, body)| ToRealm::Result {
-        dispatch: 7,
-        number,
-        fine: true,
-        body: Bytes::from_static(body.as_bytes()),
+    let numbered = (0..).zip(answers).map(|(number, text)| {
+        let body = Bytes::from([&[1], text.as_bytes()].concat());
+        Frame { kind: FrameKind::Result, dispatch: 7, number, body }
     });
     let source = format!("// top-level await\n{source}");
     let loaded = LoadedProgram::new(program(&[(HookKind::BeforeIncomingMiddleware, "1.js", &source)]));

@@ -222,7 +222,7 @@ impl<'de> Deserialize<'de> for Source {
 
 /// What successive programs share as long as its files stay the same, with its identity. Changing it makes a copy, whose
 /// identity is that of its JSON.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Shared<T> {
     value: Arc<T>,
     part: Option<PartId>,
@@ -237,6 +237,23 @@ impl<T> Shared<T> {
     /// Whether both are the same object.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.value, &other.value)
+    }
+
+    /// Where the object is: it is the same as another one's as long as both are there and are the same.
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.value).addr()
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), part: self.part }
+    }
+}
+
+impl<T: PartialEq> PartialEq for Shared<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other) || *self.value == *other.value
     }
 }
 

@@ -127,13 +127,15 @@ impl Images {
             sum.into()
         };
         let global = scripts(&order.global);
-        let key = |id: &str, bot: &BotProgram| {
+        // Most bots have the very same hooks and actions.
+        let mut maps: HashMap<usize, PartId> = HashMap::new();
+        let mut key = |id: &str, bot: &BotProgram| {
             let mut sum = Summing::default();
             sum.text(id).identity(layer.bytes()).identity(global.bytes());
             for index in order.own(id) {
                 add_script(&mut sum, &program.scripts[*index as usize]);
             }
-            add_bot(&mut sum, bot, &order.places);
+            add_bot(&mut sum, bot, &order.places, &mut maps);
             ImageKey::from(sum)
         };
         let mut keys: BTreeMap<String, ImageKey> =
@@ -318,7 +320,7 @@ fn length(part: &[u32]) -> u32 {
 
 fn add_script(sum: &mut Summing, script: &Script) {
     let Script { path, source, role, shape } = script;
-    let Shape { is_async, strict, implicit, redeclared, no_globals, reads_bp, requires } = shape;
+    let Shape { is_async, strict, implicit, redeclared, no_globals, reads_bp, requires, computed } = shape;
     let role = match role {
         Role::Hook(kind) => kind.folder(),
         Role::Action => "action",
@@ -326,7 +328,7 @@ fn add_script(sum: &mut Summing, script: &Script) {
         Role::Module => "module",
         Role::Json => "json",
     };
-    let flags = [*is_async, *strict, *no_globals, *reads_bp].into_iter().rev();
+    let flags = [*is_async, *strict, *no_globals, *reads_bp, *computed].into_iter().rev();
     let flags = flags.fold(0, |flags, flag| flags << 1 | u64::from(flag));
     sum.text(path).identity(source.blob().bytes()).text(role).number(flags);
     sum.texts(implicit).texts(redeclared).number(requires.len() as u64);
@@ -337,18 +339,27 @@ fn add_script(sum: &mut Summing, script: &Script) {
     }
 }
 
-fn add_bot(sum: &mut Summing, bot: &BotProgram, places: &[u32]) {
+fn add_bot(sum: &mut Summing, bot: &BotProgram, places: &[u32], maps: &mut HashMap<usize, PartId>) {
     let BotProgram { config, default_language, hooks, actions, content_types, elements, flows, error_element } = bot;
     let place = |index: &u32| places.get(*index as usize).copied().unwrap_or(u32::MAX);
-    sum.text(config.as_ref().map_or("", |config| config.get())).text(default_language).number(hooks.len() as u64);
-    for (kind, hooks) in hooks {
-        sum.text(kind.folder()).positions(hooks.iter().map(place));
-    }
-    for named in [actions, content_types] {
-        sum.number(named.len() as u64);
-        for (name, index) in named {
-            sum.text(name).number(u64::from(place(index)));
+    sum.text(config.as_ref().map_or("", |config| config.get())).text(default_language);
+    let hooks = maps.entry(hooks.address()).or_insert_with(|| {
+        let mut sum = Summing::default();
+        for (kind, hooks) in hooks.iter() {
+            sum.text(kind.folder()).positions(hooks.iter().map(place));
         }
+        sum.into()
+    });
+    sum.identity(hooks.bytes());
+    for named in [actions, content_types] {
+        let named = maps.entry(named.address()).or_insert_with(|| {
+            let mut sum = Summing::default();
+            for (name, index) in named.iter() {
+                sum.text(name).number(u64::from(place(index)));
+            }
+            sum.into()
+        });
+        sum.identity(named.bytes());
     }
     sum.identity(elements.part().bytes()).identity(flows.part().bytes());
     if let Some(error) = error_element {

@@ -1,4 +1,5 @@
 //! Puts files together to a program: which hooks run for which bot and in what order, which file wins where several could.
+//! What was made of a bot is kept, and used again for as long as its files and those of all bots are the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,15 +10,15 @@ use serde_json::{Map, Value};
 
 use super::builtin::{Builtin, PREFIX, bot, bots};
 use super::load::Loaded;
-use super::scan::{Place, Scan};
+use super::scan::{Place, Surroundings};
 use super::workspace::{ActionDocs, BotInfo};
-use crate::config::redact::redact;
 use crate::config::settings::DialogSettings;
 use crate::model::BotId;
+use crate::program::identity::{PartId, Shared, Summing};
 use crate::program::{BotProgram, Element, ErrorElement, Flow, HookKind, Program, Role, Script};
 
 /// A file in service.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Item<'a> {
     pub(super) path: &'a str,
     pub(super) place: &'a Place,
@@ -28,32 +29,268 @@ pub(super) struct Item<'a> {
 #[derive(Debug)]
 pub(super) struct Assembled {
     pub(super) program: Program,
-    pub(super) bots: IndexMap<BotId, BotInfo>,
+    pub(super) bots: IndexMap<BotId, Arc<BotInfo>>,
     /// What actions say of themselves, by their files.
     pub(super) docs: ActionDocs,
     pub(super) notices: Vec<String>,
 }
 
-/// Puts the files of a workspace together with the built-in ones. Content types get their ids later, from a worker.
-pub(super) fn assemble(
-    version: u64,
-    items: &[Item<'_>],
-    builtins: &[Builtin],
-    scan: &Scan,
-    dialog: &DialogSettings,
-) -> Assembled {
-    let mut notices = Vec::new();
+/// Puts files together again and again.
+#[derive(Debug, Default)]
+pub(super) struct Assembler {
+    base: Base,
+    bots: HashMap<BotId, Made>,
+}
+
+/// What every bot has.
+#[derive(Debug, Default, Clone)]
+struct Base {
+    /// Hooks of all bots: kind, name of the file, path, index.
+    hooks: Vec<(HookKind, String, String, u32)>,
+    /// The same by kind, for bots that have none of their own.
+    by_kind: Shared<BTreeMap<HookKind, Vec<u32>>>,
+    actions: Shared<BTreeMap<String, u32>>,
+    /// What the configuration of the server says of dialogs.
+    dialog: DialogSettings,
+}
+
+/// What was made of a bot, and of what.
+#[derive(Debug)]
+struct Made {
+    of: Vec<(Loaded, u32)>,
+    disabled: Vec<(HookKind, String)>,
+    program: BotProgram,
+}
+
+/// The files of a bot.
+#[derive(Debug, Default)]
+struct Own<'a> {
+    files: Vec<(Item<'a>, u32)>,
+    /// Hooks that it switches off.
+    disabled: Vec<(HookKind, String)>,
+}
+
+impl Assembler {
+    /// Puts the files of a workspace together with the built-in ones. Content types get their ids later, from a worker.
+    pub(super) fn assemble(
+        &mut self,
+        version: u64,
+        items: &[Item<'_>],
+        builtins: &[Builtin],
+        around: &Surroundings,
+        dialog: &DialogSettings,
+    ) -> Assembled {
+        let mut notices = Vec::new();
+        let all = with_builtins(items, builtins, around, &mut notices);
+        let mut scripts: Vec<Arc<Script>> = Vec::with_capacity(all.len());
+        let mut docs = ActionDocs::new();
+        let mut bots = IndexMap::new();
+        let mut global: Vec<(Item<'_>, u32)> = Vec::new();
+        let mut own: HashMap<&BotId, Own<'_>> = HashMap::new();
+        for item in &all {
+            let mut index = u32::MAX;
+            match item.loaded {
+                Loaded::Script(loaded) => {
+                    docs.extend(loaded.doc.iter().map(|doc| (Arc::clone(&loaded.script.path), Arc::clone(doc))));
+                    index = u32::try_from(scripts.len()).unwrap_or(u32::MAX);
+                    scripts.push(Arc::clone(&loaded.script));
+                }
+                Loaded::Bot(file) => drop(bots.insert(file.info.id.clone(), Arc::clone(&file.info))),
+                Loaded::Elements(_) | Loaded::Flow(_) => {}
+            }
+            match bot(item.place) {
+                Some(bot) => own.entry(bot).or_default().files.push((*item, index)),
+                None => global.push((*item, index)),
+            }
+        }
+        for (kind, bot, name) in &around.disabled {
+            if let Some(own) = bot.as_ref().and_then(|bot| own.get_mut(bot)) {
+                own.disabled.push((*kind, name.clone()));
+            }
+        }
+        bots.sort_unstable_keys();
+        let same = self.renew_base(&global, dialog);
+        let mut mounted = IndexMap::with_capacity(bots.len());
+        let mut made = HashMap::with_capacity(bots.len());
+        for info in bots.values().filter(|info: &&Arc<BotInfo>| !info.disabled) {
+            let Some(mut own) = own.remove(&info.id) else { continue };
+            own.disabled.sort_unstable();
+            let last = self.bots.remove(&info.id);
+            let one = match last {
+                Some(last) if same && last.is_of(&own) => last,
+                last => Made::of(&self.base, own, last.map(|last| last.program)),
+            };
+            mounted.insert(info.id.to_string(), one.program.clone());
+            made.insert(info.id.clone(), one);
+        }
+        self.bots = made;
+        let global = BotProgram {
+            hooks: self.base.by_kind.clone(),
+            actions: self.base.actions.clone(),
+            ..BotProgram::default()
+        };
+        Assembled { program: Program { version, scripts, global, bots: mounted }, bots, docs, notices }
+    }
+
+    /// Puts together what every bot has; whether it is the same as before.
+    fn renew_base(&mut self, global: &[(Item<'_>, u32)], dialog: &DialogSettings) -> bool {
+        let mut hooks = Vec::new();
+        let mut actions = BTreeMap::new();
+        for (item, index) in global.iter().filter(|(_, index)| *index != u32::MAX) {
+            match item.place {
+                Place::Hook { kind, .. } => {
+                    hooks.push((*kind, file_name(item.path).to_owned(), item.path.to_owned(), *index));
+                }
+                Place::Action { name, .. } => drop(actions.insert(name.clone(), *index)),
+                _ => {}
+            }
+        }
+        hooks.sort_unstable();
+        let base = &mut self.base;
+        let same = (&base.hooks, &*base.actions, &base.dialog) == (&hooks, &actions, dialog);
+        if !same {
+            let by_kind = by_kind(hooks.iter().map(|(kind, _, _, index)| (*kind, *index)));
+            *base = Base { hooks, by_kind: by_kind.into(), actions: actions.into(), dialog: dialog.clone() };
+        }
+        same
+    }
+}
+
+fn by_kind(hooks: impl Iterator<Item = (HookKind, u32)>) -> BTreeMap<HookKind, Vec<u32>> {
+    let mut found: BTreeMap<HookKind, Vec<u32>> = BTreeMap::new();
+    for (kind, index) in hooks {
+        found.entry(kind).or_default().push(index);
+    }
+    found
+}
+
+impl Made {
+    /// What a bot runs; `last` is what it ran before.
+    fn of(base: &Base, own: Own<'_>, last: Option<BotProgram>) -> Self {
+        let mut program = BotProgram {
+            hooks: own.hooks(base),
+            actions: own.actions(base),
+            elements: own.elements(last.as_ref().map(|last| &last.elements)),
+            flows: own.flows(last.as_ref().map(|last| &last.flows)),
+            ..BotProgram::default()
+        };
+        for (item, _) in &own.files {
+            if let Loaded::Bot(file) = item.loaded {
+                program.config.clone_from(&file.redacted);
+                program.default_language.clone_from(&file.info.default_language);
+                program.error_element = error_element(&file.info.config, &base.dialog);
+            }
+        }
+        let of = own.files.iter().map(|(item, index)| (item.loaded.clone(), *index)).collect();
+        Self { of, disabled: own.disabled, program }
+    }
+
+    /// Whether it was made of these very files.
+    fn is_of(&self, own: &Own<'_>) -> bool {
+        let same = |((loaded, index), (item, other)): (&(Loaded, u32), &(Item<'_>, u32))| {
+            index == other && loaded.is(item.loaded)
+        };
+        self.of.len() == own.files.len() && self.of.iter().zip(&own.files).all(same) && self.disabled == own.disabled
+    }
+}
+
+impl Own<'_> {
+    /// The hooks of the bot: one list of its own and those of all, by file name, then by path.
+    fn hooks(&self, base: &Base) -> Shared<BTreeMap<HookKind, Vec<u32>>> {
+        let own = self.files.iter().filter_map(|(item, index)| match item.place {
+            Place::Hook { kind, .. } if *index != u32::MAX => Some((*kind, file_name(item.path), item.path, *index)),
+            _ => None,
+        });
+        let mut hooks: Vec<(HookKind, &str, &str, u32)> = own.collect();
+        // A bot's own file takes the place of a built-in one for that bot, and switches it off in the same way.
+        let mut taken: BTreeSet<(HookKind, &str)> = hooks.iter().map(|(kind, name, ..)| (*kind, *name)).collect();
+        taken.extend(self.disabled.iter().map(|(kind, name)| (*kind, name.as_str())));
+        if taken.is_empty() {
+            return base.by_kind.clone();
+        }
+        let covered =
+            |kind: HookKind, name: &str, path: &str| path.starts_with(PREFIX) && taken.contains(&(kind, name));
+        for (kind, name, path, index) in &base.hooks {
+            if !covered(*kind, name, path) {
+                hooks.push((*kind, name, path, *index));
+            }
+        }
+        hooks.sort_unstable();
+        by_kind(hooks.into_iter().map(|(kind, _, _, index)| (kind, index))).into()
+    }
+
+    /// Actions by name: built-in, over them global, over them the bot's own.
+    fn actions(&self, base: &Base) -> Shared<BTreeMap<String, u32>> {
+        let mut actions = base.actions.clone();
+        for (item, index) in self.files.iter().filter(|(_, index)| *index != u32::MAX) {
+            if let Place::Action { name, .. } = item.place {
+                actions.insert(name.clone(), *index);
+            }
+        }
+        actions
+    }
+
+    fn elements(&self, last: Option<&Shared<BTreeMap<String, Element>>>) -> Shared<BTreeMap<String, Element>> {
+        let files = || {
+            self.files.iter().filter_map(|(item, _)| match item.loaded {
+                Loaded::Elements(file) => Some(file),
+                _ => None,
+            })
+        };
+        shared(files().map(|file| file.part), last, || files().flat_map(|file| file.elements.iter().cloned()).collect())
+    }
+
+    fn flows(&self, last: Option<&Shared<BTreeMap<String, Flow>>>) -> Shared<BTreeMap<String, Flow>> {
+        let files = || {
+            self.files.iter().filter_map(|(item, _)| match (item.place, item.loaded) {
+                (Place::Flow { name, .. }, Loaded::Flow(file)) => Some((name, file)),
+                _ => None,
+            })
+        };
+        shared(files().map(|(_, file)| file.part), last, || {
+            files().map(|(name, file)| (name.clone(), file.flow.clone())).collect()
+        })
+    }
+}
+
+/// What files come to, the last one if they are the same.
+fn shared<T: serde::Serialize>(
+    parts: impl Iterator<Item = PartId>,
+    last: Option<&Shared<T>>,
+    value: impl FnOnce() -> T,
+) -> Shared<T> {
+    let mut sum = Summing::default();
+    for part in parts {
+        sum.identity(part.bytes());
+    }
+    let part = PartId::from(sum);
+    match last {
+        Some(last) if last.part() == part => last.clone(),
+        _ => Shared::new(value(), part),
+    }
+}
+
+/// The files of a workspace with the built-in ones that are in service.
+fn with_builtins<'a>(
+    items: &[Item<'a>],
+    builtins: &'a [Builtin],
+    around: &Surroundings,
+    notices: &mut Vec<String>,
+) -> Vec<Item<'a>> {
     // A workspace without any bot is served with ours.
-    let ours = if scan.bots.is_empty() { bots(builtins) } else { Default::default() };
-    let mut all: Vec<Item<'_>> = items
-        .iter()
-        .filter(|item| !builtins.iter().any(|builtin| is_copy(item, builtin)))
-        .map(|item| Item { path: item.path, place: item.place, loaded: item.loaded })
-        .collect();
+    let ours = if around.bots.is_empty() { bots(builtins) } else { Default::default() };
+    let copy = |item: &Item<'_>| {
+        matches!(item.place, Place::Hook { bot: None, .. }) && builtins.iter().any(|builtin| is_copy(item, builtin))
+    };
+    let mut all: Vec<Item<'a>> = items.iter().filter(|item| !copy(item)).copied().collect();
+    let of_all = |item: &&Item<'a>| {
+        matches!(item.place, Place::Hook { bot: None, .. } | Place::Action { bot: None, .. } | Place::ContentType)
+    };
+    let of_all: Vec<Item<'a>> = items.iter().filter(of_all).copied().collect();
     for builtin in builtins {
         let wanted = match bot(&builtin.place) {
             Some(bot) => ours.contains(bot),
-            None => !replaced(builtin, items, scan, &mut notices),
+            None => !replaced(builtin, &of_all, around, notices),
         };
         if wanted {
             all.push(Item { path: &builtin.path, place: &builtin.place, loaded: &builtin.loaded });
@@ -62,53 +299,15 @@ pub(super) fn assemble(
     let mut ours: Vec<&str> = ours.iter().map(|bot| bot.as_str()).collect();
     ours.sort_unstable();
     notices.extend(ours.iter().map(|bot| format!("there is no bot in bots/: the built-in {bot} is served")));
-
-    let mut scripts: Vec<Arc<Script>> = Vec::new();
-    let mut indices: HashMap<&str, u32> = HashMap::new();
-    let mut docs = ActionDocs::new();
-    for item in &all {
-        if let Loaded::Script(loaded) = item.loaded {
-            docs.extend(loaded.doc.iter().map(|doc| (Arc::clone(&loaded.script.path), Arc::clone(doc))));
-            indices.insert(item.path, u32::try_from(scripts.len()).unwrap_or(u32::MAX));
-            scripts.push(Arc::clone(&loaded.script));
-        }
-    }
-    let index = |item: &Item<'_>| indices.get(item.path).copied();
-    let global = BotProgram {
-        hooks: hooks(&all, &index, None, scan),
-        actions: actions(&all, &index, None),
-        ..BotProgram::default()
-    };
-    let mut bots = IndexMap::new();
-    for item in &all {
-        if let Loaded::Bot(file) = item.loaded {
-            bots.insert(file.info.id.clone(), file.info.clone());
-        }
-    }
-    bots.sort_unstable_keys();
-    let mut mounted = IndexMap::new();
-    for info in bots.values().filter(|info| !info.disabled) {
-        let program = BotProgram {
-            config: to_raw_value(&redact(&info.config)).ok(),
-            default_language: info.default_language.clone(),
-            hooks: hooks(&all, &index, Some(&info.id), scan),
-            actions: actions(&all, &index, Some(&info.id)),
-            content_types: BTreeMap::new(),
-            elements: elements(&all, &info.id).into(),
-            flows: flows(&all, &info.id).into(),
-            error_element: error_element(&info.config, dialog),
-        };
-        mounted.insert(info.id.to_string(), program);
-    }
-    Assembled { program: Program { version, scripts, global, bots: mounted }, bots, docs, notices }
+    all
 }
 
 /// Whether a workspace file stands in the place of a built-in one that is for all bots; says so if the two differ.
-fn replaced(builtin: &Builtin, items: &[Item<'_>], scan: &Scan, notices: &mut Vec<String>) -> bool {
+fn replaced(builtin: &Builtin, items: &[Item<'_>], around: &Surroundings, notices: &mut Vec<String>) -> bool {
     let name = file_name(&builtin.path);
     let (what, by) = match &builtin.place {
         // Switched off: the built-in file must not come back in its stead.
-        Place::Hook { kind, .. } if scan.disabled.contains(&(*kind, None, name.to_owned())) => {
+        Place::Hook { kind, .. } if around.disabled.contains(&(*kind, None, name.to_owned())) => {
             notices.push(format!("the built-in hook {}/{name} is switched off", kind.folder()));
             return true;
         }
@@ -165,88 +364,6 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The hooks of a bot, or those of no bot: one list of its own and the global ones, by file name, then by path.
-fn hooks(
-    all: &[Item<'_>],
-    index: &dyn Fn(&Item<'_>) -> Option<u32>,
-    whose: Option<&BotId>,
-    scan: &Scan,
-) -> BTreeMap<HookKind, Vec<u32>> {
-    // A bot's own file takes the place of a built-in one for that bot, and switches it off in the same way.
-    let mut taken: BTreeSet<(HookKind, &str)> = BTreeSet::new();
-    if whose.is_some() {
-        for item in all {
-            if let Place::Hook { kind, bot } = item.place
-                && bot.as_ref() == whose
-            {
-                taken.insert((*kind, file_name(item.path)));
-            }
-        }
-        taken.extend(
-            scan.disabled
-                .iter()
-                .filter(|(_, bot, _)| bot.as_ref() == whose)
-                .map(|(kind, _, name)| (*kind, name.as_str())),
-        );
-    }
-    let mut found: BTreeMap<HookKind, Vec<(&str, &str, u32)>> = BTreeMap::new();
-    for item in all {
-        let Place::Hook { kind, bot } = item.place else { continue };
-        let name = file_name(item.path);
-        let covered = item.path.starts_with(PREFIX) && bot.is_none() && taken.contains(&(*kind, name));
-        if (bot.is_none() || bot.as_ref() == whose)
-            && !covered
-            && let Some(index) = index(item)
-        {
-            found.entry(*kind).or_default().push((name, item.path, index));
-        }
-    }
-    found
-        .into_iter()
-        .map(|(kind, mut hooks)| {
-            hooks.sort_unstable();
-            (kind, hooks.into_iter().map(|(_, _, index)| index).collect())
-        })
-        .collect()
-}
-
-/// Actions by name: built-in, over them global, over them the bot's own.
-fn actions(all: &[Item<'_>], index: &dyn Fn(&Item<'_>) -> Option<u32>, whose: Option<&BotId>) -> BTreeMap<String, u32> {
-    let mut actions = BTreeMap::new();
-    for own in [false, true] {
-        for item in all {
-            if let Place::Action { name, bot } = item.place
-                && bot.is_some() == own
-                && (bot.is_none() || bot.as_ref() == whose)
-                && let Some(index) = index(item)
-            {
-                actions.insert(name.clone(), index);
-            }
-        }
-    }
-    actions
-}
-
-fn elements(all: &[Item<'_>], whose: &BotId) -> BTreeMap<String, Element> {
-    let mut elements = BTreeMap::new();
-    for item in all {
-        if let (Place::Elements { bot, .. }, Loaded::Elements(file)) = (item.place, item.loaded)
-            && bot == whose
-        {
-            elements.extend(file.elements.iter().cloned());
-        }
-    }
-    elements
-}
-
-fn flows(all: &[Item<'_>], whose: &BotId) -> BTreeMap<String, Flow> {
-    let flows = all.iter().filter_map(|item| match (item.place, item.loaded) {
-        (Place::Flow { bot, name }, Loaded::Flow(file)) if bot == whose => Some((name.clone(), file.flow.clone())),
-        _ => None,
-    });
-    flows.collect()
-}
-
 /// What is said when a flow or a node is missing: as the bot's configuration has it, else as that of all bots.
 fn error_element(config: &Map<String, Value>, dialog: &DialogSettings) -> Option<ErrorElement> {
     let own = config.get("dialog").and_then(|dialog| dialog.get("error"));
@@ -282,6 +399,7 @@ pub(super) fn without(mut program: Program, keep: &dyn Fn(&Script) -> bool) -> P
         }
         bot.hooks.retain(|_, hooks| !hooks.is_empty());
         for map in [&mut bot.actions, &mut bot.content_types] {
+            let map = &mut **map;
             *map = std::mem::take(map).into_iter().filter_map(|(name, index)| Some((name, to(index)?))).collect();
         }
     }

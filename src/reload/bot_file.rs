@@ -1,11 +1,15 @@
 //! A bot's configuration: `bots/<id>/bot.config.json`.
 
+use std::sync::Arc;
+
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::workspace::BotInfo;
 use crate::config::Problem;
 use crate::config::jsonc::{Step, offset, parse_object};
 use crate::config::keys::BOT;
+use crate::config::redact::redact;
 use crate::config::schema::apply;
 use crate::config::values::duration_of;
 use crate::model::BotId;
@@ -13,7 +17,9 @@ use crate::model::BotId;
 /// A bot's configuration, checked.
 #[derive(Debug)]
 pub(super) struct BotFile {
-    pub(super) info: BotInfo,
+    pub(super) info: Arc<BotInfo>,
+    /// The configuration as scripts may see it, as JSON text.
+    pub(super) redacted: Option<Box<RawValue>>,
     pub(super) warnings: Vec<Problem>,
 }
 
@@ -42,7 +48,8 @@ pub(super) fn read_bot(path: &str, bot: &BotId, text: &str) -> Result<BotFile, V
             .at(text, offset(text, &[Step::Key("id")])),
         );
     }
-    Ok(BotFile { info: info(bot, config), warnings })
+    let info = info(bot, config);
+    Ok(BotFile { redacted: to_raw_value(&redact(&info.config)).ok(), info: Arc::new(info), warnings })
 }
 
 fn info(bot: &BotId, mut config: Map<String, Value>) -> BotInfo {
@@ -74,7 +81,7 @@ fn info(bot: &BotId, mut config: Map<String, Value>) -> BotInfo {
         languages,
         timeout_interval: dialog("timeoutInterval"),
         session_timeout_interval: dialog("sessionTimeoutInterval"),
-        config,
+        config: Arc::new(config),
     }
 }
 

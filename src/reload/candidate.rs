@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use super::assemble::{is_content_type, without};
 use super::builtin::PREFIX;
 use super::flow_check::{Flows, check_flows};
-use super::reader::last_good as in_service;
 use super::workspace::{ActionDocs, BotInfo, Workspace};
 use crate::code_frame::code_frame;
 use crate::config::Problem;
@@ -27,7 +26,7 @@ pub struct Candidate {
     /// What is to be compiled. Its content types have no ids yet.
     pub program: Arc<Program>,
     /// Bots by id, disabled ones too.
-    pub bots: IndexMap<BotId, BotInfo>,
+    pub bots: IndexMap<BotId, Arc<BotInfo>>,
     /// What is wrong so far.
     pub problems: Vec<Problem>,
     /// What is good to know.
@@ -39,10 +38,10 @@ pub struct Candidate {
 }
 
 /// Makes a candidate a workspace: content types get their ids from `compiled`; a script that failed is replaced by its
-/// version in `last_good`, or left out if there is none.
-pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Workspace>) -> Workspace {
+/// version in `before`, or left out if there is none.
+pub fn finish(candidate: Candidate, compiled: &Compiled, before: Option<&Workspace>) -> Workspace {
     let Candidate { root, program, bots, mut problems, mut notices, flows, mut action_docs } = candidate;
-    let last = last_good.map(|workspace| &*workspace.program);
+    let last = before.map(|workspace| &*workspace.program);
     let mut program = Arc::unwrap_or_clone(program);
     let mut ids: HashMap<u32, (&str, Option<&RawValue>)> =
         compiled.content_types.iter().map(|info| (info.script, (info.id.as_str(), Some(&*info.meta)))).collect();
@@ -61,15 +60,15 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
         });
         match earlier {
             Some(earlier) => {
-                problems.extend(problem.map(in_service));
+                problems.extend(problem.map(last_good));
                 *script = Arc::clone(earlier);
                 fell_back = true;
-                let doc = last_good.and_then(|workspace| workspace.action_docs.get(&script.path));
+                let doc = before.and_then(|workspace| workspace.action_docs.get(&script.path));
                 action_docs.extend(doc.map(|doc| (Arc::clone(&script.path), Arc::clone(doc))));
                 if let Some((id, index)) =
                     last.and_then(|last| id_of(last, &script.path)).map(|id| (id, failure.script))
                 {
-                    let meta = last_good.and_then(|workspace| workspace.content_types.get(id)).map(|meta| &**meta);
+                    let meta = before.and_then(|workspace| workspace.content_types.get(id)).map(|meta| &**meta);
                     ids.insert(index, (id, meta));
                 }
             }
@@ -92,10 +91,19 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, last_good: Option<&Work
     Workspace { root, program: Arc::new(program), bots, content_types, action_docs, problems, hints, notices }
 }
 
+/// Says that the last good version is in service.
+pub(super) fn last_good(problem: Problem) -> Problem {
+    let stays = "the last good version stays in service until this is fixed";
+    match &problem.help {
+        Some(help) => Problem { help: Some(format!("{help}; {stays}")), ..problem },
+        None => problem.help(stays),
+    }
+}
+
 /// The names of actions that are left out.
 fn uncompiled_actions(program: &Program, dropped: &HashSet<Arc<str>>) -> HashSet<String> {
     let left_out = |index: u32| program.scripts.get(index as usize).is_some_and(|one| dropped.contains(&one.path));
-    let actions = program.bots.values().flat_map(|bot| &bot.actions);
+    let actions = program.bots.values().flat_map(|bot| bot.actions.iter());
     actions.filter(|(_, index)| left_out(**index)).map(|(name, _)| name.clone()).collect()
 }
 
@@ -155,10 +163,10 @@ fn name_content_types(
             metas.insert((*id).to_owned(), (*meta).to_owned());
         }
     }
+    program.global.content_types = types.into();
     for bot in program.bots.values_mut() {
-        bot.content_types.clone_from(&types);
+        bot.content_types = program.global.content_types.clone();
     }
-    program.global.content_types = types;
     metas.into_iter().collect()
 }
 

@@ -9,11 +9,14 @@ use serde_json::{Map, Value};
 use crate::config::Problem;
 use crate::config::jsonc::{self, Step, name_of, offset, way};
 use crate::program::Element;
+use crate::program::identity::{PartId, Summing};
 
 /// The elements of one file, by id, in its order.
 #[derive(Debug)]
 pub(super) struct ElementFile {
     pub(super) elements: Vec<(String, Element)>,
+    /// Identity of all that it says.
+    pub(super) part: PartId,
 }
 
 /// Reads a file of elements. What is wrong with single elements comes beside the others.
@@ -52,7 +55,9 @@ pub(super) fn read_elements(
             }
         }
     }
-    Ok((ElementFile { elements }, problems))
+    let mut sum = Summing::default();
+    sum.text(&content_type).text(text);
+    Ok((ElementFile { elements, part: sum.into() }, problems))
 }
 
 /// A key (or the element itself), what was expected there and what there is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::flow_file::{FlowFile, MOST, Use, What};
 use super::load::Loaded;
-use super::scan::{Place, Scan};
+use super::scan::{Place, Surroundings};
 use crate::config::Problem;
 use crate::config::schema::nearest;
 use crate::model::BotId;
@@ -24,8 +24,8 @@ pub(super) struct Flows {
 }
 
 impl Flows {
-    pub(super) fn of(scan: &Scan) -> Self {
-        Self { folders: scan.bots.clone(), ..Self::default() }
+    pub(super) fn of(around: &Surroundings) -> Self {
+        Self { folders: around.bots.clone(), ..Self::default() }
     }
 
     /// Takes note of a file: what it says now, and whether any version of it is in service.

@@ -11,6 +11,7 @@ use serde_json::value::to_raw_value;
 use crate::config::Problem;
 use crate::config::jsonc::{Document, Spot, Step, way};
 use crate::program::flow::{CatchAll, Flow, Node, NodeContent, Transition, flow_name};
+use crate::program::identity::{PartId, Summing};
 
 pub(super) use sense::{MOST, Sense, Use, What};
 
@@ -26,6 +27,8 @@ pub(super) struct FlowFile {
     /// What it was read of, for the places of what is found out later.
     pub(super) source: Arc<str>,
     pub(super) sense: Sense,
+    /// Identity of all that it says.
+    pub(super) part: PartId,
 }
 
 /// Reads a flow. What has the wrong shape comes beside what is fine.
@@ -43,7 +46,9 @@ pub(super) fn read_flow(path: &str, text: &str) -> Result<(FlowFile, Vec<Problem
     let flow = reading.flow(root);
     let problems = reading.problems;
     let sense = sense::sense(path, text, root, &flow);
-    Ok((FlowFile { flow, source: text.into(), sense }, problems))
+    let mut sum = Summing::default();
+    sum.text(path).text(text);
+    Ok((FlowFile { flow, source: text.into(), sense, part: sum.into() }, problems))
 }
 
 /// A file being read.

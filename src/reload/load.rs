@@ -52,7 +52,31 @@ impl LoadedScript {
     }
 }
 
+impl LoadedScript {
+    /// The script with what it requires led to where it led in an earlier version; nothing if that required something else.
+    pub(super) fn led_like(&self, earlier: &Self) -> Option<Self> {
+        let (now, before) = (&self.script.shape.requires, &earlier.script.shape.requires);
+        if !now.iter().map(|one| &one.name).eq(before.iter().map(|one| &one.name)) {
+            return None;
+        }
+        let mut script = Script::clone(&self.script);
+        script.shape.requires.clone_from(before);
+        Some(Self { script: Arc::new(script), warnings: self.warnings.clone(), doc: self.doc.clone() })
+    }
+}
+
 impl Loaded {
+    /// Whether both are the same reading of a file.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Script(one), Self::Script(other)) => Arc::ptr_eq(one, other),
+            (Self::Elements(one), Self::Elements(other)) => Arc::ptr_eq(one, other),
+            (Self::Bot(one), Self::Bot(other)) => Arc::ptr_eq(one, other),
+            (Self::Flow(one), Self::Flow(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// What is wrong with the file although it can be used: warnings, and of flows what cannot be meant.
     pub(super) fn remarks(&self) -> &[Problem] {
         match self {

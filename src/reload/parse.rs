@@ -150,7 +150,7 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         .filter(|name| !given.contains(&name.as_str()) && !is_fixed(name))
         .collect();
     implicit.sort();
-    let mut reader = Reader { scoping, requires: Vec::new(), kept_on_bp: Vec::new() };
+    let mut reader = Reader { scoping, requires: Vec::new(), computed: false, kept_on_bp: Vec::new() };
     walk::walk_function_body(&mut reader, body);
     let mut warnings = Vec::new();
     if matches!(role, Role::Hook(_) | Role::Action) {
@@ -181,6 +181,7 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         no_globals: plain.no_globals,
         reads_bp: plain.reads_bp,
         requires,
+        computed: reader.computed,
     };
     Parsed { shape, warnings, doc: None }
 }
@@ -189,6 +190,8 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
 struct Reader<'s> {
     scoping: &'s Scoping,
     requires: Vec<String>,
+    /// There is a `require` of something that is no literal.
+    computed: bool,
     kept_on_bp: Vec<(String, Span)>,
 }
 
@@ -229,6 +232,7 @@ impl<'a> Visit<'a> for Reader<'_> {
                 Expression::TemplateLiteral(literal) => literal.single_quasi().map(|quasi| quasi.to_string()),
                 _ => None,
             };
+            self.computed |= name.is_none();
             if let Some(name) = name.filter(|name| !self.requires.contains(name)) {
                 self.requires.push(name);
             }

@@ -1,26 +1,115 @@
 //! Where a literal `require` leads: the files that the server sends along with a script. The rules are those of
 //! [`program::resolve`](crate::program::resolve); what is not found here is either built in or reported by the worker.
+//!
+//! Folders are listed once in a look instead of asking the system for each name that a file might have.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs;
+use std::rc::Rc;
 
 use super::bounds::{Bounds, Real};
+use crate::config::layout::join;
 use crate::program::resolve::{Files, Lead, is_configuration, resolve};
 
-/// What `require(name)` in the script `from` leads to; nothing if nothing in the workspace answers to the name.
-pub(super) fn required(bounds: &Bounds, from: &str, name: &str) -> Option<Lead> {
-    let files = Files {
-        is_file: &|path| is_file(bounds, path),
-        read: &|path| std::fs::read_to_string(bounds.root().join(path)).ok(),
-    };
-    resolve(from, name, &files).ok()
+/// Whether a name that is not among those of its folder is no file's: elsewhere files answer to names in other letters.
+const EXACT: bool = cfg!(target_os = "linux");
+
+/// The files of a workspace at the time of one look.
+pub(super) struct Disk<'b> {
+    bounds: &'b Bounds,
+    folders: RefCell<HashMap<String, Option<Rc<Folder>>>>,
+    /// What names lead to, by the folder of the script that requires them.
+    leads: RefCell<HashMap<String, HashMap<String, Option<Lead>>>>,
 }
 
-/// Links are followed within the workspace, but not to what is kept from scripts.
-fn is_file(bounds: &Bounds, path: &str) -> bool {
-    bounds.root().join(path).is_file()
-        && match bounds.real(path) {
-            Real::Inside(real) => !is_configuration(&real),
-            Real::Allowed => true,
-            Real::Outside | Real::Nowhere => false,
+/// What lies in a folder.
+struct Folder {
+    /// Where it really is.
+    real: Real,
+    entries: HashMap<String, Kind>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Folder,
+    /// Where it leads is to be seen.
+    Link,
+}
+
+impl<'b> Disk<'b> {
+    pub(super) fn new(bounds: &'b Bounds) -> Self {
+        Self { bounds, folders: RefCell::default(), leads: RefCell::default() }
+    }
+
+    /// What `require(name)` in the script `from` leads to; nothing if nothing in the workspace answers to the name.
+    pub(super) fn required(&self, from: &str, name: &str) -> Option<Lead> {
+        let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // Scripts of one folder find the same under the same name.
+        if let Some(known) = self.leads.borrow().get(folder).and_then(|leads| leads.get(name)) {
+            return known.clone();
         }
+        let files = Files {
+            is_file: &|path| self.is_file(path),
+            read: &|path| fs::read_to_string(self.bounds.root().join(path)).ok(),
+        };
+        let lead = resolve(from, name, &files).ok();
+        self.leads.borrow_mut().entry(folder.to_owned()).or_default().insert(name.to_owned(), lead.clone());
+        lead
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let Some(folder) = self.folder(folder) else { return !EXACT && self.is_file_by_itself(path) };
+        match (folder.entries.get(name), &folder.real) {
+            (Some(Kind::File), Real::Inside(real)) => !is_configuration(&join(real, name)),
+            (Some(Kind::File), Real::Allowed) => true,
+            (Some(Kind::Link), _) => self.is_file_by_itself(path),
+            (None, _) => !EXACT && self.is_file_by_itself(path),
+            _ => false,
+        }
+    }
+
+    /// Links are followed within the workspace, but not to what is kept from scripts.
+    fn is_file_by_itself(&self, path: &str) -> bool {
+        self.bounds.root().join(path).is_file()
+            && match self.bounds.real(path) {
+                Real::Inside(real) => !is_configuration(&real),
+                Real::Allowed => true,
+                Real::Outside | Real::Nowhere => false,
+            }
+    }
+
+    fn folder(&self, path: &str) -> Option<Rc<Folder>> {
+        if let Some(known) = self.folders.borrow().get(path) {
+            return known.clone();
+        }
+        let found = self.list(path).map(Rc::new);
+        self.folders.borrow_mut().insert(path.to_owned(), found.clone());
+        found
+    }
+
+    fn list(&self, path: &str) -> Option<Folder> {
+        // Most folders that packages could lie in are not there, which the folders above tell.
+        if EXACT && !path.is_empty() {
+            let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let above = self.folder(above)?;
+            above.entries.get(name).filter(|kind| **kind != Kind::File)?;
+        }
+        let entries = fs::read_dir(self.bounds.root().join(path)).ok()?;
+        let entry = |entry: fs::DirEntry| {
+            let kind = entry.file_type().ok()?;
+            let kind = match () {
+                () if kind.is_file() => Kind::File,
+                () if kind.is_dir() => Kind::Folder,
+                () if kind.is_symlink() => Kind::Link,
+                () => return None,
+            };
+            Some((entry.file_name().into_string().ok()?, kind))
+        };
+        Some(Folder { real: self.bounds.real(path), entries: entries.flatten().filter_map(entry).collect() })
+    }
 }
 
 #[cfg(test)]
@@ -32,7 +121,7 @@ mod tests {
     use crate::reload::testing::workspace;
 
     fn required(root: &Path, name: &str) -> Vec<String> {
-        files(super::required(&Bounds::new(root, false), "hooks/k/x.js", name))
+        files(Disk::new(&Bounds::new(root, false)).required("hooks/k/x.js", name))
     }
 
     fn files(lead: Option<Lead>) -> Vec<String> {
@@ -91,7 +180,7 @@ mod tests {
             assert!(required(&root, name).is_empty(), "{name}");
         }
         let open = Bounds::new(&root, true);
-        assert_eq!(files(super::required(&open, "hooks/k/x.js", "./secret")), ["hooks/k/secret.js"]);
+        assert_eq!(files(Disk::new(&open).required("hooks/k/x.js", "./secret")), ["hooks/k/secret.js"]);
         // The workspace's own folder may be a link.
         let link = outer.path().join("link");
         symlink(&root, &link).unwrap();

@@ -82,6 +82,19 @@ pub(super) struct Scan {
     pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
     /// Identities of all files seen, those switched off as well: tells a renamed file from a deleted one.
     pub(super) identities: HashSet<(u64, u64)>,
+    /// Paths of all files seen.
+    pub(super) others: HashSet<String>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// What besides files makes a program.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Surroundings {
+    /// As in [`Scan`].
+    pub(super) disabled: HashSet<(HookKind, Option<BotId>, String)>,
+    /// As in [`Scan`].
+    pub(super) bots: BTreeMap<BotId, String>,
+    /// As in [`Scan`].
     pub(super) problems: Vec<Problem>,
 }
 
@@ -108,6 +121,10 @@ pub(super) fn roots(root: &Path) -> Vec<PathBuf> {
 }
 
 impl Scan {
+    pub(super) fn surroundings(self) -> Surroundings {
+        Surroundings { disabled: self.disabled, bots: self.bots, problems: self.problems }
+    }
+
     /// `hooks/` and `actions/` of one bot or of all.
     fn scripts(&mut self, root: &Bounds, folder: &str, bot: Option<&BotId>) {
         let hooks = join(folder, "hooks");
@@ -309,6 +326,7 @@ impl Scan {
             let stamp = Stamp::of(&metadata);
             if metadata.is_file() {
                 self.identities.insert(stamp.identity);
+                self.others.insert(join(folder, name));
             }
             let (name, path) = (name.to_owned(), join(folder, name));
             found.push(Entry { path, name, is_folder: metadata.is_dir(), stamp, real });

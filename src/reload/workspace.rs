@@ -21,7 +21,7 @@ pub struct Workspace {
     /// What workers run.
     pub program: Arc<Program>,
     /// Every bot that has a configuration, disabled ones too, by id.
-    pub bots: IndexMap<BotId, BotInfo>,
+    pub bots: IndexMap<BotId, Arc<BotInfo>>,
     /// What the content types in service say of themselves (`{ id, title, group, description, jsonSchema, uiSchema, hidden }`),
     /// by id, in the order of their ids.
     pub content_types: IndexMap<String, Box<RawValue>>,
@@ -53,7 +53,7 @@ impl Workspace {
     /// The actions of a bot by name, those of all bots among them.
     pub fn actions(&self, bot: &BotId) -> impl Iterator<Item = Action<'_>> {
         let program = &*self.program;
-        let actions = program.bots.get(bot.as_str()).map(|bot| &bot.actions);
+        let actions = program.bots.get(bot.as_str()).map(|bot| &*bot.actions);
         actions.into_iter().flatten().map(|(name, index)| {
             let path = program.scripts.get(*index as usize).map(|script| &script.path);
             let doc = path.and_then(|path| self.action_docs.get(path)).map(|doc| &**doc);
@@ -86,5 +86,5 @@ pub struct BotInfo {
     /// `dialog.sessionTimeoutInterval` in milliseconds, where it has its own.
     pub session_timeout_interval: Option<u64>,
     /// The whole file, unknown keys and secrets too.
-    pub config: Map<String, Value>,
+    pub config: Arc<Map<String, Value>>,
 }

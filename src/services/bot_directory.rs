@@ -1,5 +1,7 @@
 //! The bots as scripts may see them.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::model::BotId;
@@ -12,5 +14,5 @@ pub struct BotDirectory(pub IndexMap<BotId, BotEntry>);
 #[derive(Debug, Clone, Default)]
 pub struct BotEntry {
     /// `bot.config.json` with every key.
-    pub config: serde_json::Map<String, serde_json::Value>,
+    pub config: Arc<serde_json::Map<String, serde_json::Value>>,
 }

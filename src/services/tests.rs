@@ -17,7 +17,7 @@ impl Bench {
     fn new() -> Self {
         let fixture = Fixture::new();
         let config = value!({ "id": "my-bot", "custom": { "x": 1, "apiKey": "k" } });
-        let entry = BotEntry { config: config.as_object().unwrap().clone() };
+        let entry = BotEntry { config: Arc::new(config.as_object().unwrap().clone()) };
         let directory = BotDirectory([(BotId::parse("my-bot").unwrap(), entry)].into_iter().collect());
         let (_, bots) = watch::channel(Arc::new(directory));
         let settings = Settings {

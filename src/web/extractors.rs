@@ -27,7 +27,7 @@ pub(crate) struct Bot {
 impl Bot {
     /// What is known of it.
     pub(crate) fn info(&self) -> Option<&BotInfo> {
-        self.workspace.bots.get(self.id.as_str())
+        self.workspace.bots.get(self.id.as_str()).map(|info| &**info)
     }
 
     /// The workspace in which it was found.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde_json::json;
+
 /// What one connection, or all of them together, saw.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Tally {
     /// Time from sending to the whole answer, of 2xx answers, in microseconds.
     pub(super) latencies: Vec<u32>,
@@ -113,7 +115,7 @@ pub(super) fn read(metrics: &str, name: &str) -> Option<u64> {
 }
 
 /// The finished load.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Report {
     /// What was sent: `events` or `converse`.
     pub(super) kind: &'static str,
@@ -132,6 +134,26 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// For programs: times in seconds, latencies in microseconds.
+    pub(super) fn json(mut self) -> serde_json::Value {
+        self.tally.latencies.sort_unstable();
+        let sorted = &self.tally.latencies;
+        json!({
+            "kind": self.kind,
+            "sending": self.sending.as_secs_f64(),
+            "draining": self.draining.as_secs_f64(),
+            "answered": sorted.len(),
+            "p50": percentile(sorted, 0.5),
+            "p99": percentile(sorted, 0.99),
+            "worst": percentile(sorted, 1.0),
+            "processed": self.counters.map(|counters| counters.processed),
+            "replies": self.counters.map(|counters| counters.replies),
+            "left": self.counters.map(Counters::left),
+            "refused": self.tally.refused.values().sum::<u64>(),
+            "broken": self.tally.broken.values().sum::<u64>(),
+        })
+    }
+
     /// As printed.
     pub(super) fn render(mut self) -> String {
         self.tally.latencies.sort_unstable();
@@ -242,6 +264,8 @@ mod tests {
               status 503            1
               broken                1   the server closed the connection
         "#]]
-        .assert_eq(&report.render());
+        .assert_eq(&report.clone().render());
+        let json = report.json();
+        assert_eq!((&json["p50"], &json["worst"], &json["left"]), (&json!(2_000), &json!(90_000), &json!(1)));
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio_tungstenite::WebSocketStream;
@@ -41,6 +42,8 @@ pub(super) struct Plan<'p> {
     pub(super) lasting: Duration,
     /// Every other visitor sends junk.
     pub(super) junk: bool,
+    /// Print one JSON object.
+    pub(super) json: bool,
 }
 
 type Socket = WebSocketStream<TcpStream>;
@@ -84,6 +87,13 @@ pub(super) async fn load(plan: &Plan<'_>) -> anyhow::Result<()> {
     seen.over.notify_waiters();
     let mut latencies = seen.latencies.take();
     latencies.sort_unstable();
+    let (refused, ended) = (seen.refused.get(), seen.ended.get());
+    if plan.json {
+        let [p50, p99, worst] = [0.5, 0.99, 1.0].map(|share| percentile(&latencies, share));
+        let counts = json!({ "sent": sent, "came": latencies.len(), "refused": refused, "ended": ended });
+        output::line(format_args!("{}", json!({ "p50": p50, "p99": p99, "worst": worst, "counts": counts })));
+        return Ok(());
+    }
     let ms = |share: f64| format!("{:.2} ms", f64::from(percentile(&latencies, share)) / 1_000.0);
     let mut out = format!("{} visitors connected in {:.1} s", plan.visitors, opened.as_secs_f64());
     if let Some((before, after)) = before.zip(after) {
@@ -100,7 +110,6 @@ pub(super) async fn load(plan: &Plan<'_>) -> anyhow::Result<()> {
         ms(0.99),
         ms(1.0)
     );
-    let (refused, ended) = (seen.refused.get(), seen.ended.get());
     if refused > 0 || ended > 0 {
         let _ = write!(out, "\n{refused} requests were refused, {ended} sockets ended");
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::action::{Action, CompileRequest};
+use super::super::action::Action;
 use super::super::stats::{count, gauge};
 use super::super::work::{Ask, Flight, Work};
 use super::super::{DispatchError, LockedIn};
@@ -11,7 +11,7 @@ use super::{Compiling, Machine, Now, Served};
 use crate::config::LockIn;
 use crate::fleet::{Cause, Message, Note, ProcessId, Published};
 use crate::model::BotId;
-use crate::program::Images;
+use crate::program::{CompileRequest, Images};
 use crate::protocol::{Compiled, HEADER_BYTES, Ready};
 use crate::telemetry::escape::one_line;
 

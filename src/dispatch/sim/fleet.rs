@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use super::super::action::CompileRequest;
+use crate::program::CompileRequest;
 use super::realm::Work;
 use super::world::{Happening, World};
 use crate::fleet::{Broken, Message, ProcessId};

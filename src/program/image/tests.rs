@@ -34,7 +34,7 @@ fn program(change: impl Fn(&str) -> String) -> Arc<Program> {
         of("bots/a/node_modules/deep.js", &[]),
         of("libraries/own.js", &[]),
     ];
-    let hooks = |list: &[u32]| [(KIND, list.to_vec())].into_iter().collect();
+    let hooks = |list: &[u32]| BTreeMap::from([(KIND, list.to_vec())]).into();
     let element = |text: String| Element {
         content_type: "builtin_text".into(),
         json: serde_json::value::to_raw_value(&text).unwrap(),
@@ -46,7 +46,7 @@ fn program(change: impl Fn(&str) -> String) -> Arc<Program> {
     };
     let b = BotProgram {
         hooks: hooks(&[0, 2]),
-        actions: [("say".to_owned(), 3)].into(),
+        actions: BTreeMap::from([("say".to_owned(), 3)]).into(),
         default_language: change("bots/b/bot.config.json"),
         ..BotProgram::default()
     };

@@ -103,6 +103,8 @@ fn literal_requires_are_listed_once() {
     .unwrap();
     let names: Vec<&str> = parsed.shape.requires.iter().map(|require| require.name.as_str()).collect();
     assert_eq!(names, ["./a", "lodash", "../b.json"]);
+    assert!(parsed.shape.computed);
+    assert!(!shape("require('./a')").computed && shape("require('./' + event.type)").computed);
 }
 
 #[test]

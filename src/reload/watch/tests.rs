@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 
 use super::*;
-use crate::program::HookKind;
+use crate::program::{HookKind, Program};
 use crate::reload::candidate::tests::compile as answer;
+use crate::reload::report::{changes, mended};
 use crate::reload::testing::{workspace, write};
 
 const HOOK: &str = "hooks/before_incoming_middleware/a.js";
@@ -43,9 +44,9 @@ impl Bench {
         let first = finish(candidate.clone(), &answer(&candidate.program), None);
         let compiled = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&compiled);
-        let watch = watch(reader, settings, Arc::new(first), move |program| {
-            seen.lock().unwrap().extend(source(&program, HOOK));
-            let answered = compile(program);
+        let watch = watch(reader, settings, Arc::new(first), CompileCache::default(), move |request| {
+            seen.lock().unwrap().extend(source(&request.program, HOOK));
+            let answered = compile(request.program);
             Box::pin(async move { answered })
         })
         .unwrap();
@@ -258,7 +259,7 @@ async fn what_changed_is_named_whatever_kind_of_file_it_is() {
     assert!(changes(&all.program, &broken.program).is_empty());
     bench.write(HOOK, "two()");
     let fixed = bench.until(|w| w.problems.is_empty()).await;
-    assert_eq!(mended(&broken, &fixed).collect::<Vec<_>>(), [HOOK]);
+    assert_eq!(mended(&broken, &fixed), [HOOK]);
     let flow = "bots/b/flows/main.flow.json";
     bench.write(flow, r#"{ "startNode": "a", "nodes": [{ "name": "a", "onEnter": ["act"] }] }"#);
     let wrong = bench.until(|w| !w.problems.is_empty()).await;
@@ -266,13 +267,13 @@ async fn what_changed_is_named_whatever_kind_of_file_it_is() {
     // What another file mends.
     bench.write("actions/act.js", "act()");
     let mends = bench.until(|w| w.problems.is_empty()).await;
-    assert_eq!(mended(&wrong, &mends).collect::<Vec<_>>(), [flow]);
+    assert_eq!(mended(&wrong, &mends), [flow]);
     bench.write(flow, r#"{ "startNode": "b", "nodes": [{ "name": "a" }] }"#);
     let wrong = bench.until(|w| !w.problems.is_empty()).await;
     bench.write(flow, r#"{ "startNode": "a", "nodes": [{ "name": "a" }] }"#);
     let right = bench.until(|w| w.problems.is_empty()).await;
     assert_eq!(changes(&wrong.program, &right.program), [flow]);
-    assert_eq!(mended(&wrong, &right).count(), 0);
+    assert_eq!(mended(&wrong, &right).len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

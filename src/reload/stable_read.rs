@@ -20,7 +20,7 @@ pub(super) enum Read {
 }
 
 /// Reads a file whose size and time are the same before and after.
-pub(super) fn read_settled(path: &Path, most: u64, attempts: usize) -> Read {
+pub(super) fn read_stable(path: &Path, most: u64, attempts: usize) -> Read {
     for attempt in 0..attempts {
         if attempt > 0 {
             std::thread::sleep(AGAIN);

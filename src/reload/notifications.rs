@@ -1,4 +1,4 @@
-//! Hears what the system tells of files, and can make sure that it has heard everything up to now.
+//! The system's notifications of changed files, and a way to make sure that all up to now have come.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::pending::{Pending, TELLS};
+use super::pending_changes::{PendingChanges, TELLS};
 
 /// Longest wait for our own notice. Without it a file could be taken for whole while its writer is at work, for a moment only:
 /// the notices that are late bring it back.
@@ -17,23 +17,23 @@ const NAP: Duration = Duration::from_micros(50);
 /// The folder for our own files, in the workspace. Git passes over `data.db*`, and over folders without files.
 const FOLDER: &str = "data.db-watch";
 
-/// The receiving end of the system's notices.
+/// The receiving end of the system's notifications.
 #[derive(Debug)]
-pub(super) struct Ears {
-    told: UnboundedReceiver<notify::Result<notify::Event>>,
-    pub(super) pending: Pending,
-    bell: Option<Bell>,
+pub(super) struct Notifications {
+    receiver: UnboundedReceiver<notify::Result<notify::Event>>,
+    pub(super) pending: PendingChanges,
+    sentinel: Option<Sentinel>,
 }
 
 /// A folder of our own, watched with the others. Notices come in order: when that of a file made here has come, so have all
 /// that were due before.
 #[derive(Debug)]
-struct Bell {
+struct Sentinel {
     folder: PathBuf,
-    rung: u64,
+    written: u64,
 }
 
-impl Bell {
+impl Sentinel {
     /// Beside the database, where one server is at a time: of one that was killed a single folder is left, which the next
     /// one takes over.
     fn in_workspace(root: &Path) -> io::Result<Self> {
@@ -43,31 +43,31 @@ impl Bell {
             _ => {}
         }
         std::fs::create_dir(&folder)?;
-        Ok(Self { folder, rung: 0 })
+        Ok(Self { folder, written: 0 })
     }
 }
 
-impl Drop for Bell {
+impl Drop for Sentinel {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.folder));
     }
 }
 
-impl Ears {
-    pub(super) fn new(told: UnboundedReceiver<notify::Result<notify::Event>>, root: &Path) -> Self {
+impl Notifications {
+    pub(super) fn new(receiver: UnboundedReceiver<notify::Result<notify::Event>>, root: &Path) -> Self {
         // Without such a folder the watch works all the same, see [`WAIT`].
-        let bell = if TELLS { Bell::in_workspace(root).ok() } else { None };
-        Self { told, pending: Pending::default(), bell }
+        let sentinel = if TELLS { Sentinel::in_workspace(root).ok() } else { None };
+        Self { receiver, pending: PendingChanges::default(), sentinel }
     }
 
     /// The folder that must be watched with the others.
-    pub(super) fn bell_folder(&self) -> Option<&Path> {
-        self.bell.as_ref().map(|bell| &*bell.folder)
+    pub(super) fn sentinel_folder(&self) -> Option<&Path> {
+        self.sentinel.as_ref().map(|sentinel| &*sentinel.folder)
     }
 
     /// Waits for a notice; false if there will be none any more.
-    pub(super) async fn hear(&mut self) -> bool {
-        match self.told.recv().await {
+    pub(super) async fn next(&mut self) -> bool {
+        match self.receiver.recv().await {
             Some(event) => {
                 self.take_in(event);
                 true
@@ -78,37 +78,37 @@ impl Ears {
 
     /// Takes in all notices that are there.
     pub(super) fn catch_up(&mut self) {
-        while let Ok(event) = self.told.try_recv() {
+        while let Ok(event) = self.receiver.try_recv() {
             self.take_in(event);
         }
     }
 
-    /// Whether nothing was told of a file since the last [`Pending::take`], up to this very moment. Blocks, for microseconds.
+    /// Whether nothing was told of a file since the last [`PendingChanges::take`], up to this very moment. Blocks, for microseconds.
     pub(super) fn heard_nothing_of(&mut self, path: &Path) -> bool {
-        let Some(bell) = &mut self.bell else {
+        let Some(sentinel) = &mut self.sentinel else {
             self.catch_up();
             return !self.pending.holds(path);
         };
-        bell.rung += 1;
-        let ring = bell.folder.join(bell.rung.to_string());
-        let rung = std::fs::write(&ring, []).is_ok();
+        sentinel.written += 1;
+        let file = sentinel.folder.join(sentinel.written.to_string());
+        let written = std::fs::write(&file, []).is_ok();
         let until = Instant::now() + WAIT;
         let mut heard = false;
-        while rung && !heard && Instant::now() < until {
-            match self.told.try_recv() {
+        while written && !heard && Instant::now() < until {
+            match self.receiver.try_recv() {
                 Ok(event) => {
-                    heard = event.as_ref().is_ok_and(|event| event.paths.contains(&ring));
+                    heard = event.as_ref().is_ok_and(|event| event.paths.contains(&file));
                     self.take_in(event);
                 }
                 Err(_) => std::thread::sleep(NAP),
             }
         }
-        drop(std::fs::remove_file(&ring));
+        drop(std::fs::remove_file(&file));
         !self.pending.holds(path)
     }
 
     fn take_in(&mut self, event: notify::Result<notify::Event>) {
-        let ours = |path: &PathBuf| self.bell.as_ref().is_some_and(|bell| path.starts_with(&bell.folder));
+        let ours = |path: &PathBuf| self.sentinel.as_ref().is_some_and(|sentinel| path.starts_with(&sentinel.folder));
         if !event.as_ref().is_ok_and(|event| event.paths.iter().any(ours)) {
             self.pending.note(event, Instant::now());
         }

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind};
 
-use super::reader::Hints;
-
 /// Quiet after the last change before anything is read: a save is often several changes.
 const SETTLE: Duration = Duration::from_millis(10);
 /// Longest that changes to other files put off reading.
@@ -24,24 +22,53 @@ const UNCLOSED: Duration = Duration::from_secs(5);
 /// Whether the system tells when a writer has closed a file.
 pub(super) const TELLS: bool = cfg!(target_os = "linux");
 
+/// What a watcher tells of changed files.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    /// Being written right now: not to be read.
+    pub(super) writing: HashSet<PathBuf>,
+    /// Changed, whatever their stamps say.
+    pub(super) touched: HashSet<PathBuf>,
+    /// All may have changed: notices were lost.
+    pub(super) all: bool,
+    /// Folders may have come.
+    pub(super) folders: bool,
+}
+
+impl Hints {
+    /// The same, but everything is to be looked at.
+    pub(super) fn with_folders(&self) -> Self {
+        let (writing, touched) = (self.writing.clone(), self.touched.clone());
+        Self { writing, touched, all: self.all, folders: true }
+    }
+}
+
 /// Changes that are not read yet.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct PendingChanges {
     /// Files that are being written, and when they count as written at the latest.
     writing: HashMap<PathBuf, Instant>,
     /// Files that changed.
     touched: HashSet<PathBuf>,
     /// Notices were lost.
     all: bool,
+    /// Folders may have come.
+    folders: bool,
     /// First and last change since the last reading.
     changed: Option<(Instant, Instant)>,
     /// When something that was not settled is to be looked at again.
     again: Option<Instant>,
 }
 
-impl Pending {
+impl PendingChanges {
+    /// Everything is to be looked at.
+    pub(super) fn mark_folders(&mut self, now: Instant) {
+        self.folders = true;
+        self.mark(now);
+    }
+
     /// Something changed.
-    pub(super) fn mark(&mut self, now: Instant) {
+    fn mark(&mut self, now: Instant) {
         let first = self.changed.map_or(now, |(first, _)| first);
         self.changed = Some((first, now));
     }
@@ -74,7 +101,7 @@ impl Pending {
             }
             // Reading, our own above all.
             EventKind::Access(_) => {}
-            EventKind::Create(CreateKind::Folder) => self.mark(now),
+            EventKind::Create(CreateKind::Folder) => self.mark_folders(now),
             EventKind::Create(_) => {
                 for path in paths {
                     self.touched.insert(path.clone());
@@ -112,12 +139,12 @@ impl Pending {
         }
     }
 
-    /// Whether something was told of a file since the last [`Pending::take`], or it is being written.
+    /// Whether something was told of a file since the last [`PendingChanges::take`], or it is being written.
     pub(super) fn holds(&self, path: &Path) -> bool {
         self.all || self.touched.contains(path) || self.writing.contains_key(path)
     }
 
-    /// When [`Pending::take`] will have something; nothing is pending if there is no such time.
+    /// When [`PendingChanges::take`] will have something; nothing is pending if there is no such time.
     pub(super) fn due(&self) -> Option<Instant> {
         let changed = self.changed.map(|(first, last)| (last + SETTLE).min(first + PATIENCE));
         changed.into_iter().chain(self.again).chain(self.writing.values().copied()).min()
@@ -136,7 +163,8 @@ impl Pending {
             std::mem::take(&mut self.touched).into_iter().partition(|path| self.writing.contains_key(path));
         self.touched = later;
         let writing = self.writing.keys().cloned().collect();
-        Some(Hints { writing, touched, all: std::mem::take(&mut self.all) })
+        let (all, folders) = (std::mem::take(&mut self.all), std::mem::take(&mut self.folders));
+        Some(Hints { writing, touched, all, folders })
     }
 }
 
@@ -164,7 +192,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_file_that_is_written_waits_for_its_closing() {
-        let mut pending = Pending::default();
+        let mut pending = PendingChanges::default();
         let start = Instant::now();
         pending.note(event(WRITTEN, FILE), start);
         assert!(pending.take(start + QUIET * 2).is_none());
@@ -178,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_writer_that_never_closes_is_not_waited_for_for_ever() {
-        let mut pending = Pending::default();
+        let mut pending = PendingChanges::default();
         let start = Instant::now();
         pending.note(event(WRITTEN, FILE), start);
         let hints = pending.take(start + UNCLOSED).unwrap();
@@ -187,7 +215,7 @@ mod tests {
 
     #[test]
     fn other_files_do_not_wait_for_one_that_is_being_written() {
-        let mut pending = Pending::default();
+        let mut pending = PendingChanges::default();
         let start = Instant::now();
         pending.note(event(CLOSED, "/w/hooks/k/other.js"), start);
         pending.note(event(WRITTEN, FILE), start);
@@ -199,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_one_look_but_does_not_put_it_off_for_ever() {
-        let mut pending = Pending::default();
+        let mut pending = PendingChanges::default();
         let start = Instant::now();
         let step = SETTLE / 2;
         let mut now = start;
@@ -214,7 +242,7 @@ mod tests {
     #[test]
     fn a_rename_or_removal_is_complete_at_once() {
         for kind in [EventKind::Modify(ModifyKind::Name(RenameMode::To)), EventKind::Remove(RemoveKind::File)] {
-            let mut pending = Pending::default();
+            let mut pending = PendingChanges::default();
             let start = Instant::now();
             pending.note(event(WRITTEN, FILE), start);
             pending.note(event(kind, FILE), start);
@@ -224,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_file_that_was_made_and_never_written_is_looked_at_after_a_while() {
-        let mut pending = Pending::default();
+        let mut pending = PendingChanges::default();
         let start = Instant::now();
         pending.note(event(EventKind::Create(CreateKind::File), FILE), start);
         assert!(pending.take(start + SETTLE).is_none());
@@ -233,7 +261,7 @@ mod tests {
 
     #[test]
     fn reading_and_scratch_files_are_nothing() {
-        let mut pending = Pending::default();
+        let mut pending = PendingChanges::default();
         let start = Instant::now();
         pending.note(event(EventKind::Access(AccessKind::Open(AccessMode::Any)), FILE), start);
         pending.note(event(WRITTEN, "/w/hooks/k/.x.js.swp"), start);
@@ -245,7 +273,7 @@ mod tests {
 
     #[test]
     fn lost_notices_make_everything_suspect() {
-        let mut pending = Pending::default();
+        let mut pending = PendingChanges::default();
         let start = Instant::now();
         pending.note(Ok(Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan)), start);
         assert!(pending.take(start + SETTLE).unwrap().all);
