@@ -134,12 +134,14 @@ impl Fleet {
         fork
     }
 
-    /// When somebody who may not run now will have waited long enough.
-    pub fn end_of_patience(&self) -> Option<Instant> {
+    /// When somebody who may not run now will have waited long enough. Who had by `last` and still may not waits for
+    /// something else.
+    pub fn end_of_patience(&self, last: Instant) -> Option<Instant> {
         if self.running >= self.limits.running {
             return None;
         }
-        self.lanes.values().filter_map(|lane| lane.blocked).min().map(|since| since + self.limits.patience)
+        let ends = self.lanes.values().filter_map(|lane| lane.blocked).map(|since| since + self.limits.patience);
+        ends.filter(|end| *end > last).min()
     }
 
     fn may_fork(&mut self, now: Instant, bot: &str) -> bool {
