@@ -3,6 +3,7 @@
 mod address;
 pub mod environment;
 pub mod external_auth;
+mod former;
 pub mod hosts;
 pub mod jsonc;
 pub mod keys;

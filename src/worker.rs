@@ -86,6 +86,8 @@ impl Control {
 /// The server says what cannot be, or this process cannot be made ready.
 pub fn run() -> Result<(), WorkerError> {
     let socket = rustix::io::dup(rustix::stdio::stdin()).map_err(io::Error::from)?;
+    // Copies of this process keep standard input, and none may speak for another: it is a pipe from which nothing comes.
+    rustix::stdio::dup2_stdin(rustix::stdio::stdout()).map_err(io::Error::from)?;
     let mut control = Control::new(UnixStream::from(socket));
     let first = control.next()?.ok_or_else(|| WorkerError::Message("the connection ended before Hello".into()))?;
     let hello: Hello = match first.kind {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::environment::{any_value, for_scripts, override_raw, parse_env_file};
 use super::external_auth::KEY_FILE;
+use super::former::advice_of_variable;
 use super::jsonc::{name_of, parse_object};
 use super::keys::{CHANNEL_WEB, MAIN};
 use super::layout::find_global;
@@ -256,6 +257,9 @@ fn wrong(name: &str, expected: &str, text: &str) -> Problem {
 
 fn unknown_variable(name: &str, key: &str, keys: &[Key<Settings>]) -> Problem {
     let problem = Problem::warning(format!("environment variable {name}"), "not used: there is no such key");
+    if let Some(advice) = advice_of_variable(key) {
+        return problem.help(advice);
+    }
     let names: Vec<String> = keys.iter().map(|key| key.path.replace('.', "_").to_ascii_uppercase()).collect();
     match nearest(key, names.iter().map(String::as_str)) {
         Some(near) => problem.help(format!("did you mean {}{near}?", name.strip_suffix(key).unwrap_or(""))),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::former::advice;
 use super::hosts::HostPattern;
 use super::jsonc::{Step, key_offset, name_of, offset, way};
 use super::problem::Problem;
@@ -274,9 +275,10 @@ impl<'a, T> Walk<'a, T> {
             let problem = Problem::warning(self.path, format!("the key \"{way_here}\" is not used"))
                 .at(self.text, key_offset(self.text, steps))
                 .without_frame();
-            problems.push(match nearest(&way_here, self.keys.iter().map(|key| key.path)) {
-                Some(near) => problem.help(format!("did you mean \"{near}\"?")),
-                None => problem,
+            problems.push(match (advice(&way_here), nearest(&way_here, self.keys.iter().map(|key| key.path))) {
+                (Some(advice), _) => problem.help(advice),
+                (None, Some(near)) => problem.help(format!("did you mean \"{near}\"?")),
+                (None, None) => problem,
             });
         }
     }
@@ -286,6 +288,10 @@ impl<'a, T> Walk<'a, T> {
         let got = if super::redact::is_secret(way_here) { String::new() } else { format!(", got {}", name_of(value)) };
         let problem = Problem::error(self.path, format!("\"{way_here}\" must be {expected}{got}"))
             .at(self.text, offset(self.text, steps));
+        let problem = match advice(way_here) {
+            Some(advice) => problem.help(advice),
+            None => problem,
+        };
         if got.is_empty() { problem.without_frame() } else { problem }
     }
 }

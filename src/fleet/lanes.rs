@@ -115,7 +115,7 @@ impl Fleet {
 
     /// Whether an event of that bot may begin now. If not, when it would: as soon as something changes, or after patience.
     pub fn may_run(&mut self, now: Instant, bot: &str) -> bool {
-        if self.running >= self.limits.running || self.memory.is_short() || self.stopping {
+        if self.running >= self.limits.running || self.is_out_of_memory() || self.stopping {
             return false;
         }
         let Some(lane) = self.lanes.get(bot) else { return false };
@@ -125,7 +125,7 @@ impl Fleet {
         let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
         let wanted = self.limits.fresh
             || lane.realms == 0
-            || lane.running < self.limits.cores
+            || self.running < self.limits.cores
             || lane.blocked.is_some_and(patience);
         let fork = wanted && self.may_fork(now, bot);
         if !fork && let Some(lane) = self.lanes.get_mut(bot) {
@@ -207,7 +207,7 @@ impl Fleet {
             image: self.lanes.get(bot)?.image,
             zygote,
             slot,
-            made: false,
+            made: None,
             state,
             clock: std::time::Duration::ZERO,
             resident: 0,
@@ -235,7 +235,7 @@ impl Fleet {
                 self.notes.push(Note::Retired(unfit));
                 // It ends by itself.
                 if let Some(entry) = self.realms.get_mut(&realm) {
-                    entry.state = State::Ending { since: now, cause: None, closed: false };
+                    entry.state = State::Ending { since: now, cause: None, closed: false, killed: false };
                 }
             }
             None if self.limits.fresh || !current => self.close_realm(now, realm),
@@ -252,7 +252,7 @@ impl Fleet {
     pub(super) fn close_realm(&mut self, now: Instant, realm: ProcessId) {
         let Some(entry) = self.realms.get_mut(&realm) else { return };
         if matches!(entry.state, State::Idle { .. }) {
-            entry.state = State::Ending { since: now, cause: None, closed: false };
+            entry.state = State::Ending { since: now, cause: None, closed: false, killed: false };
             if let Some(lane) = self.lanes.get_mut(&entry.bot) {
                 lane.forget(realm);
             }

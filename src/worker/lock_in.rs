@@ -34,6 +34,10 @@ const MOST_DATA: u64 = 4 << 30;
 /// Descriptors of a zygote: its own, and those on their way to copies.
 const MOST_DESCRIPTORS: u64 = 64;
 
+/// Descriptors of a realm. `poll` takes no more of them at once than there may be, and a realm waits with one. It can have no
+/// other all the same: there is always a standard input, and the next number is too large.
+const MOST_POLLED: u64 = 1;
+
 /// How a process is locked in, and what its realms give up beyond that.
 #[derive(Debug)]
 pub struct LockedIn {
@@ -61,7 +65,7 @@ impl LockedIn {
 impl RealmLock {
     /// Gives it up.
     pub(super) fn apply(&self) -> Result<(), LockInError> {
-        limit("NOFILE", Resource::Nofile, 0)?;
+        limit("NOFILE", Resource::Nofile, MOST_POLLED)?;
         #[cfg(target_os = "linux")]
         if let Some(filter) = &self.filter {
             seccompiler::apply_filter(filter)

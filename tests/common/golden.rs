@@ -76,7 +76,7 @@ pub(crate) fn workspace(case: &Path, ours: &[&str]) -> TempDir {
         complete(
             folder.path(),
             "botpress.config.json",
-            r#"{ "scripts": { "workers": 1, "grace": "10s", "silence": "20s" } }"#,
+            r#"{ "scripts": { "grace": "10s" } }"#,
         );
     }
     if !["bots", "data/bots"].iter().any(|bots| has_bot(&folder.path().join(bots))) {

@@ -56,15 +56,6 @@ impl ServerProcess {
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
-
-    /// The worker processes that run now.
-    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
-    pub(crate) fn workers(&self) -> Vec<u32> {
-        let path = format!("/proc/{0}/task", self.pid);
-        let threads = std::fs::read_dir(path).unwrap().flatten().map(|entry| entry.path().join("children"));
-        let children = threads.filter_map(|path| std::fs::read_to_string(path).ok()).collect::<Vec<_>>().join(" ");
-        children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
-    }
 }
 
 impl Drop for ServerProcess {

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -46,9 +48,34 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port, in production, and waits until it says where it listens.
     pub(crate) fn start(folder: &Path, args: &[&str]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_nudge")), folder, args)
+    }
+
+    /// The same with so many open files at most.
+    pub(crate) fn start_with_files(most: u32, folder: &Path, args: &[&str]) -> Self {
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--nofile={most}")).arg(env!("CARGO_BIN_EXE_nudge"));
+        Self::start_by(limited, folder, args)
+    }
+
+    /// The same as somebody who may not have more than so many processes and threads: the limit does not hold for root.
+    pub(crate) fn start_with_processes(most: u32, folder: &Path, args: &[&str]) -> Self {
+        const NOBODY: u32 = 65_534;
+        let own = rustix::process::geteuid();
+        let most = if own.is_root() { most } else { most + threads_of(own.as_raw()) };
+        let mut limited = Command::new("prlimit");
+        if own.is_root() {
+            give(folder, NOBODY);
+            limited.uid(NOBODY).gid(NOBODY);
+        }
+        limited.arg(format!("--nproc={most}")).arg(env!("CARGO_BIN_EXE_nudge"));
+        Self::start_by(limited, folder, args)
+    }
+
+    fn start_by(mut command: Command, folder: &Path, args: &[&str]) -> Self {
         let started = Instant::now();
         let log = File::options().create(true).append(true).open(folder.join("server.log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_nudge"))
+        let mut child = command
             .args(["run-server", "--port", "0", "--host", "127.0.0.1"])
             .args(args)
             .current_dir(folder)
@@ -82,21 +109,9 @@ impl Server {
         self.child.wait().unwrap()
     }
 
-    /// Its script workers.
-    pub(crate) fn workers(&self) -> Vec<Pid> {
-        let own = self.child.id().to_string();
-        let mut found: Vec<i32> = Vec::new();
-        for entry in fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            // A process may go while it is looked at.
-            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-            let mut fields = stat.rsplit_once(") ").unwrap().1.split(' ');
-            if fields.next() != Some("Z") && fields.next() == Some(&own) {
-                found.push(pid);
-            }
-        }
-        found.sort_unstable();
-        found.into_iter().filter_map(Pid::from_raw).collect()
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What `/status` says of the queue.
@@ -130,6 +145,25 @@ impl Server {
             self.queue().await;
         }
     }
+}
+
+/// Gives a file or folder, with all that is in it, to a user.
+fn give(path: &Path, user: u32) {
+    chown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path(), user);
+        }
+    }
+}
+
+/// How many threads a user has: that many are taken from what the user may have.
+fn threads_of(user: u32) -> u32 {
+    let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let own = entries.filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == user));
+    // A process may go while it is looked at.
+    let threads = own.filter_map(|entry| fs::read_dir(entry.path().join("task")).ok()).map(Iterator::count);
+    u32::try_from(threads.sum::<usize>()).unwrap()
 }
 
 impl Drop for Server {

@@ -67,7 +67,10 @@ fn both_layouts_are_read_with_comments_and_trailing_commas() {
         assert_eq!(settings.dialog.timeout_interval, 120_000);
         assert_eq!(settings.scripts.hook_running, 2_000);
         assert_eq!(settings.scripts.heap, 64 << 20);
-        assert_eq!((settings.dispatch.most_realms, settings.dispatch.realms), (3, crate::config::settings::Realms::Fresh));
+        assert_eq!(
+            (settings.dispatch.most_realms, settings.dispatch.realms),
+            (3, crate::config::settings::Realms::Fresh)
+        );
         assert_eq!(settings.app_secret.as_deref(), Some("old"));
         assert_eq!(settings.raw["version"], "11.9.0");
     }
@@ -319,4 +322,22 @@ fn a_key_that_cannot_verify_is_an_error_once_it_is_switched_on() {
             r#"end_users_auth.pub: error: "pro.externalAuth.algorithms" has HS256, which the public key is not for; it can verify RS256, RS384, RS512, PS256, PS384, PS512"#
         ]],
     );
+}
+
+#[test]
+fn a_key_that_was_used_once_says_what_to_use_instead() {
+    let file = r#"{ "scripts": { "workers": 4, "silence": "1s", "workerResident": "512mb" } }"#;
+    let (settings, problems) =
+        load_with(&[("botpress.config.json", file)], &[("BP_CONFIG_SCRIPTS_WORKERS", "4")]).unwrap();
+    assert_eq!(settings.dispatch, Settings::default().dispatch);
+    let told = warnings(&problems);
+    for expected in
+        ["\"scripts.workers\" is not used", "\"scripts.running\" says", "\"scripts.realmResident\"", "\"scripts.grace\""]
+    {
+        assert!(told.contains(expected), "{expected} is missing in\n{told}");
+    }
+    assert!(!told.contains("did you mean"), "{told}");
+    // A number of realms was fine once, and would be taken for a fault of the file.
+    let error = load_with(&[("botpress.config.json", r#"{ "scripts": { "realms": 64 } }"#)], &[]).unwrap_err();
+    assert!(error.to_string().contains("\"scripts.mostRealms\" now"), "{error}");
 }
