@@ -133,7 +133,7 @@ impl Driver {
             Order::Load { zygote, bot, warm } => self.processes.load(zygote, &bot, warm),
             Order::Kill { process } => self.processes.kill(process),
             Order::Close { process } => self.processes.close(process),
-            Order::Bury { zygote, child } => self.processes.bury(zygote, child),
+            Order::Bury { zygote, child, pid } => self.processes.bury(zygote, child, pid),
             Order::LookAtClock { process, slot } => {
                 if let Some((used, seen)) = self.processes.clock(process, slot) {
                     let now = self.now();

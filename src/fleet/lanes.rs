@@ -115,7 +115,7 @@ impl Fleet {
 
     /// Whether nothing of any bot may begin now.
     pub fn is_full(&self) -> bool {
-        self.running >= self.limits.running || self.memory.is_short() || self.stopping
+        self.running >= self.limits.running || self.is_out_of_memory() || self.stopping
     }
 
     /// Whether an event of that bot may begin now. If not, when it would: as soon as something changes, or after patience.
@@ -140,12 +140,14 @@ impl Fleet {
         fork
     }
 
-    /// When somebody who may not run now will have waited long enough.
-    pub fn end_of_patience(&self) -> Option<Instant> {
+    /// When somebody who may not run now will have waited long enough. Who had by `last` and still may not waits for
+    /// something else.
+    pub fn end_of_patience(&self, last: Instant) -> Option<Instant> {
         if self.running >= self.limits.running {
             return None;
         }
-        self.lanes.values().filter_map(|lane| lane.blocked).min().map(|since| since + self.limits.patience)
+        let ends = self.lanes.values().filter_map(|lane| lane.blocked).map(|since| since + self.limits.patience);
+        ends.filter(|end| *end > last).min()
     }
 
     fn may_fork(&mut self, now: Instant, bot: &str) -> bool {
@@ -211,7 +213,7 @@ impl Fleet {
             image: self.lanes.get(bot)?.image,
             zygote,
             slot,
-            made: false,
+            made: None,
             state,
             clock: std::time::Duration::ZERO,
             resident: 0,
@@ -239,7 +241,7 @@ impl Fleet {
                 self.notes.push(Note::Retired(unfit));
                 // It ends by itself.
                 if let Some(entry) = self.realms.get_mut(&realm) {
-                    entry.state = State::Ending { since: now, cause: None, closed: false };
+                    entry.state = State::Ending { since: now, cause: None, closed: false, killed: false };
                 }
             }
             None if self.limits.fresh || !current => self.close_realm(now, realm),
@@ -256,7 +258,7 @@ impl Fleet {
     pub(super) fn close_realm(&mut self, now: Instant, realm: ProcessId) {
         let Some(entry) = self.realms.get_mut(&realm) else { return };
         if matches!(entry.state, State::Idle { .. }) {
-            entry.state = State::Ending { since: now, cause: None, closed: false };
+            entry.state = State::Ending { since: now, cause: None, closed: false, killed: false };
             if let Some(lane) = self.lanes.get_mut(&entry.bot) {
                 lane.forget(realm);
             }
