@@ -17,7 +17,11 @@ mod machine;
 mod notices;
 mod outcome;
 mod patience;
+#[cfg(test)]
+mod process_tests;
 mod requests;
+#[cfg(test)]
+mod sim;
 pub mod solo;
 mod standing;
 mod stats;

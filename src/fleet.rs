@@ -3,6 +3,9 @@
 //! [`Machine`] decides: a state machine that does no I/O and reads no clock. [`Processes`] carries its orders out: it starts
 //! the root zygote, hands sockets to copies, reads clocks and memory, kills. Who drives both is `dispatch`.
 
+#[cfg(test)]
+mod audit;
+pub(crate) mod broken;
 mod budget;
 mod compiling;
 mod credit;

@@ -288,7 +288,7 @@ async fn after_a_crash_between_any_two_steps_of_an_event_what_is_missing_comes_a
     let of = |user: &str| -> Vec<String> {
         replies(folder).into_iter().filter(|(whose, _)| whose == user).map(|(_, text)| text).collect()
     };
-    assert_eq!(of("ann"), ["one", "two", "three"]);
+    assert_eq!(of("ann"), ["one", "two", "elsewhere", "three"], "on whatever channel");
     assert_eq!(of("other"), ["1 1", "2 2"]);
     assert_eq!(
         count(folder, "SELECT count(*) FROM sessions WHERE target = 'ann' AND session LIKE '%\"stepped\":true%'"),

@@ -143,3 +143,33 @@ async fn time_in_which_an_action_runs_does_not_count_and_any_other_does() {
     assert_eq!((answer.status, texts(&answer)), (200, vec!["done".to_owned()]), "{}", answer.body);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_over_the_api_is_read_with_a_token_and_never_with_what_the_web_chat_asks_for() {
+    let hook = "event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
+      bp.events.replyToEvent(event, [{ type: 'text', text: `You said ${event.payload.text}` }])";
+    let (app, token) = start(&[BOT, ("hooks/after_incoming_middleware/a.js", hook)]).await;
+    post(&app, "ann", &token, &json!({ "type": "text", "text": "hello" })).await;
+    post(&app, "ann", &token, &json!({ "type": "text", "text": "bye" })).await;
+    let read = async |path: &str, token: &str| {
+        let headers = [("authorization", token)];
+        let path = format!("/api/v1/bots/open/mod/channel-web/conversations/ann{path}");
+        app.client.send("GET", &path, &headers[..usize::from(!token.is_empty())], Vec::new()).await
+    };
+    let list = read("?channel=api", &token).await.json();
+    assert_eq!(list["conversations"].as_array().unwrap().len(), 1, "{list}");
+    let row = &list["conversations"][0];
+    assert_eq!((&row["message_text"], &row["message_author"]), (&json!("You said bye"), &json!("Bot")));
+    let one = read(&format!("/{}?channel=api", row["id"]), &token).await.json();
+    let said: Vec<&str> =
+        one["messages"].as_array().unwrap().iter().filter_map(|one| one["message_text"].as_str()).collect();
+    assert_eq!(said, ["You said hello", "You said bye"]);
+    let text = read(&format!("/{}/download/txt?channel=api", row["id"]), &token).await.json();
+    assert_eq!(text["txt"].as_str().unwrap().matches("Bot: You said").count(), 2, "{text}");
+    // Nobody else's: no token, the web chat, another channel.
+    assert_eq!(read("?channel=api", "").await.status, 401);
+    assert_eq!(read("", &token).await.json()["conversations"], json!([]));
+    assert_eq!(read(&format!("/{}", row["id"]), &token).await.status, 404);
+    assert_eq!(read(&format!("/{}?channel=telegram", row["id"]), &token).await.status, 404);
+    app.stop().await;
+}

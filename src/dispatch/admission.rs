@@ -51,6 +51,13 @@ impl Admission {
         }
     }
 
+    /// Whether nothing waits.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let counts = self.counts.lock();
+        counts.bots.is_empty() && counts.bytes == 0
+    }
+
     /// Counts one more of so many bytes, or says which queue is full and how many wait in it.
     pub(super) fn enter(&self, key: &ConversationKey, bytes: usize) -> Result<(), (FullQueue, usize)> {
         let mut counts = self.counts.lock();

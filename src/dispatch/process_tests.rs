@@ -1,5 +1,5 @@
 //! The dispatcher with real processes that speak the protocol and run no JavaScript: what it does when they die, hang,
-//! lie or take their time. The worker is this test executable, started again to run only [`worker`].
+//! lie or take their time. They are this test executable, started again to run only [`worker`].
 
 mod hostile;
 mod standing;
@@ -12,40 +12,44 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::core::Control;
+use super::standing::Sources;
 use super::*;
 use crate::model::{EventDraft, EventId, UserId};
+use crate::program::BotProgram;
 use crate::store::ConversationTarget;
+
+/// By which this executable runs only [`worker`].
+const ARGUMENTS: [&str; 4] =
+    ["--ignored", "--exact", "--nocapture", "dispatch::process_tests::worker::a_process_of_scripts"];
 
 struct Server {
     dispatcher: Dispatcher,
     store: Store,
     clock: Clock,
-    folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
 }
 
 fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.dispatch.lock_in = crate::config::LockIn::Off;
-    settings.dispatch.workers = Some(1);
-    settings.scripts.slice = 100;
+    settings.scripts.slice = 300;
     settings.dispatch.grace = 50;
     settings
 }
 
 fn worker() -> WorkerCommand {
-    let args = ["--ignored", "--exact", "--nocapture", "dispatch::process_tests::worker::a_worker_process"];
-    WorkerCommand { program: std::env::current_exe().unwrap(), args: args.iter().map(Into::into).collect() }
+    let args = ARGUMENTS.iter().map(Into::into).collect();
+    WorkerCommand { program: std::env::current_exe().unwrap(), args }
 }
 
 async fn server(settings: Settings) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(1_700_000_000_000);
     let store = Store::open(&folder.path().join("data.db"), clock.clone()).unwrap();
-    start(settings, folder, clock, store).await
+    start(settings, Some(folder), clock, store).await
 }
 
-async fn start(settings: Settings, folder: tempfile::TempDir, clock: Clock, store: Store) -> Server {
+async fn start(settings: Settings, folder: Option<tempfile::TempDir>, clock: Clock, store: Store) -> Server {
     let settings = Arc::new(settings);
     let bots = watch::channel(Arc::default()).1;
     let services = Services::new(store.clone(), bots, Arc::clone(&settings)).unwrap();
@@ -54,7 +58,8 @@ async fn start(settings: Settings, folder: tempfile::TempDir, clock: Clock, stor
     Server { dispatcher, store, clock, folder }
 }
 
-fn program(sources: &[&str]) -> Program {
+/// A program with these texts as hooks, and these bots.
+fn program(sources: &[&str], bots: &[&str]) -> Arc<Program> {
     let script = |(index, source): (usize, &&str)| {
         Arc::new(crate::program::Script {
             path: format!("hooks/before_incoming_middleware/{index}.js").into(),
@@ -63,32 +68,47 @@ fn program(sources: &[&str]) -> Program {
             shape: crate::program::Shape::default(),
         })
     };
-    let bots = [("bot".to_owned(), crate::program::BotProgram::default())];
-    Program {
+    Arc::new(Program {
         version: 1,
         scripts: sources.iter().enumerate().map(script).collect(),
-        bots: bots.into_iter().collect(),
+        bots: bots.iter().map(|bot| ((*bot).to_owned(), BotProgram::default())).collect(),
         ..Program::default()
-    }
+    })
 }
 
-/// Has all of a program compiled.
-fn all(sources: &[&str]) -> CompileRequest {
-    CompileRequest::all(Arc::new(program(sources)))
+fn everything(program: &Program) -> Vec<u32> {
+    (0..).zip(&program.scripts).map(|(index, _)| index).collect()
 }
 
 impl Server {
     fn serve(&self) -> &Self {
-        self.serve_with(super::standing::Sources::new())
+        self.serve_with(Sources::new())
     }
 
     /// Serves a program in which the sources of standing hooks come to that.
-    fn serve_with(&self, sources: super::standing::Sources) -> &Self {
-        let bots = vec![BotId::parse("bot").unwrap()];
-        let frame = to_frame(&program(&[]), 1 << 20).unwrap();
-        self.dispatcher.0.timeouts.serve(&bots, &HashMap::new());
-        self.dispatcher.0.tell(Control::Publish { version: 1, frame, bots, sources });
+    fn serve_with(&self, sources: Sources) -> &Self {
+        self.serve_bots(&["bot"], sources)
+    }
+
+    fn serve_bots(&self, bots: &[&str], sources: Sources) -> &Self {
+        let ids: Vec<BotId> = bots.iter().map(|bot| BotId::parse(bot).unwrap()).collect();
+        self.dispatcher.0.tally.timeouts.serve(&ids, &HashMap::new());
+        let images = Arc::new(Images::of(&program(&["spin"], bots)));
+        self.dispatcher.0.tell(Control::Publish { images, sources });
         self
+    }
+
+    async fn compile(&self, sources: &[&str]) -> Result<Compiled, DispatchError> {
+        let program = program(sources, &["bot"]);
+        let only = everything(&program);
+        self.dispatcher.compile(&CompileRequest { program, only }).await
+    }
+
+    /// Stops the server and starts another one on the same store.
+    async fn again(mut self, settings: Settings, later: Duration) -> Self {
+        self.dispatcher.stop(Duration::from_secs(1)).await;
+        self.clock.advance(later);
+        start(settings, self.folder.take(), self.clock.clone(), self.store.clone()).await
     }
 
     async fn converse(&self, user: &str, payload: Value) -> Vec<String> {
@@ -105,6 +125,14 @@ impl Server {
         while !self.store.pending().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+impl Drop for Server {
+    /// Its processes go with it, not with the last of all tests.
+    fn drop(&mut self) {
+        let answer = tokio::sync::oneshot::channel().0;
+        self.dispatcher.0.tell(Control::Stop { limit: Duration::ZERO, answer });
     }
 }
 
@@ -147,7 +175,7 @@ async fn requests_of_a_script_are_answered_and_take_effect_in_their_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_only_waited_when_its_worker_died_runs_again_with_the_others() {
+async fn the_kill_of_a_realm_concerns_its_own_event_alone() {
     let server = server(settings()).await;
     server.serve();
     let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), ConversationTarget::Nowhere, None);
@@ -156,7 +184,32 @@ async fn an_event_that_only_waited_when_its_worker_died_runs_again_with_the_othe
     assert_eq!(server.converse("v", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
     assert_eq!(server.store.pending().unwrap().iter().map(|event| event.id).collect::<Vec<_>>(), [hanging]);
     let stats = server.dispatcher.stats();
-    assert_eq!((stats.ended_by_kill, stats.run_again, stats.dispatched), (1, 1, 4));
+    assert_eq!((stats.ended_by_kill, stats.run_again, stats.dispatched), (1, 0, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_goes_on_in_another_realm_with_what_the_first_one_left() {
+    let server = server(settings()).await;
+    server.serve();
+    let said = server.converse("u", json!({ "do": "resume" })).await;
+    assert_eq!(said, ["\"before the limit\"", "\"after it, with what is left\""]);
+    let stats = server.dispatcher.stats();
+    assert_eq!((stats.unfit_limit, stats.dispatched, stats.run_again), (1, 2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_death_of_a_bots_zygote_ends_no_event_and_another_one_is_made() {
+    let server = server(settings()).await;
+    server.serve();
+    let said = server.converse("u", json!({ "do": "orphan" })).await;
+    assert_eq!(said.len(), 1, "the realm goes on without its zygote");
+    for user in ["a", "b", "c"] {
+        let hanging = draft("api", user, json!({ "do": "hang" }));
+        server.dispatcher.accept(hanging, ConversationTarget::Nowhere, None).await.unwrap();
+    }
+    assert_eq!(server.converse("u", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
+    let stats = server.dispatcher.stats();
+    assert_eq!((stats.ended_by_kill, stats.set_aside, stats.realms_crashed), (0, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,10 +282,10 @@ async fn a_loop_is_killed_its_event_is_over_and_the_user_goes_on() {
     assert_eq!(said, ["\"before the loop\""], "what was said before counts");
     assert_eq!(server.converse("u", json!({ "do": "reply", "text": "next" })).await, ["null", "\"next\""]);
     let stats = server.dispatcher.stats();
-    assert_eq!((stats.ended_by_kill, stats.workers_killed, stats.set_aside), (1, 1, 0));
+    assert_eq!((stats.ended_by_kill, stats.realms_killed, stats.set_aside), (1, 1, 0));
     let ids = server.dispatcher.traces().recent(2);
     let trace = server.dispatcher.traces().get(ids[1]).unwrap();
-    assert!(trace.contains("killed after") && trace.contains("spin.js"), "{trace}");
+    assert!(trace.contains("killed after") && trace.contains("hooks/before_incoming_middleware/0.js"), "{trace}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,11 +299,11 @@ async fn an_event_that_crashes_two_workers_is_set_aside_and_its_reply_is_not_dou
     assert_eq!(poisoned.len(), 1);
     assert!(poisoned[0].reason.contains("signal"), "{}", poisoned[0].reason);
     let stats = server.dispatcher.stats();
-    assert_eq!((stats.workers_crashed, stats.set_aside, stats.run_again), (2, 1, 1));
+    assert_eq!((stats.realms_crashed, stats.set_aside, stats.run_again), (2, 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspect_does_not_wait_behind_others_that_hang() {
+async fn an_event_whose_realm_died_does_not_wait_behind_others_that_hang() {
     let server = server(settings()).await;
     server.serve();
     for user in ["h1", "h2", "h3"] {
@@ -262,40 +315,30 @@ async fn a_suspect_does_not_wait_behind_others_that_hang() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_speaks_for_a_dispatch_that_is_not_its_own_is_killed() {
-    let server = server(settings()).await;
-    server.serve();
-    let said = server.dispatcher.converse(draft("api", "u", json!({ "do": "lie" })), false).await.unwrap();
-    assert!(said.responses.is_empty());
-    assert_eq!(server.dispatcher.stats().workers_killed, 2, "it was run again, alone");
-    assert!(server.store.poisoned().unwrap()[0].reason.contains("which it does not run"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_hangs_the_compiler_is_named_and_the_rest_compiles() {
     let server = server(settings()).await;
-    let compiled = server.dispatcher.compile(&all(&["fine"])).await.unwrap();
+    let compiled = server.compile(&["fine"]).await.unwrap();
     assert!(compiled.failures.is_empty());
-    let compiled = server.dispatcher.compile(&all(&["hang", "fine", "hang"])).await.unwrap();
+    let compiled = server.compile(&["hang", "fine", "hang"]).await.unwrap();
     let failed: Vec<u32> = compiled.failures.iter().map(|failure| failure.script).collect();
     assert_eq!(failed, [0, 2]);
-    assert!(compiled.failures[0].error.message.contains("killed after"), "{:?}", compiled.failures);
-    assert!(server.dispatcher.compile(&all(&["fine"])).await.is_ok(), "there is a new compiler");
+    assert!(compiled.failures[0].error.message.contains("took too long"), "{:?}", compiled.failures);
+    assert!(server.compile(&["fine"]).await.is_ok(), "there is a new compiler");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_ends_the_compiler_at_once_is_named_and_the_rest_compiles() {
     let server = server(settings()).await;
-    let compiled = server.dispatcher.compile(&all(&["fine", "crash", "fine", "crash"])).await.unwrap();
+    let compiled = server.compile(&["fine", "crash", "fine", "crash"]).await.unwrap();
     let failed: Vec<u32> = compiled.failures.iter().map(|failure| failure.script).collect();
     assert_eq!(failed, [1, 3]);
-    assert!(compiled.failures[0].error.message.contains("its worker died"), "{:?}", compiled.failures);
-    let alone = solo::compile(&settings(), &worker(), &program(&["crash", "fine"])).await.unwrap();
+    assert!(compiled.failures[0].error.message.contains("the compiler died"), "{:?}", compiled.failures);
+    let alone = solo::compile(&settings(), &worker(), &program(&["crash", "fine"], &["bot"])).await.unwrap();
     assert_eq!(alone.failures.iter().map(|failure| failure.script).collect::<Vec<_>>(), [0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hooks_without_an_event_run_in_the_resident_worker() {
+async fn hooks_without_an_event_run_in_a_realm_of_their_bot() {
     let server = server(settings()).await;
     server.serve();
     let bot = BotId::parse("bot").unwrap();
@@ -323,17 +366,12 @@ async fn a_full_queue_refuses_and_says_when_to_come_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_when_the_server_stops_runs_after_the_next_start() {
     let first = server(settings()).await;
-    let accepted = first
-        .dispatcher
-        .accept(draft("api", "u", json!({ "do": "late" })), ConversationTarget::Nowhere, None)
-        .await
-        .unwrap();
-    first.dispatcher.stop(Duration::from_secs(1)).await;
-    let refused = first.dispatcher.accept(draft("api", "u", json!({})), ConversationTarget::Nowhere, None).await;
+    let accepted =
+        first.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), ConversationTarget::Nowhere, None).await.unwrap();
+    let dispatcher = first.dispatcher.clone();
+    let second = first.again(settings(), Duration::ZERO).await;
+    let refused = dispatcher.accept(draft("api", "u", json!({})), ConversationTarget::Nowhere, None).await;
     assert!(matches!(refused, Err(AcceptError::Stopping)));
-    let Server { dispatcher, store, clock, folder } = first;
-    drop(dispatcher);
-    let second = start(settings(), folder, clock, store).await;
     second.serve();
     second.drained().await;
     let trace = second.dispatcher.traces().get(accepted);

@@ -1,4 +1,5 @@
-//! Whose turn it is: one event at a time of each conversation, round robin over bots, then over their users.
+//! Whose turn it is: one event at a time of each conversation, round robin over bots, a few events each, then over their
+//! users.
 //!
 //! Pure bookkeeping, no time and no I/O: the dispatcher puts in what is committed and takes out what may run.
 
@@ -20,6 +21,9 @@ pub(super) struct Turns<T> {
     limits: Limits,
 }
 
+/// Events that a bot may have in a row while others wait: its realm is warm.
+const BURST: u32 = 4;
+
 /// How much may run at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -36,6 +40,8 @@ struct Bot<T> {
     ready: VecDeque<ConversationKey>,
     in_flight: usize,
     in_ring: bool,
+    /// Events that were taken in a row.
+    burst: u32,
 }
 
 #[derive(Debug)]
@@ -78,6 +84,7 @@ impl<T> Turns<T> {
             ready: VecDeque::new(),
             in_flight: 0,
             in_ring: false,
+            burst: 0,
         });
         let conversation = bot
             .conversations
@@ -124,7 +131,15 @@ impl<T> Turns<T> {
         bot.in_flight += 1;
         self.in_flight += 1;
         self.waiting -= 1;
+        bot.burst += 1;
+        let stays = bot.burst < BURST;
+        if !stays {
+            bot.burst = 0;
+        }
         self.enter_ring(&name);
+        if stays && self.ring.back() == Some(&name) {
+            self.ring.rotate_right(1);
+        }
         Some(item)
     }
 
@@ -218,14 +233,20 @@ mod tests {
     }
 
     #[test]
-    fn bots_take_turns_and_then_their_users() {
-        let mut turns = turns(10, 10);
+    fn bots_take_turns_of_a_few_events_and_then_their_users() {
+        let mut turns = turns(20, 20);
+        for user in ["1", "2", "3", "4", "5", "6"] {
+            turns.push(key("a", user), "a");
+            turns.push(key("b", user), "b");
+        }
+        assert_eq!(take_all(&mut turns), ["a", "a", "a", "a", "b", "b", "b", "b", "a", "a", "b", "b"]);
+        let mut turns = self::turns(10, 10);
         for (user, item) in [("u", "a-u1"), ("u", "a-u2"), ("v", "a-v1"), ("w", "a-w1")] {
             turns.push(key("a", user), item);
         }
         turns.push(key("b", "u"), "b-u1");
         turns.push(key("b", "v"), "b-v1");
-        assert_eq!(take_all(&mut turns), ["a-u1", "b-u1", "a-v1", "b-v1", "a-w1"]);
+        assert_eq!(take_all(&mut turns), ["a-u1", "a-v1", "a-w1", "b-u1", "b-v1"]);
         turns.release(&key("a", "u"));
         assert_eq!(take_all(&mut turns), ["a-u2"]);
     }

@@ -252,7 +252,7 @@ impl<'a, 'js> Run<'a, 'js> {
                 self.next_hook.set(resume.next_hook);
                 let stage = resume.stage;
                 self.waited = self.engine(|run| {
-                    let work = run.realm.realm.ctx.json_parse(&json[..])?;
+                    let work = crate::script::json::read(&run.realm.realm.ctx, &json)?;
                     run.realm.core.begin.call((work, resume.copy, outgoing))
                 })?;
                 Ok(stage)
@@ -260,7 +260,7 @@ impl<'a, 'js> Run<'a, 'js> {
             None => {
                 let undefined = Value::new_undefined(self.realm.realm.ctx.clone());
                 self.waited = self.engine(|run| {
-                    let work = run.realm.realm.ctx.json_parse(&json[..])?;
+                    let work = crate::script::json::read(&run.realm.realm.ctx, &json)?;
                     run.realm.core.begin.call((work, undefined, outgoing))
                 })?;
                 Ok(if self.job.kind == DispatchKind::Timeout {

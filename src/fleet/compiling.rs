@@ -57,6 +57,10 @@ impl Fleet {
         }
     }
 
+    pub(super) fn compiler_parent(&self, process: ProcessId) -> Option<ProcessId> {
+        self.compilers.get(&process).map(|compiler| compiler.zygote)
+    }
+
     pub(super) fn compiler_forked(&mut self, process: ProcessId) {
         if let Some(compiler) = self.compilers.get_mut(&process) {
             compiler.made = true;

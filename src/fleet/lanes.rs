@@ -125,7 +125,7 @@ impl Fleet {
         let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
         let wanted = self.limits.fresh
             || lane.realms == 0
-            || lane.running < self.limits.cores
+            || self.running < self.limits.cores
             || lane.blocked.is_some_and(patience);
         let fork = wanted && self.may_fork(now, bot);
         if !fork && let Some(lane) = self.lanes.get_mut(bot) {

@@ -25,7 +25,7 @@ pub struct FleetLimits {
     pub realms_of_bot: usize,
     /// Realms that compute at once.
     pub running: usize,
-    /// So many realms of one bot compute before another one is made without waiting.
+    /// Processors: while fewer realms compute, another one is made without waiting.
     pub cores: usize,
     /// How long an event waits for a realm to become free before another one is made.
     pub patience: Duration,
@@ -446,7 +446,7 @@ impl Fleet {
             }
             realm.state = State::Ending { since: now, cause, closed: false };
             self.orders.push(Order::Kill { process });
-        } else if self.zygotes.contains_key(&process) {
+        } else if self.zygotes.contains_key(&process) || self.compilers.contains_key(&process) {
             self.orders.push(Order::Kill { process });
         }
     }

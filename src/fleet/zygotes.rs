@@ -30,6 +30,8 @@ pub(super) enum Role {
 #[derive(Debug)]
 pub(super) struct Zygote {
     pub(super) role: Role,
+    /// Of which it is a copy; nothing of the root.
+    pub(super) parent: Option<ProcessId>,
     /// It lives, as far as is known.
     pub(super) made: bool,
     /// It has loaded, or stands ready.
@@ -124,7 +126,7 @@ impl Fleet {
             return None;
         }
         let root = self.new_process();
-        self.zygotes.insert(root, Zygote::new(now, Role::Root, true));
+        self.zygotes.insert(root, Zygote::new(now, Role::Root, None));
         self.orders.push(Order::StartRoot { root });
         Some(root)
     }
@@ -132,7 +134,7 @@ impl Fleet {
     fn copy(&mut self, now: Instant, parent: ProcessId, role: Role) -> ProcessId {
         let child = self.new_process();
         self.orders.push(Order::Fork { zygote: parent, child, become_: ForkAs::Zygote });
-        self.zygotes.insert(child, Zygote::new(now, role, false));
+        self.zygotes.insert(child, Zygote::new(now, role, Some(parent)));
         if let Some(parent) = self.zygotes.get_mut(&parent) {
             parent.used = now;
         }
@@ -152,6 +154,26 @@ impl Fleet {
             }
             self.take_over(now, &bot, zygote);
         }
+    }
+
+    /// Whether that is a root zygote.
+    pub fn is_root(&self, process: ProcessId) -> bool {
+        self.zygotes.get(&process).is_some_and(|zygote| zygote.role == Role::Root)
+    }
+
+    /// Whether that is a zygote.
+    pub fn is_zygote(&self, process: ProcessId) -> bool {
+        self.zygotes.contains_key(&process)
+    }
+
+    /// Whether one process may speak of another one, as its zygote: of its copies, and of those that are gone for good.
+    pub fn may_speak_of(&self, zygote: ProcessId, child: ProcessId) -> bool {
+        let parent = match (self.realms.get(&child), self.zygotes.get(&child)) {
+            (Some(realm), _) => Some(realm.zygote),
+            (_, Some(zygote)) => zygote.parent,
+            _ => self.compiler_parent(child),
+        };
+        self.is_zygote(zygote) && parent.is_none_or(|parent| parent == zygote)
     }
 
     /// A zygote is told to end. Its realms go on.
@@ -243,7 +265,8 @@ impl Fleet {
 }
 
 impl Zygote {
-    fn new(now: Instant, role: Role, made: bool) -> Self {
-        Self { role, made, loaded: false, since: now, children: 0, used: now, ending: false, killed: false }
+    fn new(now: Instant, role: Role, parent: Option<ProcessId>) -> Self {
+        let made = parent.is_none();
+        Self { role, parent, made, loaded: false, since: now, children: 0, used: now, ending: false, killed: false }
     }
 }

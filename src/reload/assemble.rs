@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::builtin::{Builtin, PREFIX, bot, bots};
 use super::load::Loaded;
-use super::scan::{Place, Surroundings};
+use super::scan::{FileRole, Surroundings};
 use super::workspace::{ActionDocs, BotInfo};
 use crate::config::settings::DialogSettings;
 use crate::model::BotId;
@@ -21,7 +21,7 @@ use crate::program::{BotProgram, Element, ErrorElement, Flow, HookKind, Program,
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item<'a> {
     pub(super) path: &'a str,
-    pub(super) place: &'a Place,
+    pub(super) role: &'a FileRole,
     pub(super) loaded: &'a Loaded,
 }
 
@@ -98,7 +98,7 @@ impl Assembler {
                 Loaded::Bot(file) => drop(bots.insert(file.info.id.clone(), Arc::clone(&file.info))),
                 Loaded::Elements(_) | Loaded::Flow(_) => {}
             }
-            match bot(item.place) {
+            match bot(item.role) {
                 Some(bot) => own.entry(bot).or_default().files.push((*item, index)),
                 None => global.push((*item, index)),
             }
@@ -137,11 +137,11 @@ impl Assembler {
         let mut hooks = Vec::new();
         let mut actions = BTreeMap::new();
         for (item, index) in global.iter().filter(|(_, index)| *index != u32::MAX) {
-            match item.place {
-                Place::Hook { kind, .. } => {
+            match item.role {
+                FileRole::Hook { kind, .. } => {
                     hooks.push((*kind, file_name(item.path).to_owned(), item.path.to_owned(), *index));
                 }
-                Place::Action { name, .. } => drop(actions.insert(name.clone(), *index)),
+                FileRole::Action { name, .. } => drop(actions.insert(name.clone(), *index)),
                 _ => {}
             }
         }
@@ -197,8 +197,8 @@ impl Made {
 impl Own<'_> {
     /// The hooks of the bot: one list of its own and those of all, by file name, then by path.
     fn hooks(&self, base: &Base) -> Shared<BTreeMap<HookKind, Vec<u32>>> {
-        let own = self.files.iter().filter_map(|(item, index)| match item.place {
-            Place::Hook { kind, .. } if *index != u32::MAX => Some((*kind, file_name(item.path), item.path, *index)),
+        let own = self.files.iter().filter_map(|(item, index)| match item.role {
+            FileRole::Hook { kind, .. } if *index != u32::MAX => Some((*kind, file_name(item.path), item.path, *index)),
             _ => None,
         });
         let mut hooks: Vec<(HookKind, &str, &str, u32)> = own.collect();
@@ -223,7 +223,7 @@ impl Own<'_> {
     fn actions(&self, base: &Base) -> Shared<BTreeMap<String, u32>> {
         let mut actions = base.actions.clone();
         for (item, index) in self.files.iter().filter(|(_, index)| *index != u32::MAX) {
-            if let Place::Action { name, .. } = item.place {
+            if let FileRole::Action { name, .. } = item.role {
                 actions.insert(name.clone(), *index);
             }
         }
@@ -242,8 +242,8 @@ impl Own<'_> {
 
     fn flows(&self, last: Option<&Shared<BTreeMap<String, Flow>>>) -> Shared<BTreeMap<String, Flow>> {
         let files = || {
-            self.files.iter().filter_map(|(item, _)| match (item.place, item.loaded) {
-                (Place::Flow { name, .. }, Loaded::Flow(file)) => Some((name, file)),
+            self.files.iter().filter_map(|(item, _)| match (item.role, item.loaded) {
+                (FileRole::Flow { name, .. }, Loaded::Flow(file)) => Some((name, file)),
                 _ => None,
             })
         };
@@ -280,20 +280,23 @@ fn with_builtins<'a>(
     // A workspace without any bot is served with ours.
     let ours = if around.bots.is_empty() { bots(builtins) } else { Default::default() };
     let copy = |item: &Item<'_>| {
-        matches!(item.place, Place::Hook { bot: None, .. }) && builtins.iter().any(|builtin| is_copy(item, builtin))
+        matches!(item.role, FileRole::Hook { bot: None, .. }) && builtins.iter().any(|builtin| is_copy(item, builtin))
     };
     let mut all: Vec<Item<'a>> = items.iter().filter(|item| !copy(item)).copied().collect();
     let of_all = |item: &&Item<'a>| {
-        matches!(item.place, Place::Hook { bot: None, .. } | Place::Action { bot: None, .. } | Place::ContentType)
+        matches!(
+            item.role,
+            FileRole::Hook { bot: None, .. } | FileRole::Action { bot: None, .. } | FileRole::ContentType
+        )
     };
     let of_all: Vec<Item<'a>> = items.iter().filter(of_all).copied().collect();
     for builtin in builtins {
-        let wanted = match bot(&builtin.place) {
+        let wanted = match bot(&builtin.role) {
             Some(bot) => ours.contains(bot),
             None => !replaced(builtin, &of_all, around, notices),
         };
         if wanted {
-            all.push(Item { path: &builtin.path, place: &builtin.place, loaded: &builtin.loaded });
+            all.push(Item { path: &builtin.path, role: &builtin.role, loaded: &builtin.loaded });
         }
     }
     let mut ours: Vec<&str> = ours.iter().map(|bot| bot.as_str()).collect();
@@ -305,30 +308,30 @@ fn with_builtins<'a>(
 /// Whether a workspace file stands in the place of a built-in one that is for all bots; says so if the two differ.
 fn replaced(builtin: &Builtin, items: &[Item<'_>], around: &Surroundings, notices: &mut Vec<String>) -> bool {
     let name = file_name(&builtin.path);
-    let (what, by) = match &builtin.place {
+    let (what, by) = match &builtin.role {
         // Switched off: the built-in file must not come back in its stead.
-        Place::Hook { kind, .. } if around.disabled.contains(&(*kind, None, name.to_owned())) => {
+        FileRole::Hook { kind, .. } if around.disabled.contains(&(*kind, None, name.to_owned())) => {
             notices.push(format!("the built-in hook {}/{name} is switched off", kind.folder()));
             return true;
         }
-        Place::Hook { kind, .. } => {
+        FileRole::Hook { kind, .. } => {
             let by = items.iter().find(|item| {
-                matches!(item.place, Place::Hook { kind: other, bot: None } if other == kind)
+                matches!(item.role, FileRole::Hook { kind: other, bot: None } if other == kind)
                     && file_name(item.path) == name
             });
             ("hook", by)
         }
-        Place::Action { name, .. } => {
+        FileRole::Action { name, .. } => {
             let by = items
                 .iter()
-                .find(|item| matches!(item.place, Place::Action { name: other, bot: None } if other == name));
+                .find(|item| matches!(item.role, FileRole::Action { name: other, bot: None } if other == name));
             ("action", by)
         }
         // Content types are known by their ids, which are not known yet; the very same file is the same type, though.
-        Place::ContentType => {
+        FileRole::ContentType => {
             let tail = builtin.path.strip_prefix(PREFIX).unwrap_or(&builtin.path);
             let same = |item: &&Item<'_>| {
-                *item.place == Place::ContentType
+                *item.role == FileRole::ContentType
                     && (item.path == tail || item.path.ends_with(&format!("/{tail}")))
                     && source(item.loaded) == source(&builtin.loaded)
             };
@@ -350,8 +353,8 @@ fn replaced(builtin: &Builtin, items: &[Item<'_>], around: &Surroundings, notice
 /// Whether a file is a built-in hook word for word, as all of them are in a checkout of the server. The built-in one
 /// stays in service then: the log knows it by its path, and is silent about it while it does nothing.
 fn is_copy(item: &Item<'_>, builtin: &Builtin) -> bool {
-    matches!(item.place, Place::Hook { bot: None, .. })
-        && *item.place == builtin.place
+    matches!(item.role, FileRole::Hook { bot: None, .. })
+        && *item.role == builtin.role
         && file_name(item.path) == file_name(&builtin.path)
         && source(item.loaded) == source(&builtin.loaded)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::load::{Loaded, load};
-use super::scan::Place;
+use super::scan::FileRole;
 use crate::config::Problem;
 use crate::model::BotId;
 use crate::program::HookKind;
@@ -35,7 +35,7 @@ pub const BUILTINS: &[BuiltinFile] = include!(concat!(env!("OUT_DIR"), "/builtin
 pub(super) struct Builtin {
     /// With [`PREFIX`].
     pub(super) path: String,
-    pub(super) place: Place,
+    pub(super) role: FileRole,
     pub(super) loaded: Loaded,
 }
 
@@ -43,10 +43,10 @@ pub(super) struct Builtin {
 pub(super) fn read_builtins(files: &[BuiltinFile]) -> (Vec<Builtin>, Vec<Problem>) {
     let (mut builtins, mut problems) = (Vec::new(), Vec::new());
     for file in files {
-        let Some(place) = place(file.path) else { continue };
+        let Some(role) = role(file.path) else { continue };
         let path = format!("{PREFIX}{}", file.path);
-        match load(&path, &place, file.source) {
-            Ok(loaded) => builtins.push(Builtin { path, place, loaded }),
+        match load(&path, &role, file.source) {
+            Ok(loaded) => builtins.push(Builtin { path, role, loaded }),
             Err(found) => problems.extend(found.problems),
         }
     }
@@ -69,20 +69,20 @@ fn lead_requires(builtins: &mut [Builtin]) {
 
 /// The bots among the embedded files.
 pub(super) fn bots(builtins: &[Builtin]) -> HashSet<&BotId> {
-    builtins.iter().filter_map(|file| bot(&file.place)).collect()
+    builtins.iter().filter_map(|file| bot(&file.role)).collect()
 }
 
 /// Whose a file is; nobody's if it is for all.
-pub(super) fn bot(place: &Place) -> Option<&BotId> {
-    match place {
-        Place::Hook { bot, .. } | Place::Action { bot, .. } => bot.as_ref(),
-        Place::Elements { bot, .. } | Place::Bot { bot } | Place::Flow { bot, .. } => Some(bot),
-        Place::ContentType | Place::Module => None,
+pub(super) fn bot(role: &FileRole) -> Option<&BotId> {
+    match role {
+        FileRole::Hook { bot, .. } | FileRole::Action { bot, .. } => bot.as_ref(),
+        FileRole::Elements { bot, .. } | FileRole::Bot { bot } | FileRole::Flow { bot, .. } => Some(bot),
+        FileRole::ContentType | FileRole::Module => None,
     }
 }
 
 /// What an embedded file is for, by its path; the rules are those of a workspace.
-fn place(path: &str) -> Option<Place> {
+fn role(path: &str) -> Option<FileRole> {
     let (bot, path) = match path.strip_prefix("bots/") {
         Some(rest) => {
             let (bot, rest) = rest.split_once('/')?;
@@ -97,16 +97,16 @@ fn place(path: &str) -> Option<Place> {
     let (folder, rest) = path.split_once('/').unwrap_or(("", path));
     match (folder, bot) {
         ("hooks", bot) if name.ends_with(".js") => {
-            Some(Place::Hook { kind: HookKind::from_folder(rest.split_once('/')?.0)?, bot })
+            Some(FileRole::Hook { kind: HookKind::from_folder(rest.split_once('/')?.0)?, bot })
         }
-        ("actions", bot) => Some(Place::Action { name: rest.strip_suffix(".js")?.to_owned(), bot }),
-        ("content-types", None) if name.ends_with(".json") || name.starts_with('_') => Some(Place::Module),
-        ("content-types", None) => Some(Place::ContentType),
+        ("actions", bot) => Some(FileRole::Action { name: rest.strip_suffix(".js")?.to_owned(), bot }),
+        ("content-types", None) if name.ends_with(".json") || name.starts_with('_') => Some(FileRole::Module),
+        ("content-types", None) => Some(FileRole::ContentType),
         ("content-elements", Some(bot)) => {
-            Some(Place::Elements { bot, content_type: rest.strip_suffix(".json")?.to_owned() })
+            Some(FileRole::Elements { bot, content_type: rest.strip_suffix(".json")?.to_owned() })
         }
-        ("flows", Some(bot)) if name.ends_with(FLOW) => Some(Place::Flow { bot, name: rest.to_owned() }),
-        ("", Some(bot)) if name == "bot.config.json" => Some(Place::Bot { bot }),
+        ("flows", Some(bot)) if name.ends_with(FLOW) => Some(FileRole::Flow { bot, name: rest.to_owned() }),
+        ("", Some(bot)) if name == "bot.config.json" => Some(FileRole::Bot { bot }),
         _ => None,
     }
 }
@@ -126,25 +126,25 @@ mod tests {
         let bot = || BotId::parse("welcome-bot").unwrap();
         let kind = HookKind::AfterBotMount;
         for (path, expected) in [
-            ("hooks/after_bot_mount/sub/x.js", Some(Place::Hook { kind, bot: None })),
+            ("hooks/after_bot_mount/sub/x.js", Some(FileRole::Hook { kind, bot: None })),
             ("hooks/nothing/x.js", None),
             ("hooks/after_bot_mount/.x.js", None),
-            ("actions/builtin/a.js", Some(Place::Action { name: "builtin/a".into(), bot: None })),
-            ("content-types/text.js", Some(Place::ContentType)),
-            ("content-types/_shared.js", Some(Place::Module)),
-            ("bots/welcome-bot/bot.config.json", Some(Place::Bot { bot: bot() })),
-            ("bots/welcome-bot/hooks/after_bot_mount/x.js", Some(Place::Hook { kind, bot: Some(bot()) })),
+            ("actions/builtin/a.js", Some(FileRole::Action { name: "builtin/a".into(), bot: None })),
+            ("content-types/text.js", Some(FileRole::ContentType)),
+            ("content-types/_shared.js", Some(FileRole::Module)),
+            ("bots/welcome-bot/bot.config.json", Some(FileRole::Bot { bot: bot() })),
+            ("bots/welcome-bot/hooks/after_bot_mount/x.js", Some(FileRole::Hook { kind, bot: Some(bot()) })),
             (
                 "bots/welcome-bot/content-elements/builtin_text.json",
-                Some(Place::Elements { bot: bot(), content_type: "builtin_text".into() }),
+                Some(FileRole::Elements { bot: bot(), content_type: "builtin_text".into() }),
             ),
             (
                 "bots/welcome-bot/flows/skills/choice-1.flow.json",
-                Some(Place::Flow { bot: bot(), name: "skills/choice-1.flow.json".into() }),
+                Some(FileRole::Flow { bot: bot(), name: "skills/choice-1.flow.json".into() }),
             ),
             ("bots/welcome-bot/flows/main.ui.json", None),
         ] {
-            assert_eq!(place(path), expected, "{path}");
+            assert_eq!(role(path), expected, "{path}");
         }
     }
 }

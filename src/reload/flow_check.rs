@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::flow_file::{FlowFile, MOST, Use, What};
 use super::load::Loaded;
-use super::scan::{Place, Surroundings};
+use super::scan::{FileRole, Surroundings};
 use crate::config::Problem;
 use crate::config::schema::nearest;
 use crate::model::BotId;
@@ -18,7 +18,7 @@ use crate::program::{BotProgram, Program};
 pub(super) struct Flows {
     files: Vec<(BotId, Arc<FlowFile>)>,
     /// Of what could not be read at all something else is said already.
-    refused: Vec<Place>,
+    refused: Vec<FileRole>,
     /// The folders of the bots.
     folders: BTreeMap<BotId, String>,
 }
@@ -29,16 +29,16 @@ impl Flows {
     }
 
     /// Takes note of a file: what it says now, and whether any version of it is in service.
-    pub(super) fn add(&mut self, place: &Place, now: Option<&Loaded>, in_service: bool) {
+    pub(super) fn add(&mut self, role: &FileRole, now: Option<&Loaded>, in_service: bool) {
         if !in_service {
-            self.refused.push(place.clone());
+            self.refused.push(role.clone());
         }
-        if let (Place::Flow { bot, .. }, Some(Loaded::Flow(file))) = (place, now) {
+        if let (FileRole::Flow { bot, .. }, Some(Loaded::Flow(file))) = (role, now) {
             self.files.push((bot.clone(), Arc::clone(file)));
         }
     }
 
-    fn is_refused(&self, which: impl Fn(&Place) -> bool) -> bool {
+    fn is_refused(&self, which: impl Fn(&FileRole) -> bool) -> bool {
         self.refused.iter().any(which)
     }
 }
@@ -160,8 +160,8 @@ impl Check<'_> {
         if self.bot.action(name).is_some() || self.uncompiled.contains(name) {
             return None;
         }
-        let refused = |place: &Place| match place {
-            Place::Action { name: other, bot } => other == name && bot.as_ref().is_none_or(|bot| bot == self.id),
+        let refused = |role: &FileRole| match role {
+            FileRole::Action { name: other, bot } => other == name && bot.as_ref().is_none_or(|bot| bot == self.id),
             _ => false,
         };
         if self.flows.is_refused(refused) {
@@ -189,8 +189,8 @@ impl Check<'_> {
                 help,
             ));
         }
-        let refused = |place: &Place| match place {
-            Place::Elements { bot, content_type } => bot == self.id && id.starts_with(content_type.as_str()),
+        let refused = |role: &FileRole| match role {
+            FileRole::Elements { bot, content_type } => bot == self.id && id.starts_with(content_type.as_str()),
             _ => false,
         };
         if self.flows.is_refused(refused) {
@@ -235,7 +235,7 @@ impl Check<'_> {
     }
 
     fn refused(&self, flow: &str) -> bool {
-        self.flows.is_refused(|place| matches!(place, Place::Flow { bot, name } if bot == self.id && name == flow))
+        self.flows.is_refused(|role| matches!(role, FileRole::Flow { bot, name } if bot == self.id && name == flow))
     }
 }
 

@@ -8,7 +8,7 @@ use super::bot_file::{BotFile, read_bot};
 use super::elements::{ElementFile, read_elements};
 use super::flow_file::{FlowFile, read_flow};
 use super::parse::parse;
-use super::scan::Place;
+use super::scan::FileRole;
 use crate::config::{Problem, jsonc};
 use crate::program::resolve::Lead;
 use crate::program::{Require, Role, Script, Shape};
@@ -103,30 +103,30 @@ impl From<Vec<Problem>> for Refused {
 }
 
 /// Reads a file's text.
-pub(super) fn load(path: &str, place: &Place, source: &str) -> Result<Loaded, Refused> {
+pub(super) fn load(path: &str, role: &FileRole, source: &str) -> Result<Loaded, Refused> {
     // Parsers are large: one that panics on some text must not end hot reload.
-    catch_unwind(AssertUnwindSafe(|| load_text(path, place, source)))
+    catch_unwind(AssertUnwindSafe(|| load_text(path, role, source)))
         .unwrap_or_else(|_| Err(vec![Problem::error(path, "cannot be read: the parser failed")].into()))
 }
 
-fn load_text(path: &str, place: &Place, source: &str) -> Result<Loaded, Refused> {
-    match place {
-        Place::Hook { kind, .. } => load_script(path, Role::Hook(*kind), source),
-        Place::Action { .. } => load_script(path, Role::Action, source),
-        Place::ContentType => load_script(path, Role::ContentType, source),
-        Place::Module if path.ends_with(".json") => load_json(path, source),
-        Place::Module => load_script(path, Role::Module, source),
-        Place::Elements { content_type, .. } => {
+fn load_text(path: &str, role: &FileRole, source: &str) -> Result<Loaded, Refused> {
+    match role {
+        FileRole::Hook { kind, .. } => load_script(path, Role::Hook(*kind), source),
+        FileRole::Action { .. } => load_script(path, Role::Action, source),
+        FileRole::ContentType => load_script(path, Role::ContentType, source),
+        FileRole::Module if path.ends_with(".json") => load_json(path, source),
+        FileRole::Module => load_script(path, Role::Module, source),
+        FileRole::Elements { content_type, .. } => {
             let (file, problems) = read_elements(path, content_type, source)?;
             let loaded = Loaded::Elements(Arc::new(file));
             if problems.is_empty() { Ok(loaded) } else { Err(Refused { problems, rest: Some(loaded) }) }
         }
-        Place::Flow { .. } => {
+        FileRole::Flow { .. } => {
             let (file, problems) = read_flow(path, source)?;
             let loaded = Loaded::Flow(Arc::new(file));
             if problems.is_empty() { Ok(loaded) } else { Err(Refused { problems, rest: Some(loaded) }) }
         }
-        Place::Bot { bot } => Ok(Loaded::Bot(Arc::new(read_bot(path, bot, source)?))),
+        FileRole::Bot { bot } => Ok(Loaded::Bot(Arc::new(read_bot(path, bot, source)?))),
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_interpreter_line_is_a_comment() {
-        let Ok(Loaded::Script(script)) = load("x.js", &Place::Module, "#!/usr/bin/env node\nreturn 1") else {
+        let Ok(Loaded::Script(script)) = load("x.js", &FileRole::Module, "#!/usr/bin/env node\nreturn 1") else {
             panic!()
         };
         assert_eq!(&*script.script.source, "///usr/bin/env node\nreturn 1");
@@ -170,12 +170,12 @@ mod tests {
 
     #[test]
     fn a_required_json_file_may_hold_comments() {
-        let source = |text: &str| match load("x.json", &Place::Module, text) {
+        let source = |text: &str| match load("x.json", &FileRole::Module, text) {
             Ok(Loaded::Script(script)) => script.script.source.to_string(),
             other => panic!("{other:?}"),
         };
         assert_eq!(source("{ \"a\": 1e0 }\n"), "{ \"a\": 1e0 }\n");
         assert_eq!(source("{ \"a\": 1, /* c */ }"), "{\"a\":1}");
-        assert!(load("x.json", &Place::Module, "{").is_err());
+        assert!(load("x.json", &FileRole::Module, "{").is_err());
     }
 }

@@ -11,7 +11,7 @@ use super::bounds::Bounds;
 use super::load::{Loaded, Refused, load};
 use super::pending_changes::Hints;
 use super::resolve::Disk;
-use super::scan::{Place, Scan, Stamp};
+use super::scan::{FileRole, Scan, Stamp};
 use super::stable_read::{AGAIN, Read, read_stable};
 use crate::config::Problem;
 
@@ -29,7 +29,7 @@ const ATTEMPTS: usize = 5;
 /// What was read of one file.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) place: Place,
+    pub(super) role: FileRole,
     pub(super) stamp: Stamp,
     /// Of the text: tells a touched file from a changed one.
     hash: u64,
@@ -62,12 +62,12 @@ pub(super) struct Pass<'a, 'w> {
     pub(super) watching: Option<&'a mut Watching<'w>>,
     /// Largest file, in bytes.
     pub(super) most: u64,
-    pub(super) found: Found,
+    pub(super) found: PassResult,
 }
 
 /// What a pass came to.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct PassResult {
     pub(super) changed: bool,
     /// Scripts require other names than before, or what leads to files has changed.
     pub(super) requires_changed: bool,
@@ -84,11 +84,11 @@ pub(super) struct Found {
 
 impl Pass<'_, '_> {
     /// Brings one file up to date and counts it in.
-    pub(super) fn refresh(&mut self, path: &str, place: &Place, stamp: Stamp) {
+    pub(super) fn refresh(&mut self, path: &str, role: &FileRole, stamp: Stamp) {
         if !self.found.seen.insert(path.to_owned()) {
             return;
         }
-        if self.bring_up_to_date(path, place, stamp) {
+        if self.bring_up_to_date(path, role, stamp) {
             self.found.visited.push(path.to_owned());
         } else {
             self.found.seen.remove(path);
@@ -96,7 +96,7 @@ impl Pass<'_, '_> {
     }
 
     /// False if there is nothing of the file yet.
-    fn bring_up_to_date(&mut self, path: &str, place: &Place, stamp: Stamp) -> bool {
+    fn bring_up_to_date(&mut self, path: &str, role: &FileRole, stamp: Stamp) -> bool {
         let full = self.root.join(path);
         let mut touched = false;
         if let Some(watching) = &self.watching {
@@ -112,7 +112,7 @@ impl Pass<'_, '_> {
                 // Whatever it is now, it was not empty all the time.
                 entry.emptied_since = None;
             }
-            if entry.place == *place && entry.stamp == stamp && !touched && entry.emptied_since.is_none() {
+            if entry.role == *role && entry.stamp == stamp && !touched && entry.emptied_since.is_none() {
                 return true;
             }
         }
@@ -120,8 +120,8 @@ impl Pass<'_, '_> {
             return self.entries.contains_key(path);
         }
         match self.read(path, &full) {
-            Some(Ok((text, stamp))) => self.take_in(path, place, stamp, &text),
-            Some(Err(message)) => self.refuse(path, place, stamp, &message),
+            Some(Ok((text, stamp))) => self.take_in(path, role, stamp, &text),
+            Some(Err(message)) => self.refuse(path, role, stamp, &message),
             None => return self.entries.contains_key(path),
         }
         true
@@ -172,17 +172,17 @@ impl Pass<'_, '_> {
         Some(read)
     }
 
-    fn take_in(&mut self, path: &str, place: &Place, stamp: Stamp, text: &str) {
+    fn take_in(&mut self, path: &str, role: &FileRole, stamp: Stamp, text: &str) {
         let watched = self.watching.is_some();
         let mut left = None;
         if let Some(entry) = self.entries.get_mut(path) {
-            if text.is_empty() && !entry.empty && entry.place == *place && watched {
+            if text.is_empty() && !entry.empty && entry.role == *role && watched {
                 let since = entry.emptied_since.get_or_insert_with(Instant::now).elapsed();
                 left = EMPTY.checked_sub(since).filter(|left| !left.is_zero());
             }
             if left.is_none() {
                 entry.emptied_since = None;
-                if entry.place == *place && entry.hash == hash(text) {
+                if entry.role == *role && entry.hash == hash(text) {
                     entry.stamp = stamp;
                     return;
                 }
@@ -190,30 +190,30 @@ impl Pass<'_, '_> {
         }
         match left {
             Some(left) => self.look_again(path, left),
-            None => self.insert(path, place, stamp, hash(text), text.is_empty(), load(path, place, text)),
+            None => self.insert(path, role, stamp, hash(text), text.is_empty(), load(path, role, text)),
         }
     }
 
     /// What cannot be read counts as a version like any other; its message tells it from the next.
-    fn refuse(&mut self, path: &str, place: &Place, stamp: Stamp, message: &str) {
+    fn refuse(&mut self, path: &str, role: &FileRole, stamp: Stamp, message: &str) {
         let mark = hash(message);
         if self.entries.get(path).is_none_or(|entry| entry.hash != mark) {
             let refused = vec![Problem::error(path, message)].into();
-            self.insert(path, place, stamp, mark, false, Err(refused));
+            self.insert(path, role, stamp, mark, false, Err(refused));
         }
     }
 
     fn insert(
         &mut self,
         path: &str,
-        place: &Place,
+        role: &FileRole,
         stamp: Stamp,
         hash: u64,
         empty: bool,
         result: Result<Loaded, Refused>,
     ) {
         self.found.changed = true;
-        let before = self.entries.remove(path).filter(|entry| entry.place == *place).and_then(|entry| entry.loaded);
+        let before = self.entries.remove(path).filter(|entry| entry.role == *role).and_then(|entry| entry.loaded);
         let (mut loaded, problems, earlier) = match result {
             Ok(loaded) => (Some(loaded), Vec::new(), false),
             Err(refused) if before.is_some() => (before.clone(), refused.problems, true),
@@ -228,9 +228,9 @@ impl Pass<'_, '_> {
             (Some(before), Some(now)) if !matches!(before, Loaded::Script(_)) && !matches!(now, Loaded::Script(_)) => {}
             _ => self.found.requires_changed = true,
         }
-        let place = place.clone();
+        let role = role.clone();
         let (missing_since, emptied_since) = (None, None);
-        let entry = Entry { place, stamp, hash, empty, loaded, problems, earlier, missing_since, emptied_since };
+        let entry = Entry { role, stamp, hash, empty, loaded, problems, earlier, missing_since, emptied_since };
         self.entries.insert(path.to_owned(), entry);
     }
 
@@ -241,7 +241,7 @@ impl Pass<'_, '_> {
         }
         let mut kept: Vec<(String, Duration)> = Vec::new();
         for (path, entry) in self.entries.iter_mut() {
-            let due = (entry.place == Place::Module) == modules && !self.found.seen.contains(path);
+            let due = (entry.role == FileRole::Module) == modules && !self.found.seen.contains(path);
             // Moved, or switched off by a leading dot: that is no accident.
             if !due || scan.identities.contains(&entry.stamp.identity) || self.root.join(path).exists() {
                 continue;
@@ -261,7 +261,7 @@ impl Pass<'_, '_> {
 
     /// Reads what scripts require, and what that requires.
     pub(super) fn follow_requires(&mut self, bounds: &Bounds, scan: &mut Scan) {
-        let disk = Disk::new(bounds);
+        let disk = Disk::new(bounds, std::mem::take(&mut scan.listings));
         let mut next = 0;
         while let Some(path) = self.found.visited.get(next).cloned() {
             next += 1;
@@ -295,7 +295,7 @@ impl Pass<'_, '_> {
         {
             scan.folders.insert(folder.to_owned(), Stamp::of(&metadata).identity);
         }
-        self.refresh(path, &Place::Module, stamp);
+        self.refresh(path, &FileRole::Module, stamp);
     }
 
     fn look_again(&mut self, path: &str, after: Duration) {

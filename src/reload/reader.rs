@@ -13,7 +13,7 @@ use super::builtin::{BUILTINS, Builtin, BuiltinFile, read_builtins};
 use super::candidate::{Candidate, last_good};
 use super::depth::STACK;
 use super::flow_check::Flows;
-use super::pass::{Entry, Found, Pass, Watching};
+use super::pass::{Entry, Pass, PassResult, Watching};
 use super::scan::{Stamp, Surroundings, scan};
 use crate::config::{Problem, Settings};
 
@@ -162,14 +162,14 @@ impl Reader {
             entries: &mut self.entries,
             watching: watching.as_mut(),
             most: settings.scripts.frame / 4,
-            found: Found::default(),
+            found: PassResult::default(),
         };
         for path in paths {
-            let place = pass.entries.get(path).map(|entry| entry.place.clone());
-            let (Some(place), Ok(metadata)) = (place, fs::metadata(self.root.join(path))) else {
+            let role = pass.entries.get(path).map(|entry| entry.role.clone());
+            let (Some(role), Ok(metadata)) = (role, fs::metadata(self.root.join(path))) else {
                 return Err(pass.found.changed);
             };
-            pass.refresh(path, &place, Stamp::of(&metadata));
+            pass.refresh(path, &role, Stamp::of(&metadata));
         }
         let found = pass.found;
         let Some(mut last) = self.last.take() else { return Err(found.changed) };
@@ -192,15 +192,15 @@ impl Reader {
             entries: &mut self.entries,
             watching: watching.as_mut(),
             most: settings.scripts.frame / 4,
-            found: Found { changed, ..Found::default() },
+            found: PassResult { changed, ..PassResult::default() },
         };
         for file in &scan.files {
-            pass.refresh(&file.path, &file.place, file.stamp);
+            pass.refresh(&file.path, &file.role, file.stamp);
         }
         pass.linger(&scan, false);
         pass.follow_requires(&bounds, &mut scan);
         pass.linger(&scan, true);
-        let Found { mut changed, again, unsettled, unwatched, visited, seen, .. } = pass.found;
+        let PassResult { mut changed, again, unsettled, unwatched, visited, seen, .. } = pass.found;
         let before = self.entries.len();
         self.entries.retain(|path, _| seen.contains(path));
         changed |= self.entries.len() != before;
@@ -231,7 +231,7 @@ impl Reader {
         let mut flows = Flows::of(&last.around);
         for path in &last.visited {
             let Some((path, entry)) = self.entries.get_key_value(path) else { continue };
-            flows.add(&entry.place, entry.loaded.as_ref().filter(|_| !entry.earlier), entry.loaded.is_some());
+            flows.add(&entry.role, entry.loaded.as_ref().filter(|_| !entry.earlier), entry.loaded.is_some());
             problems.extend(
                 entry.problems.iter().cloned().map(|problem| if entry.earlier { last_good(problem) } else { problem }),
             );
@@ -239,7 +239,7 @@ impl Reader {
                 if !entry.earlier {
                     problems.extend(loaded.remarks().iter().cloned());
                 }
-                items.push(Item { path, place: &entry.place, loaded });
+                items.push(Item { path, role: &entry.role, loaded });
             }
         }
         let assembled = self.assembler.assemble(self.version, &items, &self.builtins, &last.around, &settings.dialog);
@@ -266,5 +266,7 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+#[cfg(test)]
+mod save_tests;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::fs;
 use std::rc::Rc;
 
 use super::bounds::{Bounds, Real};
+use super::scan::{Kind, Listing};
 use crate::config::layout::join;
 use crate::program::resolve::{Files, Lead, is_configuration, resolve};
 
@@ -18,29 +19,16 @@ const EXACT: bool = cfg!(target_os = "linux");
 /// The files of a workspace at the time of one look.
 pub(super) struct Disk<'b> {
     bounds: &'b Bounds,
-    folders: RefCell<HashMap<String, Option<Rc<Folder>>>>,
+    folders: RefCell<HashMap<String, Option<Rc<Listing>>>>,
     /// What names lead to, by the folder of the script that requires them.
     leads: RefCell<HashMap<String, HashMap<String, Option<Lead>>>>,
 }
 
-/// What lies in a folder.
-struct Folder {
-    /// Where it really is.
-    real: Real,
-    entries: HashMap<String, Kind>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    File,
-    Folder,
-    /// Where it leads is to be seen.
-    Link,
-}
-
 impl<'b> Disk<'b> {
-    pub(super) fn new(bounds: &'b Bounds) -> Self {
-        Self { bounds, folders: RefCell::default(), leads: RefCell::default() }
+    /// `listed` is what is known already.
+    pub(super) fn new(bounds: &'b Bounds, listed: HashMap<String, Listing>) -> Self {
+        let folders = listed.into_iter().map(|(path, listing)| (path, Some(Rc::new(listing)))).collect();
+        Self { bounds, folders: RefCell::new(folders), leads: RefCell::default() }
     }
 
     /// What `require(name)` in the script `from` leads to; nothing if nothing in the workspace answers to the name.
@@ -81,7 +69,7 @@ impl<'b> Disk<'b> {
             }
     }
 
-    fn folder(&self, path: &str) -> Option<Rc<Folder>> {
+    fn folder(&self, path: &str) -> Option<Rc<Listing>> {
         if let Some(known) = self.folders.borrow().get(path) {
             return known.clone();
         }
@@ -90,7 +78,7 @@ impl<'b> Disk<'b> {
         found
     }
 
-    fn list(&self, path: &str) -> Option<Folder> {
+    fn list(&self, path: &str) -> Option<Listing> {
         // Most folders that packages could lie in are not there, which the folders above tell.
         if EXACT && !path.is_empty() {
             let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -99,16 +87,10 @@ impl<'b> Disk<'b> {
         }
         let entries = fs::read_dir(self.bounds.root().join(path)).ok()?;
         let entry = |entry: fs::DirEntry| {
-            let kind = entry.file_type().ok()?;
-            let kind = match () {
-                () if kind.is_file() => Kind::File,
-                () if kind.is_dir() => Kind::Folder,
-                () if kind.is_symlink() => Kind::Link,
-                () => return None,
-            };
+            let kind = Kind::of(entry.file_type().ok()?)?;
             Some((entry.file_name().into_string().ok()?, kind))
         };
-        Some(Folder { real: self.bounds.real(path), entries: entries.flatten().filter_map(entry).collect() })
+        Some(Listing { real: self.bounds.real(path), entries: entries.flatten().filter_map(entry).collect() })
     }
 }
 
@@ -121,7 +103,7 @@ mod tests {
     use crate::reload::testing::workspace;
 
     fn required(root: &Path, name: &str) -> Vec<String> {
-        files(Disk::new(&Bounds::new(root, false)).required("hooks/k/x.js", name))
+        files(Disk::new(&Bounds::new(root, false), HashMap::new()).required("hooks/k/x.js", name))
     }
 
     fn files(lead: Option<Lead>) -> Vec<String> {
@@ -180,7 +162,7 @@ mod tests {
             assert!(required(&root, name).is_empty(), "{name}");
         }
         let open = Bounds::new(&root, true);
-        assert_eq!(files(Disk::new(&open).required("hooks/k/x.js", "./secret")), ["hooks/k/secret.js"]);
+        assert_eq!(files(Disk::new(&open, HashMap::new()).required("hooks/k/x.js", "./secret")), ["hooks/k/secret.js"]);
         // The workspace's own folder may be a link.
         let link = outer.path().join("link");
         symlink(&root, &link).unwrap();

@@ -1,6 +1,6 @@
 //! Finds the files of a workspace: which there are, what each is for, and in which folders they lie.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -22,7 +22,7 @@ const MEDIA: &str = "media";
 
 /// What a file is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum FileRole {
     /// A hook, of one bot or of all.
     Hook { kind: HookKind, bot: Option<BotId> },
     /// An action by name (`builtin/setVariable`), of one bot or of all.
@@ -62,10 +62,10 @@ impl Stamp {
 
 /// A file.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct FoundFile {
     /// Relative to the workspace, with `/`.
     pub(super) path: String,
-    pub(super) place: Place,
+    pub(super) role: FileRole,
     pub(super) stamp: Stamp,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// In the order of their paths within each root.
-    pub(super) files: Vec<Found>,
+    pub(super) files: Vec<FoundFile>,
     /// Hooks that are switched off: kind, bot, and name without its leading dot.
     pub(super) disabled: HashSet<(HookKind, Option<BotId>, String)>,
     /// Bot folders, with or without a configuration.
@@ -82,9 +82,40 @@ pub(super) struct Scan {
     pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
     /// Identities of all files seen, those switched off as well: tells a renamed file from a deleted one.
     pub(super) identities: HashSet<(u64, u64)>,
+    /// What lies in the folders that were looked into.
+    pub(super) listings: HashMap<String, Listing>,
     /// Paths of all files seen.
     pub(super) others: HashSet<String>,
     pub(super) problems: Vec<Problem>,
+}
+
+/// What lies in a folder.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// Where it really is.
+    pub(super) real: Real,
+    pub(super) entries: HashMap<String, Kind>,
+}
+
+/// What an entry of a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Folder,
+    /// Where it leads is to be seen.
+    Link,
+}
+
+impl Kind {
+    /// Nothing for pipes and devices.
+    pub(super) fn of(kind: fs::FileType) -> Option<Self> {
+        match () {
+            () if kind.is_file() => Some(Self::File),
+            () if kind.is_dir() => Some(Self::Folder),
+            () if kind.is_symlink() => Some(Self::Link),
+            () => None,
+        }
+    }
 }
 
 /// What besides files makes a program.
@@ -144,7 +175,7 @@ impl Scan {
                         scan.disabled.insert((kind, bot.cloned(), name.to_owned()));
                     } else {
                         scan.problems.extend(never_called(&entry, kind));
-                        scan.files.push(entry.found(Place::Hook { kind, bot: bot.cloned() }));
+                        scan.files.push(entry.found(FileRole::Hook { kind, bot: bot.cloned() }));
                     }
                 }),
                 None if self.holds_scripts(root, &entry.path) => self.problems.push(unknown_kind(&entry, &hooks)),
@@ -155,8 +186,8 @@ impl Scan {
         self.walk(root, &actions, is_script, &mut Vec::new(), &mut |scan, entry| {
             if !entry.name.starts_with('.') {
                 let below = entry.path[actions.len() + 1..].trim_end_matches(".js");
-                let place = Place::Action { name: below.to_owned(), bot: bot.cloned() };
-                scan.files.push(entry.found(place));
+                let role = FileRole::Action { name: below.to_owned(), bot: bot.cloned() };
+                scan.files.push(entry.found(role));
             }
         });
     }
@@ -164,8 +195,8 @@ impl Scan {
     fn content_types(&mut self, root: &Bounds, folder: &str) {
         self.walk(root, folder, is_script, &mut Vec::new(), &mut |scan, entry| match entry.name.chars().next() {
             Some('.') => {}
-            Some('_') => scan.files.push(entry.found(Place::Module)),
-            _ => scan.files.push(entry.found(Place::ContentType)),
+            Some('_') => scan.files.push(entry.found(FileRole::Module)),
+            _ => scan.files.push(entry.found(FileRole::ContentType)),
         });
     }
 
@@ -201,7 +232,7 @@ impl Scan {
             for file in files {
                 if file.name == "bot.config.json" && !file.is_folder {
                     configured = true;
-                    self.files.push(file.found(Place::Bot { bot: bot.clone() }));
+                    self.files.push(file.found(FileRole::Bot { bot: bot.clone() }));
                 }
             }
             if !configured {
@@ -216,7 +247,7 @@ impl Scan {
                     && !file.name.starts_with('.')
                 {
                     let content_type = content_type.to_owned();
-                    self.files.push(file.found(Place::Elements { bot: bot.clone(), content_type }));
+                    self.files.push(file.found(FileRole::Elements { bot: bot.clone(), content_type }));
                 }
             }
             self.flows(root, &join(&entry.path, "flows"), &bot);
@@ -237,8 +268,8 @@ impl Scan {
                 );
                 return;
             }
-            let place = Place::Flow { bot: bot.clone(), name: entry.path[folder.len() + 1..].to_owned() };
-            scan.files.push(entry.found(place));
+            let role = FileRole::Flow { bot: bot.clone(), name: entry.path[folder.len() + 1..].to_owned() };
+            scan.files.push(entry.found(role));
         });
     }
 
@@ -289,7 +320,8 @@ impl Scan {
         if let Ok(metadata) = fs::metadata(&path) {
             self.folders.insert(path.clone(), Stamp::of(&metadata).identity);
         }
-        if root.real(folder) == Real::Outside {
+        let mut listing = Listing { real: root.real(folder), entries: HashMap::new() };
+        if listing.real == Real::Outside {
             self.problems.push(leads_out(folder));
             return Vec::new();
         }
@@ -301,6 +333,9 @@ impl Scan {
                 self.problems.push(Problem::warning(shown, "not read: its name is not UTF-8"));
                 continue;
             };
+            if let Some(kind) = entry.file_type().ok().and_then(Kind::of) {
+                listing.entries.insert(name.to_owned(), kind);
+            }
             // Links are followed; one that leads nowhere is no file.
             let Ok(metadata) = fs::metadata(path.join(name)) else { continue };
             // Pipes and devices are left alone: reading them may never end.
@@ -331,6 +366,7 @@ impl Scan {
             let (name, path) = (name.to_owned(), join(folder, name));
             found.push(Entry { path, name, is_folder: metadata.is_dir(), stamp, real });
         }
+        self.listings.insert(folder.to_owned(), listing);
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
     }
@@ -374,8 +410,8 @@ struct Entry {
 }
 
 impl Entry {
-    fn found(self, place: Place) -> Found {
-        Found { path: self.path, place, stamp: self.stamp }
+    fn found(self, role: FileRole) -> FoundFile {
+        FoundFile { path: self.path, role, stamp: self.stamp }
     }
 }
 

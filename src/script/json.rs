@@ -109,6 +109,10 @@ impl<'js> Writer<'js> {
     }
 }
 
+mod read;
+
+pub use read::read;
+
 #[cfg(test)]
 mod tests {
     use rquickjs::{Context, Runtime};

@@ -61,9 +61,8 @@ fn text_functions<'js>(realm: &Realm<'js>, object: &Object<'js>) -> rquickjs::Re
     object.set("decode", realm.function("decode", decode)?)
 }
 
-/// Bytes as the engine's `toBase64` writes them.
+/// Bytes as the engine's `toBase64` writes them; none where it did not.
 pub fn from_base64(text: &str) -> Vec<u8> {
-    // It writes nothing that cannot be read.
     STANDARD.decode(text).unwrap_or_default()
 }
 

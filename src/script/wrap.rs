@@ -17,6 +17,26 @@ pub struct Wrapped {
 
 /// Wraps a script as a function of its kind's arguments and [`MODULE_PARAMETERS`].
 pub fn wrap(script: &Script) -> Wrapped {
+    let head = head(script);
+    let source = script.source.strip_prefix('\u{feff}').unwrap_or(&script.source);
+    // A hashbang is a comment only at the very beginning of a text.
+    let (comment, source) = match source.strip_prefix("#!") {
+        Some(rest) => ("//", rest),
+        None => ("", source),
+    };
+    Wrapped { text: format!("{head}{comment}{source}\n}})"), head_columns: columns(&head) }
+}
+
+/// Columns that the head takes on line 1, as [`wrap`] says, without the text.
+pub fn head_columns(script: &Script) -> u32 {
+    columns(&head(script))
+}
+
+fn columns(head: &str) -> u32 {
+    u32::try_from(head.chars().count()).unwrap_or(0)
+}
+
+fn head(script: &Script) -> String {
     let kind: &[&str] = match script.role {
         Role::Hook(kind) => kind.row().args,
         Role::Action => &ACTION_PARAMETERS,
@@ -43,14 +63,7 @@ pub fn wrap(script: &Script) -> Wrapped {
         head.push_str(&names.join(","));
         head.push(';');
     }
-    let head_columns = u32::try_from(head.chars().count()).unwrap_or(0);
-    let source = script.source.strip_prefix('\u{feff}').unwrap_or(&script.source);
-    // A hashbang is a comment only at the very beginning of a text.
-    let source = match source.strip_prefix("#!") {
-        Some(rest) => format!("//{rest}"),
-        None => source.to_owned(),
-    };
-    Wrapped { text: format!("{head}{source}\n}})"), head_columns }
+    head
 }
 
 #[cfg(test)]
@@ -85,8 +98,10 @@ mod tests {
             redeclared: vec!["module".into()],
             ..Shape::default()
         };
+        let script = script("foo = 1", shape);
+        assert_eq!(head_columns(&script), wrap(&script).head_columns);
         assert_eq!(
-            wrap(&script("foo = 1", shape)).text,
+            wrap(&script).text,
             "(async function(bp,event,$nudge2,exports,require,__filename,__dirname){var foo=globalThis.foo;foo = 1\n})"
         );
     }

@@ -30,6 +30,9 @@ use connect::{Connections, Target};
 use exchange::{Answer, Head, Outgoing, Redirect, address, read, shown};
 use problem::FetchError;
 
+/// As many requests of one bot that are under way may have as many bytes as one may.
+const LARGE_REQUESTS: usize = 64;
+
 /// An answer.
 #[derive(Debug)]
 pub struct Fetched {
@@ -175,7 +178,9 @@ impl FetchState {
         }
         // Bots come and go; those that call nobody are forgotten.
         bots.retain(|_, of_bot| Arc::strong_count(of_bot) > 1);
-        let most_bytes = self.settings.concurrent.saturating_mul(self.settings.max_request).min(u32::MAX as usize);
+        // Most calls send little: so many may send all that one may.
+        let most_bytes = self.settings.concurrent.min(LARGE_REQUESTS);
+        let most_bytes = most_bytes.saturating_mul(self.settings.max_request).min(u32::MAX as usize);
         let of_bot = Arc::new(OfBot {
             places: Arc::new(Semaphore::new(self.settings.concurrent)),
             bytes: Arc::new(Semaphore::new(most_bytes)),

@@ -1,9 +1,12 @@
 //! The way in: an event becomes durable with all that belongs to it.
 
-use super::memory::UserName;
-use super::messages::{StoredMessage, UserMessage};
-use super::queue::{Origin, enqueue};
-use super::{Store, StoreError, Tx, conversations, messages, users};
+use super::error::StoreError;
+use super::handle::Store;
+use super::memory::{Origin, UserName};
+use super::messages::{self, StoredMessage, UserMessage};
+use super::queue::enqueue;
+use super::tx::Tx;
+use super::{conversations, users};
 use crate::model::{EventDraft, QueuedEvent};
 
 /// In which conversation an event takes place.
@@ -35,20 +38,20 @@ impl Store {
     /// stored, id given, queued. `then` runs on the writer's thread, in the order of the ids.
     pub fn accept(
         &self,
-        draft: EventDraft,
-        place: ConversationTarget,
+        mut draft: EventDraft,
+        target: ConversationTarget,
         message: Option<UserMessage>,
         then: impl FnOnce(Result<Accepted, StoreError>) + Send + 'static,
     ) {
-        self.write_then(move |tx| accept(tx, draft, place, message), then);
+        self.write_repeated(move |tx| accept(tx, &mut draft, target, message.as_ref()), then);
     }
 }
 
 fn accept(
     tx: &Tx<'_>,
-    mut draft: EventDraft,
-    place: ConversationTarget,
-    message: Option<UserMessage>,
+    draft: &mut EventDraft,
+    target: ConversationTarget,
+    message: Option<&UserMessage>,
 ) -> Result<Accepted, StoreError> {
     let name = UserName::of(&draft.key);
     let author = match message {
@@ -56,7 +59,7 @@ fn accept(
         Some(_) => Some(users::ensure_and_read(tx, &name)?),
     };
     let key = &draft.key;
-    let conversation = match place {
+    let conversation = match target {
         ConversationTarget::Nowhere => None,
         ConversationTarget::Recent => Some(conversations::recent_or_new(tx, key)?),
         ConversationTarget::Conversation(id) | ConversationTarget::Anew(id) if conversations::belongs(tx, id, key)? => {
@@ -69,8 +72,8 @@ fn accept(
     if let Some(id) = conversation {
         draft.thread = Some(id.to_string().into());
     }
-    let origin = Origin { reset: matches!(place, ConversationTarget::Anew(_)), ..Origin::default() };
-    let event = enqueue(tx, &draft, origin)?;
+    let origin = Origin { reset: matches!(target, ConversationTarget::Anew(_)), ..Origin::default() };
+    let event = enqueue(tx, draft, origin)?;
     let message = match (message, author, conversation) {
         (Some(message), Some(attributes), Some(id)) => {
             conversations::heard(tx, id, &event.key)?;

@@ -2,17 +2,12 @@
 //! that nobody who asks waits for the disk.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use crossbeam_channel::{Sender, unbounded};
-use rusqlite::Connection;
-
+use super::error::StoreError;
+use super::handle::Store;
+use super::queue;
 use super::sessions::{StoredState, stored_state};
-use super::{Store, StoreError, queue};
 use crate::model::{QueuedEvent, SessionKey, StateSnapshot};
-
-/// Threads that read.
-pub(super) const THREADS: usize = 2;
 
 /// What an event begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +31,7 @@ impl Store {
     /// the store that reads; it must be short.
     pub fn begin(&self, event: &QueuedEvent, then: impl FnOnce(Result<Begun, StoreError>) + Send + 'static) {
         let (event, states, clock) = (event.clone(), Arc::clone(&self.0.states), self.0.clock.clone());
-        self.0.begins.run(Box::new(move |connection| {
+        self.0.read_threads.run(Box::new(move |connection| {
             let session = event.session();
             let reading = states.reading(&session);
             let found = connection.ok_or(StoreError::Closed).and_then(|connection| {
@@ -68,52 +63,6 @@ fn begun(event: &QueuedEvent, body: Option<Arc<str>>, stored: &StoredState, now:
     }
     let state = stored.at(now);
     Begun::Ready(body, if event.reset { state.anew() } else { state })
-}
-
-/// A read on its way; without a connection it cannot be done.
-type Read = Box<dyn FnOnce(Option<&Connection>) + Send>;
-
-/// The threads that read, each on a connection of its own. Dropping them ends the threads.
-pub(super) struct Begins {
-    reads: Option<Sender<Read>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Begins {
-    /// Starts a thread for each connection.
-    pub(super) fn start(connections: Vec<Connection>) -> std::io::Result<Self> {
-        let (reads, receiver) = unbounded::<Read>();
-        let mut threads = Vec::new();
-        for connection in connections {
-            let receiver = receiver.clone();
-            let work = move || receiver.iter().for_each(|read| read(Some(&connection)));
-            threads.push(std::thread::Builder::new().name("store-reader".into()).spawn(work)?);
-        }
-        Ok(Self { reads: Some(reads), threads })
-    }
-
-    fn run(&self, read: Read) {
-        match &self.reads {
-            Some(reads) => {
-                if let Err(unsent) = reads.send(read) {
-                    unsent.0(None);
-                }
-            }
-            None => read(None),
-        }
-    }
-}
-
-impl Drop for Begins {
-    fn drop(&mut self) {
-        self.reads = None;
-        for thread in self.threads.drain(..) {
-            // The last handle of the store may be dropped by a completion, on such a thread.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
-        }
-    }
 }
 
 #[cfg(test)]

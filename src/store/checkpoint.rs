@@ -15,7 +15,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// How long the writer waits for those who read just now, when it begins the log anew.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -307,8 +307,9 @@ impl Copier {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ConversationTarget;
     use super::super::testing::*;
-    use super::super::{ConversationTarget, Tx};
+    use super::super::tx::Tx;
     use super::*;
 
     /// Bytes of a page in the log.

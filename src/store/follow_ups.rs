@@ -2,8 +2,10 @@
 
 use rusqlite::params;
 
-use super::memory::UserName;
-use super::{StoreError, Tx, messages, queue, users};
+use super::error::StoreError;
+use super::memory::{Origin, UserName};
+use super::tx::Tx;
+use super::{messages, queue, users};
 use crate::model::{EventDraft, EventId, QueuedEvent};
 
 /// What became of an event that a script sent.
@@ -21,7 +23,7 @@ pub(super) fn send(tx: &Tx<'_>, event: EventId, number: u32, draft: &EventDraft)
         return Ok(FollowUp::AlreadyQueued);
     }
     users::ensure(tx, &UserName::of(&draft.key))?;
-    queue::enqueue(tx, draft, queue::Origin::default()).map(FollowUp::Queued)
+    queue::enqueue(tx, draft, Origin::default()).map(FollowUp::Queued)
 }
 
 /// Notes an effect; whether it is the first with that number. Of an event that is finished, or was never queued, nothing

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::messages::{COLUMNS, message_of_row};
+use super::error::StoreError;
+use super::handle::Store;
+use super::messages::{COLUMNS, StoredMessage, message_of_row};
 use super::rows::unreadable;
-use super::{Store, StoreError, StoredMessage};
 use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, UserId};
 

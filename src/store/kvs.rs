@@ -1,11 +1,11 @@
 //! Values that scripts store under a key (`bp.kvs`), by bot or any other name.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::state_cache::{Part, PartKey};
-use super::{Order, Store, StoreError, Tx};
+use super::error::StoreError;
+use super::handle::{Order, Store};
+use super::state_cache::{PartKey, StatePart, Variables};
+use super::tx::Tx;
 use crate::model::BotId;
 
 /// The key of a bot's variables, `event.state.bot`.
@@ -66,11 +66,11 @@ impl Store {
                     Expiry::After(ms) => Some(tx.now.saturating_add(ms).min(i64::MAX as u64)),
                 };
                 let sql = "INSERT INTO kvs (key, bot, value, expires_on) VALUES (?1, ?2, ?3, ?4) \
-                           ON CONFLICT DO UPDATE SET value = ?3, expires_on = iif(?5, expires_on, ?4) \
-                           RETURNING expires_on";
+                           ON CONFLICT DO UPDATE SET value = ?3, expires_on = iif(?5, expires_on, ?4)";
                 let params = params![key, bot, value, expires_on, keep];
-                let expires_on = tx.connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
-                changed(tx, &bot, &key, || Some((value.into(), expires_on)));
+                tx.run(sql, params)?;
+                // Of one that keeps its time that is not at hand.
+                changed(tx, &bot, &key, || (!keep).then(|| Some((value.into(), expires_on))));
                 Ok(answer)
             },
             then,
@@ -83,7 +83,7 @@ impl Store {
             let sql = "DELETE FROM kvs WHERE key = ? AND bot = ? RETURNING expires_on IS NULL OR expires_on > ?";
             let mut statement = tx.connection.prepare_cached(sql)?;
             let there = statement.query_row(params![key, bot, tx.now], |row| row.get(0)).optional()?;
-            changed(tx, &bot, &key, || None);
+            changed(tx, &bot, &key, || Some(None));
             Ok(there.unwrap_or(false))
         };
         self.write_then(op, then);
@@ -111,19 +111,19 @@ pub(super) fn forget_expired(tx: &Tx<'_>, then: u64) -> Result<(), StoreError> {
     let mut rows = statement.query([then])?;
     while let Some(row) = rows.next()? {
         let (bot, key): (String, String) = (row.get(0)?, row.get(1)?);
-        changed(tx, &bot, &key, || None);
+        changed(tx, &bot, &key, || Some(None));
     }
     Ok(())
 }
 
-/// Tells of a change of a bot's variables.
-fn changed(tx: &Tx<'_>, bot: &str, key: &str, now: impl FnOnce() -> Option<(Arc<str>, Option<u64>)>) {
+/// Tells of a change of a bot's variables; what they are now, if that is known.
+fn changed(tx: &Tx<'_>, bot: &str, key: &str, now: impl FnOnce() -> Option<Variables>) {
     // Names of bots are in lower case where variables are read.
     if key == GLOBAL
         && let Ok(id) = BotId::parse(bot)
         && id.as_str() == bot
     {
-        tx.changed(PartKey::Bot(id), Some(Part::Bot(now())));
+        tx.changed(PartKey::Bot(id), now().map(StatePart::Bot));
     }
 }
 

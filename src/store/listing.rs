@@ -4,8 +4,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::messages::READS;
-use super::{Store, StoreError, StoredMessage, Timestamp, conversations, history};
+use super::error::StoreError;
+use super::handle::Store;
+use super::messages::{READS, StoredMessage};
+use super::timestamp::Timestamp;
+use super::{conversations, history};
 use crate::model::{BotId, ConversationKey};
 
 /// A row of the list of conversations; serialises as clients know it.

@@ -36,9 +36,19 @@ impl UserName {
     }
 }
 
-/// The numbers of an event's effects.
+/// What makes an event different from one that somebody sends.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Origin {
+    /// It is the janitor's.
+    pub(super) timeout: bool,
+    /// Its session begins anew.
+    pub(super) reset: bool,
+}
+
+/// An event in the queue, and the numbers of its effects.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
+pub(super) struct KnownEvent {
+    pub(super) origin: Origin,
     /// Those of messages.
     pub(super) replies: Vec<u32>,
     /// Those that stand in `effects`.
@@ -54,7 +64,7 @@ pub(super) struct Memory {
     /// The conversation in which somebody was heard last, and when; with a thread, the one of that thread.
     recent: LruCache<SessionKey, (i64, u64)>,
     /// Events in the queue, with all that they have done.
-    events: LruCache<EventId, Numbers>,
+    events: LruCache<EventId, KnownEvent>,
     /// What the transaction under way has noted, in order.
     noted: Vec<Noted>,
 }
@@ -116,13 +126,13 @@ impl Memory {
     }
 
     /// The event was put into the queue just now.
-    pub(super) fn note_event(&mut self, event: EventId) {
+    pub(super) fn note_event(&mut self, event: EventId, origin: Origin) {
         self.noted.push(Noted::Event(event));
-        self.events.insert(event, Numbers::default());
+        self.events.insert(event, KnownEvent { origin, ..KnownEvent::default() });
     }
 
     /// All that an event has done which is in the queue, if that is known.
-    pub(super) fn event(&mut self, event: EventId) -> Option<&Numbers> {
+    pub(super) fn event(&mut self, event: EventId) -> Option<&KnownEvent> {
         self.events.get(&event)
     }
 

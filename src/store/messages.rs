@@ -7,9 +7,11 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::error::StoreError;
 use super::rows::unreadable;
+use super::timestamp::Timestamp;
+use super::tx::Tx;
 use super::users::author;
-use super::{StoreError, Timestamp, Tx};
 use crate::model::{EventId, QueuedEvent, SessionKey};
 
 /// What a user wrote. Name and picture come from the user's attributes.
@@ -92,7 +94,7 @@ pub(super) fn insert_of_user(
     tx: &Tx<'_>,
     event: &QueuedEvent,
     conversation: i64,
-    message: UserMessage,
+    message: &UserMessage,
     attributes: &str,
 ) -> Result<StoredMessage, StoreError> {
     let (full_name, avatar_url) = author(attributes);
@@ -100,11 +102,11 @@ pub(super) fn insert_of_user(
         id: Uuid::new_v4(),
         conversation_id: conversation,
         user_id: Some(event.key.target.as_str().into()),
-        message_type: message.message_type,
-        message_text: message.message_text,
-        message_raw: message.raw,
-        message_data: message.data,
-        payload: message.payload,
+        message_type: Arc::clone(&message.message_type),
+        message_text: message.message_text.clone(),
+        message_raw: message.raw.clone(),
+        message_data: message.data.clone(),
+        payload: message.payload.clone(),
         full_name,
         avatar_url,
         sent_on: Timestamp(tx.now),

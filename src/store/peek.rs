@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::StoreError;
 use super::poison::{self, Poisoned};
-use super::{StoreError, schema, secrets};
+use super::{schema, secrets};
 
 /// How long to wait for another process that is just writing.
 const BUSY: Duration = Duration::from_secs(10);

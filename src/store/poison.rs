@@ -2,8 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::error::StoreError;
+use super::handle::Store;
 use super::queue::event_of_row;
-use super::{Store, StoreError, sessions, timeouts};
+use super::{sessions, timeouts};
 use crate::model::{EventId, QueuedEvent};
 
 /// The event without its body, if it is a reset.

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::error::StoreError;
+use super::handle::Store;
+use super::memory::Origin;
 use super::rows::unreadable;
-use super::{Store, StoreError, Tx};
+use super::tx::Tx;
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, UserId};
 
 /// An event that is not finished, without its body.
@@ -77,15 +80,6 @@ pub(super) fn find(connection: &Connection, event: EventId) -> Result<Option<Que
     Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?)
 }
 
-/// What makes an event different from one that somebody sends.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Origin {
-    /// It is the janitor's.
-    pub(super) timeout: bool,
-    /// Its session begins anew.
-    pub(super) reset: bool,
-}
-
 /// Puts an event at the end of the queue.
 pub(super) fn enqueue(tx: &Tx<'_>, draft: &EventDraft, origin: Origin) -> Result<QueuedEvent, StoreError> {
     let Origin { timeout, reset } = origin;
@@ -105,8 +99,21 @@ pub(super) fn enqueue(tx: &Tx<'_>, draft: &EventDraft, origin: Origin) -> Result
             event.reset
         ],
     )?;
-    tx.memory().note_event(event.id);
+    tx.memory().note_event(event.id, origin);
     Ok(event)
+}
+
+/// What is special about an event that is not finished; nothing where there is none.
+pub(super) fn origin(tx: &Tx<'_>, event: EventId) -> Result<Option<Origin>, StoreError> {
+    let sql = "SELECT timeout, reset FROM queue WHERE id = ? AND poison IS NULL";
+    let mut statement = tx.connection.prepare_cached(sql)?;
+    let origin = |row: &rusqlite::Row<'_>| Ok(Origin { timeout: row.get(0)?, reset: row.get(1)? });
+    Ok(statement.query_row([event.0], origin).optional()?)
+}
+
+/// Takes an event out of the queue; whether it was there and not finished.
+pub(super) fn remove(tx: &Tx<'_>, event: EventId) -> Result<bool, StoreError> {
+    Ok(tx.run("DELETE FROM queue WHERE id = ? AND poison IS NULL", [event.0])? == 1)
 }
 
 /// The largest event id ever stored.

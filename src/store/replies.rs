@@ -2,8 +2,11 @@
 
 use uuid::Uuid;
 
-use super::messages::{MessageRow, OutgoingMessage, StoredMessage};
-use super::{StoreError, Timestamp, Tx, conversations, follow_ups, messages};
+use super::error::StoreError;
+use super::messages::{self, MessageRow, OutgoingMessage, StoredMessage};
+use super::timestamp::Timestamp;
+use super::tx::Tx;
+use super::{conversations, follow_ups};
 use crate::model::channel::channel;
 use crate::model::{EventId, SessionKey};
 

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::{Rules, Store, StoreError, Tx, users};
+use super::error::StoreError;
+use super::handle::Store;
+use super::rules::Rules;
+use super::tx::Tx;
+use super::users;
 
 /// As many users are looked for at once, and written in one transaction.
 const BATCH: u16 = 200;

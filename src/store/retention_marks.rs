@@ -2,8 +2,9 @@
 
 use rusqlite::params;
 
+use super::error::StoreError;
 use super::memory::UserName;
-use super::{StoreError, Tx};
+use super::tx::Tx;
 
 /// Notes that an attribute was written just now, if it is to be forgotten some day.
 pub(super) fn written(tx: &Tx<'_>, user: &UserName, attribute: &str) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Step `n` leads from format `n` to `n + 1`. Steps are never edited once released, only added.
 const STEPS: &[&str] = &[

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Store, StoreError};
+use super::error::StoreError;
+use super::handle::Store;
+use super::tx::Tx;
 
 const APP_SECRET: &str = "app";
 
@@ -16,7 +18,7 @@ impl Store {
             return Ok(secret);
         }
         let (sender, receiver) = crossbeam_channel::bounded(1);
-        let op = move |tx: &super::Tx<'_>| {
+        let op = move |tx: &Tx<'_>| {
             let mut made = String::with_capacity(64);
             for byte in rand::random::<[u8; 32]>() {
                 let _ = write!(made, "{byte:02x}");

@@ -6,10 +6,13 @@ use std::time::Duration;
 use rusqlite::{Connection, Params, params};
 use serde_json::value::RawValue;
 
+use super::error::StoreError;
+use super::handle::Store;
 use super::memory::UserName;
 use super::rows::{LATEST, SESSION_KEY, session_of_row, thread_key};
-use super::state_cache::{Part, PartKey, SessionTexts, snapshot};
-use super::{Store, StoreError, Tx, kvs, users};
+use super::state_cache::{PartKey, SessionTexts, StatePart, snapshot};
+use super::tx::Tx;
+use super::{kvs, users};
 use crate::model::{BotId, EventId, SessionKey, StateChange, StateSnapshot};
 
 /// How long the sessions of a bot live after they were stored, in milliseconds.
@@ -50,8 +53,10 @@ const WRITE: &str = "\
         expires_on = iif(ifnull(?7, iif(expires_on > ?8, context, '{}')) = '{}', ?9, ?10), \
         times_out_on = iif(ifnull(?7, iif(expires_on > ?8, context, '{}')) <> '{}', ?11, \
             iif(ifnull(?6, iif(expires_on > ?8, temp, '{}')) <> '{}', ?12, NULL)), \
-        timeout = NULL \
-    RETURNING iif(?5 IS NULL, session, NULL), iif(?6 IS NULL, temp, NULL), iif(?7 IS NULL, context, NULL), expires_on";
+        timeout = NULL";
+
+/// A session as it is after that. RETURNING would make a table for its one row.
+const WRITTEN: &str = "SELECT session, temp, context, expires_on FROM sessions WHERE channel = ? AND target = ? AND thread = ? AND bot = ?";
 
 impl Store {
     /// The state in which an event of that session begins. A session that has expired counts as absent; temp and context
@@ -132,17 +137,22 @@ pub(super) fn delete(tx: &Tx<'_>, session: &SessionKey) -> Result<(), StoreError
     let key = &session.conversation;
     let sql = "DELETE FROM sessions WHERE channel = ? AND target = ? AND thread = ? AND bot = ?";
     tx.run(sql, params![key.channel, key.target.as_str(), thread_key(&session.thread), key.bot.as_str()])?;
-    tx.changed(PartKey::Session(session.clone()), Some(Part::Session(None)));
+    tx.changed(PartKey::Session(session.clone()), Some(StatePart::Session(None)));
     Ok(())
 }
 
 /// Deletes sessions, and tells which; how many there were.
 pub(super) fn delete_where(tx: &Tx<'_>, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-    changing(tx, sql, params, Some(&Part::Session(None)))
+    changing(tx, sql, params, Some(&StatePart::Session(None)))
 }
 
 /// Changes sessions, and tells which; what they are now, if that is known.
-pub(super) fn changing(tx: &Tx<'_>, sql: &str, params: impl Params, now: Option<&Part>) -> Result<usize, StoreError> {
+pub(super) fn changing(
+    tx: &Tx<'_>,
+    sql: &str,
+    params: impl Params,
+    now: Option<&StatePart>,
+) -> Result<usize, StoreError> {
     let mut statement = tx.connection.prepare_cached(&format!("{sql} RETURNING {SESSION_KEY}"))?;
     let sessions: Vec<SessionKey> = statement.query_map(params, session_of_row)?.collect::<Result<_, _>>()?;
     let count = sessions.len();
@@ -171,35 +181,49 @@ pub(super) fn write(
     }
     if stored.is_some() || temp.is_some() || context.is_some() {
         let after = |lifetime: u64| tx.now.saturating_add(lifetime).min(LATEST);
-        let params = params![
-            key.bot.as_str(),
-            key.channel,
-            key.target.as_str(),
-            thread_key(&session.thread),
-            stored,
-            temp,
-            context,
-            alive,
-            after(lifetimes.session),
-            after(lifetimes.session.max(lifetimes.context)),
-            after(lifetimes.context),
-            after(lifetimes.session.min(lifetimes.context)),
-        ];
-        // What was not written is told by the row.
-        let texts = tx.connection.prepare_cached(WRITE)?.query_row(params, |row| {
-            let part = |column, written: Option<&str>| match written {
-                Some(text) => Ok(Arc::from(text)),
-                None => row.get_ref(column)?.as_str().map(Arc::from).map_err(rusqlite::Error::from),
-            };
-            let (session, temp, context) = (part(0, stored)?, part(1, temp)?, part(2, context)?);
-            Ok(SessionTexts { session, temp, context, expires_on: row.get(3)? })
-        })?;
-        tx.changed(PartKey::Session(session.clone()), Some(Part::Session(Some(texts))));
+        tx.run(
+            WRITE,
+            params![
+                key.bot.as_str(),
+                key.channel,
+                key.target.as_str(),
+                thread_key(&session.thread),
+                stored,
+                temp,
+                context,
+                alive,
+                after(lifetimes.session),
+                after(lifetimes.session.max(lifetimes.context)),
+                after(lifetimes.context),
+                after(lifetimes.session.min(lifetimes.context)),
+            ],
+        )?;
+        let texts = match (stored, temp, context) {
+            (Some(session), Some(temp), Some(context)) => {
+                let longest =
+                    if context == "{}" { lifetimes.session } else { lifetimes.session.max(lifetimes.context) };
+                let [session, temp, context] = [session, temp, context].map(Arc::from);
+                SessionTexts { session, temp, context, expires_on: after(longest) }
+            }
+            _ => written(tx, session)?,
+        };
+        tx.changed(PartKey::Session(session.clone()), Some(StatePart::Session(Some(texts))));
     }
     match &state.user {
         Some(changed) if !changed.is_empty() => users::merge(tx, UserName::of(key), changed),
         _ => Ok(()),
     }
+}
+
+/// The session as it was just written.
+fn written(tx: &Tx<'_>, session: &SessionKey) -> Result<SessionTexts, StoreError> {
+    let key = &session.conversation;
+    let params = params![key.channel, key.target.as_str(), thread_key(&session.thread), key.bot.as_str()];
+    let texts = tx.connection.prepare_cached(WRITTEN)?.query_row(params, |row| {
+        let part = |column| row.get_ref(column)?.as_str().map(Arc::from).map_err(rusqlite::Error::from);
+        Ok(SessionTexts { session: part(0)?, temp: part(1)?, context: part(2)?, expires_on: row.get(3)? })
+    });
+    Ok(texts?)
 }
 
 /// All that the state of a session is made of, as it is stored.
@@ -226,8 +250,8 @@ impl StoredState {
     }
 
     /// For the cache.
-    pub(super) fn parts(self) -> [Part; 3] {
-        [Part::Session(self.session), Part::User(self.user), Part::Bot(self.bot)]
+    pub(super) fn parts(self) -> [StatePart; 3] {
+        [StatePart::Session(self.session), StatePart::User(self.user), StatePart::Bot(self.bot)]
     }
 }
 

@@ -37,34 +37,37 @@ pub(super) struct SessionTexts {
     pub(super) expires_on: u64,
 }
 
+/// A bot's variables and when they expire, if they do; none if there are none.
+pub(super) type Variables = Option<(Arc<str>, Option<u64>)>;
+
 /// A part of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum StatePart {
     /// Of a session; none if there is no such session.
     Session(Option<SessionTexts>),
     /// A user's attributes, empty if there is no such user.
     User(Arc<str>),
-    /// A bot's variables and when they expire, if they do; none if there are none.
-    Bot(Option<(Arc<str>, Option<u64>)>),
+    /// A bot's variables.
+    Bot(Variables),
 }
 
 /// What the writer changes.
 #[derive(Debug, Clone)]
 pub(super) enum StateChanged {
     /// That part; what it is now, if that is known.
-    Part(PartKey, Option<Part>),
+    Part(PartKey, Option<StatePart>),
     /// The variables of bots, of whichever.
     AllBots,
 }
 
 /// The parts.
-pub(super) struct StateCache(Mutex<Parts>);
+pub(super) struct StateCache(Mutex<CachedParts>);
 
-struct Parts {
-    entries: LruCache<PartKey, Part>,
+struct CachedParts {
+    entries: LruCache<PartKey, StatePart>,
     bytes: usize,
     most: usize,
-    /// Parts that are being read from the disk, each by the latest reading.
+    /// CachedParts that are being read from the disk, each by the latest reading.
     reading: HashMap<PartKey, u64>,
     last_reading: u64,
 }
@@ -79,7 +82,7 @@ impl StateCache {
     /// A cache of at most about so many bytes.
     pub(super) fn new(most: usize) -> Self {
         let entries = LruCache::new_unbounded();
-        Self(Mutex::new(Parts { entries, bytes: 0, most, reading: HashMap::new(), last_reading: 0 }))
+        Self(Mutex::new(CachedParts { entries, bytes: 0, most, reading: HashMap::new(), last_reading: 0 }))
     }
 
     /// The state in which an event of that session begins at `now`, if all parts of it are here.
@@ -87,9 +90,9 @@ impl StateCache {
         let mut parts = self.0.lock();
         let [session, user, bot] = keys(session);
         // Asked for in the order in which they are missing most often.
-        let Part::Session(session) = parts.entries.get(&session)?.clone() else { return None };
-        let Part::User(user) = parts.entries.get(&user)?.clone() else { return None };
-        let Part::Bot(bot) = parts.entries.get(&bot)?.clone() else { return None };
+        let StatePart::Session(session) = parts.entries.get(&session)?.clone() else { return None };
+        let StatePart::User(user) = parts.entries.get(&user)?.clone() else { return None };
+        let StatePart::Bot(bot) = parts.entries.get(&bot)?.clone() else { return None };
         drop(parts);
         Some(snapshot(now, &user, session.as_ref(), bot.as_ref()))
     }
@@ -128,7 +131,7 @@ impl StateCache {
     }
 
     /// It was read; what changed meanwhile is left unknown.
-    pub(super) fn read(&self, reading: Reading, found: Option<[Part; 3]>) {
+    pub(super) fn read(&self, reading: Reading, found: Option<[StatePart; 3]>) {
         let mut parts = self.0.lock();
         let mut found = found.into_iter().flatten();
         for key in reading.keys {
@@ -167,8 +170,8 @@ fn keys(session: &SessionKey) -> [PartKey; 3] {
     [PartKey::Session(session.clone()), PartKey::User(UserName::of(key)), PartKey::Bot(key.bot.clone())]
 }
 
-impl Parts {
-    fn insert(&mut self, key: PartKey, part: Part) {
+impl CachedParts {
+    fn insert(&mut self, key: PartKey, part: StatePart) {
         let bytes = bytes(&part);
         // One that is very large would drive out many.
         if bytes > self.most / 16 {
@@ -208,12 +211,12 @@ impl Parts {
     }
 }
 
-fn bytes(part: &Part) -> usize {
+fn bytes(part: &StatePart) -> usize {
     FRAME
         + match part {
-            Part::Session(None) | Part::Bot(None) => 0,
-            Part::Session(Some(texts)) => texts.session.len() + texts.temp.len() + texts.context.len(),
-            Part::User(text) | Part::Bot(Some((text, _))) => text.len(),
+            StatePart::Session(None) | StatePart::Bot(None) => 0,
+            StatePart::Session(Some(texts)) => texts.session.len() + texts.temp.len() + texts.context.len(),
+            StatePart::User(text) | StatePart::Bot(Some((text, _))) => text.len(),
         }
 }
 
@@ -228,7 +231,7 @@ mod tests {
 
     fn fill(cache: &StateCache, user: &str, text: &str) {
         let reading = cache.reading(&session(user));
-        cache.read(reading, Some([Part::Session(None), Part::User(text.into()), Part::Bot(None)]));
+        cache.read(reading, Some([StatePart::Session(None), StatePart::User(text.into()), StatePart::Bot(None)]));
     }
 
     #[test]
@@ -253,7 +256,7 @@ mod tests {
         let cache = StateCache::new(20_000);
         let reading = cache.reading(&session("ann"));
         cache.unsure(&[StateChanged::Part(PartKey::Session(session("ann")), None)]);
-        cache.read(reading, Some([Part::Session(None), Part::User("{}".into()), Part::Bot(None)]));
+        cache.read(reading, Some([StatePart::Session(None), StatePart::User("{}".into()), StatePart::Bot(None)]));
         assert!(cache.snapshot(&session("ann"), 0).is_none());
         fill(&cache, "ann", "{}");
         assert_eq!(cache.snapshot(&session("ann"), 0), Some(StateSnapshot::default()));

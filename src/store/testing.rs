@@ -7,8 +7,13 @@ use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use serde_json::value::RawValue;
 
+use super::accept::{Accepted, ConversationTarget};
 use super::checkpoint::LogLimits;
-use super::{Accepted, ConversationTarget, Lifetimes, OutgoingMessage, Reply, Rules, Store, UserMessage};
+use super::handle::Store;
+use super::messages::{OutgoingMessage, UserMessage};
+use super::replies::Reply;
+use super::rules::Rules;
+use super::sessions::Lifetimes;
 use crate::clock::Clock;
 use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, EventDraft, QueuedEvent, StateChange, UserId};

@@ -7,9 +7,13 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::value::RawValue;
 
-use super::queue::{Origin, enqueue};
+use super::error::StoreError;
+use super::handle::Store;
+use super::memory::Origin;
+use super::queue::enqueue;
 use super::rows::{LATEST, SESSION_KEY, session_of_row};
-use super::{Lifetimes, Store, StoreError, Tx, sessions};
+use super::sessions::{self, Lifetimes};
+use super::tx::Tx;
 use crate::model::{BotId, EventDraft, EventId, QueuedEvent, SessionKey};
 
 /// `event.type` of a time-out.

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::error::StoreError;
+use super::handle::Store;
 use super::messages::READS;
-use super::{Store, StoreError, Timestamp, users};
+use super::timestamp::Timestamp;
+use super::users;
 use crate::model::ConversationKey;
 
 /// What ends a line: these files are opened with whatever a visitor has.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::model::EventId;
 
 /// The events. All that happens here happens on the writer's thread, in the order of the operations.
@@ -19,10 +19,15 @@ impl Unstored {
         self.0.lock().insert(event);
     }
 
-    /// Whether something of the event could not be stored since this was asked last.
-    pub(super) fn take(&self, event: EventId) -> bool {
-        let mut events = self.0.lock();
-        !events.is_empty() && events.remove(&event)
+    /// Whether something of the event could not be stored since this was told last.
+    pub(super) fn has(&self, event: EventId) -> bool {
+        let events = self.0.lock();
+        !events.is_empty() && events.contains(&event)
+    }
+
+    /// It is told: the event runs again.
+    pub(super) fn told(&self, event: EventId) {
+        self.0.lock().remove(&event);
     }
 }
 

@@ -7,10 +7,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::error::StoreError;
+use super::handle::{Order, Store};
 use super::memory::UserName;
+use super::retention_marks;
 use super::rows::unreadable;
-use super::state_cache::{Part, PartKey};
-use super::{Order, Store, StoreError, Timestamp, Tx, retention_marks};
+use super::state_cache::{PartKey, StatePart};
+use super::timestamp::Timestamp;
+use super::tx::Tx;
 
 /// Attributes by name, each as JSON; their order is kept.
 pub type Attributes = IndexMap<String, Box<RawValue>>;
@@ -258,7 +262,7 @@ fn insert(tx: &Tx<'_>, user: &UserName) -> Result<bool, StoreError> {
                ON CONFLICT DO NOTHING";
     let made = tx.run(sql, params![user.channel, user.user, NONE, tx.now])? == 1;
     if made {
-        tx.changed(PartKey::User(user.clone()), Some(Part::User(NONE.into())));
+        tx.changed(PartKey::User(user.clone()), Some(StatePart::User(NONE.into())));
     }
     tx.memory().note_user(user.clone(), made.then(|| NONE.into()));
     Ok(made)
@@ -280,7 +284,7 @@ fn write(tx: &Tx<'_>, user: UserName, attributes: &Attributes) -> Result<(), Sto
     let sql = "UPDATE users SET attributes = ?3, updated_at = ?4 WHERE channel = ?1 AND user_id = ?2";
     tx.run(sql, params![user.channel, user.user, text, tx.now])?;
     let text = Arc::<str>::from(text);
-    tx.changed(PartKey::User(user.clone()), Some(Part::User(Arc::clone(&text))));
+    tx.changed(PartKey::User(user.clone()), Some(StatePart::User(Arc::clone(&text))));
     tx.memory().note_user(user, Some(text));
     Ok(())
 }

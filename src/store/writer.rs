@@ -1,11 +1,11 @@
 //! The writer: one thread, one connection, many operations a transaction (group commit).
 //!
 //! While one commit waits for the disk, operations gather; the next transaction takes them all, so throughput rises with
-//! load while a lone operation is committed at once. Each operation runs in a savepoint: when it fails or panics, its
-//! changes alone are undone. When the transaction itself fails, every operation in it is told so.
+//! load while a lone operation is committed at once. When an operation fails or panics, its changes alone are undone: either
+//! each runs in a savepoint, or all of them without, and once more with savepoints where one of them fails. When the
+//! transaction itself fails, every operation in it is told so.
 
-use std::any::Any;
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,155 +14,19 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
 
 use super::checkpoint::{Checkpoints, WriterLog};
+use super::error::StoreError;
 use super::memory::Memory;
-use super::state_cache::{Part, PartKey, StateCache, StateChanged};
-use super::{Rules, StoreError};
+use super::operations::{Once, Submitted};
+use super::rules::Rules;
+use super::state_cache::{StateCache, StateChanged};
+use super::tx::{Tx, lost, panic_text};
 use crate::clock::Clock;
-use crate::model::EventId;
 
 /// Most operations in one transaction: bounds how long the first one waits for the last.
 const BATCH: usize = 256;
 
-/// Low parts of event ids from here on belong to the workers.
-const SERVER_IDS: u64 = 50_000;
-
-/// Ids of one millisecond.
-const IDS_PER_MS: u64 = 100_000;
-
-/// What an operation works with: the connection, inside the transaction, and what the writer keeps in memory.
-pub(super) struct Tx<'w> {
-    pub(super) connection: &'w Connection,
-    /// Milliseconds since the epoch; the same for the whole transaction, never less than in the one before.
-    pub(super) now: u64,
-    pub(super) rules: &'w Rules,
-    last_event: &'w Cell<u64>,
-    memory: &'w RefCell<Memory>,
-    changes: &'w RefCell<Vec<StateChanged>>,
-}
-
-/// How far an operation has come.
-#[derive(Clone, Copy)]
-pub(super) struct Mark {
-    noted: usize,
-    changes: usize,
-}
-
-impl Tx<'_> {
-    /// Notes a change of what a state is read from.
-    pub(super) fn changed(&self, key: PartKey, part: Option<Part>) {
-        self.changes.borrow_mut().push(StateChanged::Part(key, part));
-    }
-
-    /// The variables of bots change, of whichever.
-    pub(super) fn all_bots_changed(&self) {
-        self.changes.borrow_mut().push(StateChanged::AllBots);
-    }
-
-    /// What was noted since then is not so.
-    fn forget(&self, mark: Mark) {
-        self.memory().undo(mark.noted);
-        self.changes.borrow_mut().truncate(mark.changes);
-    }
-
-    /// What the writer remembers. Not to be held while anything else is done.
-    pub(super) fn memory(&self) -> RefMut<'_, Memory> {
-        self.memory.borrow_mut()
-    }
-
-    /// How far the operation has come, for [`Tx::start_over`].
-    pub(super) fn mark(&self) -> Mark {
-        Mark { noted: self.memory().mark(), changes: self.changes.borrow().len() }
-    }
-
-    /// Undoes all that the operation has done.
-    pub(super) fn start_over(&self, mark: Mark) -> Result<(), StoreError> {
-        self.forget(mark);
-        Ok(self.statement("ROLLBACK TO operation")?)
-    }
-
-    /// Runs a part of an operation, which may fail or panic alone.
-    pub(super) fn part<T>(&self, op: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        if self.connection.is_autocommit() {
-            return Err(lost().into());
-        }
-        self.statement("SAVEPOINT part")?;
-        let mark = self.mark();
-        let outcome = catch_unwind(AssertUnwindSafe(op))
-            .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(panic.as_ref()))));
-        if outcome.is_err() {
-            self.forget(mark);
-            self.statement("ROLLBACK TO part")?;
-        }
-        self.statement("RELEASE part")?;
-        outcome
-    }
-
-    fn statement(&self, sql: &str) -> Result<(), rusqlite::Error> {
-        self.connection.prepare_cached(sql)?.execute([]).map(drop)
-    }
-
-    /// Runs a statement, prepared once, and gives the number of rows it changed.
-    pub(super) fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
-        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
-    }
-
-    /// An id above every id given before, in this run and in earlier ones, even if the clock went backwards.
-    pub(super) fn next_event_id(&self) -> EventId {
-        let last = self.last_event.get();
-        let fresh = self.now * IDS_PER_MS;
-        let mut id = last + 1;
-        if fresh > last {
-            // A random start within the millisecond, as ids of the original have; most of its room stays free.
-            id = fresh + u64::from(rand::random::<u16>() >> 3);
-        } else if id % IDS_PER_MS >= SERVER_IDS {
-            id = (id / IDS_PER_MS + 1) * IDS_PER_MS;
-        }
-        self.last_event.set(id);
-        EventId(id)
-    }
-}
-
-/// One operation on its way: run, then told the outcome after the commit.
-pub(super) trait Submitted: Send {
-    /// Runs the operation; whether its changes are to be kept.
-    fn run(&mut self, tx: &Tx<'_>) -> bool;
-    /// Makes the outcome an error, unless it is one already.
-    fn fail(&mut self, error: StoreError);
-    /// Tells the outcome.
-    fn tell(self: Box<Self>);
-}
-
-/// Operation, outcome and completion in one allocation.
-struct Work<T, Op, Then> {
-    op: Option<Op>,
-    outcome: Option<Result<T, StoreError>>,
-    then: Then,
-}
-
-impl<T, Op, Then> Submitted for Work<T, Op, Then>
-where
-    T: Send,
-    Op: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send,
-    Then: FnOnce(Result<T, StoreError>) + Send,
-{
-    fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let outcome = self.op.take().map_or(Err(StoreError::Closed), |op| op(tx));
-        let fine = outcome.is_ok();
-        self.outcome = Some(outcome);
-        fine
-    }
-
-    fn fail(&mut self, error: StoreError) {
-        if !matches!(self.outcome, Some(Err(_))) {
-            self.outcome = Some(Err(error));
-        }
-    }
-
-    fn tell(self: Box<Self>) {
-        let Self { outcome, then, .. } = *self;
-        then(outcome.unwrap_or(Err(StoreError::Closed)));
-    }
-}
+/// After a failure so many transactions run with savepoints.
+const CAREFUL: u32 = 16;
 
 /// The sending end of the writer's thread; dropping it commits what was submitted and ends the thread.
 pub(super) struct Writer {
@@ -183,7 +47,7 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
-            let mut state = State {
+            let mut writer = WriterThread {
                 connection,
                 log,
                 clock,
@@ -193,8 +57,9 @@ impl Writer {
                 memory: RefCell::default(),
                 changes: RefCell::default(),
                 states,
+                careful: 0,
             };
-            state.work(&receiver);
+            writer.work(&receiver);
         };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(work)?;
         Ok(Self { jobs: Some(sender), thread: Some(thread), checkpoints })
@@ -206,7 +71,7 @@ impl Writer {
         op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
-        self.submit_boxed(Box::new(Work { op: Some(op), outcome: None, then }));
+        self.submit_boxed(Box::new(Once::new(op, then)));
     }
 
     /// Puts an operation in line that has a way of its own.
@@ -234,7 +99,7 @@ impl Drop for Writer {
     }
 }
 
-struct State {
+struct WriterThread {
     connection: Connection,
     log: WriterLog,
     clock: Clock,
@@ -245,9 +110,11 @@ struct State {
     /// What the transaction under way changes of states.
     changes: RefCell<Vec<StateChanged>>,
     states: Arc<StateCache>,
+    /// So many transactions run with savepoints.
+    careful: u32,
 }
 
-impl State {
+impl WriterThread {
     fn work(&mut self, jobs: &Receiver<Box<dyn Submitted>>) {
         let mut batch: Vec<Box<dyn Submitted>> = Vec::with_capacity(BATCH);
         while let Ok(first) = jobs.recv() {
@@ -272,35 +139,74 @@ impl State {
 
     /// Runs operations in one transaction and commits it. Gives how many have their outcome: all, unless SQLite threw the
     /// transaction away on the way (a full disk, for example); the rest then needs another one.
-    fn transaction(&self, jobs: &mut [Box<dyn Submitted>]) -> usize {
+    fn transaction(&mut self, jobs: &mut [Box<dyn Submitted>]) -> usize {
+        if self.careful == 0 && jobs.iter().all(|job| job.repeats()) {
+            if self.attempt(jobs) {
+                return jobs.len();
+            }
+            // Whatever failed may do so again and again: others do not run twice for each of it.
+            self.careful = CAREFUL;
+        }
+        self.careful = self.careful.saturating_sub(1);
         if let Err(error) = self.statement("BEGIN IMMEDIATE") {
             fail_all(jobs, error);
             return jobs.len();
         }
-        let Self { connection, now, rules, last_event, memory, changes, .. } = self;
-        let tx = Tx { connection, now: *now, rules, last_event, memory, changes };
         for at in 0..jobs.len() {
-            self.run(&tx, jobs[at].as_mut());
+            self.run(jobs[at].as_mut());
             if self.connection.is_autocommit() {
                 self.nothing_is_stored();
                 fail_all(&mut jobs[..=at], lost());
                 return at + 1;
             }
         }
-        self.states.unsure(&self.changes.borrow());
-        if let Err(error) = self.statement("COMMIT") {
-            if !self.connection.is_autocommit()
-                && let Err(error) = self.statement("ROLLBACK")
-            {
-                tracing::error!("the database could not roll back: {error}");
-            }
+        if let Err(error) = self.commit() {
             tracing::error!("the database could not commit {} operations: {error}", jobs.len());
-            self.nothing_is_stored();
             fail_all(jobs, error);
+        }
+        jobs.len()
+    }
+
+    /// Runs operations without savepoints, which cost as much as what most of them do, and commits them; whether all were
+    /// done. Otherwise nothing was, and they are to run with savepoints.
+    fn attempt(&self, jobs: &mut [Box<dyn Submitted>]) -> bool {
+        if self.statement("BEGIN IMMEDIATE").is_err() {
+            return false;
+        }
+        let tx = self.tx();
+        let done = jobs.iter_mut().all(|job| catch_unwind(AssertUnwindSafe(|| job.attempt(&tx))).unwrap_or(false));
+        if done && !self.connection.is_autocommit() {
+            return self.commit().is_ok();
+        }
+        self.nothing_is_stored();
+        self.roll_back();
+        false
+    }
+
+    /// Commits, and tells of it what is kept in memory. After an error nothing of the transaction is left.
+    fn commit(&self) -> Result<(), rusqlite::Error> {
+        self.states.unsure(&self.changes.borrow());
+        let outcome = self.statement("COMMIT");
+        if outcome.is_err() {
+            self.roll_back();
+            self.nothing_is_stored();
         }
         self.memory.borrow_mut().committed();
         self.states.committed(self.changes.borrow_mut().drain(..));
-        jobs.len()
+        outcome
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.statement("ROLLBACK")
+        {
+            tracing::error!("the database could not roll back: {error}");
+        }
+    }
+
+    fn tx(&self) -> Tx<'_> {
+        let Self { connection, now, rules, last_event, memory, changes, .. } = self;
+        Tx { connection, now: *now, rules, last_event, memory, changes }
     }
 
     /// What the transaction has noted is not so.
@@ -310,13 +216,14 @@ impl State {
     }
 
     /// Runs one operation in its savepoint.
-    fn run(&self, tx: &Tx<'_>, job: &mut dyn Submitted) {
+    fn run(&self, job: &mut dyn Submitted) {
+        let tx = self.tx();
         if let Err(error) = self.statement("SAVEPOINT operation") {
             job.fail(error.into());
             return;
         }
         let mark = tx.mark();
-        let keep = catch_unwind(AssertUnwindSafe(|| job.run(tx))).unwrap_or_else(|panic| {
+        let keep = catch_unwind(AssertUnwindSafe(|| job.run(&tx))).unwrap_or_else(|panic| {
             job.fail(StoreError::Panicked(panic_text(panic.as_ref())));
             false
         });
@@ -342,19 +249,6 @@ fn fail_all(jobs: &mut [Box<dyn Submitted>], error: rusqlite::Error) {
     for job in jobs {
         job.fail(StoreError::Commit(error.clone()));
     }
-}
-
-/// Some operation made SQLite roll back the transaction.
-fn lost() -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(
-        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
-        Some("the transaction was rolled back because one of its operations failed".into()),
-    )
-}
-
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
 
 #[cfg(test)]

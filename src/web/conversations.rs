@@ -1,21 +1,48 @@
 //! A visitor's conversations, as the widget reads them.
 
 use axum::body::Body;
-use axum::extract::{RawPathParams, State};
+use axum::extract::{FromRequestParts, RawPathParams, State};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::json as object;
 use uuid::Uuid;
 
+use crate::model::ConversationKey;
+use crate::model::channel::WEB;
 use crate::store::{ConversationRow, ConversationTarget, Store};
 
 use super::channel_web::{REFERENCE, draft, json, ok, raw};
 use super::error::{HttpError, refused, stored};
-use super::extractors::{Visitor, param};
+use super::extractors::{Authorized, Named, Visitor, param};
 use super::state::Web;
 
-/// `GET /conversations/:userId`: newest first, each with its last message.
-pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
+/// Whose conversations are read: the visitor's, or with `?channel=` those of a user of another channel. Secrets are of the
+/// visitors of the web chat: a token stands for all others.
+pub(crate) struct Read {
+    key: ConversationKey,
+    /// `:conversationId`, where the path has one.
+    conversation: Option<String>,
+}
+
+impl FromRequestParts<Web> for Read {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, HttpError> {
+        let mut query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let asked = query.find(|(name, _)| name == "channel").map(|(_, channel)| channel.into_owned());
+        let Some(channel) = asked.filter(|channel| channel != WEB) else {
+            let visitor = Visitor::from_request_parts(parts, web).await?;
+            return Ok(Self { key: visitor.key(), conversation: visitor.conversation });
+        };
+        Authorized::from_request_parts(parts, web).await?;
+        let Named(user) = Named::from_request_parts(parts, web).await?;
+        Ok(Self { key: ConversationKey { channel: channel.into(), ..user.key() }, conversation: user.conversation })
+    }
+}
+
+/// `GET /conversations/:userId?channel=`: newest first, each with its last message.
+pub(crate) async fn list(State(web): State<Web>, Read { key, .. }: Read) -> Result<Response<Body>, HttpError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct List<'a> {
@@ -24,7 +51,7 @@ pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Res
         recent_conversation_lifetime: &'a str,
     }
     let limit = web.settings.http.max_conversations_listed;
-    let read = move |store: &Store| store.list_conversations(&visitor.key(), limit);
+    let read = move |store: &Store| store.list_conversations(&key, limit);
     let conversations = web.store.beside(read).await.map_err(stored)?;
     json(
         &web,
@@ -39,11 +66,11 @@ pub(crate) async fn list(State(web): State<Web>, visitor: Visitor) -> Result<Res
 /// Most messages of a page that begins after a given one.
 const PAGE: usize = 100;
 
-/// `GET /conversations/:userId/:conversationId?after=`: one with its last messages, oldest first, or with those after that one.
+/// `GET /conversations/:userId/:conversationId?after=&channel=`: one with its last messages, oldest first, or with those after that one.
 /// `null` is the first one.
-pub(crate) async fn one(State(web): State<Web>, visitor: Visitor, uri: Uri) -> Result<Response<Body>, HttpError> {
-    let id = id_of(&visitor)?;
-    let (key, asked) = (visitor.key(), visitor.conversation.unwrap_or_default());
+pub(crate) async fn one(State(web): State<Web>, asked: Read, uri: Uri) -> Result<Response<Body>, HttpError> {
+    let id = id_of(asked.conversation.as_deref())?;
+    let (key, asked) = (asked.key, asked.conversation.unwrap_or_default());
     let (limit, size) = (web.settings.http.max_messages_history, web.settings.http.max_history_size);
     let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     // What is no id of a message is the id of none.
@@ -72,7 +99,7 @@ pub(crate) async fn new(State(web): State<Web>, visitor: Visitor) -> Result<Resp
 /// `POST /conversations/:userId/:conversationId/reset`: the conversation's session begins anew, once what was sent before is
 /// processed.
 pub(crate) async fn reset(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
-    let id = named(&visitor)?;
+    let id = named(visitor.conversation.as_deref())?;
     let payload = raw(&object!({ "type": "session_reset" }))?;
     web.dispatcher
         .accept(draft(visitor, "session_reset", payload), ConversationTarget::Anew(id), None)
@@ -88,7 +115,8 @@ pub(crate) async fn reference(
     visitor: Visitor,
     params: RawPathParams,
 ) -> Result<Response<Body>, HttpError> {
-    let place = id_of(&visitor)?.map_or(ConversationTarget::Recent, ConversationTarget::Conversation);
+    let place =
+        id_of(visitor.conversation.as_deref())?.map_or(ConversationTarget::Recent, ConversationTarget::Conversation);
     let wrong = |message| HttpError::Message(StatusCode::BAD_REQUEST, message);
     // The text may hold the sign, too.
     let parts = param(&params, "reference").rsplit_once('=');
@@ -113,25 +141,25 @@ pub(crate) async fn reference(
 /// Longest text of a reference, in bytes.
 const LONGEST_REFERENCE: usize = 4 << 10;
 
-/// `GET /conversations/:userId/:conversationId/download/txt`: `{ txt, name }`, the conversation as text.
-pub(crate) async fn download(State(web): State<Web>, visitor: Visitor) -> Result<Response<Body>, HttpError> {
-    let id = named(&visitor)?;
+/// `GET /conversations/:userId/:conversationId/download/txt?channel=`: `{ txt, name }`, the conversation as text.
+pub(crate) async fn download(State(web): State<Web>, asked: Read) -> Result<Response<Body>, HttpError> {
+    let id = named(asked.conversation.as_deref())?;
     let size = web.settings.http.max_transcript_size;
-    let read = move |store: &Store| store.transcript(&visitor.key(), id, size);
+    let read = move |store: &Store| store.transcript(&asked.key, id, size);
     let found = web.store.beside(read).await.map_err(stored)?;
     let found = found.ok_or_else(|| HttpError::no_conversation(&id.to_string()))?;
     json(&web, &object!({ "txt": found.text, "name": format!("{}.txt", found.title) }))
 }
 
 /// The number of the path's conversation; `None` for `null`.
-fn id_of(visitor: &Visitor) -> Result<Option<i64>, HttpError> {
-    match visitor.conversation.as_deref().unwrap_or_default() {
+fn id_of(conversation: Option<&str>) -> Result<Option<i64>, HttpError> {
+    match conversation.unwrap_or_default() {
         "null" => Ok(None),
         number => number.parse().map(Some).map_err(|_| HttpError::no_conversation(number)),
     }
 }
 
 /// The same where it must be a number.
-fn named(visitor: &Visitor) -> Result<i64, HttpError> {
-    id_of(visitor)?.ok_or_else(|| HttpError::no_conversation("null"))
+fn named(conversation: Option<&str>) -> Result<i64, HttpError> {
+    id_of(conversation)?.ok_or_else(|| HttpError::no_conversation("null"))
 }

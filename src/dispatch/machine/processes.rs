@@ -22,11 +22,16 @@ impl Machine {
     /// One message. An error is a breach of the protocol.
     pub(super) fn message(&mut self, now: Now, process: ProcessId, message: Message) -> Result<(), String> {
         match message {
-            Message::Ready(ready) => self.root_ready(now, process, ready),
-            Message::Loaded => {
+            Message::Ready(ready) if self.fleet.is_root(process) => self.root_ready(now, process, ready),
+            Message::Loaded if self.fleet.is_zygote(process) => {
                 self.fleet.loaded(now.at, process);
                 Ok(())
             }
+            // Its own children alone: whoever spoke of others could have any process killed or given up.
+            Message::Forked { child, .. } | Message::Reaped { child, .. } if !self.fleet.may_speak_of(process, child) => {
+                Err(format!("it spoke of process {child}, which is none of its copies"))
+            }
+            Message::Ready(_) | Message::Loaded => Err("it spoke like a zygote, which it is not".to_owned()),
             Message::Forked { child, result } => {
                 match result {
                     Ok(pid) => {

@@ -1,42 +1,51 @@
-//! Workers that say what is wrong or impossible, or ask for too much.
+//! Realms that say what is wrong or impossible, or ask for too much.
 
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_effect_with_a_wrong_address_is_refused_and_its_worker_lives() {
+async fn an_effect_with_a_wrong_address_is_refused_and_its_realm_lives() {
     let server = server(settings()).await;
     server.serve();
     assert_eq!(server.converse("u", json!({ "do": "bad effects" })).await, ["\"after\""]);
     let stats = server.dispatcher.stats();
-    assert_eq!((stats.workers_killed, stats.replies_committed), (0, 1));
+    assert_eq!((stats.realms_killed, stats.replies_committed), (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_that_cannot_be_read_is_the_fault_of_the_dispatch_that_it_names() {
+async fn what_is_no_protocol_ends_the_event_of_the_realm_that_said_it_and_nobody_elses() {
     let server = server(settings()).await;
     server.serve();
     let hanging =
         server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), ConversationTarget::Nowhere, None);
     hanging.await.unwrap();
-    assert!(server.converse("u", json!({ "do": "no json" })).await.is_empty());
-    let stats = server.dispatcher.stats();
-    assert_eq!((stats.ended_by_kill, stats.workers_killed, stats.set_aside), (1, 1, 0));
-    assert_eq!(server.store.pending().unwrap()[0].deaths, 0, "the other one is no suspect");
+    let hostile = ["no json", "lie", "be a zygote", "free at once", "flood"];
+    for (ended, does) in (1..).zip(hostile) {
+        let said = server.converse("u", json!({ "do": does })).await;
+        assert!(said.is_empty() || does == "flood", "{does}: {said:?}");
+        let stats = server.dispatcher.stats();
+        assert_eq!((stats.ended_by_kill, stats.realms_killed, stats.set_aside), (ended, ended, 0), "{does}");
+    }
+    let pending = server.store.pending().unwrap();
+    assert_eq!((pending.len(), pending[0].deaths), (1, 0), "the other one is no suspect");
+    assert_eq!(server.converse("u", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_blames_a_dispatch_that_is_not_its_own_does_not_run_for_ever() {
+async fn who_says_twice_that_it_is_done_is_killed_after_its_event_is_over() {
     let server = server(settings()).await;
     server.serve();
-    assert!(server.converse("u", json!({ "do": "blame" })).await.is_empty());
+    for does in ["say it twice", "free twice"] {
+        assert!(server.converse("u", json!({ "do": does })).await.is_empty(), "{does}");
+        assert_eq!(server.converse("u", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
+    }
     let stats = server.dispatcher.stats();
-    assert_eq!((stats.workers_killed, stats.set_aside), (2, 1));
+    assert_eq!((stats.processed, stats.ended_by_kill, stats.run_again), (4, 0, 0));
 }
 
-/// What a worker of these tests holds by itself is more than any sensible limit of this one.
+/// What a process of these tests holds by itself is more than any sensible limit of this one.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn events_go_on_after_all_workers_together_held_too_much_memory() {
+async fn events_go_on_after_all_realms_together_held_too_much_memory() {
     let mut settings = settings();
     settings.dispatch.all_resident = 100 << 20;
     let server = server(settings).await;
@@ -48,7 +57,7 @@ async fn events_go_on_after_all_workers_together_held_too_much_memory() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(server.converse("u", json!({ "do": "reply", "text": "next" })).await, ["null", "\"next\""]);
-    assert_eq!(server.dispatcher.stats().workers_crashed, 0);
+    assert_eq!(server.dispatcher.stats().realms_crashed, 0);
 }
 
 #[cfg(target_os = "linux")]
@@ -72,12 +81,8 @@ async fn huge_events_wait_in_the_store_alone_and_too_many_of_them_are_refused() 
         first.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
     assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
     // What an earlier run left has its body back when it runs.
-    first.dispatcher.stop(Duration::from_secs(1)).await;
-    let Server { dispatcher, store, clock, folder } = first;
-    drop(dispatcher);
-    let second = start(settings, folder, clock, store).await;
-    let error =
-        second.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
+    let second = first.again(settings, Duration::ZERO).await;
+    let error = second.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
     assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
     second.serve();
     second.drained().await;
@@ -94,7 +99,7 @@ async fn a_stream_of_large_requests_waits_for_its_answers_and_nobody_is_killed()
     let said = server.converse("u", json!({ "do": "stream" })).await;
     // The text of the reply is JSON again, and its quotes are escaped.
     assert_eq!(said[0].len(), 20_000 + "\"1 \\\"\\\"\"".len());
-    assert_eq!(server.dispatcher.stats().workers_killed, 0);
+    assert_eq!(server.dispatcher.stats().realms_killed, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,5 @@
 //! Start and mount hooks stand as long as the server does.
 
-use super::super::standing::Sources;
 use super::*;
 
 impl Server {
@@ -45,7 +44,7 @@ async fn a_mount_hook_that_a_limit_ended_runs_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mount_hook_that_took_its_worker_with_it_runs_again() {
+async fn a_mount_hook_that_took_its_realm_with_it_runs_again() {
     let server = server(settings()).await;
     server.serve();
     let error = server.mount("crash").await.unwrap_err();

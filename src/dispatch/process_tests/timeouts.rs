@@ -81,7 +81,7 @@ async fn a_time_out_stands_behind_what_its_user_has_sent_and_then_does_nothing()
     let server = server(settings()).await;
     server.serve();
     server.leave("ann", dialog("one", json!({ "do": "bye" }))).await;
-    // It holds the turn until its worker is killed.
+    // It holds the turn until its realm is killed.
     let spinning = draft("web", "ann", json!({ "do": "spin" }));
     server.dispatcher.accept(spinning, ConversationTarget::Nowhere, None).await.unwrap();
     let next = draft("web", "ann", dialog("two", json!({ "do": "bye" })));
@@ -90,7 +90,7 @@ async fn a_time_out_stands_behind_what_its_user_has_sent_and_then_does_nothing()
     let janitor = server.janitor();
     server.over(4).await;
     let stats = server.dispatcher.stats();
-    assert_eq!((stats.timeouts, stats.dispatched), (1, 3), "the time-out is not given to a worker");
+    assert_eq!((stats.timeouts, stats.dispatched), (1, 3), "the time-out is not given to a realm");
     assert_eq!(server.state("ann").0, r#"{"last":"two"}"#);
     assert!(server.state("ann").2.contains("bye"), "the dialog goes on");
     assert!(server.store.pending().unwrap().is_empty());
@@ -120,17 +120,14 @@ async fn a_time_out_that_was_queued_runs_after_the_next_start() {
     let first = server(settings()).await;
     first.serve();
     first.leave("ann", dialog("hello", json!({ "do": "bye" }))).await;
-    // The worker is gone before the time-out is: it waits.
+    // The server stops before the time-out is found: it waits.
     first.dispatcher.stop(Duration::from_secs(1)).await;
     first.clock.advance(TIMEOUT);
     let janitor = first.janitor();
     first.looked().await;
     janitor.abort();
     assert_eq!(first.store.pending().unwrap().len(), 1);
-    let Server { dispatcher, store, clock, folder } = first;
-    drop(dispatcher);
-    clock.advance(Duration::from_secs(86_400));
-    let second = start(settings(), folder, clock, store).await;
+    let second = first.again(settings(), Duration::from_secs(86_400)).await;
     second.serve();
     let janitor = second.janitor();
     second.over(1).await;
@@ -157,12 +154,8 @@ async fn few_of_many_time_outs_are_in_the_queue_at_a_time_and_a_user_who_is_ther
     }
     server.over(users).await;
     // Nothing runs while there is no program: what is queued stays there.
-    server.dispatcher.0.tell(Control::Publish {
-        version: 2,
-        frame: to_frame(&program(&[]), 1 << 20).unwrap(),
-        bots: Vec::new(),
-        sources: super::super::standing::Sources::new(),
-    });
+    server.serve_bots(&[], Sources::new());
+    server.dispatcher.0.tally.timeouts.serve(&[BotId::parse("bot").unwrap()], &HashMap::new());
     server.clock.advance(TIMEOUT);
     let janitor = server.janitor();
     while server.dispatcher.stats().timeouts < 12 {
@@ -185,7 +178,7 @@ async fn dialogs_of_a_bot_that_is_not_in_service_wait_for_it_until_their_session
     let server = server(settings()).await;
     server.serve();
     server.leave("ann", dialog("hello", json!({ "do": "bye" }))).await;
-    server.dispatcher.0.timeouts.serve(&[], &HashMap::new());
+    server.dispatcher.0.tally.timeouts.serve(&[], &HashMap::new());
     server.clock.advance(TIMEOUT);
     let janitor = server.janitor();
     server.looked().await;
@@ -197,7 +190,7 @@ async fn dialogs_of_a_bot_that_is_not_in_service_wait_for_it_until_their_session
     assert_eq!(server.dispatcher.stats().timeouts, 1);
     // It is gone for longer than its sessions live.
     server.leave("bob", dialog("hello", json!({ "do": "bye" }))).await;
-    server.dispatcher.0.timeouts.serve(&[], &HashMap::new());
+    server.dispatcher.0.tally.timeouts.serve(&[], &HashMap::new());
     server.clock.advance(TIMEOUT + Duration::from_secs(5 * 60));
     server.looked().await;
     server.serve();
@@ -216,7 +209,7 @@ async fn a_bots_own_intervals_count_from_the_moment_they_are_published() {
     let bots = vec![BotId::parse("bot").unwrap()];
     let publish = |context: u64| {
         let lifetimes = Lifetimes { context, session: 60_000 };
-        server.dispatcher.0.timeouts.serve(&bots, &[(bots[0].clone(), lifetimes)].into());
+        server.dispatcher.0.tally.timeouts.serve(&bots, &[(bots[0].clone(), lifetimes)].into());
     };
     publish(20_000);
     server.leave("ann", dialog("hello", json!({ "do": "bye" }))).await;
@@ -240,13 +233,7 @@ async fn time_outs_of_one_bot_that_hang_do_not_hold_up_those_of_another() {
     settings.dispatch.in_flight_per_bot = 8;
     let server = server(settings).await;
     let bots = ["bot", "other"].map(|name| BotId::parse(name).unwrap());
-    server.dispatcher.0.timeouts.serve(&bots, &HashMap::new());
-    server.dispatcher.0.tell(Control::Publish {
-        version: 1,
-        frame: to_frame(&program(&[]), 1 << 20).unwrap(),
-        bots: bots.to_vec(),
-        sources: super::super::standing::Sources::new(),
-    });
+    server.serve_bots(&["bot", "other"], Sources::new());
     for (bot, then) in bots.iter().zip(["hang", "bye"]) {
         for user in 0..20 {
             let mut draft = draft("web", &format!("user-{user}"), dialog("hello", json!({ "do": then })));

@@ -260,6 +260,8 @@
   }
 
   return {
+    /** An event of a reply, of no address. */
+    sample: () => makeOutgoing({ channel: '', target: '', botId: '' }, {}, ''),
     events, answer, destinationOf, PERSON, call, callHook, settle,
     /** Fires a timer of ours; false where it is none. */
     fire(id) {

@@ -22,7 +22,7 @@ const TEST_BUILTINS: &[BuiltinFile] = &[
     },
 ];
 
-fn reader(root: &tempfile::TempDir) -> Reader {
+pub(super) fn reader(root: &tempfile::TempDir) -> Reader {
     Reader::with_builtins(root.path(), TEST_BUILTINS)
 }
 
@@ -383,4 +383,34 @@ fn what_is_said_when_a_flow_is_missing_is_the_bots_own_or_that_of_all_bots() {
     assert_eq!(of("null"), Some(("!sorry".to_owned(), "{\"a\":1}".to_owned())));
     assert_eq!(of(r#"{ "args": { "b": 2 } }"#), Some(("!sorry".to_owned(), "{\"b\":2}".to_owned())));
     assert_eq!(of(r#"{ "contentType": "!own" }"#), Some(("!own".to_owned(), "{}".to_owned())));
+}
+
+#[test]
+fn what_was_made_of_a_bot_is_used_again_while_its_files_are_the_same() {
+    let (hook, elements) = ("bots/a/hooks/before_incoming_middleware/x.js", "bots/b/content-elements/t.json");
+    let root = workspace(&[
+        ("bots/a/bot.config.json", "{}"),
+        (hook, "1"),
+        ("bots/a/flows/main.flow.json", r#"{ "startNode": "a", "nodes": [{ "name": "a" }] }"#),
+        ("bots/b/bot.config.json", "{}"),
+        ("bots/b/hooks/before_incoming_middleware/x.js", "1"),
+        (elements, r#"[{ "id": "t-1", "formData": {} }]"#),
+    ]);
+    let mut reader = reader(&root);
+    let mut read = || reader.read(&Settings::default()).program;
+    let first = read();
+    write(root.path(), hook, "2");
+    let second = read();
+    let (a, b) = ([&first, &second].map(|one| &one.bots["a"]), [&first, &second].map(|one| &one.bots["b"]));
+    assert!(a[0].flows.is(&a[1].flows), "the flows of the bot whose hook changed");
+    assert!(b[0].hooks.is(&b[1].hooks) && b[0].elements.is(&b[1].elements) && b[0].flows.is(&b[1].flows));
+    assert!(a[0].actions.is(&b[0].actions), "bots without actions of their own share those of all");
+    write(root.path(), elements, r#"[{ "id": "t-22", "formData": {} }]"#);
+    let third = read();
+    assert!(!b[0].elements.is(&third.bots["b"].elements));
+    assert_eq!(third.bots["b"].elements.keys().collect::<Vec<_>>(), ["t-22"]);
+    assert_ne!(third.bots["b"].elements.part(), b[0].elements.part());
+    // A hook of all bots changes the hooks of each.
+    write(root.path(), "hooks/before_incoming_middleware/all.js", "1");
+    assert_eq!(hooks(&read(), Some("b"), BEFORE).len(), hooks(&third, Some("b"), BEFORE).len() + 1);
 }

@@ -58,7 +58,7 @@ fn names_with_a_leading_dot_and_node_modules_are_left_out() {
     ]);
     let scan = scan(root.path());
     assert_eq!(paths(&scan), ["hooks/after_bot_mount/sub/on.js", "content-types/_helper.js"]);
-    assert_eq!(scan.files[1].place, Place::Module);
+    assert_eq!(scan.files[1].role, FileRole::Module);
     let disabled: HashSet<&str> = scan.disabled.iter().map(|(_, _, name)| name.as_str()).collect();
     assert_eq!(disabled, HashSet::from(["off.js", "also.js"]));
 }
@@ -157,7 +157,7 @@ fn flows_are_known_by_their_path_below_flows_and_the_editors_own_files_are_left_
     let flows: Vec<&str> = scan
         .files
         .iter()
-        .filter_map(|file| if let Place::Flow { name, .. } = &file.place { Some(name.as_str()) } else { None })
+        .filter_map(|file| if let FileRole::Flow { name, .. } = &file.role { Some(name.as_str()) } else { None })
         .collect();
     assert_eq!(flows, ["main.flow.json", "skills/deep/choice-1.flow.json"]);
     let problems: Vec<String> = scan.problems.iter().map(ToString::to_string).collect();

@@ -83,7 +83,7 @@ async fn a_server_that_is_slow_in_whatever_way_is_given_up() {
         let error = calls.get(&server.url(path)).await.unwrap_err();
         assert_eq!(error, format!("ETIMEDOUT fetch {}: {doing} after 100 ms (fetch.timeout)", server.url(path)));
     }
-    let places = calls.fetch.0.places.acquire_many(512).await.unwrap();
+    let places = calls.fetch.0.places.acquire_many(2_000).await.unwrap();
     let error = calls.get(&server.url("/")).await.unwrap_err();
     drop(places);
     let turn = "it still waited for its turn (fetch.concurrent, fetch.connections) after 100 ms (fetch.timeout)";
@@ -148,5 +148,5 @@ async fn a_call_that_nobody_waits_for_any_more_ends_with_its_connection() {
         () = server.hanging() => {}
     }
     server.gone().await;
-    assert_eq!(calls.fetch.0.places.available_permits(), 512);
+    assert_eq!(calls.fetch.0.places.available_permits(), 2_000);
 }

@@ -1,0 +1,493 @@
+//! What must hold: when an event is sent to a realm, when something of it is given to the store and stored, after each step,
+//! and when all is quiet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::RngExt as _;
+use tokio::sync::oneshot::error::TryRecvError;
+
+use super::super::action::{Batch, Control, Effect};
+use super::super::outcome::Finishing;
+use super::super::standing::KINDS;
+use super::super::work::Work as Given;
+use super::super::{AcceptError, ConverseError};
+use super::plan::{Plan, Step};
+use super::realm::{Work, resumed};
+use super::store::{Op, Outcome, Row, saying};
+use super::world::{BOTS, Happening, Truth, World};
+use crate::fleet::ProcessId;
+use crate::model::{ConversationKey, EventId, StateSnapshot};
+use crate::protocol::{Frame, FrameKind, WorkHead};
+use crate::store::{Begun, StoreError};
+
+/// As many events may be sent to realms before one of the calm bot that could run is.
+const MOST_PASSED: u32 = 300;
+
+impl World {
+    /// The machine sends a frame.
+    pub(super) fn send(&mut self, realm: ProcessId, frame: Frame) {
+        let dispatch = frame.dispatch;
+        match frame.kind {
+            FrameKind::Dispatch => {
+                let Some(flight) = self.machine.flights.get(&dispatch) else { return };
+                let (head, _) = WorkHead::read(frame.body).unwrap();
+                let work = match &flight.work {
+                    Given::Event(run) => {
+                        let event = run.event.id;
+                        self.sent(event, realm, &head.resume)
+                    }
+                    Given::Hooks(run) => hooks(KINDS.contains(&run.kind)),
+                };
+                let idle = |id| self.processes.get(&id).is_none_or(|process| process.work.is_none() && !process.stuck);
+                if !idle(realm) {
+                    self.wrong(format!("realm {realm} is given work while it has some"));
+                }
+                let lives = |id| self.processes.get(&id).is_some_and(|process| process.hears());
+                let work = Box::new(Work { dispatch, ..work });
+                if lives(realm) { self.input(realm, super::fleet::Input::Work(work)) } else { self.never_ran(realm, &work) }
+            }
+            FrameKind::Cancel => self.input(realm, super::fleet::Input::Cancel(dispatch)),
+            _ => self.input(realm, super::fleet::Input::Answer(dispatch, frame.number)),
+        }
+    }
+
+    /// An event is sent to a realm.
+    fn sent(&mut self, event: EventId, realm: ProcessId, resume: &Bytes) -> Work {
+        self.note(|| format!("event {event} is sent to realm {realm}"));
+        let Some(truth) = self.truths.get(&event) else {
+            self.wrong(format!("event {event} runs, which nobody accepted"));
+            return hooks(false);
+        };
+        let before = self.truths.range(..event).find(|(_, other)| other.key == truth.key && other.outcome.is_none());
+        let mut faults = Vec::new();
+        if let Some((before, _)) = before {
+            faults.push(format!("event {event} runs before {before} is over, of the same conversation"));
+        }
+        if let Some(other) = truth.realm {
+            faults.push(format!("event {event} runs in realm {realm} while it runs in {other}"));
+        }
+        if let Some(outcome) = truth.outcome {
+            faults.push(format!("event {event} runs though it is over: {outcome:?}"));
+        }
+        if truth.runs > 0 && !truth.again {
+            faults.push(format!("event {event} runs again for no reason"));
+        }
+        if truth.left.as_deref().unwrap_or_default() != &**resume {
+            faults.push(format!("event {event} goes on with {resume:?}, its last realm left {:?}", truth.left));
+        }
+        for fault in faults {
+            self.wrong(fault);
+        }
+        self.pass(event);
+        let Some(truth) = self.truths.get_mut(&event) else { return hooks(false) };
+        truth.runs += 1;
+        (truth.realm, truth.again, truth.left, truth.last) = (Some(realm), false, None, None);
+        let (at, number) = resumed(resume);
+        let (plan, key) = (Arc::clone(&truth.plan), Some(truth.key.clone()));
+        Work { event: Some(event), key, plan, run: truth.runs, at, number, ..hooks(false) }
+    }
+
+    /// Others are not sent for ever before those of a calm bot.
+    fn pass(&mut self, event: EventId) {
+        let stable = self.weather.faults == 0.0 && self.weather.upheavals == 0.0 && self.limits.all_resident > 1 << 30;
+        let mut late = None;
+        for (id, truth) in self.truths.iter_mut().filter(|(_, truth)| truth.outcome.is_none() && truth.realm.is_none()) {
+            if truth.key.bot.as_str() == BOTS[0] && *id != event && truth.runs == 0 {
+                truth.passed += 1;
+                late = late.or((truth.passed > MOST_PASSED).then_some(*id));
+            }
+        }
+        if let Some(late) = late.filter(|_| stable) {
+            self.wrong(format!("event {late} of a calm bot does not get its turn"));
+        }
+    }
+
+    /// A realm was gone before it had read what it was to do.
+    pub(super) fn never_ran(&mut self, realm: ProcessId, work: &Work) {
+        let tainted = self.processes.get(&realm).is_none_or(|process| process.tainted);
+        if let Some(truth) = work.event.and_then(|event| self.truths.get_mut(&event)) {
+            (truth.realm, truth.again) = (None, true);
+            truth.guilty |= tainted;
+            truth.kills += 1;
+        }
+    }
+
+    /// What an event begins with was read.
+    pub(super) fn begun(&mut self, dispatch: u64, event: EventId) {
+        let begun = if self.chance(self.weather.refusals) {
+            Err(StoreError::Invalid("the disk cannot be read".into()))
+        } else {
+            match self.store.rows.get(&event) {
+                Some(Row { event, aside: false }) if event.timeout && event.id.0 % 2 == 0 => Ok(Begun::Overtaken),
+                Some(Row { event, aside: false }) => {
+                    Ok(Begun::Ready(Arc::clone(&event.body), StateSnapshot::default()))
+                }
+                _ => Ok(Begun::Gone),
+            }
+        };
+        if matches!(begun, Ok(Begun::Gone)) && self.machine.flights.contains_key(&dispatch) {
+            self.wrong(format!("event {event} is to begin, which is over"));
+        }
+        let now = self.now();
+        self.machine.control(now, Control::Begun { dispatch, begun });
+    }
+
+    /// A request or a call is answered.
+    pub(super) fn answer(&mut self, dispatch: u64, number: u32, fetch: bool) {
+        if fetch && !self.fetches.remove(&(dispatch, number)) {
+            return;
+        }
+        let frame = Frame { kind: FrameKind::Result, dispatch, number, body: Bytes::new() };
+        let now = self.now();
+        self.machine.control(now, Control::Answered(frame));
+    }
+
+    pub(super) fn give(&mut self, op: Op) {
+        self.store.ops.push_back(op);
+        if !self.committing {
+            self.committing = true;
+            let pause = self.lag();
+            self.later(pause, Happening::Commit);
+        }
+    }
+
+    /// The machine gives the store what an event did.
+    pub(super) fn settle(&mut self, batch: Batch) {
+        let event = batch.event;
+        let mut faults = Vec::new();
+        if let Some(truth) = self.truths.get_mut(&event) {
+            for effect in &batch.effects {
+                let (number, says) = saying(effect);
+                if truth.last.is_some_and(|last| last >= number) {
+                    faults.push(format!("effect {number} of event {event} comes after {:?}", truth.last));
+                }
+                truth.last = Some(number);
+                let expected = expected(event, &truth.key, &truth.plan, number);
+                if expected.as_deref() != Some(&says) {
+                    faults.push(format!("effect {number} of event {event} says {says}, not {expected:?}"));
+                }
+            }
+        }
+        for fault in faults {
+            self.wrong(fault);
+        }
+        self.give(Op::Settle(batch));
+    }
+
+    /// The machine ends an event, or sets it aside.
+    pub(super) fn end(&mut self, finishing: Finishing) {
+        let event = finishing.event;
+        let overdue = self.tally.settings.scripts.event_waiting;
+        if let Some(truth) = self.truths.get(&event) {
+            let late = self.time > truth.since + Duration::from_millis(overdue);
+            let overtaken = truth.timeout && event.0 % 2 == 0;
+            let fair = match &finishing.aside {
+                None => truth.guilty || late || overtaken,
+                // Many kills by others count as one death.
+                Some(_) => truth.guilty || truth.deaths >= 2 || truth.deaths + truth.kills >= 6,
+            };
+            if !fair {
+                self.wrong(format!("event {event} is ended, innocent as it is: {:?}", finishing.aside));
+            }
+        }
+        if finishing.aside.is_some() {
+            self.give(Op::SetAside(finishing));
+        } else {
+            self.give(Op::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, None)) }));
+        }
+    }
+
+    pub(super) fn count_death(&mut self, event: EventId) {
+        if let Some(truth) = self.truths.get_mut(&event) {
+            truth.counted += 1;
+            if truth.counted > truth.deaths + truth.kills / 5 && !truth.guilty {
+                self.wrong(format!("a death is counted for event {event}, of which it is innocent"));
+            }
+        }
+        self.give(Op::CountDeath(event));
+    }
+
+    /// The store does some of what it was given.
+    pub(super) fn commit(&mut self) {
+        let most = self.store.ops.len().min(self.rng.random_range(1..9));
+        for _ in 0..most {
+            if let Some(op) = self.store.ops.pop_front() {
+                self.perform(op);
+            }
+        }
+        self.committing = !self.store.ops.is_empty();
+        if self.committing {
+            let pause = self.lag();
+            self.later(pause, Happening::Commit);
+        }
+    }
+
+    fn perform(&mut self, op: Op) {
+        let millis = self.now().millis;
+        match op {
+            Op::Accept { draft, bytes, collector, timeout } => {
+                if self.chance(self.weather.refusals) {
+                    return self.tally.admission.leave(&draft.key, bytes);
+                }
+                let (collector, caller) = collector.unzip();
+                let event = self.store.enqueue(draft, millis, timeout);
+                self.accepted(&event, timeout);
+                if let Some(truth) = self.truths.get_mut(&event.id) {
+                    truth.caller = caller;
+                }
+                self.tell(Control::Queued { event, bytes, at: self.now().at, collector });
+            }
+            Op::Settle(batch) => self.store_batch(batch),
+            Op::SetAside(finishing) => {
+                if self.chance(self.weather.refusals) {
+                    return self.tell(Control::Finished(finishing, Err(StoreError::Invalid("the disk is full".into()))));
+                }
+                if let Some(row) = self.store.rows.get_mut(&finishing.event) {
+                    row.aside = true;
+                }
+                self.over(finishing.event, Outcome::SetAside);
+                self.tell(Control::Finished(finishing, Ok(())));
+            }
+            Op::CountDeath(event) => {
+                if let Some(row) = self.store.rows.get_mut(&event) {
+                    row.event.deaths += 1;
+                }
+            }
+            Op::Barrier(after) => self.barrier(after),
+        }
+    }
+
+    fn tell(&mut self, control: Control) {
+        self.later(Duration::ZERO, Happening::Tell(control));
+    }
+
+    fn store_batch(&mut self, batch: Batch) {
+        let Batch { event, effects, end } = batch;
+        for effect in effects {
+            let (number, says) = saying(&effect);
+            let refused = self.chance(self.weather.refusals);
+            let stored = !refused && !self.store.effects.contains_key(&(event, number));
+            if refused {
+                self.store.unstored.insert(event);
+            } else if stored {
+                self.store.effects.insert((event, number), says);
+            }
+            match effect {
+                Effect::Reply { copy: Some(payload), .. } if stored => self.tell(Control::Replied { event, payload }),
+                Effect::Reply { .. } => {}
+                Effect::FollowUp { draft, bytes, .. } if stored => {
+                    let millis = self.now().millis;
+                    let event = self.store.enqueue(draft, millis, false);
+                    self.accepted(&event, false);
+                    self.tell(Control::Queued { event, bytes, at: self.now().at, collector: None });
+                }
+                Effect::FollowUp { key, bytes, .. } => self.tally.admission.leave(&key, bytes),
+            }
+        }
+        let Some((finishing, _)) = end else { return };
+        if self.store.unstored.remove(&event) {
+            if let Some(truth) = self.truths.get_mut(&event) {
+                truth.again = true;
+            }
+            return self.tell(Control::Finished(finishing, Err(StoreError::Unstored(event))));
+        }
+        let refusals = self.store.refusals.entry(event).or_default();
+        if *refusals < 3 && !self.calm && self.weather.refusals > 0.0 && self.rng.random_bool(self.weather.refusals) {
+            *refusals += 1;
+            return self.tell(Control::Finished(finishing, Err(StoreError::Invalid("the disk is full".into()))));
+        }
+        if self.store.rows.remove(&event).is_none() {
+            self.wrong(format!("event {event} ends twice"));
+        }
+        self.over(event, if finishing.body.is_some() { Outcome::Done } else { Outcome::Ended });
+        self.tell(Control::Finished(finishing, Ok(())));
+    }
+
+    fn accepted(&mut self, event: &crate::model::QueuedEvent, timeout: bool) {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            payload: Payload,
+        }
+        #[derive(serde::Deserialize)]
+        struct Payload {
+            plan: usize,
+        }
+        let body: Body = serde_json::from_str(&event.body).unwrap();
+        let truth = Truth {
+            key: event.key.clone(),
+            plan: Arc::clone(&self.plans[body.payload.plan]),
+            runs: 0,
+            realm: None,
+            left: None,
+            deaths: 0,
+            counted: 0,
+            kills: 0,
+            guilty: false,
+            again: false,
+            outcome: None,
+            last: None,
+            caller: None,
+            since: self.time,
+            timeout,
+            passed: 0,
+        };
+        self.note(|| format!("event {} is accepted: {:?}", event.id, truth.plan));
+        self.truths.insert(event.id, truth);
+        self.waiting.insert(event.id);
+    }
+
+    /// The end of an event is stored.
+    fn over(&mut self, event: EventId, outcome: Outcome) {
+        self.note(|| format!("event {event} is over: {outcome:?}"));
+        let Some(truth) = self.truths.get_mut(&event) else { return };
+        if let Some(before) = truth.outcome.replace(outcome) {
+            return self.wrong(format!("event {event} ends twice: {before:?}, {outcome:?}"));
+        }
+        let truth = &self.truths[&event];
+        if outcome == Outcome::Done {
+            let missing = |(number, step): &(u32, &Step)| {
+                let kept = !matches!(step, Step::Send(key, _) if key.bot != truth.key.bot);
+                kept && !self.store.effects.contains_key(&(event, *number))
+            };
+            let missing = truth.plan.effects().find(missing).map(|(number, _)| number);
+            if let Some(missing) = missing {
+                self.wrong(format!("event {event} is done without its effect {missing}"));
+            }
+        }
+    }
+
+    /// After each step.
+    pub(super) fn check(&mut self) {
+        if let Err(why) = self.machine.fleet.audit() {
+            self.wrong(why);
+        }
+        let machine = &self.machine;
+        let lost = machine.flights.iter().find(|(id, flight)| machine.by_realm.get(&flight.realm) != Some(*id));
+        let lost = lost.map(|(id, flight)| format!("dispatch {id} has realm {}, which does not know it", flight.realm));
+        let events = machine.flights.values().filter(|flight| matches!(flight.work, Given::Event(_))).count();
+        let (counted, is) = (machine.turns.in_flight(), events + machine.again.len() + self.retries);
+        if let Some(lost) = lost {
+            self.wrong(lost);
+        }
+        if counted != is {
+            self.wrong(format!("{counted} events are counted in flight, there are {is}"));
+        }
+        let waiting: Vec<EventId> = self.waiting.iter().copied().collect();
+        for event in waiting {
+            self.check_caller(event);
+        }
+    }
+
+    fn check_caller(&mut self, event: EventId) {
+        let Some(truth) = self.truths.get_mut(&event) else { return };
+        let Some(caller) = &mut truth.caller else {
+            self.waiting.remove(&event);
+            return;
+        };
+        let answer = match caller.try_recv() {
+            Err(TryRecvError::Empty) => return,
+            answer => answer,
+        };
+        truth.caller = None;
+        self.waiting.remove(&event);
+        let over = self.truths[&event].outcome.is_some();
+        match answer {
+            Ok(Ok(conversed)) => {
+                let said: Vec<&str> = conversed.responses.iter().map(|raw| raw.get()).collect();
+                let stored = self.store.effects.range((event, 0)..=(event, u32::MAX));
+                let stored: Vec<&str> = stored
+                    .filter_map(|(_, says)| says.split_once(" {\"text\"").map(|(key, _)| &says[key.len() + 1..]))
+                    .collect();
+                if said != stored || !over {
+                    let why = format!("who asked with event {event} is told {said:?}, stored are {stored:?}, over: {over}");
+                    self.wrong(why);
+                }
+            }
+            Ok(Err(ConverseError::Accept(AcceptError::Stopping))) if self.machine.stop.is_some() => {}
+            other => self.wrong(format!("who asked with event {event} is told {:?}", other.map(|_| "an error"))),
+        }
+    }
+
+    /// Nothing is left to be done.
+    pub(super) fn check_end(&mut self) {
+        let mut faults = Vec::new();
+        let machine = &self.machine;
+        let stands = |work: &Given| matches!(work, Given::Hooks(run) if KINDS.contains(&run.kind));
+        for flight in machine.flights.values().filter(|flight| !stands(&flight.work)) {
+            faults.push(format!("realm {} still has work: {:?}", flight.realm, flight.event()));
+        }
+        if machine.turns.waiting() > 0 || !machine.again.is_empty() {
+            faults.push("events still wait".into());
+        }
+        if !self.tally.admission.is_empty() {
+            faults.push("something still counts among what waits".into());
+        }
+        let busy = machine.fleet.busy();
+        if let Some(realm) = busy.iter().find(|realm| !machine.by_realm.contains_key(realm)) {
+            faults.push(format!("realm {realm} is busy with nothing"));
+        }
+        if machine.by_realm.len() != machine.flights.len() {
+            faults.push(format!("{} realms have work, there is work for {}", machine.by_realm.len(), machine.flights.len()));
+        }
+        if machine.fleet.realms() > machine.flights.len() {
+            faults.push(format!("{} realms are kept for {}", machine.fleet.realms(), machine.flights.len()));
+        }
+        if machine.fleet.running() > 0 {
+            faults.push(format!("{} realms run", machine.fleet.running()));
+        }
+        for post in machine.standing.keys() {
+            let runs = |work: &Given| matches!(work, Given::Hooks(run) if run.post() == *post);
+            if !machine.flights.values().any(|flight| runs(&flight.work)) {
+                faults.push(format!("{post:?} does not stand"));
+            }
+        }
+        if let Some(zombie) = self.zombies().first() {
+            faults.push(format!("process {zombie} is dead and not buried"));
+        }
+        let known = machine.fleet.processes();
+        if let Some((lost, _)) = self.processes.iter().find(|(id, process)| process.lives() && !known.contains(id)) {
+            faults.push(format!("process {lost} lives on, and nobody knows it"));
+        }
+        if self.compiles.iter_mut().any(|answer| answer.try_recv().is_err_and(|error| error == TryRecvError::Empty)) {
+            faults.push("a candidate is not compiled".into());
+        }
+        if self.hooks.iter_mut().any(|answer| answer.try_recv().is_err_and(|error| error == TryRecvError::Empty)) {
+            faults.push("who asked for hooks is not answered".into());
+        }
+        if let Some((event, _)) = self.truths.iter().find(|(_, truth)| truth.caller.is_some()) {
+            faults.push(format!("who asked with event {event} is not answered"));
+        }
+        for fault in faults {
+            self.wrong(fault);
+        }
+    }
+}
+
+/// Work of hooks.
+fn hooks(stands: bool) -> Work {
+    Work {
+        dispatch: 0,
+        event: None,
+        key: None,
+        plan: Arc::default(),
+        run: 0,
+        at: 0,
+        number: 0,
+        processed: false,
+        waits: None,
+        requests: 0,
+        stands,
+    }
+}
+
+/// What an effect of an event must say.
+fn expected(event: EventId, key: &ConversationKey, plan: &Plan, number: u32) -> Option<String> {
+    let steps = plan.steps.iter().chain(&plan.floating);
+    let mut effects = steps.filter(|step| matches!(step, Step::Reply | Step::Send(..)));
+    Some(match effects.nth(number as usize)? {
+        Step::Send(to, plan) => format!("{to:?} {{\"plan\":{plan}}}"),
+        _ => format!("{key:?} {{\"text\":\"{event} {number}\"}}"),
+    })
+}

@@ -1,0 +1,84 @@
+//! Whether what the fleet counts is what it has: for the simulator of `dispatch`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::machine::{Fleet, ProcessId, State};
+use crate::protocol::PLACES;
+
+/// Fails with what is counted wrong.
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, counted: T, is: T) -> Result<(), String> {
+    if counted == is { Ok(()) } else { Err(format!("{what}: {counted:?} are counted, there are {is:?}")) }
+}
+
+impl Fleet {
+    /// Counts everything again.
+    pub(crate) fn audit(&self) -> Result<(), String> {
+        let mut lanes: BTreeMap<&Arc<str>, (usize, usize, Vec<ProcessId>)> = BTreeMap::new();
+        let (mut running, mut computing, mut resident) = (0, Vec::new(), 0);
+        for (id, realm) in &self.realms {
+            let lane = lanes.entry(&realm.bot).or_default();
+            lane.0 += 1;
+            resident += realm.resident;
+            match &realm.state {
+                State::Busy(busy) if busy.computing.is_some() => {
+                    computing.push(*id);
+                    if !busy.long {
+                        running += 1;
+                        lane.1 += 1;
+                    }
+                }
+                State::Idle { .. } => lane.2.push(*id),
+                _ => {}
+            }
+        }
+        same("realms that compute", self.computing.iter().copied().collect(), computing)?;
+        same("realms that run", self.running, running)?;
+        same("bytes", self.memory.sum, resident)?;
+        same("free places", self.slots.len(), usize::from(PLACES) - self.realms.len() - self.compilers.len())?;
+        for (bot, lane) in &self.lanes {
+            let (realms, running, idle) = lanes.remove(bot).unwrap_or_default();
+            let mut listed = lane.idle.clone();
+            listed.sort_unstable();
+            same(&format!("realms of {bot:?}"), lane.realms, realms)?;
+            same(&format!("realms of {bot:?} that run"), lane.running, running)?;
+            same(&format!("idle realms of {bot:?}"), listed, idle)?;
+            if lane.realms > self.limits.realms_of_bot {
+                return Err(format!("{bot:?} has {} realms", lane.realms));
+            }
+            // An image is replaced realm by realm, as they become free; none that is free is of an older one.
+            let old = |id: &&ProcessId| self.realms.get(id).is_some_and(|realm| realm.image != lane.image);
+            if let Some(old) = lane.idle.iter().find(old) {
+                return Err(format!("realm {old} of {bot:?} has an older program and is kept"));
+            }
+            if lane.gone && !lane.idle.is_empty() {
+                return Err(format!("{bot:?} is gone and keeps realms"));
+            }
+        }
+        same("lanes that are missing", lanes.len(), 0)?;
+        for (id, zygote) in &self.zygotes {
+            let children = self.realms.values().filter(|realm| realm.zygote == *id).count();
+            same(&format!("children of zygote {id}"), zygote.children, children)?;
+        }
+        if self.realms.len() > self.limits.realms {
+            return Err(format!("there are {} realms", self.realms.len()));
+        }
+        Ok(())
+    }
+
+    /// Realms that compute and count.
+    pub(crate) fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Everything that it has, one way or another.
+    pub(crate) fn processes(&self) -> Vec<ProcessId> {
+        self.realms.keys().chain(self.zygotes.keys()).chain(self.compilers.keys()).copied().collect()
+    }
+
+    /// Realms by what they are at, for a report.
+    pub(crate) fn busy(&self) -> Vec<ProcessId> {
+        let busy = self.realms.iter().filter(|(_, realm)| matches!(realm.state, State::Busy(_)));
+        busy.map(|(id, _)| *id).collect()
+    }
+}

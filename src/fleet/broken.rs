@@ -1,0 +1,100 @@
+//! Rules that a test breaks on purpose, one at a time, to show that the simulator of `dispatch` finds it. Outside of tests
+//! none is ever broken, and asking costs nothing.
+
+/// A rule, and how it is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The turn of a conversation is given back when its event is processed, not when that is stored.
+    TurnAfterCommit,
+    /// Each third effect is dropped.
+    EveryEffect,
+    /// What a script sends to a bot is dropped.
+    EveryFollowUp,
+    /// An event's end is stored before what it did.
+    EffectsFirst,
+    /// The place on the board of a realm that is gone is not given back.
+    SlotsComeBack,
+    /// An event whose realm died runs in two realms.
+    RunAgainOnce,
+    /// A realm counts as free when its event is processed, though it has not said that it is free.
+    IdleRealmsOnly,
+    /// A death is counted for an event whose realm was not to blame.
+    InnocentsAreNotCounted,
+    /// A realm that waits still counts among those that run.
+    WaitingRealmsDoNotRun,
+    /// An event that runs again goes behind the others of its conversation.
+    TurnIsKept,
+    /// An event that goes on in another realm is lost.
+    ResumedGoOn,
+    /// What one realm left is lost, and the event begins anew.
+    ResumeKeepsWhatWasLeft,
+    /// Who waits for replies is never answered.
+    CallersAreAnswered,
+    /// Who waits for replies is answered before they are stored.
+    CallersAreAnsweredLast,
+    /// An idle realm of a bot whose program has changed stays in use.
+    OldRealmsGo,
+    /// An event is set aside at its first death.
+    TwoDeaths,
+    /// More realms compute at once than may.
+    RunningIsLimited,
+    /// A realm past its budget is not killed.
+    BudgetsAreKept,
+    /// A realm's end is not told of: its event never ends.
+    DeathsAreTold,
+    /// What waits to be stored counts forever among what waits.
+    AdmissionIsLeft,
+    /// A kill ends the event of a neighbour.
+    KillsEndOneEvent,
+}
+
+impl Rule {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 21] = [
+        Self::TurnAfterCommit,
+        Self::EveryEffect,
+        Self::EveryFollowUp,
+        Self::EffectsFirst,
+        Self::SlotsComeBack,
+        Self::RunAgainOnce,
+        Self::IdleRealmsOnly,
+        Self::InnocentsAreNotCounted,
+        Self::WaitingRealmsDoNotRun,
+        Self::TurnIsKept,
+        Self::ResumedGoOn,
+        Self::ResumeKeepsWhatWasLeft,
+        Self::CallersAreAnswered,
+        Self::CallersAreAnsweredLast,
+        Self::OldRealmsGo,
+        Self::TwoDeaths,
+        Self::RunningIsLimited,
+        Self::BudgetsAreKept,
+        Self::DeathsAreTold,
+        Self::AdmissionIsLeft,
+        Self::KillsEndOneEvent,
+    ];
+}
+
+#[cfg(test)]
+std::thread_local! {
+    static BROKEN: std::cell::Cell<Option<Rule>> = const { std::cell::Cell::new(None) };
+}
+
+/// Breaks a rule on this thread.
+#[cfg(test)]
+pub(crate) fn break_rule(rule: Option<Rule>) {
+    BROKEN.set(rule);
+}
+
+/// Whether a test has broken that rule.
+#[cfg(test)]
+pub(crate) fn is_broken(rule: Rule) -> bool {
+    BROKEN.get() == Some(rule)
+}
+
+/// Never.
+#[cfg(not(test))]
+pub(crate) const fn is_broken(_: Rule) -> bool {
+    false
+}

@@ -1,0 +1,153 @@
+//! The handle that everybody has of the store, and the ways in which the other files read and write through it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::connections::Readers;
+use super::error::StoreError;
+use super::lock::Lock;
+use super::operations::Repeated;
+use super::read_threads::ReadThreads;
+use super::rules::Rules;
+use super::state_cache::StateCache;
+use super::tx::Tx;
+use super::unstored::Unstored;
+use super::writer::Writer;
+use crate::clock::Clock;
+
+/// A cheap handle to the store. When the last one is dropped, what was submitted is committed and the file is closed.
+#[derive(Clone)]
+pub struct Store(pub(super) Arc<StoreParts>);
+
+/// What it is made of.
+pub(super) struct StoreParts {
+    pub(super) writer: Writer,
+    pub(super) readers: Readers,
+    pub(super) read_threads: ReadThreads,
+    pub(super) states: Arc<StateCache>,
+    /// Turns of reads that may take long.
+    pub(super) long_reads: Arc<Semaphore>,
+    pub(super) clock: Clock,
+    pub(super) unstored: Unstored,
+    pub(super) rules: Rules,
+    /// Last, so that it is given up when the file is closed.
+    #[allow(dead_code, reason = "it is held, never looked at")]
+    pub(super) lock: Option<Lock>,
+}
+
+/// When a read takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// On the caller's thread, now: it sees what is committed.
+    AtOnce,
+    /// In line with the writes: it sees all that were submitted before, none that are submitted later.
+    AfterWrites,
+}
+
+impl Store {
+    /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
+    /// tiny: every other operation waits for it.
+    pub(super) fn write_then<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        self.0.writer.submit(op, then);
+    }
+
+    /// The same for an operation that can run more than once, which is cheaper.
+    pub(super) fn write_repeated<T: Send + 'static>(
+        &self,
+        op: impl FnMut(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        self.0.writer.submit_boxed(Box::new(Repeated::new(op, then)));
+    }
+
+    /// Submits `op` at once; the future is ready when it is committed.
+    pub(super) fn write<T, Op>(
+        &self,
+        op: Op,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static + use<T, Op>
+    where
+        T: Send + 'static,
+        Op: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        self.write_then(op, move |result| {
+            // Who no longer waits does not need the answer.
+            let _ = sender.send(result);
+        });
+        async move { receiver.await.unwrap_or(Err(StoreError::Closed)) }
+    }
+
+    /// Reads on a connection of its own, on the caller's thread.
+    pub(super) fn read<T>(&self, op: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let reader = self.0.readers.take()?;
+        reader.connection.as_ref().map_or(Err(StoreError::Closed), op)
+    }
+
+    /// Runs reads that may take long on a thread made for waiting; a few at a time, each has a connection of its own.
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = Arc::clone(&self.0.long_reads).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let store = self.clone();
+        let running = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            op(&store)
+        });
+        running.await.unwrap_or_else(|error| Err(StoreError::Panicked(error.to_string())))
+    }
+
+    /// Reads at once, or in the writer's order where earlier writes of the caller may not be committed yet.
+    pub(super) fn query<T: Send + 'static>(
+        &self,
+        order: Order,
+        op: impl FnOnce(&Connection, u64) -> Result<T, StoreError> + Send + 'static,
+        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        match order {
+            Order::AtOnce => {
+                let now = self.now();
+                then(self.read(|connection| op(connection, now)));
+            }
+            Order::AfterWrites => self.write_then(|tx| op(tx.connection, tx.now), then),
+        }
+    }
+
+    /// Runs `then` on the writer's thread after everything submitted before is committed (or has failed).
+    pub fn barrier(&self, then: impl FnOnce() + Send + 'static) {
+        self.write_repeated(|_| Ok(()), |_: Result<(), StoreError>| then());
+    }
+
+    /// The time by which things are stored and expire.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.0.clock.now()
+    }
+
+    /// Does something at once and then each `every` of the clock, for as long as this is polled.
+    pub(super) async fn each(
+        &self,
+        every: Duration,
+        what: &str,
+        op: impl Fn(&Self) -> Result<(), StoreError> + Copy + Send + 'static,
+    ) {
+        let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
+        loop {
+            let next = self.now().saturating_add(every);
+            if let Err(error) = self.beside(op).await {
+                tracing::warn!("{what} could not be looked for: {error}");
+            }
+            self.0.clock.sleep_until(next).await;
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Operations on their way to the writer: run, then told the outcome after the commit.
+
+use super::error::StoreError;
+use super::tx::Tx;
+
+/// One operation.
+pub(super) trait Submitted: Send {
+    /// Runs the operation, after which its transaction may be undone as a whole and it run once more; whether it was done. Who
+    /// cannot run twice is not asked.
+    fn attempt(&mut self, _tx: &Tx<'_>) -> bool {
+        false
+    }
+    /// Whether it can be attempted.
+    fn repeats(&self) -> bool {
+        false
+    }
+    /// Runs the operation for good, in a savepoint of its own; whether its changes are to be kept.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    /// Makes the outcome an error, unless it is one already.
+    fn fail(&mut self, error: StoreError);
+    /// Tells the outcome.
+    fn tell(self: Box<Self>);
+}
+
+/// An operation that runs once: what it does, its outcome and its completion in one allocation.
+pub(super) struct Once<T, Op, Then> {
+    op: Option<Op>,
+    outcome: Option<Result<T, StoreError>>,
+    then: Then,
+}
+
+impl<T, Op, Then> Once<T, Op, Then> {
+    pub(super) fn new(op: Op, then: Then) -> Self {
+        Self { op: Some(op), outcome: None, then }
+    }
+}
+
+impl<T, Op, Then> Submitted for Once<T, Op, Then>
+where
+    T: Send,
+    Op: FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send,
+    Then: FnOnce(Result<T, StoreError>) + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let outcome = self.op.take().map_or(Err(StoreError::Closed), |op| op(tx));
+        self.outcome.insert(outcome).is_ok()
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        if !matches!(self.outcome, Some(Err(_))) {
+            self.outcome = Some(Err(error));
+        }
+    }
+
+    fn tell(self: Box<Self>) {
+        let Self { outcome, then, .. } = *self;
+        then(outcome.unwrap_or(Err(StoreError::Closed)));
+    }
+}
+
+/// The same for one that can run more than once.
+pub(super) struct Repeated<T, Op, Then> {
+    op: Op,
+    outcome: Option<Result<T, StoreError>>,
+    then: Then,
+}
+
+impl<T, Op, Then> Repeated<T, Op, Then> {
+    pub(super) fn new(op: Op, then: Then) -> Self {
+        Self { op, outcome: None, then }
+    }
+}
+
+impl<T, Op, Then> Submitted for Repeated<T, Op, Then>
+where
+    T: Send,
+    Op: FnMut(&Tx<'_>) -> Result<T, StoreError> + Send,
+    Then: FnOnce(Result<T, StoreError>) + Send,
+{
+    fn attempt(&mut self, tx: &Tx<'_>) -> bool {
+        self.run(tx)
+    }
+
+    fn repeats(&self) -> bool {
+        true
+    }
+
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let outcome = (self.op)(tx);
+        self.outcome.insert(outcome).is_ok()
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        if !matches!(self.outcome, Some(Err(_))) {
+            self.outcome = Some(Err(error));
+        }
+    }
+
+    fn tell(self: Box<Self>) {
+        let Self { outcome, then, .. } = *self;
+        then(outcome.unwrap_or(Err(StoreError::Closed)));
+    }
+}

@@ -1,0 +1,180 @@
+//! A batch of an event as an operation of the writer.
+//!
+//! All of it is done at once as a rule. Where anything of it fails, it is undone and done again one after the other, each
+//! part in a savepoint of its own: what fails then fails alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::batch::{BatchEffect, EffectOutcome, EventBatch, EventEnd, Settlement};
+use super::error::StoreError;
+use super::follow_ups::{self, FollowUp};
+use super::memory::Origin;
+use super::operations::Submitted;
+use super::replies::{self, PlacedReply, Reply};
+use super::tx::Tx;
+use super::unstored::{self, Unstored};
+use super::{queue, sessions, timeouts};
+use crate::model::EventId;
+
+/// A batch on its way.
+pub(super) struct Settling<Then> {
+    batch: EventBatch,
+    /// What its parts have come to, where all went well.
+    made: Option<AllMade>,
+    outcome: Option<Settlement>,
+    unstored: Unstored,
+    then: Then,
+}
+
+/// What an effect has come to, before its content is handed on.
+enum Made {
+    Reply(Option<PlacedReply>),
+    FollowUp(FollowUp),
+}
+
+/// What all effects have come to, and the end.
+type AllMade = (Vec<Made>, Option<Result<(), StoreError>>);
+
+impl<Then> Settling<Then> {
+    pub(super) fn new(batch: EventBatch, unstored: Unstored, then: Then) -> Self {
+        Self { batch, made: None, outcome: None, unstored, then }
+    }
+
+    /// What is made becomes the outcome.
+    fn conclude(&mut self) {
+        if let Some((made, end)) = self.made.take() {
+            let effects = self.batch.effects.drain(..).zip(made).map(|(effect, made)| Ok(outcome(effect, made)));
+            self.outcome = Some(Settlement { effects: effects.collect(), end });
+        }
+    }
+}
+
+impl<Then: FnOnce(Settlement) + Send> Submitted for Settling<Then> {
+    fn attempt(&mut self, tx: &Tx<'_>) -> bool {
+        let before = self.unstored.has(self.batch.event);
+        self.made = all(tx, &self.batch, before).ok();
+        self.made.is_some()
+    }
+
+    fn repeats(&self) -> bool {
+        true
+    }
+
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        self.made = None;
+        let (event, mark) = (self.batch.event, tx.mark());
+        if catch_unwind(AssertUnwindSafe(|| self.attempt(tx))).unwrap_or(false) {
+            return true;
+        }
+        if let Err(error) = tx.start_over(mark) {
+            self.fail(error);
+            return false;
+        }
+        let settlement = one_by_one(tx, &mut self.batch, self.unstored.has(event));
+        if settlement.effects.iter().any(|effect| effect.as_ref().is_err_and(unstored::matters)) {
+            self.unstored.note(event);
+        }
+        self.outcome = Some(settlement);
+        true
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.conclude();
+        let error = error.shared();
+        let (effects, end) = (self.batch.effects.len(), self.batch.end.is_some());
+        let settlement = self.outcome.get_or_insert_with(|| Settlement {
+            effects: (0..effects).map(|_| Err(error.again())).collect(),
+            end: end.then(|| Err(error.again())),
+        });
+        for effect in settlement.effects.iter_mut().filter(|effect| effect.is_ok()) {
+            *effect = Err(error.again());
+        }
+        if unstored::matters(&error) && !settlement.effects.is_empty() {
+            self.unstored.note(self.batch.event);
+        }
+        if let Some(end) = settlement.end.as_mut().filter(|end| end.is_ok()) {
+            *end = Err(error);
+        }
+    }
+
+    fn tell(mut self: Box<Self>) {
+        self.conclude();
+        if self.outcome.is_none() {
+            self.fail(StoreError::Closed);
+        }
+        let Self { outcome, then, unstored, batch, .. } = *self;
+        if let Some(settlement) = outcome {
+            // Whoever is told so knows that the event is to run again.
+            if matches!(settlement.end, Some(Err(StoreError::Unstored(_)))) {
+                unstored.told(batch.event);
+            }
+            then(settlement);
+        }
+    }
+}
+
+/// All of a batch; an error where anything of it fails.
+fn all(tx: &Tx<'_>, batch: &EventBatch, before: bool) -> Result<AllMade, StoreError> {
+    let made = batch.effects.iter().map(|effect| make(tx, batch.event, effect)).collect::<Result<_, _>>()?;
+    let end = match &batch.end {
+        Some(_) if before => Some(Err(StoreError::Unstored(batch.event))),
+        Some(end) => Some(Ok(finish(tx, batch.event, end)?)),
+        None => None,
+    };
+    Ok((made, end))
+}
+
+/// The parts of a batch, each of which may fail alone. After an effect that could not be stored the event does not end.
+fn one_by_one(tx: &Tx<'_>, batch: &mut EventBatch, before: bool) -> Settlement {
+    let (event, mut failed) = (batch.event, before);
+    let mut effects = Vec::with_capacity(batch.effects.len());
+    for effect in batch.effects.drain(..) {
+        let made = tx.part(|| make(tx, event, &effect)).map(|made| outcome(effect, made));
+        failed |= made.as_ref().is_err_and(unstored::matters);
+        effects.push(made);
+    }
+    let end = batch.end.as_ref().map(|end| match failed {
+        true => Err(StoreError::Unstored(event)),
+        false => tx.part(|| finish(tx, event, end)),
+    });
+    Settlement { effects, end }
+}
+
+fn make(tx: &Tx<'_>, event: EventId, effect: &BatchEffect) -> Result<Made, StoreError> {
+    match effect {
+        BatchEffect::Reply { number, message } => replies::place(tx, event, *number, message).map(Made::Reply),
+        BatchEffect::FollowUp { number, draft } => follow_ups::send(tx, event, *number, draft).map(Made::FollowUp),
+    }
+}
+
+fn outcome(effect: BatchEffect, made: Made) -> EffectOutcome {
+    match (effect, made) {
+        (BatchEffect::Reply { message, .. }, Made::Reply(Some(placed))) => {
+            EffectOutcome::Reply(Reply::Stored(placed.with(message)))
+        }
+        (_, Made::Reply(_)) => EffectOutcome::Reply(Reply::AlreadyStored),
+        (_, Made::FollowUp(sent)) => EffectOutcome::FollowUp(sent),
+    }
+}
+
+fn finish(tx: &Tx<'_>, event: EventId, end: &EventEnd) -> Result<(), StoreError> {
+    let known = tx.memory().event(event).map(|known| known.origin);
+    let Some(Origin { timeout, reset }) = (match known {
+        Some(origin) => Some(origin),
+        None => queue::origin(tx, event)?,
+    }) else {
+        return Ok(());
+    };
+    if !queue::remove(tx, event)? {
+        return Ok(());
+    }
+    follow_ups::forget(tx, event)?;
+    if reset {
+        sessions::delete(tx, &end.session)?;
+    }
+    match &end.state {
+        Some(state) => sessions::write(tx, &end.session, state, end.lifetimes, timeout),
+        None if timeout => timeouts::clear(tx, event, Some(end.lifetimes)),
+        None => Ok(()),
+    }
+}
