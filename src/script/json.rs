@@ -136,7 +136,7 @@ mod tests {
             Writer { plain }.write(&value, &mut out).ok()?;
             let text = String::from_utf8(out).unwrap();
             let expected = ctx.json_stringify(value).unwrap().unwrap().to_string().unwrap();
-            assert_eq!(text, expected, "{expression}");
+            assert!(text == expected, "{expression}");
             Some(text)
         })
     }
@@ -180,10 +180,10 @@ mod tests {
             "undefined",
             "() => 1",
             "Array(1e6)",
-            "Array(3e5).fill({})",
+            "Array(5e5).fill({})",
             "{ get a() { throw new Error('no') } }",
         ] {
-            assert_eq!(written(expression), None, "{expression}");
+            assert!(written(expression).is_none(), "{expression}");
         }
     }
 }
