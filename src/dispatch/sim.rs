@@ -101,7 +101,9 @@ fn seeds(first: u64, count: u64, steps: u64, rule: Option<Rule>) -> Result<u64, 
 /// Fails with how to see a seed's steps, and its last ones.
 fn fail(seed: u64, steps: u64) -> ! {
     let (why, log) = attempt(seed, steps, true).unwrap_err();
-    panic!("seed {seed}: {why}\nSIM_SEED={seed} SIM_STEPS={steps} runs it again. The last steps:\n{log}\nseed {seed}: {why}");
+    panic!(
+        "seed {seed}: {why}\nSIM_SEED={seed} SIM_STEPS={steps} runs it again. The last steps:\n{log}\nseed {seed}: {why}"
+    );
 }
 
 /// Why seeds fail, for who mends something.

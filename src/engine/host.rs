@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
-use super::bot_realm::LoadedProgram;
 use super::event_ids::IdSource;
 use super::explain::explain;
+use super::loaded::LoadedProgram;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;

@@ -46,7 +46,11 @@ impl World {
                 }
                 let lives = |id| self.processes.get(&id).is_some_and(|process| process.hears());
                 let work = Box::new(Work { dispatch, ..work });
-                if lives(realm) { self.input(realm, super::fleet::Input::Work(work)) } else { self.never_ran(realm, &work) }
+                if lives(realm) {
+                    self.input(realm, super::fleet::Input::Work(work))
+                } else {
+                    self.never_ran(realm, &work)
+                }
             }
             FrameKind::Cancel => self.input(realm, super::fleet::Input::Cancel(dispatch)),
             _ => self.input(realm, super::fleet::Input::Answer(dispatch, frame.number)),
@@ -93,7 +97,8 @@ impl World {
     fn pass(&mut self, event: EventId) {
         let stable = self.weather.faults == 0.0 && self.weather.upheavals == 0.0 && self.limits.all_resident > 1 << 30;
         let mut late = None;
-        for (id, truth) in self.truths.iter_mut().filter(|(_, truth)| truth.outcome.is_none() && truth.realm.is_none()) {
+        for (id, truth) in self.truths.iter_mut().filter(|(_, truth)| truth.outcome.is_none() && truth.realm.is_none())
+        {
             if truth.key.bot.as_str() == BOTS[0] && *id != event && truth.runs == 0 {
                 truth.passed += 1;
                 late = late.or((truth.passed > MOST_PASSED).then_some(*id));
@@ -242,7 +247,8 @@ impl World {
             Op::Settle(batch) => self.store_batch(batch),
             Op::SetAside(finishing) => {
                 if self.chance(self.weather.refusals) {
-                    return self.tell(Control::Finished(finishing, Err(StoreError::Invalid("the disk is full".into()))));
+                    return self
+                        .tell(Control::Finished(finishing, Err(StoreError::Invalid("the disk is full".into()))));
                 }
                 if let Some(row) = self.store.rows.get_mut(&finishing.event) {
                     row.aside = true;
@@ -401,7 +407,8 @@ impl World {
                     .filter_map(|(_, says)| says.split_once(" {\"text\"").map(|(key, _)| &says[key.len() + 1..]))
                     .collect();
                 if said != stored || !over {
-                    let why = format!("who asked with event {event} is told {said:?}, stored are {stored:?}, over: {over}");
+                    let why =
+                        format!("who asked with event {event} is told {said:?}, stored are {stored:?}, over: {over}");
                     self.wrong(why);
                 }
             }
@@ -429,7 +436,11 @@ impl World {
             faults.push(format!("realm {realm} is busy with nothing"));
         }
         if machine.by_realm.len() != machine.flights.len() {
-            faults.push(format!("{} realms have work, there is work for {}", machine.by_realm.len(), machine.flights.len()));
+            faults.push(format!(
+                "{} realms have work, there is work for {}",
+                machine.by_realm.len(),
+                machine.flights.len()
+            ));
         }
         if machine.fleet.realms() > machine.flights.len() {
             faults.push(format!("{} realms are kept for {}", machine.fleet.realms(), machine.flights.len()));

@@ -182,7 +182,8 @@ impl World {
         };
         let program = Arc::new(Program { scripts: (0..3).map(script).collect(), ..Program::default() });
         let now = self.now();
-        self.machine.control(now, Control::Compile { request: CompileRequest { program, only: vec![0, 1, 2] }, answer });
+        self.machine
+            .control(now, Control::Compile { request: CompileRequest { program, only: vec![0, 1, 2] }, answer });
     }
 
     /// Nothing new comes and nothing fails any more; all bots are there.

@@ -8,7 +8,8 @@ use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Value};
 use serde::Deserialize;
 
 use super::replies::reply_functions;
-use super::{Host, compile_script};
+use crate::engine::Host;
+use crate::engine::loaded::compile_script;
 use crate::program::{BotProgram, Role, Script};
 use crate::script::modules::{BUNDLED, Resolution};
 use crate::script::realm::{Realm, evaluate};

@@ -7,7 +7,7 @@ use memchr::memmem;
 use rquickjs::function::Opt;
 use rquickjs::{Ctx, Exception, Object, Value};
 
-use super::Host;
+use crate::engine::Host;
 use crate::script::json::Writer;
 use crate::script::realm::Realm;
 
