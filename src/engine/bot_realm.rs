@@ -36,7 +36,7 @@ macro_rules! functions_of {
 functions_of! {
     "js/core.js", Core,
     begin = "begin", begin_bare = "beginBare", run_hook = "runHook", answered = "answered", fetched = "fetched", fire = "fire",
-    describe = "describe", pass = "pass", share_bp = "shareBp", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
+    describe = "describe", pass = "pass", loaded = "loaded", is_paused = "isPaused", skips_dialog = "skipsDialog", rank = "rank", elect = "elect",
     decision_reason = "decisionReason", forces_persist = "forcesPersist", state_change = "stateChange",
     wants_event = "wantsEvent", event_view = "eventView", snapshot = "snapshot", invoke_view = "invokeView",
     scrub = "scrub", warm = "warm", serve = "serve", processed = "processed",
@@ -145,15 +145,17 @@ impl<'js> BotRealm<'js> {
             || self.base.get::<_, Function<'js>>("deleteAdded").and_then(|delete| delete.call(())).unwrap_or(false)
     }
 
-    /// Makes it a bot's. May be done once.
+    /// Makes it a bot's. A zygote of a bot is a copy of the one without a bot, which is a copy of the one with packages only:
+    /// nothing that was kept for those may outlive this.
     pub fn load(&self, program: Arc<LoadedProgram>, bot: &str) {
         let mut scripts = program.program.scripts.iter().filter(|script| script.role != Role::Json);
         self.may_add.set(!scripts.clone().all(|script| script.shape.no_globals));
         let takes_bp = |role| matches!(role, Role::Hook(_) | Role::Action);
-        if scripts.all(|script| script.shape.reads_bp || !takes_bp(script.role)) {
-            // What goes wrong here would go wrong with the first event, too, and be said.
-            let _ = self.core.share_bp.call::<_, ()>(());
-        }
+        let shared = scripts.all(|script| script.shape.reads_bp || !takes_bp(script.role));
+        // What goes wrong here would go wrong with the first event, too, and be said.
+        let _ = self.core.loaded.call::<_, ()>((shared,));
+        // The process may be a copy of one that has loaded what there is without a bot.
+        self.outgoing.replace(None);
         *self.host.program.borrow_mut() = Some(program);
         bot.clone_into(&mut self.host.bot.borrow_mut());
     }

@@ -224,8 +224,7 @@ impl<'a, 'js> Run<'a, 'js> {
             Ok(_) => {}
             Err(stop) => self.report_unless_said(stop),
         }
-        let ended = matches!(driven, Err(Stop::Interrupted(overrun) | Stop::Ended(overrun)) if !matches!(overrun, Overrun::Cancelled));
-        let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), result: None, ended };
+        let settled = Settled { trace: self.realm.host.trace.borrow_mut().take(), ..Settled::default() };
         self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
         Outcome::Done {
             unfit: match driven {

@@ -265,8 +265,10 @@
     beginBare(outgoingHooks) {
       come(null, '{}', outgoingHooks, false);
     },
-    shareBp() {
-      sharedBp = freeze(makeBp());
+    /** A bot's program is there; `shared`: its scripts only read `bp`. */
+    loaded(shared) {
+      env.loaded();
+      sharedBp = shared ? freeze(makeBp()) : undefined;
     },
     runHook,
     answered,

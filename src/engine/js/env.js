@@ -7,7 +7,7 @@
   let own, reading;
   /** Content of other bots by id, as promises: for the present event alone, since it may change. */
   let others = new Map();
-  /** Content types by id: they stay what they are. */
+  /** Content types by id: they stay what they are for as long as the realm has the same program. */
   const types = new Map();
   /** Elements of another bot, each as text: who asks for one has a copy of its own. */
   const element = (content, id) => (Object.hasOwn(content.elements, id) ? stringify(content.elements[id]) : undefined);
@@ -63,6 +63,9 @@
       } finally {
         reading = before;
       }
+    },
+    loaded() {
+      types.clear();
     },
     scrub() {
       if (others.size !== 0) others = new Map();

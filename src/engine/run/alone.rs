@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::Run;
 use super::state::{Driven, Outcome, Resume, Stage, Stop};
 use crate::program::HookKind;
-use crate::protocol::{FrameKind, HookWork, InvokeWork, Unfit};
+use crate::protocol::{FrameKind, HookWork, InvokeWork, Settled, Unfit};
 use crate::script::Overrun;
 
 impl Run<'_, '_> {
@@ -58,25 +58,32 @@ impl Run<'_, '_> {
                 // Timers and calls of a start or mount hook live on; its realm is its own.
                 self.send_processed(None, false);
                 self.long_lived = true;
-                loop {
+                let stop = loop {
                     match self.drive(None, Instant::now() + Duration::from_secs(3_600)) {
                         Ok(Driven::TimedOut) => {}
-                        Ok(_) => break,
-                        Err(stop) => {
-                            self.report_stop(stop);
-                            break;
-                        }
+                        Ok(_) => break None,
+                        Err(stop) => break Some(stop),
                     }
                     self.report_unhandled();
-                }
-                self.realm.host.frame(FrameKind::Settled, 0, b"{}");
-                Outcome::Done { unfit: Some(Unfit::Single) }
+                };
+                self.standing_is_over(stop)
             }
             Err(stop) => {
-                self.report_stop(stop);
-                self.give_up(stop, None)
+                self.send_processed(None, false);
+                self.standing_is_over(Some(stop))
             }
         }
+    }
+
+    /// Nothing is left of what start and mount hooks left behind; by which limit, if it was one: they run again then.
+    fn standing_is_over(&self, stop: Option<Stop>) -> Outcome {
+        if let Some(stop) = stop {
+            self.report_stop(stop);
+        }
+        let ended = stop.is_some_and(|stop| stop.overrun() != Overrun::Cancelled);
+        let settled = Settled { ended, ..Settled::default() };
+        self.realm.host.frame(FrameKind::Settled, 0, &serde_json::to_vec(&settled).unwrap_or_default());
+        Outcome::Done { unfit: Some(Unfit::Single) }
     }
 
     /// One hook on one event, for `nudge invoke`.

@@ -1,5 +1,6 @@
 //! Realms as those are that processes are forked from.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -153,4 +154,27 @@ fn realms_draw_other_numbers_once_they_are_renewed() {
     assert_eq!(child[0], parent[0]);
     assert_ne!(child[1], parent[1]);
     assert!(parent.iter().flatten().all(|number| (0.0..1.0).contains(number)));
+}
+
+/// A bot's zygote is a copy of the one without a bot: its own hooks and how it treats `bp` count, not those of that one.
+#[test]
+fn what_was_kept_without_a_bot_does_not_outlive_the_loading_of_one() {
+    let kind = HookKind::BeforeOutgoingMiddleware;
+    let hook = |path: &str, reads_bp| {
+        let shape = Shape { reads_bp, ..Shape::default() };
+        Arc::new(Script { path: path.into(), source: "1".into(), role: Role::Hook(kind), shape })
+    };
+    let bot =
+        |hooks: &[u32]| BotProgram { hooks: BTreeMap::from([(kind, hooks.to_vec())]).into(), ..BotProgram::default() };
+    let global = Program { scripts: vec![hook("a.js", true)], global: bot(&[0]), ..Program::default() };
+    let mut own = Program { scripts: vec![hook("a.js", true), hook("b.js", false)], ..Program::default() };
+    own.bots.insert("own".into(), bot(&[0, 1]));
+    with_warm_realm(&[], |realm| {
+        realm.load(Arc::new(LoadedProgram::new(global)), "");
+        assert!(realm.warm_bot().is_empty());
+        assert_eq!(realm.outgoing_hooks().unwrap().len(), 1);
+        realm.load(Arc::new(LoadedProgram::new(own)), "own");
+        assert!(realm.warm_bot().is_empty());
+        assert_eq!(realm.outgoing_hooks().unwrap().len(), 2);
+    });
 }
