@@ -207,6 +207,7 @@ impl Fleet {
             slot,
             made: false,
             state,
+            script: None,
             clock: std::time::Duration::ZERO,
             resident: 0,
         };

@@ -11,7 +11,7 @@ use super::zygotes::{Role, Zygote};
 use crate::config::Settings;
 use crate::config::settings::Realms;
 use crate::program::ImageKey;
-use crate::protocol::{ForkAs, PLACES, Unfit};
+use crate::protocol::{ForkAs, Glimpse, PLACES, Unfit};
 
 /// A process of scripts, by a number that is never used again.
 pub type ProcessId = u32;
@@ -211,11 +211,15 @@ pub enum Cause {
     Crashed {
         /// For the log.
         what: String,
+        /// Index of the script that it was in, if it said so.
+        script: Option<u32>,
     },
     /// Somebody else killed it, such as the system when memory was short, or nobody can tell how it ended.
     Killed {
         /// For the log.
         what: String,
+        /// Index of the script that it was in, if it said so.
+        script: Option<u32>,
     },
     /// Not the fault of its work: its zygote died before it was made, or the server wanted it gone.
     Innocent,
@@ -232,6 +236,8 @@ pub(super) struct Realm {
     /// Its zygote has made it.
     pub(super) made: bool,
     pub(super) state: State,
+    /// Index of the script that it was in at its end.
+    pub(super) script: Option<u32>,
     /// Processor time when it was last looked at.
     pub(super) clock: Duration,
     pub(super) resident: u64,
@@ -451,6 +457,18 @@ impl Fleet {
         }
     }
 
+    /// The place of a realm on the board.
+    pub fn place(&self, realm: ProcessId) -> Option<u16> {
+        self.realms.get(&realm).map(|realm| realm.slot)
+    }
+
+    /// What stands on the place of a realm that is at its end.
+    pub fn was_at(&mut self, realm: ProcessId, seen: Glimpse) {
+        if let Some(realm) = self.realms.get_mut(&realm) {
+            realm.script = Some(seen.script).filter(|script| *script != u32::MAX);
+        }
+    }
+
     /// The socket of a process is at its end, and all it sent was handled.
     pub fn closed(&mut self, now: Instant, process: ProcessId) {
         if self.zygotes.contains_key(&process) {
@@ -470,7 +488,7 @@ impl Fleet {
                 let made = realm.made;
                 let busy = matches!(state, State::Busy(_));
                 let cause = busy.then(|| match made {
-                    true => Cause::Crashed { what: "its realm died".into() },
+                    true => Cause::Crashed { what: "its realm died".into(), script: realm.script },
                     false => Cause::Innocent,
                 });
                 *state = State::Ending { since: now, cause, closed: true };
@@ -497,10 +515,10 @@ impl Fleet {
         }
         self.forget_idle_zygote(realm.zygote);
         let State::Ending { cause: Some(mut cause), .. } = realm.state else { return };
-        if let Cause::Crashed { what } = &mut cause {
+        if let Cause::Crashed { what, script } = &mut cause {
             cause = match how {
-                Some(SIGKILL) | None => Cause::Killed { what: std::mem::take(what) },
-                Some(how) => Cause::Crashed { what: format!("{what} ({how})") },
+                Some(SIGKILL) | None => Cause::Killed { what: std::mem::take(what), script: *script },
+                Some(how) => Cause::Crashed { what: format!("{what} ({how})"), script: *script },
             };
         }
         self.notes.push(Note::Died(Death { realm: process, cause }));
