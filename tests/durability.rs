@@ -234,7 +234,7 @@ async fn an_event_that_takes_two_realms_with_it_is_set_aside_and_all_others_go_o
     assert_eq!(queue["processed"], 203, "what is set aside is over, too: {queue}");
     assert_eq!(count(folder.path(), "SELECT count(*) FROM queue WHERE poison IS NOT NULL"), 1);
     let log = log_of(folder.path());
-    let said = "0_attack.js its realm died (signal: 11); the event took two realms with it and is set aside";
+    let said = "0_attack.js its realm died (signal: 6); the event took two realms with it and is set aside";
     assert!(log.contains(said), "{log}");
     server.kill();
     let server = Server::start(folder.path(), &["--production", "--no-watch"]);
