@@ -9,6 +9,7 @@ pub(crate) mod broken;
 mod budget;
 mod compiling;
 mod credit;
+mod ending;
 mod hello;
 mod lanes;
 mod machine;

@@ -138,7 +138,7 @@ impl Driver {
             Order::Load { zygote, bot, warm } => self.processes.load(zygote, &bot, warm),
             Order::Kill { process } => self.processes.kill(process),
             Order::Close { process } => self.processes.close(process),
-            Order::Bury { zygote, child } => self.processes.bury(zygote, child),
+            Order::Bury { zygote, child, pid } => self.processes.bury(zygote, child, pid),
             Order::LookAtClock { process, slot } => {
                 if let Some((used, seen)) = self.processes.clock(process, slot) {
                     let now = self.now();
@@ -320,12 +320,14 @@ fn caller(dispatch: u64, bot: Option<BotId>, event: Option<EventId>) -> Caller {
 fn told(shared: &Shared, event: EventId, telling: Telling, result: Result<EffectOutcome, StoreError>) {
     match (telling, result) {
         (Telling::Reply { .. }, Ok(EffectOutcome::Reply(Reply::AlreadyStored))) => {}
-        (Telling::Reply { key, copy, .. }, Ok(EffectOutcome::Reply(Reply::Stored(message)))) => {
+        (Telling::Reply { key, copy, .. }, Ok(EffectOutcome::Reply(reply))) => {
             count(&shared.tally.counters.replies_committed);
-            // The store may have put it off to the time of its commit.
-            let deliver_at = message.sent_on.0;
-            let notice = Notice::Stored { key, deliver_at, message: Arc::new(message) };
-            shared.notices.send(notice, shared.clock.now());
+            if let Reply::Stored(message) = reply {
+                // The store may have put it off to the time of its commit.
+                let deliver_at = message.sent_on.0;
+                let notice = Notice::Stored { key, deliver_at, message: Arc::new(message) };
+                shared.notices.send(notice, shared.clock.now());
+            }
             if let Some(payload) = copy {
                 shared.tell(Control::Replied { event, payload });
             }

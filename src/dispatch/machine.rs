@@ -90,6 +90,8 @@ pub(super) struct Machine {
     /// Why the last start failed, and how many have.
     last_refusal: Option<String>,
     starts_failed: u32,
+    /// When time passed last.
+    ticked: Option<Instant>,
     second: Option<Instant>,
     /// Events processed since then.
     pub(super) processed: usize,
@@ -124,6 +126,7 @@ impl Machine {
             broken: None,
             last_refusal: None,
             starts_failed: 0,
+            ticked: None,
             second: None,
             processed: 0,
             stop: None,
@@ -227,6 +230,7 @@ impl Machine {
 
     /// Time has passed.
     pub(super) fn tick(&mut self, now: Now) {
+        self.ticked = Some(now.at);
         self.fleet.tick(now.at);
         self.heed(now);
         if self.second.is_none_or(|second| now.at.saturating_duration_since(second) >= Duration::from_secs(1)) {
@@ -242,17 +246,22 @@ impl Machine {
         self.go_on_stopping(now);
     }
 
-    /// When [`Self::tick`] has something to do.
+    /// When [`Self::tick`] has something to do. It counts from the last time, whatever came since: a realm that hangs is
+    /// looked at however busy the others are.
     pub(super) fn next_tick(&self, now: Instant) -> Instant {
-        let calm = now + if self.flights.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(250) };
-        let fleet = self.fleet.next_tick(now);
-        let patience = self.fleet.end_of_patience();
-        let stopping = self.stop.is_some().then(|| now + Duration::from_millis(20));
+        let last = self.ticked.unwrap_or(now);
+        let calm = last + if self.flights.is_empty() { Duration::from_secs(1) } else { Duration::from_millis(250) };
+        let fleet = self.fleet.next_tick(last);
+        let patience = self.fleet.end_of_patience(last);
+        let stopping = self.stop.is_some().then(|| last + Duration::from_millis(20));
         [Some(calm), fleet, patience, stopping].into_iter().flatten().min().unwrap_or(calm)
     }
 
     /// Gives realms what may run.
     pub(super) fn pump(&mut self, now: Now) {
+        if self.ticked.is_some() && now.at >= self.next_tick(now.at) {
+            self.tick(now);
+        }
         if self.stop.is_none() {
             self.pump_compiler(now);
             if self.served.is_some() {
@@ -272,8 +281,11 @@ impl Machine {
 
     fn pump_again(&mut self, now: Now) {
         for _ in 0..self.again.len() {
+            if self.fleet.is_full() {
+                return;
+            }
             let Some(run) = self.again.pop_front() else { break };
-            if self.fleet.may_run(now.at, run.event.key.bot.as_str()) {
+            if self.fleet.may_run(now.at, run.event.key.bot.as_str(), false) {
                 self.reserve(now, run);
             } else {
                 self.again.push_back(run);
@@ -282,9 +294,10 @@ impl Machine {
     }
 
     fn pump_turns(&mut self, now: Now) {
-        loop {
+        while !self.fleet.is_full() {
             let Self { turns, fleet, .. } = self;
-            let Some(run) = turns.take(|bot| fleet.may_run(now.at, bot.as_str())) else { break };
+            let alone = turns.ready_bots() <= 1;
+            let Some(run) = turns.take(now.at, |bot| fleet.may_run(now.at, bot.as_str(), alone)) else { break };
             self.tally.admission.leave(&run.event.key, run.bytes);
             self.reserve(now, run);
         }

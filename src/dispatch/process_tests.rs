@@ -76,10 +76,6 @@ fn program(sources: &[&str], bots: &[&str]) -> Arc<Program> {
     })
 }
 
-fn everything(program: &Program) -> Vec<u32> {
-    (0..).zip(&program.scripts).map(|(index, _)| index).collect()
-}
-
 impl Server {
     fn serve(&self) -> &Self {
         self.serve_with(Sources::new())
@@ -100,8 +96,7 @@ impl Server {
 
     async fn compile(&self, sources: &[&str]) -> Result<Compiled, DispatchError> {
         let program = program(sources, &["bot"]);
-        let only = everything(&program);
-        self.dispatcher.compile(&CompileRequest { program, only }).await
+        self.dispatcher.compile(&CompileRequest::all(program)).await
     }
 
     /// Stops the server and starts another one on the same store.

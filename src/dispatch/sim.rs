@@ -104,6 +104,20 @@ fn fail(seed: u64, steps: u64) -> ! {
     panic!("seed {seed}: {why}\nSIM_SEED={seed} SIM_STEPS={steps} runs it again. The last steps:\n{log}\nseed {seed}: {why}");
 }
 
+/// Why seeds fail, for who mends something.
+#[test]
+#[ignore = "it is to look at what fails"]
+fn survey() {
+    let count = variable("SIM_SEEDS").unwrap_or(SEEDS);
+    let mut all: Vec<String> = Vec::new();
+    for seed in 0..count {
+        if let Err((why, _)) = attempt(seed, STEPS, false) {
+            all.push(format!("{seed}: {}", why.chars().take(300).collect::<String>()));
+        }
+    }
+    assert!(all.is_empty(), "{} of {count} fail:\n{}", all.len(), all[..all.len().min(60)].join("\n"));
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

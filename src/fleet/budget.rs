@@ -24,7 +24,7 @@ impl Fleet {
                 let every = if busy.long { LONG_TICK } else { TICK };
                 busy.computing.is_some_and(|since| now.saturating_duration_since(since) >= LONG)
                     && now.saturating_duration_since(busy.looked) >= every
-                    && realm.made
+                    && realm.made.is_some()
             }
             _ => false,
         };
@@ -52,7 +52,7 @@ impl Fleet {
         for (process, realm) in &self.realms {
             if let State::Busy(busy) = &realm.state
                 && busy.computing.is_none()
-                && realm.made
+                && realm.made.is_some()
             {
                 self.orders.push(Order::LookAtClock { process: *process, slot: realm.slot });
             }

@@ -15,7 +15,8 @@ pub const COMPILE_ALL: Duration = Duration::from_secs(30);
 pub(super) struct Compiler {
     zygote: ProcessId,
     slot: u16,
-    made: bool,
+    /// The system's number of it, once its zygote has made it.
+    made: Option<u32>,
     /// When it began with the file it is at.
     at: Instant,
     deadline: Instant,
@@ -36,7 +37,7 @@ impl Fleet {
         let process = self.new_process();
         let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files).unwrap_or(u32::MAX));
         let deadline = now + allowed.clamp(COMPILE_FILE, COMPILE_ALL);
-        let compiler = Compiler { zygote, slot, made: false, at: now, deadline, killed: false, done: false };
+        let compiler = Compiler { zygote, slot, made: None, at: now, deadline, killed: false, done: false };
         self.compilers.insert(process, compiler);
         self.orders.push(Order::Fork { zygote, child: process, become_: ForkAs::Compiler { slot } });
         Some(process)
@@ -61,10 +62,11 @@ impl Fleet {
         self.compilers.get(&process).map(|compiler| compiler.zygote)
     }
 
-    pub(super) fn compiler_forked(&mut self, process: ProcessId) {
-        if let Some(compiler) = self.compilers.get_mut(&process) {
-            compiler.made = true;
-        }
+    /// Whether it was one of these.
+    pub(super) fn compiler_forked(&mut self, process: ProcessId, pid: u32) -> bool {
+        let Some(compiler) = self.compilers.get_mut(&process) else { return false };
+        compiler.made = Some(pid);
+        true
     }
 
     /// Its socket is at its end; whether it was one of these.
@@ -72,11 +74,9 @@ impl Fleet {
         let Some(compiler) = self.compilers.remove(&process) else { return false };
         self.slots.push_back(compiler.slot);
         self.orders.push(Order::Kill { process });
-        if compiler.made && self.zygotes.get(&compiler.zygote).is_some_and(|zygote| !zygote.ending) {
-            self.orders.push(Order::Bury { zygote: compiler.zygote, child: process });
-        }
+        self.bury(Some(compiler.zygote), process, compiler.made);
         if !compiler.done {
-            let why = match (compiler.killed, compiler.made) {
+            let why = match (compiler.killed, compiler.made.is_some()) {
                 (true, _) => Some("killed: compiling took too long"),
                 (false, true) => Some("the compiler died"),
                 (false, false) => None,
@@ -89,7 +89,7 @@ impl Fleet {
     pub(super) fn look_after_compilers(&mut self, now: Instant) {
         let late = |compiler: &Compiler| {
             let file = now.saturating_duration_since(compiler.at) > COMPILE_FILE + self.limits.grace;
-            !compiler.killed && !compiler.done && (file || now > compiler.deadline)
+            !compiler.killed && (now > compiler.deadline || (file && !compiler.done))
         };
         let late: Vec<ProcessId> = self.compilers.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
         for process in late {

@@ -113,20 +113,27 @@ impl Fleet {
         self.tell_if_in_service();
     }
 
+    /// Whether nothing of any bot may begin now.
+    pub fn is_full(&self) -> bool {
+        self.running >= self.limits.running || self.is_out_of_memory() || self.stopping
+    }
+
     /// Whether an event of that bot may begin now. If not, when it would: as soon as something changes, or after patience.
-    pub fn may_run(&mut self, now: Instant, bot: &str) -> bool {
-        if self.running >= self.limits.running || self.memory.is_short() || self.stopping {
+    /// `alone` says that no other bot has anything to do.
+    pub fn may_run(&mut self, now: Instant, bot: &str, alone: bool) -> bool {
+        if self.is_full() {
             return false;
         }
         let Some(lane) = self.lanes.get(bot) else { return false };
         if !lane.idle.is_empty() && !self.limits.fresh {
             return true;
         }
+        // More realms than that of one bot help only where a processor is free, or those that there are wait or take long.
         let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
+        let free = self.running < self.limits.cores;
         let wanted = self.limits.fresh
-            || lane.realms == 0
-            || self.running < self.limits.cores
-            || lane.blocked.is_some_and(patience);
+            || lane.running == 0
+            || (free && (alone || lane.blocked.is_some_and(patience)));
         let fork = wanted && self.may_fork(now, bot);
         if !fork && let Some(lane) = self.lanes.get_mut(bot) {
             lane.blocked.get_or_insert(now);
@@ -134,12 +141,14 @@ impl Fleet {
         fork
     }
 
-    /// When somebody who may not run now will have waited long enough.
-    pub fn end_of_patience(&self) -> Option<Instant> {
+    /// When somebody who may not run now will have waited long enough. Who had by `last` and still may not waits for
+    /// something else.
+    pub fn end_of_patience(&self, last: Instant) -> Option<Instant> {
         if self.running >= self.limits.running {
             return None;
         }
-        self.lanes.values().filter_map(|lane| lane.blocked).min().map(|since| since + self.limits.patience)
+        let ends = self.lanes.values().filter_map(|lane| lane.blocked).map(|since| since + self.limits.patience);
+        ends.filter(|end| *end > last).min()
     }
 
     fn may_fork(&mut self, now: Instant, bot: &str) -> bool {
@@ -205,7 +214,7 @@ impl Fleet {
             image: self.lanes.get(bot)?.image,
             zygote,
             slot,
-            made: false,
+            made: None,
             state,
             script: None,
             clock: std::time::Duration::ZERO,
@@ -234,7 +243,7 @@ impl Fleet {
                 self.notes.push(Note::Retired(unfit));
                 // It ends by itself.
                 if let Some(entry) = self.realms.get_mut(&realm) {
-                    entry.state = State::Ending { since: now, cause: None, closed: false };
+                    entry.state = State::Ending { since: now, cause: None, closed: false, killed: false };
                 }
             }
             None if self.limits.fresh || !current => self.close_realm(now, realm),
@@ -251,7 +260,7 @@ impl Fleet {
     pub(super) fn close_realm(&mut self, now: Instant, realm: ProcessId) {
         let Some(entry) = self.realms.get_mut(&realm) else { return };
         if matches!(entry.state, State::Idle { .. }) {
-            entry.state = State::Ending { since: now, cause: None, closed: false };
+            entry.state = State::Ending { since: now, cause: None, closed: false, killed: false };
             if let Some(lane) = self.lanes.get_mut(&entry.bot) {
                 lane.forget(realm);
             }

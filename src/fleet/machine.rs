@@ -11,7 +11,7 @@ use super::zygotes::{Role, Zygote};
 use crate::config::Settings;
 use crate::config::settings::Realms;
 use crate::program::ImageKey;
-use crate::protocol::{ForkAs, Glimpse, PLACES, Unfit};
+use crate::protocol::{ForkAs, PLACES, Unfit};
 
 /// A process of scripts, by a number that is never used again.
 pub type ProcessId = u32;
@@ -131,6 +131,8 @@ pub enum Order {
         zygote: ProcessId,
         /// The child.
         child: ProcessId,
+        /// The system's number of it.
+        pid: u32,
     },
     /// Read processor time and place on the board of a realm.
     LookAtClock {
@@ -233,8 +235,8 @@ pub(super) struct Realm {
     pub(super) image: ImageKey,
     pub(super) zygote: ProcessId,
     pub(super) slot: u16,
-    /// Its zygote has made it.
-    pub(super) made: bool,
+    /// The system's number of it, once its zygote has made it.
+    pub(super) made: Option<u32>,
     pub(super) state: State,
     /// Index of the script that it was in at its end.
     pub(super) script: Option<u32>,
@@ -257,6 +259,8 @@ pub(super) enum State {
         cause: Option<Cause>,
         /// Its socket is at its end.
         closed: bool,
+        /// It was sent SIGKILL.
+        killed: bool,
     },
 }
 
@@ -372,20 +376,6 @@ impl Fleet {
         self.next - 1
     }
 
-    /// The zygote has made a copy.
-    pub fn forked(&mut self, child: ProcessId) {
-        if let Some(realm) = self.realms.get_mut(&child) {
-            realm.made = true;
-        }
-        if let Some(zygote) = self.zygotes.get_mut(&child) {
-            zygote.made = true;
-        }
-        self.compiler_forked(child);
-        if self.scarce.take().is_some() {
-            self.notes.push(Note::Scarce { what: "processes can be made again".into(), over: true });
-        }
-    }
-
     /// No copy could be made: nothing is tried again for a while. Its socket ends by itself.
     pub fn not_forked(&mut self, now: Instant, why: &str) {
         if self.scarce.is_none() {
@@ -438,97 +428,12 @@ impl Fleet {
         }
     }
 
-    /// Kills a realm for a reason. What it has sent so far is still read; when it is buried, its work is told of.
-    pub fn kill(&mut self, now: Instant, process: ProcessId, cause: Cause) {
-        self.stop_computing(process);
-        if let Some(realm) = self.realms.get_mut(&process) {
-            let cause = match &realm.state {
-                State::Busy(_) => Some(cause),
-                State::Idle { .. } => None,
-                State::Ending { .. } => return,
-            };
-            if let Some(lane) = self.lanes.get_mut(&realm.bot) {
-                lane.forget(process);
-            }
-            realm.state = State::Ending { since: now, cause, closed: false };
-            self.orders.push(Order::Kill { process });
-        } else if self.zygotes.contains_key(&process) || self.compilers.contains_key(&process) {
-            self.orders.push(Order::Kill { process });
-        }
-    }
-
-    /// The place of a realm on the board.
-    pub fn place(&self, realm: ProcessId) -> Option<u16> {
-        self.realms.get(&realm).map(|realm| realm.slot)
-    }
-
-    /// What stands on the place of a realm that is at its end.
-    pub fn was_at(&mut self, realm: ProcessId, seen: Glimpse) {
-        if let Some(realm) = self.realms.get_mut(&realm) {
-            realm.script = Some(seen.script).filter(|script| *script != u32::MAX);
-        }
-    }
-
-    /// The socket of a process is at its end, and all it sent was handled.
-    pub fn closed(&mut self, now: Instant, process: ProcessId) {
-        if self.zygotes.contains_key(&process) {
-            return self.zygote_gone(now, process);
-        }
-        if self.compiler_gone(process) {
-            return;
-        }
-        self.stop_computing(process);
-        let Some(realm) = self.realms.get_mut(&process) else { return };
-        if let Some(lane) = self.lanes.get_mut(&realm.bot) {
-            lane.forget(process);
-        }
-        match &mut realm.state {
-            State::Ending { closed, .. } => *closed = true,
-            state => {
-                let made = realm.made;
-                let busy = matches!(state, State::Busy(_));
-                let cause = busy.then(|| match made {
-                    true => Cause::Crashed { what: "its realm died".into(), script: realm.script },
-                    false => Cause::Innocent,
-                });
-                *state = State::Ending { since: now, cause, closed: true };
-                // It may have closed its socket and live on.
-                self.orders.push(Order::Kill { process });
-            }
-        }
-        let zygote = realm.zygote;
-        let buries = self.zygotes.get(&zygote).is_some_and(|zygote| !zygote.ending);
-        if self.realms.get(&process).is_some_and(|realm| realm.made) && buries {
-            self.orders.push(Order::Bury { zygote, child: process });
-        } else {
-            self.buried(process, None);
-        }
-    }
-
-    /// The process is gone, and how: as its zygote says, or unknown.
-    pub fn buried(&mut self, process: ProcessId, how: Option<&str>) {
-        let Some(realm) = self.realms.remove(&process) else { return };
-        self.slots.push_back(realm.slot);
-        self.memory.gone(realm.resident);
-        if let Some(lane) = self.lanes.get_mut(&realm.bot) {
-            lane.realms = lane.realms.saturating_sub(1);
-        }
-        self.forget_idle_zygote(realm.zygote);
-        let State::Ending { cause: Some(mut cause), .. } = realm.state else { return };
-        if let Cause::Crashed { what, script } = &mut cause {
-            cause = match how {
-                Some(SIGKILL) | None => Cause::Killed { what: std::mem::take(what), script: *script },
-                Some(how) => Cause::Crashed { what: format!("{what} ({how})"), script: *script },
-            };
-        }
-        self.notes.push(Note::Died(Death { realm: process, cause }));
-    }
-
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
         self.look_at_clocks(now);
         self.look_after_zygotes(now);
         self.look_after_compilers(now);
+        self.end_the_stubborn(now);
         self.bury_the_forgotten(now);
         self.trim(now);
     }
@@ -544,19 +449,6 @@ impl Fleet {
             return Some(now + TICK * 4);
         }
         (!self.realms.is_empty()).then(|| now + TRIM)
-    }
-
-    /// A realm whose end nobody tells of, since its zygote is gone or hangs.
-    fn bury_the_forgotten(&mut self, now: Instant) {
-        let forgotten = |realm: &Realm| match &realm.state {
-            State::Ending { since, closed, .. } => *closed && now.saturating_duration_since(*since) > FORGOTTEN,
-            _ => false,
-        };
-        let forgotten: Vec<ProcessId> =
-            self.realms.iter().filter(|(_, realm)| forgotten(realm)).map(|(id, _)| *id).collect();
-        for process in forgotten {
-            self.buried(process, None);
-        }
     }
 
     /// Everything ends. Nothing is started any more.
@@ -578,11 +470,7 @@ impl Fleet {
     }
 }
 
-/// How a process ended that was killed. No script can do that to its own.
-const SIGKILL: &str = "signal: 9";
 /// How long nothing is tried after the system has refused a process.
 const SCARCE: Duration = Duration::from_millis(50);
-/// How long the end of a process is waited to be told of.
-const FORGOTTEN: Duration = Duration::from_millis(500);
 /// How often idle realms are looked at.
 pub(super) const TRIM: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::machine::{Cause, Fleet, Note, Order, ProcessId, State};
+use super::machine::{Cause, Fleet, Note, Order, ProcessId, Realm, State};
 use super::zygotes::Role;
 
 /// Processes that are looked at at once: reading what one holds takes the kernel a while.
@@ -23,11 +23,6 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Whether nothing may be begun.
-    pub(super) fn is_short(&self) -> bool {
-        self.short
-    }
-
     /// A process is gone that held so much.
     pub(super) fn gone(&mut self, bytes: u64) {
         self.sum = self.sum.saturating_sub(bytes);
@@ -35,9 +30,20 @@ impl Memory {
 }
 
 impl Fleet {
+    /// Whether nothing may be begun: too much is held, and something runs whose end will change that. What lives on for ever
+    /// keeps no event from being run.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        let ends = |realm: &Realm| match &realm.state {
+            State::Busy(busy) => busy.until.is_some(),
+            State::Ending { .. } => true,
+            State::Idle { .. } => false,
+        };
+        self.memory.short && self.realms.values().any(ends)
+    }
+
     /// Has some processes looked at, in turn.
     pub(super) fn look_at_memory(&mut self, now: Instant) {
-        let made = self.realms.iter().filter(|(_, realm)| realm.made).map(|(id, _)| *id);
+        let made = self.realms.iter().filter(|(_, realm)| realm.made.is_some()).map(|(id, _)| *id);
         let all: Vec<ProcessId> = made.collect();
         let from = all.partition_point(|id| *id <= self.memory.last);
         let turn = all[from..].iter().chain(&all[..from]).take(AT_ONCE);

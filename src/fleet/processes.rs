@@ -282,9 +282,8 @@ impl Processes {
     }
 
     /// Has a zygote bury a child of its.
-    pub fn bury(&self, zygote: ProcessId, child: ProcessId) {
-        let pid = self.all.get(&child).and_then(|process| process.pid);
-        if let (Some(zygote), Some(pid)) = (self.all.get(&zygote), pid) {
+    pub fn bury(&self, zygote: ProcessId, child: ProcessId, pid: u32) {
+        if let Some(zygote) = self.all.get(&zygote) {
             let body = Bytes::copy_from_slice(&pid.to_le_bytes());
             zygote.out.send(&Frame { kind: FrameKind::Reap, dispatch: 0, number: child, body });
         }

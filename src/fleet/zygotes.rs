@@ -32,8 +32,8 @@ pub(super) struct Zygote {
     pub(super) role: Role,
     /// Of which it is a copy; nothing of the root.
     pub(super) parent: Option<ProcessId>,
-    /// It lives, as far as is known.
-    pub(super) made: bool,
+    /// The system's number of it, once its parent has made it.
+    pub(super) made: Option<u32>,
     /// It has loaded, or stands ready.
     pub(super) loaded: bool,
     pub(super) since: Instant,
@@ -191,6 +191,8 @@ impl Fleet {
         let Some(zygote) = self.zygotes.remove(&process) else { return };
         // It may have closed its socket and live on.
         self.orders.push(Order::Kill { process });
+        self.bury(zygote.parent, process, zygote.made);
+        self.bury_orphans(process);
         if zygote.ending || self.stopping {
             return;
         }
@@ -266,7 +268,6 @@ impl Fleet {
 
 impl Zygote {
     fn new(now: Instant, role: Role, parent: Option<ProcessId>) -> Self {
-        let made = parent.is_none();
-        Self { role, parent, made, loaded: false, since: now, children: 0, used: now, ending: false, killed: false }
+        Self { role, parent, made: None, loaded: false, since: now, children: 0, used: now, ending: false, killed: false }
     }
 }

@@ -36,9 +36,12 @@ impl Machine {
                 match result {
                     Ok(pid) => {
                         self.actions.push(Action::Forked(child, pid));
-                        self.fleet.forked(child);
+                        self.fleet.forked(now.at, process, child, pid);
                     }
-                    Err(why) => self.fleet.not_forked(now.at, &one_line(&why)),
+                    Err(why) => {
+                        self.fleet.not_forked(now.at, &one_line(&why));
+                        self.fleet.never_made(now.at, child);
+                    }
                 }
                 Ok(())
             }
@@ -182,7 +185,7 @@ impl Machine {
     pub(super) fn refused(&mut self, now: Now, process: ProcessId, why: &str) {
         self.last_refusal = Some(why.to_owned());
         self.fleet.not_forked(now.at, why);
-        self.fleet.closed(now.at, process);
+        self.fleet.never_made(now.at, process);
         self.heed(now);
     }
 

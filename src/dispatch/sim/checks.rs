@@ -259,7 +259,7 @@ impl World {
         }
     }
 
-    fn tell(&mut self, control: Control) {
+    pub(super) fn tell(&mut self, control: Control) {
         self.later(Duration::ZERO, Happening::Tell(control));
     }
 

@@ -141,12 +141,6 @@ impl World {
         self.input(zygote, Input::Load);
     }
 
-    pub(super) fn ask_bury(&mut self, zygote: ProcessId, child: ProcessId) {
-        if self.processes.get(&child).is_some_and(|child| child.known) {
-            self.input(zygote, Input::Bury(child));
-        }
-    }
-
     pub(super) fn ask_compile(&mut self, process: ProcessId, request: &CompileRequest) {
         self.input(process, Input::Compile(request.only.clone()));
     }

@@ -8,13 +8,12 @@ use rand::rngs::StdRng;
 use tokio::sync::oneshot;
 
 use super::super::action::Control;
-use crate::program::CompileRequest;
 use super::super::work::HookRun;
 use super::plan::{Plan, Step, Temper};
 use super::store::{Op, caller};
 use super::world::{BOTS, Happening, World};
 use crate::model::{BotId, ConversationKey, EventDraft, UserId};
-use crate::program::{BotProgram, HookKind, Images, Program, Role, Script, Shape};
+use crate::program::{BotProgram, CompileRequest, HookKind, Images, Program, Role, Script, Shape};
 
 fn key(bot: &str, user: u32) -> ConversationKey {
     ConversationKey {

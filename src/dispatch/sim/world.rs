@@ -15,7 +15,7 @@ use super::super::stats::Counters;
 use super::super::tally::Tally;
 use super::super::timeouts::Timeouts;
 use super::super::{ConverseError, Conversed, DispatchError};
-use super::fleet::Process;
+use super::fleet::{Input, Process};
 use super::plan::{Plan, Temper};
 use super::store::{Op, Outcome, Store};
 use crate::config::Settings;
@@ -88,7 +88,6 @@ pub(super) struct Truth {
 
 /// The world.
 pub(super) struct World {
-    pub(super) seed: u64,
     pub(super) rng: StdRng,
     pub(super) weather: Weather,
     base: Instant,
@@ -142,7 +141,6 @@ impl World {
         let tally = tally(settings);
         let machine = Machine::new(Arc::clone(&tally), fleet::Machine::new(limits.clone()));
         let mut world = Self {
-            seed,
             rng,
             weather,
             base: Instant::now(),
@@ -293,7 +291,7 @@ impl World {
             Order::LoadPackages { zygote } | Order::Load { zygote, .. } => self.ask_load(zygote),
             Order::Kill { process } => self.kill(process),
             Order::Close { process } => self.close(process),
-            Order::Bury { zygote, child } => self.ask_bury(zygote, child),
+            Order::Bury { zygote, child, .. } => self.input(zygote, Input::Bury(child)),
             Order::LookAtClock { process, .. } => {
                 if let Some((used, seen)) = self.clock(process) {
                     self.machine.fleet.clock(now.at, process, used, seen);
@@ -406,9 +404,8 @@ impl World {
     }
 
     pub(super) fn barrier(&mut self, after: After) {
-        let now = self.now();
         match after {
-            After::Answer(event) => self.machine.control(now, Control::Answer(event)),
+            After::Answer(event) => self.tell(Control::Answer(event)),
             After::Notify(..) => {}
             After::Stopped(answer) => {
                 let _ = answer.send(());
