@@ -3,6 +3,9 @@
 
 #[path = "common/load.rs"]
 mod load;
+#[cfg(target_os = "linux")]
+#[path = "common/processes.rs"]
+mod processes;
 #[path = "common/server.rs"]
 mod server;
 
@@ -10,12 +13,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use load::{Acknowledged, Load};
+#[cfg(target_os = "linux")]
+use processes::Process;
 use rusqlite::Connection;
 use server::{Caller, Server, count, log_of, replies, workspace};
 use tempfile::TempDir;
 
 /// A place at which a user's name says what is to happen: `kill-` waits there to be killed, at each run of the event one
-/// place further; `crash-3` takes its realm with it at the third place, once; `loop-3` hangs in native code there.
+/// place further; `crash-3` waits there at the third place, once, for its realm to be crashed; `loop-3` hangs in native code there.
 /// Whatever it is, the state that an event leaves counts how often it went through it.
 const GATE: &str = "
   const kvs = bp.kvs.forBot(event.botId)
@@ -29,7 +34,8 @@ const GATE: &str = "
   if (at === Number(place) && what !== 'again' && !(await kvs.get(`was here ${event.id}`))) {
     await kvs.set(`was here ${event.id}`, true)
     if (how === 'crash') {
-      let it = [1].values(); for (let i = 0; i < 20000; i++) it = it.map(x => x); it.next().value
+      await kvs.set(`crash ${event.id}`, true)
+      await new Promise(go => setTimeout(go, 14000))
     }
     if (how === 'loop') ('\\u0300'.repeat(3e5) + '\\u0316'.repeat(3e5)).normalize('NFD')
   }
@@ -106,12 +112,30 @@ fn bot() -> TempDir {
     ])
 }
 
+/// Copies a folder with all that is in it.
+#[cfg(target_os = "linux")]
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 fn start(folder: &Path) -> Server {
     Server::start(folder, &["--production", "--no-watch"])
 }
 
 async fn send(server: &Server, user: &str, text: &str) {
-    let path = format!("/api/v1/bots/bot/mod/channel-web/messages/{user}");
+    send_to(server, "bot", user, text).await;
+}
+
+async fn send_to(server: &Server, bot: &str, user: &str, text: &str) {
+    let path = format!("/api/v1/bots/{bot}/mod/channel-web/messages/{user}");
     let body = format!(r#"{{"type":"text","text":"{text}"}}"#);
     let (status, body) = Caller::to(server.address).post(&path, body).await.unwrap();
     assert_eq!(status, 200, "{body}");
@@ -205,19 +229,48 @@ async fn a_server_that_is_killed_at_any_place_of_a_time_out_runs_it_to_its_end_o
     timed_out(folder);
 }
 
+/// Waits until an event of the bot stands where its realm is to crash, and crashes all realms that come from that zygote.
+#[cfg(target_os = "linux")]
+async fn crash(server: &Server, folder: &Path, zygote: i32, so_far: u64) {
+    let there = "SELECT count(*) FROM kvs WHERE key LIKE 'crash %'";
+    server.until("it stands there", |_| count(folder, there) > so_far).await;
+    for realm in realms(server).into_iter().filter(|realm| realm.parent == zygote) {
+        processes::crash(realm.pid);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn realms(server: &Server) -> Vec<processes::Process> {
+    let all = processes::of_server(server.pid()).into_iter();
+    all.filter(|process| process.role == processes::Role::Realm).collect()
+}
+
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_realm_that_crashes_at_any_place_takes_nothing_with_it() {
     let folder = bot();
     let folder = folder.path();
+    // Another bot with the same flows, whose users have nothing to do with it.
+    copy(&folder.join("bots/bot"), &folder.join("bots/calm"));
     let server = start(folder);
+    send(&server, "first-0", "again").await;
+    server.idle().await;
+    let [Process { parent: zygote, .. }] = realms(&server)[..] else { panic!("{:?}", realms(&server)) };
     let users: Vec<String> = (1..=GATES).map(|place| format!("crash-{place}")).collect();
-    // All at once, and others beside them who have nothing to do with it.
     let others: Vec<String> = (0..20).map(|user| format!("other-{user}")).collect();
+    let mut crashes = 0;
     for text in ["first", "second", "again"] {
-        for user in users.iter().chain(&others) {
-            send(&server, user, text).await;
+        for user in &others {
+            send_to(&server, "calm", user, text).await;
         }
-        server.idle().await;
+        for user in &users {
+            send(&server, user, text).await;
+            if text != "again" {
+                crash(&server, folder, zygote, crashes).await;
+                crashes += 1;
+            }
+            server.idle().await;
+        }
     }
     for user in &others {
         assert_eq!(said(folder, user), [FIRST, SECOND, FIRST].concat(), "{user}");
@@ -233,10 +286,15 @@ async fn a_realm_that_crashes_at_any_place_takes_nothing_with_it() {
         ["realmsCrashed", "runAgain", "realmsKilled", "endedByKill", "setAside"]
             .map(|name| queue[name].as_u64().unwrap())
     };
-    let crashes = u64::from(2 * GATES);
+    assert_eq!(crashes, u64::from(2 * GATES));
     assert_eq!(counted(&queue), [crashes, crashes, 0, 0, 0], "{queue}");
-    for user in users.iter().chain(&others) {
+    expire(folder, "first-0");
+    for (at, user) in users.iter().chain(&others).enumerate() {
         expire(folder, user);
+        if at < TIMEOUT_GATES as usize {
+            crash(&server, folder, zygote, crashes).await;
+            crashes += 1;
+        }
         let over = format!("SELECT count(*) FROM sessions WHERE target = '{user}' AND context = '{{}}'");
         server.until(&over, |_| count(folder, &over) == 1).await;
         server.idle().await;
@@ -245,9 +303,8 @@ async fn a_realm_that_crashes_at_any_place_takes_nothing_with_it() {
     }
     timed_out(folder);
     let queue = server.queue().await;
-    let crashes = u64::from(2 * GATES + TIMEOUT_GATES);
     assert_eq!(counted(&queue), [crashes, crashes, 0, 0, 0], "{queue}");
-    assert_eq!(queue["timeouts"], users.len() + others.len(), "{queue}");
+    assert_eq!(queue["timeouts"], users.len() + others.len() + 1, "{queue}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

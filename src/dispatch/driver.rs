@@ -92,7 +92,12 @@ impl Driver {
         for batch in batches.drain(..) {
             match batch {
                 FromProcess::Messages(process, messages) => self.machine.said(now, process, messages),
-                FromProcess::End(process, broken) => self.machine.ended(now, process, broken),
+                FromProcess::End(process, broken) => {
+                    if let Some(slot) = self.machine.fleet.place(process) {
+                        self.machine.fleet.was_at(process, self.processes.look(slot));
+                    }
+                    self.machine.ended(now, process, broken);
+                }
             }
         }
         self.machine.pump(now);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::machine::{Cause, Death, Fleet, Note, Order, ProcessId, Realm, State};
+use crate::protocol::Glimpse;
 
 /// How a process ended that was killed. No script can do that to its own.
 const SIGKILL: &str = "signal: 9";
@@ -19,7 +20,7 @@ impl Fleet {
             // Its end may be known before its beginning.
             if let State::Ending { closed: true, cause, .. } = &mut realm.state {
                 if *cause == Some(Cause::Innocent) {
-                    *cause = Some(Cause::Crashed { what: "its realm died".into() });
+                    *cause = Some(Cause::Crashed { what: "its realm died".into(), script: None });
                 }
                 self.have_buried(now, child);
             }
@@ -80,6 +81,18 @@ impl Fleet {
         self.orders.push(Order::Kill { process });
     }
 
+    /// The place of a realm on the board.
+    pub fn place(&self, realm: ProcessId) -> Option<u16> {
+        self.realms.get(&realm).map(|realm| realm.slot)
+    }
+
+    /// What stands on the place of a realm that is at its end.
+    pub fn was_at(&mut self, realm: ProcessId, seen: Glimpse) {
+        if let Some(realm) = self.realms.get_mut(&realm) {
+            realm.script = Some(seen.script).filter(|script| *script != u32::MAX);
+        }
+    }
+
     /// The socket of a process is at its end, and all it sent was handled.
     pub fn closed(&mut self, now: Instant, process: ProcessId) {
         if self.zygotes.contains_key(&process) {
@@ -98,7 +111,7 @@ impl Fleet {
             state => {
                 let busy = matches!(state, State::Busy(_));
                 let cause = busy.then(|| match realm.made {
-                    Some(_) => Cause::Crashed { what: "its realm died".into() },
+                    Some(_) => Cause::Crashed { what: "its realm died".into(), script: None },
                     None => Cause::Innocent,
                 });
                 *state = State::Ending { since: now, cause, closed: true, killed: true };
@@ -138,11 +151,12 @@ impl Fleet {
             lane.realms = lane.realms.saturating_sub(1);
         }
         self.forget_idle_zygote(realm.zygote);
+        let script = realm.script;
         let State::Ending { cause: Some(mut cause), .. } = realm.state else { return };
-        if let Cause::Crashed { what } = &mut cause {
+        if let Cause::Crashed { what, .. } = &mut cause {
             cause = match how {
-                Some(SIGKILL) | None => Cause::Killed { what: std::mem::take(what) },
-                Some(how) => Cause::Crashed { what: format!("{what} ({how})") },
+                Some(SIGKILL) | None => Cause::Killed { what: std::mem::take(what), script },
+                Some(how) => Cause::Crashed { what: format!("{what} ({how})"), script },
             };
         }
         self.notes.push(Note::Died(Death { realm: process, cause }));

@@ -214,6 +214,7 @@ impl Fleet {
             slot,
             made: None,
             state,
+            script: None,
             clock: std::time::Duration::ZERO,
             resident: 0,
         };

@@ -213,11 +213,15 @@ pub enum Cause {
     Crashed {
         /// For the log.
         what: String,
+        /// Index of the script that it was in, if it said so.
+        script: Option<u32>,
     },
     /// Somebody else killed it, such as the system when memory was short, or nobody can tell how it ended.
     Killed {
         /// For the log.
         what: String,
+        /// Index of the script that it was in, if it said so.
+        script: Option<u32>,
     },
     /// Not the fault of its work: its zygote died before it was made, or the server wanted it gone.
     Innocent,
@@ -234,6 +238,8 @@ pub(super) struct Realm {
     /// The system's number of it, once its zygote has made it.
     pub(super) made: Option<u32>,
     pub(super) state: State,
+    /// Index of the script that it was in at its end.
+    pub(super) script: Option<u32>,
     /// Processor time when it was last looked at.
     pub(super) clock: Duration,
     pub(super) resident: u64,

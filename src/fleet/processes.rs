@@ -377,6 +377,11 @@ impl Processes {
         Some((crate::os::processor_time(pid)?, self.board.look(slot)))
     }
 
+    /// What stands on a place of the board.
+    pub fn look(&self, slot: u16) -> Glimpse {
+        self.board.look(slot)
+    }
+
     /// Memory that a process has to itself, and its share of what it has together with others, in bytes; 0 where the system
     /// does not tell.
     pub fn memory(&self, process: ProcessId) -> u64 {

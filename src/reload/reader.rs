@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::assemble::{Assembler, Item};
 use super::bounds::Bounds;
@@ -255,18 +257,32 @@ impl Reader {
     }
 }
 
-/// Runs on a thread whose stack is large enough for the parsers.
+/// How long to wait for another try where the system grants no thread.
+const NO_THREAD: Duration = Duration::from_millis(100);
+
+/// Runs on a thread whose stack is large enough for the parsers. Where scripts have all the processes that there may be, it
+/// waits until one of them is gone.
 fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let work = Mutex::new(Some(work));
+    let run = || work.lock().take().map(|work| work());
+    let mut told = false;
     std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("reader".into()).stack_size(STACK);
-        match builder.spawn_scoped(scope, work) {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(error) => panic!("cannot start the thread that reads the workspace: {error}"),
+        loop {
+            let builder = std::thread::Builder::new().name("reader".into()).stack_size(STACK);
+            match builder.spawn_scoped(scope, run).map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(Some(done))) => return done,
+                Ok(Ok(None)) => {}
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                Err(error) if !std::mem::replace(&mut told, true) => tracing::error!(
+                    "no thread can be started that reads the workspace: {error}; it is tried again. Raise the limits on \
+                     processes (ulimit -u, the container's pids limit), or lower `scripts.mostRealms`"
+                ),
+                Err(_) => {}
+            }
+            std::thread::sleep(NO_THREAD);
         }
     })
 }
 
-#[cfg(test)]
-mod save_tests;
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Far {
     pub(crate) address: SocketAddr,
     dropped: watch::Receiver<u32>,
+    gate: Arc<watch::Sender<Gate>>,
+}
+
+/// Calls of `/gate` are answered when it is open.
+#[derive(Debug, Default)]
+struct Gate {
+    arrived: u32,
+    open: bool,
 }
 
 impl Far {
@@ -32,6 +40,14 @@ impl Far {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, dropped) = watch::channel(0);
+        let gate = Arc::new(watch::channel(Gate::default()).0);
+        let closed = Arc::clone(&gate);
+        let wait = async move || {
+            closed.send_modify(|gate| gate.arrived += 1);
+            // It is only over before that when the test is.
+            let _ = closed.subscribe().wait_for(|gate| gate.open).await;
+            "open"
+        };
         let router = Router::new()
             .route("/status/{code}", any(status))
             .route("/redirect/{left}", any(redirect))
@@ -40,18 +56,34 @@ impl Far {
             .route("/html", any(|| async { axum::response::Html("<h1>hi</h1>") }))
             .route("/empty", any(|| async { StatusCode::NO_CONTENT }))
             .route("/hang", any(hang))
+            .route("/gate", any(wait))
             .route("/drip", any(drip))
             .fallback(echo)
             .with_state(Arc::new(sender));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, dropped }
+        Self { address, dropped, gate }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
+    /// Waits until so many calls stand at the gate.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub(crate) async fn arrived(&self, calls: u32) {
+        let mut gate = self.gate.subscribe();
+        let enough = gate.wait_for(|gate| gate.arrived >= calls);
+        tokio::time::timeout(PATIENCE, enough).await.expect("they do not come all at once").unwrap();
+    }
+
+    /// Answers all who stand at the gate.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub(crate) fn open(&self) {
+        self.gate.send_modify(|gate| gate.open = true);
+    }
+
     /// Waits until so many calls that hang have been given up.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) async fn given_up(&self, calls: u32) {
         let mut dropped = self.dropped.clone();
         let enough = dropped.wait_for(|dropped| *dropped >= calls);

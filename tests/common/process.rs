@@ -33,10 +33,20 @@ pub(crate) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a server on a free port and waits until it listens.
+    /// Starts a server on a free port and waits until it listens. It does not look at changes.
     pub(crate) async fn start(folder: &Path, args: &[&str]) -> Self {
+        Self::start_with(folder, &[&["--no-watch"], args].concat()).await
+    }
+
+    /// The same, with a look at changes.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub(crate) async fn start_watching(folder: &Path) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    async fn start_with(folder: &Path, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_nudge"))
-            .args(["run-server", "--host", "127.0.0.1", "--port", "0", "--no-watch", "--log", "json"])
+            .args(["run-server", "--host", "127.0.0.1", "--port", "0", "--log", "json"])
             .args(args)
             .current_dir(folder)
             .stdout(Stdio::null())

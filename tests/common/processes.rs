@@ -111,6 +111,12 @@ pub(crate) fn kill(pid: i32) -> bool {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).is_ok()
 }
 
+/// Ends it as a fault of the engine does (the first SIGSEGV would be taken for a full stack, and come to nothing); false if it was gone already.
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+pub(crate) fn crash(pid: i32) -> bool {
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::ABORT).is_ok()
+}
+
 /// Of `role` among them.
 #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 pub(crate) fn pids(processes: &[Process], role: Role) -> Vec<i32> {

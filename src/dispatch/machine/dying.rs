@@ -124,8 +124,8 @@ impl Machine {
     fn end_of(&self, bot: &str, cause: &Cause) -> End {
         let (what, script) = match cause {
             Cause::Overran { what, script } => (one_line(what), *script),
-            Cause::Crashed { what } => (one_line(what), None),
-            Cause::Killed { what } => (format!("{}, killed by somebody else", one_line(what)), None),
+            Cause::Crashed { what, script } => (one_line(what), *script),
+            Cause::Killed { what, script } => (format!("{}, killed by somebody else", one_line(what)), *script),
             Cause::Innocent => ("its realm was told to stop".to_owned(), None),
         };
         let script = script.and_then(|script| self.served.as_ref()?.images.script(bot, script));
