@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::broken::{Rule, is_broken};
 use super::machine::{Cause, Death, Fleet, Note, Order, ProcessId, Realm, State};
 
 /// How a process ended that was killed. No script can do that to its own.
@@ -132,7 +133,9 @@ impl Fleet {
             return;
         }
         let Some(realm) = self.realms.remove(&process) else { return };
-        self.slots.push_back(realm.slot);
+        if !is_broken(Rule::SlotsComeBack) {
+            self.slots.push_back(realm.slot);
+        }
         self.memory.gone(realm.resident);
         if let Some(lane) = self.lanes.get_mut(&realm.bot) {
             lane.realms = lane.realms.saturating_sub(1);
@@ -145,7 +148,9 @@ impl Fleet {
                 Some(how) => Cause::Crashed { what: format!("{what} ({how})") },
             };
         }
-        self.notes.push(Note::Died(Death { realm: process, cause }));
+        if !is_broken(Rule::DeathsAreTold) {
+            self.notes.push(Note::Died(Death { realm: process, cause }));
+        }
     }
 
     /// Realms that wait to be buried by a zygote that is gone: nobody will say how they ended.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::broken::{Rule, is_broken};
 use super::machine::{Busy, Fleet, Note, Order, ProcessId, Realm, State, TRIM};
 use super::zygotes::Role;
 use crate::program::{ImageKey, LayerKey};
@@ -97,7 +98,16 @@ impl Fleet {
                 self.warm(now, &bot, image);
                 continue;
             }
-            lane.image = image;
+            // What it had is of an older program, or is still loading that.
+            let (idle, next) = (std::mem::take(&mut lane.idle), lane.next.take());
+            if std::mem::replace(&mut lane.image, image) == image {
+                lane.idle = idle;
+            } else {
+                idle.into_iter().for_each(|realm| self.close_realm(now, realm));
+            }
+            if let Some((next, _)) = next {
+                self.end_zygote(next);
+            }
             // What there is without a bot is loaded with the first bot.
             if eager > 0 && !bot.is_empty() {
                 eager -= 1;
@@ -115,7 +125,7 @@ impl Fleet {
 
     /// Whether an event of that bot may begin now. If not, when it would: as soon as something changes, or after patience.
     pub fn may_run(&mut self, now: Instant, bot: &str) -> bool {
-        if self.running >= self.limits.running || self.is_out_of_memory() || self.stopping {
+        if (self.running >= self.limits.running && !is_broken(Rule::RunningIsLimited)) || self.is_out_of_memory() || self.stopping {
             return false;
         }
         let Some(lane) = self.lanes.get(bot) else { return false };
@@ -149,10 +159,19 @@ impl Fleet {
             return false;
         }
         let Some(lane) = self.lanes.get(bot) else { return false };
-        if lane.realms >= self.limits.realms_of_bot || lane.not_before.is_some_and(|until| now < until) {
+        if lane.not_before.is_some_and(|until| now < until) {
             return false;
         }
-        if self.realms.len() < self.limits.realms && !self.slots.is_empty() {
+        // Realms that live on for start and mount hooks do not count: however many there are, events run.
+        let ends = |realm: &&Realm| !matches!(&realm.state, State::Busy(busy) if busy.until.is_none());
+        let (all, own) = (self.realms.len(), lane.realms);
+        if own >= self.limits.realms_of_bot
+            && self.realms.values().filter(|realm| *realm.bot == *bot).filter(ends).count() >= self.limits.realms_of_bot
+        {
+            return false;
+        }
+        let full = all >= self.limits.realms && self.realms.values().filter(ends).count() >= self.limits.realms;
+        if !full && !self.slots.is_empty() {
             return true;
         }
         // Only where there is no room at all an idle realm of another bot goes: the one that was idle for longest.
@@ -271,8 +290,12 @@ impl Fleet {
         lane.image = image;
         let before = lane.zygote.replace(zygote);
         let idle = std::mem::take(&mut lane.idle);
-        for realm in idle {
-            self.close_realm(now, realm);
+        if is_broken(Rule::OldRealmsGo)
+            && let Some(lane) = self.lanes.get_mut(bot)
+        {
+            lane.idle.clone_from(&idle);
+        } else {
+            idle.into_iter().for_each(|realm| self.close_realm(now, realm));
         }
         if let Some(before) = before {
             self.end_zygote(before);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::broken::{Rule, is_broken};
 use super::compiling::Compiler;
 use super::lanes::{Lane, Published};
 use super::memory::Memory;
@@ -384,6 +385,9 @@ impl Fleet {
 
     /// The realm computes no more until it is answered or a timer of its is due.
     pub fn waiting(&mut self, realm: ProcessId) {
+        if is_broken(Rule::WaitingRealmsDoNotRun) {
+            return;
+        }
         self.stop_computing(realm);
     }
 
