@@ -36,8 +36,12 @@ impl Fleet {
         same("realms that run", self.running, running)?;
         same("bytes", self.memory.sum, resident)?;
         same("free places", self.slots.len(), usize::from(PLACES) - self.realms.len() - self.compilers.len())?;
-        // Those of hooks that live on do not count.
-        let ends = |realm: &&super::machine::Realm| !matches!(&realm.state, State::Busy(busy) if busy.until.is_none());
+        // Those of hooks that live on do not count, also while they end.
+        let ends = |realm: &&super::machine::Realm| match &realm.state {
+            State::Busy(busy) => busy.until.is_some(),
+            State::Idle { .. } => true,
+            State::Ending { .. } => false,
+        };
         for (bot, lane) in &self.lanes {
             let (realms, running, idle) = lanes.remove(bot).unwrap_or_default();
             let mut listed = lane.idle.clone();

@@ -81,7 +81,8 @@ impl Fleet {
         let before = std::mem::replace(&mut realm.clock, used);
         let State::Busy(busy) = &mut realm.state else { return };
         let Some(since) = busy.computing else {
-            if used.saturating_sub(before) >= AWAKE {
+            // What it used before it waited says nothing.
+            if busy.asleep.replace(used).is_some_and(|asleep| used.saturating_sub(asleep) >= AWAKE) {
                 self.woken(now, process);
             }
             return;

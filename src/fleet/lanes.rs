@@ -207,6 +207,7 @@ impl Fleet {
             go: None,
             slice: None,
             looked: now,
+            asleep: None,
         };
         self.realms.get_mut(&realm)?.state = State::Busy(Box::new(busy));
         self.computing.insert(realm);

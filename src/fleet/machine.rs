@@ -275,6 +275,8 @@ pub(super) struct Busy {
     /// The slice that was seen last, and its clock then.
     pub(super) slice: Option<(u32, Duration)>,
     pub(super) looked: Instant,
+    /// Its clock when it was last looked at since it waits.
+    pub(super) asleep: Option<Duration>,
 }
 
 /// All processes of scripts.
@@ -409,7 +411,7 @@ impl Fleet {
         if self.computing.remove(&realm)
             && let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get_mut(&realm)
         {
-            busy.computing = None;
+            (busy.computing, busy.asleep) = (None, None);
             if !busy.long {
                 self.running -= 1;
                 if let Some(lane) = self.lanes.get_mut(bot) {

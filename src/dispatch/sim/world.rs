@@ -283,7 +283,9 @@ impl World {
     }
 
     fn obey(&mut self, order: Order) {
-        self.note(|| format!("order {order:?}"));
+        if !matches!(order, Order::LookAtClock { .. } | Order::LookAtMemory { .. }) {
+            self.note(|| format!("order {order:?}"));
+        }
         let now = self.now();
         match order {
             Order::StartRoot { root } => self.start_root(root),
