@@ -99,7 +99,7 @@ impl Process {
 
     /// Whether it should have been killed for long.
     pub(super) fn hangs(&self, time: Duration) -> bool {
-        let computes = self.computing.is_some_and(|since| time > since + Duration::from_secs(3));
+        let computes = self.computing.is_some_and(|since| time > since + Duration::from_secs(5));
         computes && self.known && self.lives()
     }
 
