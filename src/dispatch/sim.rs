@@ -22,7 +22,7 @@ use world::World;
 
 /// Seeds of an ordinary run, and how long each is wild.
 const SEEDS: u64 = 2_000;
-const STEPS: u64 = 400;
+const STEPS: u64 = 300;
 /// How many steps, and how much time, it may take until all that was accepted is over.
 const MOST_STEPS: u64 = 60_000;
 const MOST_TIME: Duration = Duration::from_secs(600);

@@ -46,12 +46,20 @@ pub(crate) enum Rule {
     AdmissionIsLeft,
     /// A kill ends the event of a neighbour.
     KillsEndOneEvent,
+    /// The bot whose turn it was has it again.
+    BotsTakeTurns,
+    /// Start and mount hooks that fell do not run again.
+    HooksStandAgain,
+    /// Who has a candidate compiled is not told that the compiler is gone.
+    CompilersAnswer,
+    /// A realm that must not go on, and does, is let be.
+    EndingRealmsEnd,
 }
 
 impl Rule {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::TurnAfterCommit,
         Self::EveryEffect,
         Self::EveryFollowUp,
@@ -73,6 +81,10 @@ impl Rule {
         Self::DeathsAreTold,
         Self::AdmissionIsLeft,
         Self::KillsEndOneEvent,
+        Self::BotsTakeTurns,
+        Self::HooksStandAgain,
+        Self::CompilersAnswer,
+        Self::EndingRealmsEnd,
     ];
 }
 

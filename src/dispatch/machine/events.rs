@@ -81,6 +81,9 @@ impl Machine {
             }
             Ok(false) => {
                 tracing::error!("event {id} is no longer in the queue; it does not run");
+                if run.event.timeout {
+                    self.tally.timeouts.over(&bot);
+                }
                 self.turns.left(&bot);
                 self.turns.release(&run.event.key);
                 self.collectors.settle(id);

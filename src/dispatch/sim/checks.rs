@@ -22,8 +22,9 @@ use crate::model::{ConversationKey, EventId, StateSnapshot};
 use crate::protocol::{Frame, FrameKind, WorkHead};
 use crate::store::{Begun, StoreError};
 
-/// As many events may be sent to realms before one of the calm bot that could run is.
-const MOST_PASSED: u32 = 300;
+/// As many events may be sent to realms before one of the calm bot that could run is: its bot takes turns with two others,
+/// it with as many users.
+const MOST_PASSED: u32 = 40;
 
 impl World {
     /// The machine sends a frame.
@@ -92,9 +93,14 @@ impl World {
     /// Others are not sent for ever before those of a calm bot.
     fn pass(&mut self, event: EventId) {
         let stable = self.weather.faults == 0.0 && self.weather.upheavals == 0.0 && self.limits.all_resident > 1 << 30;
-        let mut late = None;
-        for (id, truth) in self.truths.iter_mut().filter(|(_, truth)| truth.outcome.is_none() && truth.realm.is_none()) {
-            if truth.key.bot.as_str() == BOTS[0] && *id != event && truth.runs == 0 {
+        let (mut late, mut seen) = (None, Vec::new());
+        for (id, truth) in self.truths.iter_mut().filter(|(_, truth)| truth.outcome.is_none()) {
+            if truth.key.bot.as_str() != BOTS[0] || seen.contains(&truth.key) {
+                continue;
+            }
+            // The first of its conversation that is not over.
+            seen.push(truth.key.clone());
+            if *id != event && truth.runs == 0 {
                 truth.passed += 1;
                 late = late.or((truth.passed > MOST_PASSED).then_some(*id));
             }
@@ -335,6 +341,7 @@ impl World {
         };
         self.note(|| format!("event {} is accepted: {:?}", event.id, truth.plan));
         self.truths.insert(event.id, truth);
+        self.open += 1;
         self.waiting.insert(event.id);
     }
 
@@ -342,6 +349,7 @@ impl World {
     fn over(&mut self, event: EventId, outcome: Outcome) {
         self.note(|| format!("event {event} is over: {outcome:?}"));
         let Some(truth) = self.truths.get_mut(&event) else { return };
+        self.open -= 1;
         if let Some(before) = truth.outcome.replace(outcome) {
             return self.wrong(format!("event {event} ends twice: {before:?}, {outcome:?}"));
         }
@@ -430,6 +438,9 @@ impl World {
         }
         if machine.turns.waiting() > 0 || !machine.again.is_empty() {
             faults.push("events still wait".into());
+        }
+        if !self.tally.timeouts.is_empty() {
+            faults.push("time-outs still count as queued".into());
         }
         if !self.tally.admission.is_empty() {
             faults.push("something still counts among what waits".into());

@@ -64,7 +64,8 @@ impl World {
 
     /// Somebody writes to a bot.
     fn post(&mut self) {
-        let bot = BOTS[self.rng.random_range(0..BOTS.len())];
+        let floods = self.flood && self.rng.random_bool(0.9);
+        let bot = if floods { BOTS[2] } else { BOTS[self.rng.random_range(0..BOTS.len())] };
         let key = key(bot, self.rng.random_range(0..4));
         let plan = self.new_plan(&key, 2);
         let draft = EventDraft {
