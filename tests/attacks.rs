@@ -1,4 +1,4 @@
-//! Every attack of `tests/attacks/` as a hook of a real server with real, locked-in workers, some at a time.
+//! Every attack of `tests/attacks/` as a hook of a real server with real, locked-in processes of scripts, some at a time.
 //!
 //! `ATTACKS=cpu01,own` runs only those whose name begins so. `ATTACKS_TABLE=file` writes what was measured, one line an
 //! attack; with `--release` those are the figures worth keeping.
@@ -7,6 +7,8 @@
 mod client;
 #[path = "common/process.rs"]
 mod process;
+#[path = "common/processes.rs"]
+mod processes;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -41,7 +43,7 @@ const LEAVES_NO_STATE: [&str; 4] = ["own17", "own18", "own19", "own31"];
 /// What is reported without a line: it was ended from outside or in a job, or never had one.
 const NO_LINE: [&str; 9] = [
     "killed after",
-    "its worker died",
+    "its realm died",
     "TimeoutError",
     "MemoryError",
     "out of memory",
@@ -50,8 +52,8 @@ const NO_LINE: [&str; 9] = [
     "can never settle",
     "cannot be stored",
 ];
-/// How often an event runs again at most because its worker was killed for another one.
-const RUNS: u32 = 3;
+/// How often an event runs at most: once more if its realm died by itself. Whatever others do is no reason.
+const RUNS: u32 = 2;
 
 const BOT: &str = r#"{ "name": "B" }"#;
 
@@ -74,12 +76,13 @@ struct Outcome {
     what: String,
     /// From the answer to the request until the event is processed, by the clock of its user.
     took: Duration,
-    /// The same of the last run alone: who was in a worker that was killed for another one runs again.
+    /// The same of the last run alone: whose realm has died by itself runs once more.
     last_run: Duration,
     /// The same of the user's next event, from then on.
     next: Duration,
-    /// Why it ended, where a worker had to be killed for it.
+    /// Why it ended, where its realm was killed for it or died.
     ended: Option<String>,
+    event: String,
     errors: u64,
     /// `file:line message` of what was reported.
     reports: Vec<(String, Option<u64>, String)>,
@@ -185,6 +188,7 @@ async fn run(client: Client, log: &Log, attack: &Attack) -> Outcome {
         last_run: Duration::from_secs_f64(trace["tookMs"].as_f64().unwrap() / 1e3),
         next: begun.elapsed() - took,
         ended: trace["ended"].as_str().map(str::to_owned),
+        event: trace["eventId"].as_str().unwrap().to_owned(),
         errors: trace["errors"].as_u64().unwrap(),
         reports: Vec::new(),
         faults: Vec::new(),
@@ -260,7 +264,7 @@ impl Outcome {
             self.next.as_secs_f64() * 1e3,
             self.id,
             self.what,
-            if self.ended.is_some() { "[worker killed] " } else { "" },
+            if self.ended.is_some() { "[realm killed] " } else { "" },
             reports.join(" | ")
         )
     }
@@ -316,6 +320,29 @@ async fn every_attack_is_over_in_time_and_reported_and_nobody_else_waits() {
     assert!(worst < OTHERS * STALLED, "another user waited {worst:?}\n{table}");
     assert!(server.lives(), "the server has ended\n{table}");
     assert_eq!(queue["waiting"], 0, "somebody's queue is stuck\n{table}");
+    concerns_the_attackers_alone(&server.log, &outcomes, &queue, &table);
+}
+
+/// No event but an attack is ended or run again, and an attack only if its own realm was killed or died.
+fn concerns_the_attackers_alone(log: &Log, outcomes: &[Outcome], queue: &Value, table: &str) {
+    let ended = |how: &str| {
+        let ended = outcomes.iter().filter(|outcome| outcome.ended.as_ref().is_some_and(|ended| ended.contains(how)));
+        ended.map(|outcome| outcome.event.as_str()).collect::<Vec<_>>()
+    };
+    let (killed, died) = (ended("killed"), ended("its realm died"));
+    let counted = ["endedByKill", "setAside", "runAgain", "zygotesDied"].map(|name| queue[name].as_u64().unwrap());
+    assert_eq!(counted, [killed.len() as u64, died.len() as u64, died.len() as u64, 0], "{table}");
+    // What goes on beside the user's next event may be killed as well, and is over already.
+    assert!(queue["realmsKilled"].as_u64().unwrap() >= killed.len() as u64, "{table}");
+    assert!(queue["realmsCrashed"].as_u64().unwrap() >= 2 * died.len() as u64, "{table}");
+    let mut again = log.all(|entry| {
+        let words: Vec<&str> = entry["message"].as_str()?.split(' ').collect();
+        matches!(words[..], ["event", _, "runs", "again:" | "once", ..]).then(|| words[1].to_owned())
+    });
+    again.sort_unstable();
+    let mut died = died;
+    died.sort_unstable();
+    assert_eq!(again, died, "{table}");
 }
 
 /// Waits until nobody waits for a turn; gives the counters.
@@ -329,9 +356,10 @@ async fn idle(client: Client) -> Value {
     }
 }
 
-/// Proportional resident memory of the server and of all its workers, in kilobytes.
+/// Proportional resident memory of the server and of all its processes of scripts, in kilobytes.
 fn memory(server: &ServerProcess) -> (u64, u64) {
-    (pss(server.pid), server.workers().into_iter().map(pss).sum())
+    let scripts = processes::of_server(server.pid);
+    (pss(server.pid), scripts.iter().map(|process| pss(process.pid.unsigned_abs())).sum())
 }
 
 fn summary(
@@ -346,7 +374,7 @@ fn summary(
     let _ = writeln!(
         text,
         "{} attacks in {all:.1?}; {} calls of other users waited p50 {:.1?}, p99 {:.1?}, p99.9 {:.1?}, worst {:.1?}\n\
-         server {} → {} kB, workers {} → {} kB (PSS)\n{queue}",
+         server {} → {} kB, scripts {} → {} kB (PSS)\n{queue}",
         outcomes.len(),
         waits.len(),
         at(0.5).0,

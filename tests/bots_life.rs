@@ -119,7 +119,7 @@ async fn an_event_that_runs_when_its_bot_is_removed_finishes_and_is_answered() {
     fs::remove_dir_all(app.folder.path().join("bots/late")).unwrap();
     until(&app, "late", "hi", |answer| *answer == Err(404)).await;
     until_log(&app, "keeper", &["mount keeper", "mount late", "unmount late"]).await;
-    // The workers have the new program when it answers from it.
+    // The realms have the new program when it answers from it.
     write(app.folder.path(), "bots/other/bot.config.json", "{}");
     until(&app, "other", "hi", |answer| answer.is_ok()).await;
     assert_eq!(ask(&app, "keeper", "go").await.as_deref(), Ok("go"));

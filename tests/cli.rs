@@ -1,4 +1,4 @@
-//! The commands as people run them: the real binary, real workers, real files.
+//! The commands as people run them: the real binary, real processes of scripts, real files.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -224,7 +224,7 @@ fn the_server_greets_answers_and_stops_gracefully_on_a_signal() {
     let (code, log) = server.end();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("stopped"), "{log}");
-    assert!(!log.contains("is gone"), "the signal reached the workers: {log}");
+    assert!(!log.contains("is gone"), "the signal reached the processes of scripts: {log}");
     assert!(log.contains("text api/visitor-1 → welcome-bot"), "{log}");
 }
 

@@ -1,4 +1,4 @@
-//! Conversations survive: the server is killed between any two steps of an event, of its dialog, of its time-out; workers
+//! Conversations survive: the server is killed between any two steps of an event, of its dialog, of its time-out; realms
 //! crash and hang between two instructions. No message is lost, and no stored reply comes twice.
 
 #[path = "common/load.rs"]
@@ -15,7 +15,7 @@ use server::{Caller, Server, count, log_of, replies, workspace};
 use tempfile::TempDir;
 
 /// A place at which a user's name says what is to happen: `kill-` waits there to be killed, at each run of the event one
-/// place further; `crash-3` takes its worker with it at the third place, once; `loop-3` hangs in native code there.
+/// place further; `crash-3` takes its realm with it at the third place, once; `loop-3` hangs in native code there.
 /// Whatever it is, the state that an event leaves counts how often it went through it.
 const GATE: &str = "
   const kvs = bp.kvs.forBot(event.botId)
@@ -206,25 +206,36 @@ async fn a_server_that_is_killed_at_any_place_of_a_time_out_runs_it_to_its_end_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_crashes_at_any_place_takes_nothing_with_it() {
+async fn a_realm_that_crashes_at_any_place_takes_nothing_with_it() {
     let folder = bot();
     let folder = folder.path();
     let server = start(folder);
-    // One after the other: who runs beside a crash is a suspect, and a second one would be too much.
     let users: Vec<String> = (1..=GATES).map(|place| format!("crash-{place}")).collect();
+    // All at once, and others beside them who have nothing to do with it.
+    let others: Vec<String> = (0..20).map(|user| format!("other-{user}")).collect();
     for text in ["first", "second", "again"] {
-        for user in &users {
+        for user in users.iter().chain(&others) {
             send(&server, user, text).await;
-            server.idle().await;
         }
+        server.idle().await;
+    }
+    for user in &others {
+        assert_eq!(said(folder, user), [FIRST, SECOND, FIRST].concat(), "{user}");
+        assert_eq!(stored(folder, user), ["4", "2", "ask"], "{user}");
     }
     for user in &users {
         assert_eq!(said(folder, user), [FIRST, SECOND, FIRST].concat(), "{user}");
         assert_eq!(stored(folder, user), ["4", "2", "ask"], "{user}");
     }
     let queue = server.queue().await;
-    assert_eq!(queue["workersCrashed"], 2 * GATES, "{queue}");
-    for user in &users {
+    // Each crash is of one event, which runs once more; no other does.
+    let counted = |queue: &serde_json::Value| {
+        ["realmsCrashed", "runAgain", "realmsKilled", "endedByKill", "setAside"]
+            .map(|name| queue[name].as_u64().unwrap())
+    };
+    let crashes = u64::from(2 * GATES);
+    assert_eq!(counted(&queue), [crashes, crashes, 0, 0, 0], "{queue}");
+    for user in users.iter().chain(&others) {
         expire(folder, user);
         let over = format!("SELECT count(*) FROM sessions WHERE target = '{user}' AND context = '{{}}'");
         server.until(&over, |_| count(folder, &over) == 1).await;
@@ -234,8 +245,9 @@ async fn a_worker_that_crashes_at_any_place_takes_nothing_with_it() {
     }
     timed_out(folder);
     let queue = server.queue().await;
-    assert_eq!(queue["workersCrashed"], 2 * GATES + TIMEOUT_GATES, "{queue}");
-    assert_eq!((&queue["setAside"], &queue["timeouts"]), (&0.into(), &GATES.into()), "{queue}");
+    let crashes = u64::from(2 * GATES + TIMEOUT_GATES);
+    assert_eq!(counted(&queue), [crashes, crashes, 0, 0, 0], "{queue}");
+    assert_eq!(queue["timeouts"], users.len() + others.len(), "{queue}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,7 +275,9 @@ async fn a_dialog_whose_action_hangs_stands_where_it_stood_and_one_that_timed_ou
     assert_eq!(stored(folder, "loop-2"), ["2", "", ""]);
     timed_out(folder);
     let queue = server.queue().await;
-    assert_eq!((&queue["endedByKill"], &queue["setAside"]), (&3.into(), &0.into()), "{queue}\n{}", log_of(folder));
+    let counted = ["endedByKill", "realmsKilled", "realmsCrashed", "runAgain", "setAside"];
+    let counted = counted.map(|name| queue[name].as_u64().unwrap());
+    assert_eq!(counted, [3, 3, 0, 0, 0], "{queue}\n{}", log_of(folder));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -160,7 +160,11 @@ async fn killing_zygotes_and_realms_under_load_loses_nothing_and_doubles_nothing
     println!(
         "{killed} processes killed, {realms} realms among them, {crashed} with an event, {} events run again; \
          descriptors {} and {}, megabytes {} and {}; {alive} processes left: {queue}",
-        queue["runAgain"], first.0, last.0, first.1 >> 20, last.1 >> 20
+        queue["runAgain"],
+        first.0,
+        last.0,
+        first.1 >> 20,
+        last.1 >> 20
     );
 }
 
@@ -349,7 +353,8 @@ async fn a_server_without_descriptors_for_more_realms_lets_events_wait_and_says_
 async fn a_server_that_may_have_no_more_processes_lets_events_wait_and_says_so() {
     let folder = workspace(&[(HOOK, &waits(500, "''"))]);
     let server = Server::start_with_processes(50, folder.path(), &["--production", "--no-watch"]);
-    let says = ["no process can be made for a script", "Resource temporarily unavailable", "processes can be made again"];
+    let says =
+        ["no process can be made for a script", "Resource temporarily unavailable", "processes can be made again"];
     all_are_answered_in_the_end(folder.path(), server, &says).await;
 }
 

@@ -1,4 +1,4 @@
-//! Scripts that call another server, through a whole server with real workers. `golden/fetch/<case>.js` is the body of a
+//! Scripts that call another server, through a whole server with real processes of scripts. `golden/fetch/<case>.js` is the body of a
 //! hook that gets the other server's address as `base` and says things with `say`; `<case>.out` has what it said and what
 //! was reported. `UPDATE=1` writes it, `CASE=<part of a name>` runs some cases only.
 

@@ -214,7 +214,9 @@ async fn through_a_busy_script(paths: &[&str], bodies: &[&str]) -> Vec<serde_jso
         }
     }
     let queue = app.client.get("/status").await.json()["queue"].take();
-    for never in ["workersKilled", "workersCrashed", "endedByKill", "runAgain", "setAside", "waiting", "inFlight"] {
+    for never in
+        ["realmsKilled", "realmsCrashed", "zygotesDied", "endedByKill", "runAgain", "setAside", "waiting", "inFlight"]
+    {
         assert_eq!(queue[never], 0, "{never}: {queue}");
     }
     app.stop().await;

@@ -57,7 +57,8 @@ let mustacheLoads = 0
 const env = {
   mustache: () => (mustacheLoads++, load('mustache')),
   contentType: id => types[id], contentTypeIds: () => Object.keys(types),
-  element: id => elements[id], elementIds: () => Object.keys(elements),
+  element: id => elements[id], elementIds: () => Object.keys(elements), isOwn: true,
+  elementRows: () => Object.keys(elements).map(id => [id, elements[id].contentType, null]),
   botUrl: 'http://localhost:3000', botId: 'b', defaultLanguage: 'en', random: () => 0
 }
 const cms = (0, eval)(CMS)(env)

@@ -1,4 +1,4 @@
-//! `nudge poisoned`: what becomes of an event on which two workers died, when the disk is full just then and later.
+//! `nudge poisoned`: what becomes of an event on which two realms died, when the disk is full just then and later.
 
 #[path = "common/server.rs"]
 mod server;
@@ -54,7 +54,7 @@ async fn an_event_is_set_aside_once_the_disk_lets_it_and_listed_until_somebody_d
     // A running server does not mind who looks, and does not let go of what it has.
     let (fine, list) = poisoned(folder, &[]);
     assert!(fine && list.contains("2 events set aside") && list.contains("attack web/ann → welcome-bot"), "{list}");
-    assert!(list.contains("its worker died"), "{list}");
+    assert!(list.contains("its realm died"), "{list}");
     let ids: Vec<&str> = list.lines().filter_map(|line| line.split("  ").next()).filter(|id| id.len() == 18).collect();
     let [ann, bob] = ids[..] else { panic!("{list}") };
     let (fine, said) = poisoned(folder, &["--retry", ann]);

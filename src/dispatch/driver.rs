@@ -315,12 +315,14 @@ fn caller(dispatch: u64, bot: Option<BotId>, event: Option<EventId>) -> Caller {
 fn told(shared: &Shared, event: EventId, telling: Telling, result: Result<EffectOutcome, StoreError>) {
     match (telling, result) {
         (Telling::Reply { .. }, Ok(EffectOutcome::Reply(Reply::AlreadyStored))) => {}
-        (Telling::Reply { key, copy, .. }, Ok(EffectOutcome::Reply(Reply::Stored(message)))) => {
+        (Telling::Reply { key, copy, .. }, Ok(EffectOutcome::Reply(reply))) => {
             count(&shared.tally.counters.replies_committed);
-            // The store may have put it off to the time of its commit.
-            let deliver_at = message.sent_on.0;
-            let notice = Notice::Stored { key, deliver_at, message: Arc::new(message) };
-            shared.notices.send(notice, shared.clock.now());
+            if let Reply::Stored(message) = reply {
+                // The store may have put it off to the time of its commit.
+                let deliver_at = message.sent_on.0;
+                let notice = Notice::Stored { key, deliver_at, message: Arc::new(message) };
+                shared.notices.send(notice, shared.clock.now());
+            }
             if let Some(payload) = copy {
                 shared.tell(Control::Replied { event, payload });
             }

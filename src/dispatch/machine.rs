@@ -282,8 +282,11 @@ impl Machine {
 
     fn pump_again(&mut self, now: Now) {
         for _ in 0..self.again.len() {
+            if self.fleet.is_full() {
+                return;
+            }
             let Some(run) = self.again.pop_front() else { break };
-            if self.fleet.may_run(now.at, run.event.key.bot.as_str()) {
+            if self.fleet.may_run(now.at, run.event.key.bot.as_str(), false) {
                 self.reserve(now, run);
             } else {
                 self.again.push_back(run);
@@ -292,9 +295,10 @@ impl Machine {
     }
 
     fn pump_turns(&mut self, now: Now) {
-        loop {
+        while !self.fleet.is_full() {
             let Self { turns, fleet, .. } = self;
-            let Some(run) = turns.take(|bot| fleet.may_run(now.at, bot.as_str())) else { break };
+            let alone = turns.ready_bots() <= 1;
+            let Some(run) = turns.take(now.at, |bot| fleet.may_run(now.at, bot.as_str(), alone)) else { break };
             if !is_broken(Rule::AdmissionIsLeft) {
                 self.tally.admission.leave(&run.event.key, run.bytes);
             }

@@ -1,9 +1,9 @@
-//! Whose turn it is: one event at a time of each conversation, round robin over bots, a few events each, then over their
-//! users.
+//! Whose turn it is: one event at a time of each conversation, round robin over bots, a moment each, then over their users.
 //!
 //! Pure bookkeeping, no time and no I/O: the dispatcher puts in what is committed and takes out what may run.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use crate::fleet::broken::{Rule, is_broken};
 use crate::model::{BotId, ConversationKey};
@@ -22,8 +22,9 @@ pub(super) struct Turns<T> {
     limits: Limits,
 }
 
-/// Events that a bot may have in a row while others wait: its realm is warm.
-const BURST: u32 = 4;
+/// For so long a bot's events are begun one after the other while others wait: its realm is warm, and those of others are
+/// not. Then it is the next bot's turn.
+const TURN: Duration = Duration::from_millis(2);
 
 /// How much may run at once.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +42,8 @@ struct Bot<T> {
     ready: VecDeque<ConversationKey>,
     in_flight: usize,
     in_ring: bool,
-    /// Events that were taken in a row.
-    burst: u32,
+    /// Since when its events are taken before those of others.
+    turn: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -55,6 +56,11 @@ struct Conversation<T> {
 impl<T> Turns<T> {
     pub(super) fn new(limits: Limits) -> Self {
         Self { bots: BTreeMap::new(), ring: VecDeque::new(), mounted: BTreeSet::new(), in_flight: 0, waiting: 0, limits }
+    }
+
+    /// How many bots have something that may begin.
+    pub(super) fn ready_bots(&self) -> usize {
+        self.ring.len()
     }
 
     /// How many wait for their turn.
@@ -85,7 +91,7 @@ impl<T> Turns<T> {
             ready: VecDeque::new(),
             in_flight: 0,
             in_ring: false,
-            burst: 0,
+            turn: None,
         });
         let conversation = bot
             .conversations
@@ -104,7 +110,7 @@ impl<T> Turns<T> {
     /// A bot over its share waits while another bot is ready. With no other ready it may go on, but the last part of
     /// the whole is kept free for a bot that comes later.
     /// `may` says which bots have a realm for it; it is asked of one after the other.
-    pub(super) fn take(&mut self, mut may: impl FnMut(&BotId) -> bool) -> Option<T> {
+    pub(super) fn take(&mut self, now: Instant, mut may: impl FnMut(&BotId) -> bool) -> Option<T> {
         if self.in_flight >= self.limits.in_flight {
             return None;
         }
@@ -132,10 +138,9 @@ impl<T> Turns<T> {
         bot.in_flight += 1;
         self.in_flight += 1;
         self.waiting -= 1;
-        bot.burst += 1;
-        let stays = bot.burst < BURST;
-        if !stays {
-            bot.burst = 0;
+        let stays = now.saturating_duration_since(*bot.turn.get_or_insert(now)) < TURN;
+        if !stays || bot.ready.is_empty() {
+            bot.turn = None;
         }
         self.enter_ring(&name);
         if stays && self.ring.back() == Some(&name) {
@@ -218,7 +223,7 @@ mod tests {
     }
 
     fn take_all(turns: &mut Turns<&'static str>) -> Vec<&'static str> {
-        std::iter::from_fn(|| turns.take(|_| true)).collect()
+        std::iter::from_fn(|| turns.take(Instant::now(), |_| true)).collect()
     }
 
     #[test]
@@ -230,21 +235,23 @@ mod tests {
         for item in ["1", "2", "3"] {
             assert_eq!(take_all(&mut turns), [item]);
             turns.left(&BotId::parse("a").unwrap());
-            assert_eq!(turns.take(|_| true), None, "the turn is held until the event is processed");
+            assert_eq!(turns.take(Instant::now(), |_| true), None, "the turn is held until the event is processed");
             turns.release(&key("a", "u"));
         }
-        assert_eq!((turns.take(|_| true), turns.waiting(), turns.in_flight()), (None, 0, 0));
+        assert_eq!((turns.take(Instant::now(), |_| true), turns.waiting(), turns.in_flight()), (None, 0, 0));
         assert!(turns.bots.is_empty(), "nothing is kept of a bot that is idle");
     }
 
     #[test]
     fn bots_take_turns_of_a_few_events_and_then_their_users() {
         let mut turns = turns(20, 20);
-        for user in ["1", "2", "3", "4", "5", "6"] {
+        for user in ["1", "2", "3", "4"] {
             turns.push(key("a", user), "a");
             turns.push(key("b", user), "b");
         }
-        assert_eq!(take_all(&mut turns), ["a", "a", "a", "a", "b", "b", "b", "b", "a", "a", "b", "b"]);
+        let start = Instant::now();
+        let mut take = |ms: u64| turns.take(start + Duration::from_millis(ms), |_| true).unwrap();
+        assert_eq!([0, 1, 2, 2, 3, 4, 5, 5].map(&mut take), ["a", "a", "a", "b", "b", "b", "a", "b"]);
         let mut turns = self::turns(10, 10);
         for (user, item) in [("u", "a-u1"), ("u", "a-u2"), ("v", "a-v1"), ("w", "a-w1")] {
             turns.push(key("a", user), item);
@@ -264,7 +271,7 @@ mod tests {
         }
         turns.push(key("a", "v"), "v1");
         let mut order = Vec::new();
-        while let Some(item) = turns.take(|_| true) {
+        while let Some(item) = turns.take(Instant::now(), |_| true) {
             order.push(item);
             turns.release(&key("a", if item.starts_with('u') { "u" } else { "v" }));
             turns.left(&BotId::parse("a").unwrap());

@@ -378,7 +378,7 @@ impl Host {
         let file = program.as_ref().and_then(|loaded| loaded.program.scripts.get(script as usize));
         let fallback = file.map_or("", |file| &file.path);
         let error = thrown.locate(fallback, |path| {
-            program.as_ref().and_then(|loaded| loaded.script(path)).map_or(0, |script| wrap::head_columns(script))
+            program.as_ref().and_then(|loaded| loaded.script(path)).map_or(0, wrap::head_columns)
         });
         let source = program.as_ref().and_then(|loaded| loaded.script(&error.file));
         let frame = match (source, error.line) {
@@ -410,7 +410,7 @@ impl Host {
     pub fn script_log(&self, level: &str, message: String, stack: &str, bot: Option<String>) {
         let program = self.program.borrow();
         let place = ScriptError::new("", "", stack, "").without_wrappers(|path| {
-            program.as_ref().and_then(|loaded| loaded.script(path)).map_or(0, |script| wrap::head_columns(script))
+            program.as_ref().and_then(|loaded| loaded.script(path)).map_or(0, wrap::head_columns)
         });
         let file = (!place.file.is_empty()).then_some(place.file);
         let (line, column) = (place.line, place.column);

@@ -123,9 +123,17 @@ impl Fleet {
         self.tell_if_in_service();
     }
 
+    /// Whether nothing of any bot may begin now.
+    pub fn is_full(&self) -> bool {
+        (self.running >= self.limits.running && !is_broken(Rule::RunningIsLimited))
+            || self.is_out_of_memory()
+            || self.stopping
+    }
+
     /// Whether an event of that bot may begin now. If not, when it would: as soon as something changes, or after patience.
-    pub fn may_run(&mut self, now: Instant, bot: &str) -> bool {
-        if (self.running >= self.limits.running && !is_broken(Rule::RunningIsLimited)) || self.is_out_of_memory() || self.stopping {
+    /// `alone` says that no other bot has anything to do.
+    pub fn may_run(&mut self, now: Instant, bot: &str, alone: bool) -> bool {
+        if self.is_full() {
             return false;
         }
         let Some(lane) = self.lanes.get(bot) else { return false };
@@ -135,7 +143,7 @@ impl Fleet {
         let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
         let wanted = self.limits.fresh
             || lane.realms == 0
-            || self.running < self.limits.cores
+            || (alone && self.running < self.limits.cores)
             || lane.blocked.is_some_and(patience);
         let fork = wanted && self.may_fork(now, bot);
         if !fork && let Some(lane) = self.lanes.get_mut(bot) {

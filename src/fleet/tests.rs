@@ -40,7 +40,7 @@ fn fleet(change: impl FnOnce(&mut FleetLimits)) -> (Fleet, Instant) {
 
 /// A realm at work on an event.
 fn busy(fleet: &mut Fleet, now: Instant) -> ProcessId {
-    assert!(fleet.may_run(now, "bot"));
+    assert!(fleet.may_run(now, "bot", false));
     fleet.run(now, &Arc::from("bot"), Some(now + SECOND * 60)).unwrap()
 }
 
@@ -121,7 +121,7 @@ fn free_realms_of_a_bot_that_changes_while_it_has_no_zygote_end() {
 fn nobody_is_woken_for_a_moment_that_is_past() {
     let (mut fleet, now) = fleet(|limits| limits.realms_of_bot = 1);
     made(&mut fleet, now);
-    assert!(!fleet.may_run(now, "bot"));
+    assert!(!fleet.may_run(now, "bot", false));
     assert!(fleet.end_of_patience(now).is_some_and(|end| end > now));
     assert_eq!(fleet.end_of_patience(now + SECOND), None, "only a realm that becomes free changes anything");
 }
@@ -133,10 +133,10 @@ fn realms_that_live_on_keep_no_event_from_being_run() {
     });
     let realm = made(&mut fleet, now);
     fleet.waiting(realm);
-    assert!(!fleet.may_run(now, "bot"));
+    assert!(!fleet.may_run(now, "bot", false));
     fleet.lives_on(realm);
     fleet.memory(now, realm, 1 << 20);
-    assert!(fleet.may_run(now, "bot"), "they are neither counted nor waited for");
+    assert!(fleet.may_run(now, "bot", false), "they are neither counted nor waited for");
 }
 
 #[test]

@@ -136,7 +136,7 @@ mod tests {
                     }
                 });
             }
-            for number in 0..300 {
+            for number in 0..120 {
                 let next = fixture.accept("ann", ConversationTarget::Nowhere).event;
                 let text = format!(r#"{{"n":{number}}}"#);
                 fixture.finish(&next, change(&format!(r#"{{"session":{text},"user":{text}}}"#)));
@@ -244,7 +244,7 @@ mod tests {
         for seed in 0..3 {
             let (fixture, sessions) = (Fixture::with_rules(rules.clone()), sessions());
             let (mut random, mut open) = (StdRng::seed_from_u64(seed), Vec::new());
-            for number in 0..1_500 {
+            for number in 0..800 {
                 step(&fixture, &mut random, &sessions, &mut open);
                 if random.random_range(0..4) > 0 {
                     continue;
@@ -259,6 +259,6 @@ mod tests {
                 }
             }
         }
-        assert!(hits > 2_000, "{hits} states were at hand: too few to say anything");
+        assert!(hits > 1_000, "{hits} states were at hand: too few to say anything");
     }
 }

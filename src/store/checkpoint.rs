@@ -23,8 +23,10 @@ const MOMENT: Duration = Duration::from_millis(20);
 const LONG_MOMENT: Duration = Duration::from_millis(250);
 /// How long the writer's connection waits for locks otherwise.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// So little left to copy is nothing.
-const LITTLE: u32 = 200;
+/// So few pages left to copy are nothing.
+const LITTLE: u32 = 60;
+/// So often it is copied before the log begins anew.
+const PASSES: u32 = 4;
 
 /// How large the log may become, in pages of 4 KB.
 #[derive(Debug, Clone, Copy)]
@@ -265,10 +267,11 @@ impl Copier {
         }
     }
 
-    /// Copies until little is left, or nothing more can be copied because somebody reads.
+    /// Copies until little is left, or nothing more can be copied because somebody reads. Not for ever: the writer may be
+    /// faster.
     fn copy(&mut self) {
         let mut before = 0;
-        loop {
+        for _ in 0..PASSES {
             match checkpoint(&self.connection, "PASSIVE") {
                 Ok(Checkpoint { pages, copied, .. }) => {
                     self.ill = false;

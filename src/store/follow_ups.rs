@@ -28,7 +28,7 @@ pub(super) fn send(tx: &Tx<'_>, event: EventId, number: u32, draft: &EventDraft)
 
 /// Notes an effect; whether it is the first with that number. Of an event that is finished, or was never queued, nothing
 /// is noted: it does not run again, so nothing can come twice, and nobody would take the row away.
-fn note(tx: &Tx<'_>, event: EventId, number: u32) -> Result<bool, StoreError> {
+pub(super) fn note(tx: &Tx<'_>, event: EventId, number: u32) -> Result<bool, StoreError> {
     if let Some(numbers) = tx.memory().event(event)
         && numbers.others.contains(&number)
     {

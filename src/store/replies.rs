@@ -18,20 +18,43 @@ const BOT: &str = "Bot";
 pub enum Reply {
     /// It is a message now.
     Stored(StoredMessage),
+    /// Noted, so that a second run does not repeat it: it is no message, but says that the bot types, or is for a page.
+    Noted,
     /// An earlier run of the same event sent it already; the first one's content stands.
     AlreadyStored,
 }
 
-/// Where a reply was stored.
-pub(super) struct PlacedReply {
+/// Types of replies that say something of the moment.
+const PASSING: [&str; 2] = ["typing", "data"];
+
+/// What a reply has come to, before its content is handed on.
+pub(super) enum PlacedReply {
+    Message(PlacedMessage),
+    Noted,
+    AlreadyStored,
+}
+
+impl PlacedReply {
+    /// What became of the reply that has this content.
+    pub(super) fn with(self, out: OutgoingMessage) -> Reply {
+        match self {
+            Self::Message(placed) => Reply::Stored(placed.with(out)),
+            Self::Noted => Reply::Noted,
+            Self::AlreadyStored => Reply::AlreadyStored,
+        }
+    }
+}
+
+/// Where a message was stored.
+pub(super) struct PlacedMessage {
     id: Uuid,
     conversation: i64,
     sent_on: u64,
 }
 
-impl PlacedReply {
+impl PlacedMessage {
     /// The message as it is stored.
-    pub(super) fn with(self, out: OutgoingMessage) -> StoredMessage {
+    fn with(self, out: OutgoingMessage) -> StoredMessage {
         StoredMessage {
             id: self.id,
             conversation_id: self.conversation,
@@ -48,19 +71,23 @@ impl PlacedReply {
     }
 }
 
-/// Stores a reply; nothing if an earlier run of the event did.
+/// Stores a reply, unless an earlier run of the event did.
 pub(super) fn place(
     tx: &Tx<'_>,
     event: EventId,
     number: u32,
     out: &OutgoingMessage,
-) -> Result<Option<PlacedReply>, StoreError> {
+) -> Result<PlacedReply, StoreError> {
     if follow_ups::is_taken(tx, event, number)? {
-        return Ok(None);
+        return Ok(PlacedReply::AlreadyStored);
+    }
+    if PASSING.contains(&&*out.message_type) {
+        let first = !messages::is_taken(tx, event, number)? && follow_ups::note(tx, event, number)?;
+        return Ok(if first { PlacedReply::Noted } else { PlacedReply::AlreadyStored });
     }
     // Without a number in its thread a reply made again might begin a conversation.
     if !has_number(&out.session) && messages::is_taken(tx, event, number)? {
-        return Ok(None);
+        return Ok(PlacedReply::AlreadyStored);
     }
     let conversation = conversations::find_or_make(tx, &out.session)?;
     // Nothing appears before what a client may have seen when this is committed: times grow with the commits.
@@ -81,10 +108,10 @@ pub(super) fn place(
         deliver_at,
     };
     if !messages::insert(tx, event, i64::from(number) + 1, &row)? {
-        return Ok(None);
+        return Ok(PlacedReply::AlreadyStored);
     }
     tx.memory().note_number(event, number, true);
-    Ok(Some(PlacedReply { id, conversation, sent_on }))
+    Ok(PlacedReply::Message(PlacedMessage { id, conversation, sent_on }))
 }
 
 /// Whether it names the conversation that it belongs to by its number.
@@ -132,6 +159,23 @@ mod tests {
         let sent = wait(|then| fixture.store.follow_up(event.id, 1, draft("bob"), then)).unwrap();
         assert!(matches!(sent, FollowUp::AlreadyQueued));
         assert!(matches!(replied(&fixture, &event, 2, "to the web"), Reply::Stored(_)));
+    }
+
+    #[test]
+    fn that_the_bot_types_is_no_message_on_any_channel_and_is_not_said_again_by_a_second_run() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
+        for (number, kind) in [(0, "typing"), (1, "data")] {
+            let say = || {
+                let mut out = outgoing(&event, "", 0);
+                (out.session.conversation.channel, out.message_type) = ("api".into(), kind.into());
+                wait(|then| fixture.store.reply(event.id, number, out, then)).unwrap()
+            };
+            assert!(matches!(say(), Reply::Noted));
+            assert!(matches!(say(), Reply::AlreadyStored));
+        }
+        let api = ConversationKey { channel: "api".into(), ..event.key };
+        assert!(fixture.store.list_conversations(&api, 10).unwrap().is_empty());
     }
 
     #[test]

@@ -114,6 +114,7 @@ mod tests {
     fn told(settlement: &Settlement) -> Vec<String> {
         let effects = settlement.effects.iter().map(|effect| match effect {
             Ok(EffectOutcome::Reply(Reply::Stored(message))) => format!("stored in {}", message.conversation_id),
+            Ok(EffectOutcome::Reply(Reply::Noted)) => "noted".to_owned(),
             Ok(EffectOutcome::Reply(Reply::AlreadyStored)) => "already stored".to_owned(),
             Ok(EffectOutcome::FollowUp(FollowUp::Queued(_))) => "queued".to_owned(),
             Ok(EffectOutcome::FollowUp(FollowUp::AlreadyQueued)) => "already queued".to_owned(),
@@ -243,7 +244,8 @@ mod tests {
                     1 => message.session.thread = Some("77".into()),
                     2 => message.session.thread = None,
                     3 => message.session.conversation.channel = "api".into(),
-                    4..6 => return BatchEffect::FollowUp { number, draft: draft("eve") },
+                    4 => message.message_type = "typing".into(),
+                    5..7 => return BatchEffect::FollowUp { number, draft: draft("eve") },
                     _ => {}
                 }
                 BatchEffect::Reply { number, message }

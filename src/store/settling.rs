@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::follow_ups::{self, FollowUp};
 use super::memory::Origin;
 use super::operations::Submitted;
-use super::replies::{self, PlacedReply, Reply};
+use super::replies::{self, PlacedReply};
 use super::tx::Tx;
 use super::unstored::{self, Unstored};
 use super::{queue, sessions, timeouts};
@@ -28,7 +28,7 @@ pub(super) struct Settling<Then> {
 
 /// What an effect has come to, before its content is handed on.
 enum Made {
-    Reply(Option<PlacedReply>),
+    Reply(PlacedReply),
     FollowUp(FollowUp),
 }
 
@@ -147,13 +147,13 @@ fn make(tx: &Tx<'_>, event: EventId, effect: &BatchEffect) -> Result<Made, Store
     }
 }
 
+/// What became of an effect, with its content.
 fn outcome(effect: BatchEffect, made: Made) -> EffectOutcome {
     match (effect, made) {
-        (BatchEffect::Reply { message, .. }, Made::Reply(Some(placed))) => {
-            EffectOutcome::Reply(Reply::Stored(placed.with(message)))
-        }
-        (_, Made::Reply(_)) => EffectOutcome::Reply(Reply::AlreadyStored),
+        (BatchEffect::Reply { message, .. }, Made::Reply(placed)) => EffectOutcome::Reply(placed.with(message)),
         (_, Made::FollowUp(sent)) => EffectOutcome::FollowUp(sent),
+        // No effect that was sent becomes a reply.
+        (BatchEffect::FollowUp { .. }, Made::Reply(_)) => EffectOutcome::FollowUp(FollowUp::AlreadyQueued),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `TestApp::start`: the whole server on a free port, over a copy of a workspace, with real worker processes.
+//! `TestApp::start`: the whole server on a free port, over a copy of a workspace, with real processes of scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};

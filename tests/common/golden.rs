@@ -73,11 +73,7 @@ pub(crate) fn workspace(case: &Path, ours: &[&str]) -> TempDir {
     }
     // A data folder of the original may have its own, and of two the one at the root would count.
     if !folder.path().join("data/global/botpress.config.json").exists() {
-        complete(
-            folder.path(),
-            "botpress.config.json",
-            r#"{ "scripts": { "grace": "10s" } }"#,
-        );
+        complete(folder.path(), "botpress.config.json", r#"{ "scripts": { "grace": "10s" } }"#);
     }
     if !["bots", "data/bots"].iter().any(|bots| has_bot(&folder.path().join(bots))) {
         complete(folder.path(), "bots/bot/bot.config.json", r#"{ "name": "Bot", "defaultLanguage": "en" }"#);

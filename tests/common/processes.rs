@@ -68,23 +68,35 @@ pub(crate) fn of_server(server: u32) -> Vec<Process> {
 /// The processes of these groups that live.
 #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 pub(crate) fn of_groups(groups: &BTreeSet<i32>) -> Vec<Process> {
-    let members = all().into_iter().filter(|(_, stat)| groups.contains(&stat.group) && !matches!(stat.state, 'Z' | 'X'));
-    members.filter_map(|(pid, Stat { parent, group, .. })| Some(Process { pid, parent, group, role: role(pid, group)? })).collect()
+    let members =
+        all().into_iter().filter(|(_, stat)| groups.contains(&stat.group) && !matches!(stat.state, 'Z' | 'X'));
+    members
+        .filter_map(|(pid, Stat { parent, group, .. })| Some(Process { pid, parent, group, role: role(pid, group)? }))
+        .collect()
 }
 
 /// Those of these groups that are gone and that nobody has buried.
 #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 pub(crate) fn zombies(groups: &BTreeSet<i32>) -> Vec<i32> {
-    all().into_iter().filter(|(_, stat)| groups.contains(&stat.group) && stat.state == 'Z').map(|(pid, _)| pid).collect()
+    all()
+        .into_iter()
+        .filter(|(_, stat)| groups.contains(&stat.group) && stat.state == 'Z')
+        .map(|(pid, _)| pid)
+        .collect()
 }
 
 fn role(pid: i32, group: i32) -> Option<Role> {
     if pid == group {
         return Some(Role::Root);
     }
+    // Zygotes put on three filters: what kills, what is missing, and what is allowed. A realm puts on a fourth.
+    Some(if filters(&pid.to_string())? <= filters("self")? + 3 { Role::Zygote } else { Role::Realm })
+}
+
+/// How many filters of system calls a process has put on, or inherited.
+pub(crate) fn filters(pid: &str) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let filters = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
-    Some(if filters.trim() == "1" { Role::Zygote } else { Role::Realm })
+    status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"))?.trim().parse().ok()
 }
 
 /// Whether it is there, and not only because nobody has buried it.

@@ -26,7 +26,7 @@ impl Machine {
         for _ in 0..self.hooks.len() {
             let Some(run) = self.hooks.pop_front() else { break };
             let bot = run.bot.as_ref().map_or("", BotId::as_str).to_owned();
-            if self.fleet.may_run(now.at, &bot) {
+            if self.fleet.may_run(now.at, &bot, false) {
                 self.launch_hooks(now, run, &bot);
             } else {
                 self.hooks.push_back(run);
