@@ -173,7 +173,8 @@ async fn requests_of_a_script_are_answered_and_take_effect_in_their_order() {
 async fn the_kill_of_a_realm_concerns_its_own_event_alone() {
     let server = server(settings()).await;
     server.serve();
-    let hanging = server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), ConversationTarget::Nowhere, None);
+    let hanging =
+        server.dispatcher.accept(draft("api", "h", json!({ "do": "hang" })), ConversationTarget::Nowhere, None);
     let hanging = hanging.await.unwrap();
     assert_eq!(server.converse("u", json!({ "do": "spin" })).await, ["\"before the loop\""]);
     assert_eq!(server.converse("v", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
@@ -238,8 +239,13 @@ async fn typing_holds_back_the_next_message_of_that_user() {
     let server = server(settings()).await;
     server.serve();
     let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
-    let accept =
-        || server.dispatcher.accept(draft("web", "u", json!({ "do": "reply", "text": "x" })), ConversationTarget::Recent, None);
+    let accept = || {
+        server.dispatcher.accept(
+            draft("web", "u", json!({ "do": "reply", "text": "x" })),
+            ConversationTarget::Recent,
+            None,
+        )
+    };
     accept().await.unwrap();
     accept().await.unwrap();
     server.drained().await;
@@ -260,7 +266,11 @@ async fn an_event_that_a_script_sends_is_queued_and_runs() {
     let server = server(settings()).await;
     server.serve();
     let mut told = server.dispatcher.subscribe(1 << 20, |_| true);
-    server.dispatcher.accept(draft("web", "u", json!({ "do": "send" })), ConversationTarget::Recent, None).await.unwrap();
+    server
+        .dispatcher
+        .accept(draft("web", "u", json!({ "do": "send" })), ConversationTarget::Recent, None)
+        .await
+        .unwrap();
     loop {
         if let Received::Notice(Notice::Stored { message, .. }) = told.recv().await.unwrap() {
             assert_eq!(message.message_text.as_deref(), Some("followed"));
@@ -361,8 +371,11 @@ async fn a_full_queue_refuses_and_says_when_to_come_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_when_the_server_stops_runs_after_the_next_start() {
     let first = server(settings()).await;
-    let accepted =
-        first.dispatcher.accept(draft("api", "u", json!({ "do": "late" })), ConversationTarget::Nowhere, None).await.unwrap();
+    let accepted = first
+        .dispatcher
+        .accept(draft("api", "u", json!({ "do": "late" })), ConversationTarget::Nowhere, None)
+        .await
+        .unwrap();
     let dispatcher = first.dispatcher.clone();
     let second = first.again(settings(), Duration::ZERO).await;
     let refused = dispatcher.accept(draft("api", "u", json!({})), ConversationTarget::Nowhere, None).await;

@@ -102,7 +102,9 @@ fn seeds(first: u64, count: u64, steps: u64, rule: Option<Rule>) -> Result<u64, 
 /// Fails with how to see a seed's steps, and its last ones.
 fn fail(seed: u64, steps: u64) -> ! {
     let (why, log) = attempt(seed, steps, true).unwrap_err();
-    panic!("seed {seed}: {why}\nSIM_SEED={seed} SIM_STEPS={steps} runs it again. The last steps:\n{log}\nseed {seed}: {why}");
+    panic!(
+        "seed {seed}: {why}\nSIM_SEED={seed} SIM_STEPS={steps} runs it again. The last steps:\n{log}\nseed {seed}: {why}"
+    );
 }
 
 #[test]
@@ -111,7 +113,9 @@ fn every_rule_that_is_broken_on_purpose_is_found() {
     let mut missed = Vec::new();
     for rule in Rule::ALL {
         match seeds(0, SEEDS, STEPS, Some(rule)) {
-            Err((seed, why)) => eprintln!("{rule:?} is found by seed {seed}: {}", why.chars().take(100).collect::<String>()),
+            Err((seed, why)) => {
+                eprintln!("{rule:?} is found by seed {seed}: {}", why.chars().take(100).collect::<String>())
+            }
             Ok(_) => missed.push(rule),
         }
     }

@@ -155,7 +155,8 @@ impl Fleet {
 
     /// Realms that wait to be buried by a zygote that is gone: nobody will say how they ended.
     pub(super) fn bury_orphans(&mut self, zygote: ProcessId) {
-        let orphan = |realm: &Realm| realm.zygote == zygote && matches!(realm.state, State::Ending { closed: true, .. });
+        let orphan =
+            |realm: &Realm| realm.zygote == zygote && matches!(realm.state, State::Ending { closed: true, .. });
         let orphans: Vec<ProcessId> = self.realms.iter().filter(|(_, one)| orphan(one)).map(|(id, _)| *id).collect();
         for process in orphans {
             self.buried(process, None);

@@ -246,9 +246,8 @@ impl Fleet {
 
     /// Zygotes that take too long to load are killed.
     pub(super) fn look_after_zygotes(&mut self, now: Instant) {
-        let late = |zygote: &Zygote| {
-            !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > LOADING
-        };
+        let late =
+            |zygote: &Zygote| !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > LOADING;
         let late: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
         for process in late {
             if let Some(zygote) = self.zygotes.get_mut(&process) {
@@ -268,6 +267,16 @@ impl Fleet {
 
 impl Zygote {
     fn new(now: Instant, role: Role, parent: Option<ProcessId>) -> Self {
-        Self { role, parent, made: None, loaded: false, since: now, children: 0, used: now, ending: false, killed: false }
+        Self {
+            role,
+            parent,
+            made: None,
+            loaded: false,
+            since: now,
+            children: 0,
+            used: now,
+            ending: false,
+            killed: false,
+        }
     }
 }

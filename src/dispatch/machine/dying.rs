@@ -81,9 +81,7 @@ impl Machine {
                 self.report(&run, &end, "the event is over");
                 self.end(now, run, sent, end, false);
             }
-            Cause::Crashed { .. } | Cause::Killed { .. }
-                if run.event.deaths == 0 && !is_broken(Rule::TwoDeaths) =>
-            {
+            Cause::Crashed { .. } | Cause::Killed { .. } if run.event.deaths == 0 && !is_broken(Rule::TwoDeaths) => {
                 count(&self.tally.counters.run_again);
                 tracing::warn!("event {} runs once more: {}", run.event.id, end.what);
                 self.actions.push(Action::CountDeath(run.event.id));

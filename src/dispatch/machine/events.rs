@@ -34,7 +34,8 @@ impl Machine {
         };
         let dispatch = self.new_dispatch();
         let event = run.event.clone();
-        self.flights.insert(dispatch, Flight::new(Work::Event(run), realm, now.at, self.tally.settings.scripts.requests));
+        self.flights
+            .insert(dispatch, Flight::new(Work::Event(run), realm, now.at, self.tally.settings.scripts.requests));
         self.by_realm.insert(realm, dispatch);
         self.actions.push(Action::Begin { dispatch, event });
     }
@@ -275,7 +276,10 @@ impl Machine {
     /// Some of what the event did could not be stored: it keeps its turn and runs again soon, like one whose realm died.
     fn run_again(&mut self, event: EventId, finishing: &Finishing) {
         let pause = STORE_PAUSE * (1 << finishing.runs.min(10));
-        tracing::error!("some of what event {event} did could not be stored: it runs again in {} ms", pause.as_millis());
+        tracing::error!(
+            "some of what event {event} did could not be stored: it runs again in {} ms",
+            pause.as_millis()
+        );
         count(&self.tally.counters.run_again);
         let queued = finishing.queued.clone();
         self.turns.back(&queued.key.bot);

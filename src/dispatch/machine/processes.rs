@@ -29,7 +29,9 @@ impl Machine {
                 Ok(())
             }
             // Its own children alone: whoever spoke of others could have any process killed or given up.
-            Message::Forked { child, .. } | Message::Reaped { child, .. } if !self.fleet.may_speak_of(process, child) => {
+            Message::Forked { child, .. } | Message::Reaped { child, .. }
+                if !self.fleet.may_speak_of(process, child) =>
+            {
                 Err(format!("it spoke of process {child}, which is none of its copies"))
             }
             Message::Ready(_) | Message::Loaded => Err("it spoke like a zygote, which it is not".to_owned()),
@@ -219,7 +221,9 @@ impl Machine {
         }
         if was_ready {
             count(&self.tally.counters.zygotes_died);
-            tracing::warn!("the root zygote of scripts is gone ({how}); another one is started, realms go on meanwhile");
+            tracing::warn!(
+                "the root zygote of scripts is gone ({how}); another one is started, realms go on meanwhile"
+            );
             return;
         }
         let why = self.last_refusal.take().unwrap_or_else(|| how.to_owned());
@@ -241,11 +245,7 @@ impl Machine {
         let Some(global) = keys.remove("") else { return };
         let layer = (!images.layer().scripts.is_empty()).then(|| images.layer_key());
         let published = Published { version: program.version, layer, global, bots: keys };
-        self.served = Some(Served {
-            bots: bots.into_iter().collect(),
-            sources,
-            images: Arc::clone(images),
-        });
+        self.served = Some(Served { bots: bots.into_iter().collect(), sources, images: Arc::clone(images) });
         self.actions.push(Action::Publish(Arc::clone(images)));
         self.fleet.publish(now.at, published);
         self.heed(now);

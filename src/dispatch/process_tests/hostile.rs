@@ -82,7 +82,8 @@ async fn huge_events_wait_in_the_store_alone_and_too_many_of_them_are_refused() 
     assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
     // What an earlier run left has its body back when it runs.
     let second = first.again(settings, Duration::ZERO).await;
-    let error = second.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
+    let error =
+        second.dispatcher.accept(draft("api", "v", huge()), ConversationTarget::Nowhere, None).await.unwrap_err();
     assert!(matches!(error, AcceptError::Full { queue: FullQueue::Bytes, .. }), "{error}");
     second.serve();
     second.drained().await;

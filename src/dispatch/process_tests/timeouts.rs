@@ -161,7 +161,10 @@ async fn few_of_many_time_outs_are_in_the_queue_at_a_time_and_a_user_who_is_ther
     while server.dispatcher.stats().timeouts < 12 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let live = server.dispatcher.accept(draft("web", "live", json!({ "do": "late" })), ConversationTarget::Nowhere, None).await;
+    let live = server
+        .dispatcher
+        .accept(draft("web", "live", json!({ "do": "late" })), ConversationTarget::Nowhere, None)
+        .await;
     let live = live.unwrap();
     let before = server.store.pending().unwrap().into_iter().filter(|event| event.id < live).count();
     assert_eq!(before, 12, "half of those of a bot that may run at once");

@@ -27,7 +27,8 @@ fn a_process_of_scripts() {
     let link = Link::new(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
     // It goes with the server, like a real one.
     let _ = crate::os::end_with_writer(std::io::stdout().as_fd());
-    let become_ = std::env::var(ROLE).map(|role| role.split(' ').map(|byte| byte.parse().unwrap()).collect::<Vec<u8>>());
+    let become_ =
+        std::env::var(ROLE).map(|role| role.split(' ').map(|byte| byte.parse().unwrap()).collect::<Vec<u8>>());
     match become_.ok().map(|bytes| ForkAs::from_bytes(&bytes).unwrap()) {
         None | Some(ForkAs::Zygote) => Zygote { link, board: inherited(), children: HashMap::new() }.serve(),
         Some(ForkAs::Compiler { .. }) => compile(link),

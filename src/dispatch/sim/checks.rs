@@ -22,9 +22,9 @@ use crate::model::{ConversationKey, EventId, StateSnapshot};
 use crate::protocol::{Frame, FrameKind, WorkHead};
 use crate::store::{Begun, StoreError};
 
-/// As many events may be sent to realms before one of the calm bot that could run is: its bot takes turns with two others,
-/// it with as many users.
-const MOST_PASSED: u32 = 40;
+/// As many events may be sent to realms before one of the calm bot that could run is: its bot takes turns with two others, of
+/// 2 ms each, and it with three users.
+const MOST_PASSED: u32 = 120;
 
 impl World {
     /// The machine sends a frame.
@@ -47,7 +47,11 @@ impl World {
                 }
                 let lives = |id| self.processes.get(&id).is_some_and(|process| process.hears());
                 let work = Box::new(Work { dispatch, ..work });
-                if lives(realm) { self.input(realm, super::fleet::Input::Work(work)) } else { self.never_ran(realm, &work) }
+                if lives(realm) {
+                    self.input(realm, super::fleet::Input::Work(work))
+                } else {
+                    self.never_ran(realm, &work)
+                }
             }
             FrameKind::Cancel => self.input(realm, super::fleet::Input::Cancel(dispatch)),
             _ => self.input(realm, super::fleet::Input::Answer(dispatch, frame.number)),
@@ -235,7 +239,14 @@ impl World {
         match op {
             Op::Accept { draft, bytes, collector, timeout } => {
                 if self.chance(self.weather.refusals) {
-                    return self.tally.admission.leave(&draft.key, bytes);
+                    if !timeout {
+                        self.tally.admission.leave(&draft.key, bytes);
+                    }
+                    return;
+                }
+                if timeout {
+                    self.tally.timeouts.queued(&draft.key.bot);
+                    self.tally.admission.enter_anyway(&draft.key, bytes);
                 }
                 let (collector, caller) = collector.unzip();
                 let event = self.store.enqueue(draft, millis, timeout);
@@ -248,7 +259,8 @@ impl World {
             Op::Settle(batch) => self.store_batch(batch),
             Op::SetAside(finishing) => {
                 if self.chance(self.weather.refusals) {
-                    return self.tell(Control::Finished(finishing, Err(StoreError::Invalid("the disk is full".into()))));
+                    return self
+                        .tell(Control::Finished(finishing, Err(StoreError::Invalid("the disk is full".into()))));
                 }
                 if let Some(row) = self.store.rows.get_mut(&finishing.event) {
                     row.aside = true;
@@ -419,7 +431,8 @@ impl World {
                     stored.sort_unstable();
                 }
                 if sorted != stored || !over {
-                    let why = format!("who asked with event {event} is told {said:?}, stored are {stored:?}, over: {over}");
+                    let why =
+                        format!("who asked with event {event} is told {said:?}, stored are {stored:?}, over: {over}");
                     self.wrong(why);
                 }
             }
@@ -450,7 +463,11 @@ impl World {
             faults.push(format!("realm {realm} is busy with nothing"));
         }
         if machine.by_realm.len() != machine.flights.len() {
-            faults.push(format!("{} realms have work, there is work for {}", machine.by_realm.len(), machine.flights.len()));
+            faults.push(format!(
+                "{} realms have work, there is work for {}",
+                machine.by_realm.len(),
+                machine.flights.len()
+            ));
         }
         if machine.fleet.realms() > machine.flights.len() {
             faults.push(format!("{} realms are kept for {}", machine.fleet.realms(), machine.flights.len()));

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use crate::program::CompileRequest;
 use super::realm::Work;
 use super::world::{Happening, World};
 use crate::fleet::{Broken, Message, ProcessId};
+use crate::program::CompileRequest;
 use crate::protocol::{Compiled, ForkAs, Glimpse, Ready};
 
 /// What lives of a process.
@@ -238,7 +238,11 @@ impl World {
             return;
         }
         let Some(input) = process.inbox.pop_front() else { return };
-        if process.is_zygote() { self.zygote(id, input) } else { self.copy(id, input) }
+        if process.is_zygote() {
+            self.zygote(id, input)
+        } else {
+            self.copy(id, input)
+        }
         self.read_soon(id);
     }
 

@@ -66,7 +66,8 @@ impl World {
     fn post(&mut self) {
         let floods = self.flood && self.rng.random_bool(0.9);
         let bot = if floods { BOTS[2] } else { BOTS[self.rng.random_range(0..BOTS.len())] };
-        let key = key(bot, self.rng.random_range(0..4));
+        let users = if floods { 40 } else { 4 };
+        let key = key(bot, self.rng.random_range(0..users));
         let plan = self.new_plan(&key, 2);
         let draft = EventDraft {
             key,
@@ -80,10 +81,7 @@ impl World {
         };
         let timeout = self.rng.random_bool(0.05);
         let bytes = draft.bytes();
-        if timeout {
-            self.tally.timeouts.queued(&draft.key.bot);
-            self.tally.admission.enter_anyway(&draft.key, bytes);
-        } else if self.tally.enter(&draft.key, bytes).is_err() {
+        if !timeout && self.tally.enter(&draft.key, bytes).is_err() {
             return;
         }
         let collector = (!timeout && self.rng.random_bool(0.3)).then(caller);
@@ -183,7 +181,8 @@ impl World {
         };
         let program = Arc::new(Program { scripts: (0..3).map(script).collect(), ..Program::default() });
         let now = self.now();
-        self.machine.control(now, Control::Compile { request: CompileRequest { program, only: vec![0, 1, 2] }, answer });
+        self.machine
+            .control(now, Control::Compile { request: CompileRequest { program, only: vec![0, 1, 2] }, answer });
     }
 
     /// Nothing new comes and nothing fails any more; all bots are there.

@@ -136,7 +136,10 @@ impl World {
         let weather = Weather {
             faults: [0.0, 0.01, 0.05][rng.random_range(0..3)],
             refusals: [0.0, 0.0, 0.05][rng.random_range(0..3)],
-            temper: Temper { trouble: [0.0, 0.2, 0.5][rng.random_range(0..3)], slow: [2, 20, 200][rng.random_range(0..3)] },
+            temper: Temper {
+                trouble: [0.0, 0.2, 0.5][rng.random_range(0..3)],
+                slow: [2, 20, 200][rng.random_range(0..3)],
+            },
             lag: [50, 500, 5_000][rng.random_range(0..3)],
             upheavals: [0.0, 0.1, 0.3][rng.random_range(0..3)],
         };
