@@ -6,6 +6,7 @@
 //! -- --ignored dispatch::sim` runs for long (`SIM_STEPS`).
 
 mod checks;
+mod commits;
 mod fleet;
 mod outside;
 mod plan;
@@ -22,7 +23,7 @@ use world::World;
 
 /// Seeds of an ordinary run, and how long each is wild.
 const SEEDS: u64 = 2_000;
-const STEPS: u64 = 300;
+const STEPS: u64 = 250;
 /// How many steps, and how much time, it may take until all that was accepted is over.
 const MOST_STEPS: u64 = 60_000;
 const MOST_TIME: Duration = Duration::from_secs(600);

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::fleet::broken::{Rule, is_broken};
 use crate::model::{BotId, ConversationKey};
 
 /// Waiting work by conversation, handed out fairly. `T` is what waits.
@@ -187,11 +186,7 @@ impl<T> Turns<T> {
             && self.mounted.contains(name)
         {
             bot.in_ring = true;
-            if is_broken(Rule::BotsTakeTurns) {
-                self.ring.push_front(name.clone());
-            } else {
-                self.ring.push_back(name.clone());
-            }
+            self.ring.push_back(name.clone());
         } else if !self.mounted.contains(name) && self.bots.get(name).is_some_and(|bot| bot.in_ring) {
             self.ring.retain(|other| other != name);
             if let Some(bot) = self.bots.get_mut(name) {

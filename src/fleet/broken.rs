@@ -46,8 +46,6 @@ pub(crate) enum Rule {
     AdmissionIsLeft,
     /// A kill ends the event of a neighbour.
     KillsEndOneEvent,
-    /// The bot whose turn it was has it again.
-    BotsTakeTurns,
     /// Start and mount hooks that fell do not run again.
     HooksStandAgain,
     /// Who has a candidate compiled is not told that the compiler is gone.
@@ -59,7 +57,7 @@ pub(crate) enum Rule {
 impl Rule {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::TurnAfterCommit,
         Self::EveryEffect,
         Self::EveryFollowUp,
@@ -81,7 +79,6 @@ impl Rule {
         Self::DeathsAreTold,
         Self::AdmissionIsLeft,
         Self::KillsEndOneEvent,
-        Self::BotsTakeTurns,
         Self::HooksStandAgain,
         Self::CompilersAnswer,
         Self::EndingRealmsEnd,
