@@ -104,13 +104,8 @@ fn realms(criterion: &mut Criterion) {
     let mut json = BytesMut::new();
     event_work(&event(), &StateSnapshot::default(), &mut json);
     let json = Bytes::from(json);
-    let job = || Job {
-        dispatch: 7,
-        kind: DispatchKind::Event,
-        json: json.clone(),
-        begun: Instant::now(),
-        resume: None,
-    };
+    let job =
+        || Job { dispatch: 7, kind: DispatchKind::Event, json: json.clone(), begun: Instant::now(), resume: None };
     for (name, builtins, source) in cases() {
         let loaded = Arc::new(LoadedProgram::new(program(builtins, &source)));
         let _ = with_realm(&meter, |realm| {

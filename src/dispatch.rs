@@ -43,17 +43,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::model::{BotId, ConversationKey};
 use crate::fleet::{self, FleetLimits};
+use crate::model::{BotId, ConversationKey};
 use crate::program::{CompileRequest, HookKind, Images, Program};
 use crate::protocol::Compiled;
 use crate::services::Services;
 use crate::store::{Lifetimes, Store, StoreError};
 
+pub use crate::fleet::{LockedIn, WorkerCommand};
 pub use admission::FullQueue;
 pub use faults::Fault;
 pub use notices::{Notice, NoticeReceiver, Notices, Received};
-pub use crate::fleet::{LockedIn, WorkerCommand};
 pub use stats::Stats;
 pub use traces::Traces;
 

@@ -10,16 +10,19 @@ pub mod dialog;
 pub mod event_ids;
 pub mod explain;
 pub mod host;
+pub mod loaded;
 pub mod run;
 pub mod timers;
 pub mod trace;
 pub mod wait;
 
-pub use bot_realm::{BotRealm, LoadedProgram};
+pub use bot_realm::BotRealm;
+pub use bot_realm::warm::NotPreloaded;
 pub use compile::compile;
 pub use event_ids::IdSource;
 pub use host::Host;
-pub use run::{Job, Outcome, Resume};
+pub use loaded::LoadedProgram;
+pub use run::{Outcome, RealmJob, Resume};
 pub use wait::{Inbox, Received};
 
 #[cfg(test)]

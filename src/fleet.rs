@@ -23,9 +23,9 @@ mod tests;
 mod zygotes;
 
 pub use compiling::{COMPILE_ALL, COMPILE_FILE};
+pub use credit::{Credit, Loan};
 pub use lanes::Published;
 pub use machine::{Cause, Death, Fleet as Machine, FleetLimits, Note, Order, ProcessId};
 pub use messages::{Broken, Fetch, Message};
-pub use credit::{Credit, Loan};
 pub use process::Out;
 pub use processes::{FleetError, FromProcess, LockedIn, Processes, WorkerCommand};

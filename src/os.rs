@@ -43,7 +43,8 @@ pub fn fork() -> io::Result<Forked> {
 fn threads() -> u64 {
     // A worker is locked in and sees no `/proc`; it has looked once before, and starts no threads afterwards: seccomp
     // refuses them.
-    std::fs::metadata("/proc/self/task").map_or(1, |task| std::os::unix::fs::MetadataExt::nlink(&task).saturating_sub(2))
+    std::fs::metadata("/proc/self/task")
+        .map_or(1, |task| std::os::unix::fs::MetadataExt::nlink(&task).saturating_sub(2))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -62,9 +63,8 @@ pub fn share(file: impl AsFd, words: usize) -> io::Result<&'static [AtomicU32]> 
     let fd = file.as_fd().as_raw_fd();
     // SAFETY: the address is chosen by the system, so nothing that exists is mapped over; the descriptor is open, as it
     // is borrowed. What comes back is checked below.
-    let start = unsafe {
-        libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0)
-    };
+    let start =
+        unsafe { libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

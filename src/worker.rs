@@ -5,80 +5,19 @@
 //! costs a fraction of a millisecond, begins warm, and dies alone.
 
 mod compiler;
+mod control;
 pub mod lock_in;
 mod realm;
 mod zygote;
 
-use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use crate::protocol::control::receive;
-use crate::protocol::{Board, Frame, FrameError, FrameKind, FrameReader, Hello, Ready, build_id};
+use crate::protocol::{Board, FrameKind, Hello, Ready, build_id};
+use control::{Control, read_json};
 
-/// Why a process of scripts ends with an error.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// The socket failed.
-    #[error("the connection to the server failed: {0}")]
-    Io(#[from] io::Error),
-    /// The server sent something that is no frame.
-    #[error("the server sent a bad frame: {0}")]
-    Frame(#[from] FrameError),
-    /// The first frame was not Hello, or one could not be read.
-    #[error("the server sent an unreadable message: {0}")]
-    Message(String),
-    /// The server is another build.
-    #[error("this worker is build {own}, the server {server}")]
-    Build {
-        /// Ours.
-        own: String,
-        /// The server's.
-        server: String,
-    },
-    /// The process could not lock itself in.
-    #[error("the worker could not lock itself in: {0}; `scripts.lockIn: \"off\"` runs without it")]
-    LockIn(#[from] lock_in::LockInError),
-    /// The engine could not be made ready.
-    #[error("the JavaScript engine does not start: {0}")]
-    Engine(String),
-}
-
-/// A connection on which descriptors come with frames.
-#[derive(Debug)]
-struct Control {
-    socket: UnixStream,
-    reader: FrameReader,
-    descriptors: VecDeque<OwnedFd>,
-}
-
-impl Control {
-    fn new(socket: UnixStream) -> Self {
-        // The server is trusted, and says itself how long its frames may be.
-        Self { socket, reader: FrameReader::new(usize::MAX >> 1), descriptors: VecDeque::new() }
-    }
-
-    /// The next frame; nothing at the end.
-    fn next(&mut self) -> Result<Option<Frame>, WorkerError> {
-        loop {
-            if let Some(frame) = self.reader.next_frame()? {
-                return Ok(Some(frame));
-            }
-            let mut chunk = [0u8; 64 * 1024];
-            let read = receive(&self.socket, &mut chunk, &mut self.descriptors)?;
-            if read == 0 {
-                return Ok(None);
-            }
-            self.reader.buffer.extend_from_slice(&chunk[..read]);
-        }
-    }
-
-    /// The descriptor that came with a frame.
-    fn descriptor(&mut self) -> Result<OwnedFd, WorkerError> {
-        self.descriptors.pop_front().ok_or_else(|| WorkerError::Message("a descriptor is missing".into()))
-    }
-}
+pub use control::WorkerError;
 
 /// Runs as the root zygote until the server closes the connection.
 ///
@@ -106,10 +45,6 @@ pub fn run() -> Result<(), WorkerError> {
     local_time_once();
     let lock_in = lock_in::lock_in(hello.lock_in)?;
     zygote::run(hello, control, board, Ready { build: own, lock_in: lock_in.how.clone() }, &lock_in)
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, WorkerError> {
-    serde_json::from_slice(&frame.body).map_err(|error| WorkerError::Message(format!("{:?}: {error}", frame.kind)))
 }
 
 fn local_time_once() {

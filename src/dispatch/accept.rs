@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::action::Control;
 use super::admission::FullQueue;
 use super::collect::Collector;
-use super::action::Control;
 use super::patience::Patience;
 use super::stats::count;
 use super::tally::Tally;

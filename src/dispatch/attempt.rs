@@ -28,7 +28,10 @@ impl Attempt {
     }
 
     /// What came of it; `None` is to try again.
-    pub(super) fn outcome(&mut self, result: Result<Compiled, DispatchError>) -> Option<Result<Compiled, DispatchError>> {
+    pub(super) fn outcome(
+        &mut self,
+        result: Result<Compiled, DispatchError>,
+    ) -> Option<Result<Compiled, DispatchError>> {
         let (why, file) = match result {
             Ok(mut compiled) => {
                 compiled.failures.append(&mut self.hanging);
@@ -82,7 +85,10 @@ mod tests {
         let hang = |file: &str| Err(DispatchError::Compiler { why: "killed".into(), file: Some(file.into()) });
         let mut attempt = Attempt::new(&request);
         assert!(attempt.outcome(hang("b.js")).is_none());
-        assert_eq!([&*attempt.request().program.scripts[0].source, &*attempt.request().program.scripts[1].source], ["x", ""]);
+        assert_eq!(
+            [&*attempt.request().program.scripts[0].source, &*attempt.request().program.scripts[1].source],
+            ["x", ""]
+        );
         let compiled = attempt.outcome(Ok(Compiled::default())).unwrap().unwrap();
         assert_eq!(compiled.failures.iter().map(|failure| failure.script).collect::<Vec<_>>(), [1]);
         // The same file again, or an unknown one, is not its fault.

@@ -5,12 +5,10 @@ use serde_json::value::RawValue;
 use crate::program::Program;
 
 /// The method by which a realm asks for it. It is none of `bp`.
-#[allow(dead_code, reason = "realms still hold the content of all bots, and ask for none")]
 pub(super) const METHOD: &str = "content.of";
 
 /// The answer to such a request, whose arguments are `[botId]`: `{ config, defaultLanguage, elements: { id: element } }`, or
 /// `null` where there is no such bot.
-#[allow(dead_code, reason = "realms still hold the content of all bots, and ask for none")]
 pub(super) fn content_of(program: &Program, arguments: &RawValue) -> String {
     let bot = serde_json::from_str::<(String,)>(arguments.get()).ok();
     let bot = bot.and_then(|(bot,)| program.bots.get(&bot.to_ascii_lowercase()));

@@ -211,9 +211,13 @@ impl Driver {
             }
             Action::Compile(process, request) => {
                 let program = &request.program;
-                let scripts = program.scripts.iter().map(|script| crate::program::image::ScriptRef::of(script)).collect();
-                let texts: Vec<_> =
-                    program.scripts.iter().map(|script| (script.source.blob(), Arc::clone(script.source.text()))).collect();
+                let scripts =
+                    program.scripts.iter().map(|script| crate::program::image::ScriptRef::of(script)).collect();
+                let texts: Vec<_> = program
+                    .scripts
+                    .iter()
+                    .map(|script| (script.source.blob(), Arc::clone(script.source.text())))
+                    .collect();
                 self.processes.compile(process, &Candidate { scripts, only: request.only }, &texts);
             }
             Action::Forked(process, pid) => self.processes.forked(process, pid),

@@ -54,7 +54,14 @@ struct Conversation<T> {
 
 impl<T> Turns<T> {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { bots: BTreeMap::new(), ring: VecDeque::new(), mounted: BTreeSet::new(), in_flight: 0, waiting: 0, limits }
+        Self {
+            bots: BTreeMap::new(),
+            ring: VecDeque::new(),
+            mounted: BTreeSet::new(),
+            in_flight: 0,
+            waiting: 0,
+            limits,
+        }
     }
 
     /// How many bots have something that may begin.

@@ -2,7 +2,7 @@
 
 mod functions;
 mod replies;
-mod warm;
+pub mod warm;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -11,42 +11,14 @@ use std::sync::Arc;
 
 use rquickjs::function::Args;
 use rquickjs::object::Filter;
-use rquickjs::{Array, Ctx, Exception, Function, Object, Value};
+use rquickjs::{Array, Exception, Function, Object, Value};
 
 use super::host::Host;
-use crate::program::{BotProgram, HookKind, Program, Role, Script};
-use crate::script::modules::ModuleIndex;
-use crate::script::realm::{Realm, evaluate};
-use crate::script::{Random, wrap};
+use super::loaded::{LoadedProgram, compile_script};
+use crate::program::{HookKind, Role};
+use crate::script::Random;
+use crate::script::realm::Realm;
 use functions::{engine_functions, script_functions};
-
-pub use warm::NotPreloaded;
-
-/// A program as a worker keeps it: shared by all its realms.
-#[derive(Debug, Default)]
-pub struct LoadedProgram {
-    /// The program.
-    pub program: Program,
-    modules: ModuleIndex,
-}
-
-impl LoadedProgram {
-    /// Indexes a program.
-    pub fn new(program: Program) -> Self {
-        let modules = ModuleIndex::new(&program);
-        Self { program, modules }
-    }
-
-    /// The file at a path.
-    pub fn script(&self, path: &str) -> Option<&Script> {
-        self.modules.index_of(path).map(|index| &*self.program.scripts[index as usize])
-    }
-
-    /// What a bot runs; the empty name is no bot.
-    pub fn bot(&self, id: &str) -> Option<&BotProgram> {
-        if id.is_empty() { Some(&self.program.global) } else { self.program.bots.get(id) }
-    }
-}
 
 macro_rules! functions_of {
     ($file:literal, $type:ident, $($field:ident = $name:literal),+ $(,)?) => {
@@ -260,10 +232,4 @@ impl<'js> BotRealm<'js> {
 
 fn count_globals(realm: &Realm<'_>) -> usize {
     realm.ctx.globals().own_keys::<rquickjs::Atom<'_>>(Filter::new().string().symbol()).len()
-}
-
-/// Compiles a wrapped script to a function.
-pub fn compile_script<'js>(ctx: &Ctx<'js>, script: &Script) -> rquickjs::Result<Function<'js>> {
-    let wrapped = wrap::wrap(script);
-    evaluate(ctx, &script.path, &wrapped.text)
 }

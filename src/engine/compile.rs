@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rquickjs::{Object, Value};
 use serde_json::value::RawValue;
 
-use super::bot_realm::{BotRealm, LoadedProgram, compile_script};
+use super::bot_realm::BotRealm;
+use super::loaded::{LoadedProgram, compile_script};
 use crate::program::Role;
 use crate::protocol::{CompileFailure, Compiled, ContentTypeInfo, LogLine};
 
@@ -105,8 +106,8 @@ fn describe_type<'js>(
 mod tests {
     use super::*;
     use crate::config::ScriptLimits;
-    use crate::engine::tests::{Sink, hello};
     use crate::engine::Host;
+    use crate::engine::tests::{Sink, hello};
     use crate::program::{Program, Script, Shape};
     use crate::protocol::{FrameKind, FrameReader, Outbox};
     use crate::script::{Meter, with_realm};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::tests::{EVENT, program, run_program, told};
 use super::LoadedProgram;
+use super::tests::{EVENT, program, run_program, told};
 use crate::config::ScriptLimits;
 use crate::model::StateSnapshot;
 use crate::program::HookKind;

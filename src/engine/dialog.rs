@@ -3,8 +3,8 @@
 //!
 //! It knows no JavaScript and does no I/O, so that a realm may be given up between any two steps and a fresh one goes on.
 
+pub mod cursor;
 pub mod node;
-pub mod place;
 pub mod step;
 pub mod timeout;
 
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::program::Flow;
 use crate::program::flow::instruction::{Destination, Instruction};
 use crate::program::flow::{CONVERSATION_END_FLOW, ERROR_FLOW, MAIN_FLOW, flow_name};
+use cursor::{DialogCursor, NodePart, Point, Position};
 use node::{Cursor, Here};
-use place::{Place, Point, Position, Stage};
 pub use step::{Answer, Command, Note, Why};
 
 /// A bot's flows by name.
@@ -36,7 +36,7 @@ enum By {
 /// A conversation on its way through the flows, for one event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Dialog {
-    place: Place,
+    place: DialogCursor,
     cursor: Cursor,
     /// Indices of the conditions that were asked for, and the transition that holds in any case if none of them does.
     asked: Vec<usize>,
@@ -56,10 +56,10 @@ const NAMED: usize = 8;
 
 impl Dialog {
     /// A conversation at a place. `most` nodes may be reached before it is cut.
-    pub fn new(place: Place, most: u32) -> Self {
+    pub fn new(place: DialogCursor, most: u32) -> Self {
         Self {
             place,
-            cursor: Cursor { stage: Stage::OnEnter, done: 0 },
+            cursor: Cursor { stage: NodePart::OnEnter, done: 0 },
             asked: Vec::new(),
             sure: None,
             reached: 0,
@@ -70,7 +70,7 @@ impl Dialog {
     }
 
     /// Where it stands.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &DialogCursor {
         &self.place
     }
 
@@ -147,7 +147,7 @@ impl Dialog {
         let place = std::mem::take(&mut self.place);
         let queue = place.queue.clone().filter(|queue| !place.has_jumped && queue.at == point.to_string());
         let by = if place.has_jumped { By::Jump } else { By::Transition };
-        self.place = Place { has_jumped: false, queue: None, ..place };
+        self.place = DialogCursor { has_jumped: false, queue: None, ..place };
         let Some(queue) = queue else {
             return self.arrive(point, by);
         };
@@ -158,7 +158,7 @@ impl Dialog {
     }
 
     /// A script has put the conversation somewhere.
-    fn moved<'f>(&mut self, flows: &'f Flows, place: Place) -> Option<Command<'f>> {
+    fn moved<'f>(&mut self, flows: &'f Flows, place: DialogCursor) -> Option<Command<'f>> {
         let Some(flow) = place.flow.clone() else { return Some(Command::Over(Why::Cleared)) };
         if place.flow == self.place.flow && place.node == self.place.node && !place.has_jumped {
             self.cursor.done += 1;
@@ -167,7 +167,7 @@ impl Dialog {
         let by = if place.has_jumped { By::Jump } else { By::Transition };
         match resolve(flows, &flow_name(&flow), place.node.as_deref()) {
             Ok(point) => {
-                self.place = Place { has_jumped: false, queue: None, ..place };
+                self.place = DialogCursor { has_jumped: false, queue: None, ..place };
                 self.arrive(point, by)
             }
             Err(missing) => Some(Command::Lost(missing)),
@@ -199,9 +199,9 @@ impl Dialog {
             return Some(Command::Loop(self.describe_loop()));
         }
         let (stage, note) = match by {
-            By::Transition => (Stage::OnEnter, Note::Node(point)),
-            By::Jump => (Stage::Jump, Note::Jump(point)),
-            By::Return => (Stage::Next, Note::Return(point)),
+            By::Transition => (NodePart::OnEnter, Note::Node(point)),
+            By::Jump => (NodePart::Jump, Note::Jump(point)),
+            By::Return => (NodePart::Next, Note::Return(point)),
         };
         self.cursor = Cursor { stage, done: 0 };
         self.notes.push(note);
@@ -225,8 +225,8 @@ impl Dialog {
             // Every way here has looked the node up; flows do not change within an event.
             let Some(here) = self.here(flows) else { return Command::Over(Why::Gone) };
             let command = match self.cursor.stage {
-                Stage::Jump | Stage::Next => self.transitions(flows, &here),
-                Stage::OnEnter | Stage::CatchAll | Stage::OnReceive => {
+                NodePart::Jump | NodePart::Next => self.transitions(flows, &here),
+                NodePart::OnEnter | NodePart::CatchAll | NodePart::OnReceive => {
                     match here.instructions(self.cursor.stage).get(self.cursor.done) {
                         // The editor leaves empty lines.
                         Some(text) if text.trim().is_empty() => {
@@ -237,13 +237,13 @@ impl Dialog {
                         None => self.advance(),
                     }
                 }
-                Stage::Skill => match &here.node.skill {
+                NodePart::Skill => match &here.node.skill {
                     Some(skill) if self.cursor.done == 0 => self.enter_flow(flows, &flow_name(skill), None),
                     _ => self.advance(),
                 },
-                Stage::Wait if here.node.on_receive.is_some() => Some(self.wait(None)),
-                Stage::Wait => self.advance(),
-                Stage::Content => match &here.node.content {
+                NodePart::Wait if here.node.on_receive.is_some() => Some(self.wait(None)),
+                NodePart::Wait => self.advance(),
+                NodePart::Content => match &here.node.content {
                     Some(content) if self.cursor.done == 0 => Some(Command::Speak(content)),
                     _ => self.advance(),
                 },
@@ -309,10 +309,10 @@ impl Dialog {
 
     /// None of the transitions holds.
     fn after_transitions<'f>(&mut self, flows: &'f Flows) -> Option<Command<'f>> {
-        if self.cursor.stage == Stage::Jump {
+        if self.cursor.stage == NodePart::Jump {
             return self.advance();
         }
-        let any = self.here(flows).is_some_and(|here| here.transitions(Stage::Next).next().is_some());
+        let any = self.here(flows).is_some_and(|here| here.transitions(NodePart::Next).next().is_some());
         Some(Command::End(if any { Why::NoneMatched } else { Why::NothingLeft }))
     }
 
@@ -352,7 +352,7 @@ impl Dialog {
     fn return_to<'f>(&mut self, flows: &'f Flows, node: Option<&str>, execute: bool) -> Option<Command<'f>> {
         let Some(caller) = self.place.jump_points.last().cloned() else {
             // Nowhere to return to: it stays where it is, as if it had just come.
-            self.cursor = Cursor { stage: Stage::Wait, done: 0 };
+            self.cursor = Cursor { stage: NodePart::Wait, done: 0 };
             return Some(self.wait(None));
         };
         let node = node.unwrap_or(&caller.node);

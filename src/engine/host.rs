@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 
-use super::bot_realm::LoadedProgram;
 use super::event_ids::IdSource;
 use super::explain::explain;
+use super::loaded::LoadedProgram;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
@@ -69,8 +69,6 @@ pub struct Host {
     bots: RefCell<BTreeSet<String>>,
     /// The bot of the present work.
     pub bot: RefCell<String>,
-    /// The bot whose elements are read right now, if it is another one.
-    content_of: RefCell<Option<String>>,
     /// The dispatch.
     pub dispatch: Cell<u64>,
     /// Next effect's number.
@@ -117,7 +115,6 @@ impl Host {
             program: RefCell::default(),
             bots: RefCell::default(),
             bot: RefCell::default(),
-            content_of: RefCell::default(),
             dispatch: Cell::new(0),
             sequence: Cell::new(0),
             request: Cell::new(0),
@@ -181,22 +178,6 @@ impl Host {
         self.outbox.flush(&mut self.buffer.borrow_mut());
     }
 
-    /// The bot whose elements are read.
-    pub fn content_of(&self) -> String {
-        self.content_of.borrow().clone().unwrap_or_else(|| self.bot.borrow().clone())
-    }
-
-    /// Reads the elements of that bot from here on; false where there is no such bot.
-    pub fn read_content_of(&self, bot: &str) -> bool {
-        let bot = bot.to_ascii_lowercase();
-        let own = bot == *self.bot.borrow();
-        let known = own || self.program.borrow().as_ref().is_some_and(|loaded| loaded.program.bots.contains_key(&bot));
-        if known {
-            *self.content_of.borrow_mut() = (!own).then_some(bot);
-        }
-        known
-    }
-
     /// Whether an answer or a timer is still to come.
     pub fn awaits_something(&self) -> bool {
         !self.outstanding.borrow().is_empty() || !self.timers.borrow().is_empty()
@@ -205,7 +186,6 @@ impl Host {
     /// Forgets everything of the last event.
     pub fn clear(&self) {
         self.outstanding.borrow_mut().clear();
-        *self.content_of.borrow_mut() = None;
         self.timers.borrow_mut().clear();
         self.trace.borrow_mut().take();
         self.errors.set(0);

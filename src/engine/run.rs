@@ -8,107 +8,24 @@ pub mod dialog;
 pub mod drive;
 mod instruct;
 pub mod stages;
+mod state;
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rquickjs::Value;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::bot_realm::BotRealm;
 use super::host::Counts;
 use super::wait::Inbox;
 use crate::model::StateChange;
-use crate::protocol::{DispatchKind, EVENT_FRAMES, FrameKind, LogLine, Processed, Settled, Unfit, WorkHead};
+use crate::protocol::{DispatchKind, EVENT_FRAMES, FrameKind, LogLine, Processed, Settled, Unfit};
+use crate::script::Overrun;
 use crate::script::realm::Thrown;
-use crate::script::{Overrun, Used};
-use drive::Driven;
-use stages::Stage;
+use state::{Dialogs, Driven, Persist, Stage};
 
-/// Work as it came from the server.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// The dispatch's number.
-    pub dispatch: u64,
-    /// What kind of work.
-    pub kind: DispatchKind,
-    /// The work's JSON.
-    pub json: Bytes,
-    /// When it began, perhaps in another realm.
-    pub begun: Instant,
-    /// Where to go on, after a realm was given up.
-    pub resume: Option<Box<Resume>>,
-}
-
-impl Job {
-    /// Reads the body of a `Dispatch` frame; nothing where it is none.
-    pub fn read(dispatch: u64, body: Bytes) -> Option<Self> {
-        let now = Instant::now();
-        let (WorkHead { kind, resume }, json) = WorkHead::read(body)?;
-        let resume: Option<Box<Resume>> =
-            if resume.is_empty() { None } else { Some(serde_json::from_slice(&resume).ok()?) };
-        let spent = resume.as_ref().map_or(0, |resume| resume.spent_ms);
-        let begun = now.checked_sub(Duration::from_millis(spent)).unwrap_or(now);
-        Some(Self { dispatch, kind, json, begun, resume })
-    }
-}
-
-/// Where an event goes on in a fresh realm.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Resume {
-    /// How long ago the event began, in milliseconds.
-    spent_ms: u64,
-    stage: Stage,
-    next_hook: usize,
-    copy: String,
-    counts: Counts,
-    used: Used,
-    steps: Option<Box<RawValue>>,
-    /// A dialog that was interrupted.
-    conversation: Option<Box<dialog::Conversation>>,
-    /// How the dialog that a script asked for ended.
-    processed: Option<dialog::Ended>,
-}
-
-/// What became of a job.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It is over.
-    Done {
-        /// Why the realm must not be used for another one, if so.
-        unfit: Option<Unfit>,
-    },
-    /// It goes on in a fresh realm.
-    Again(Box<Resume>),
-}
-
-/// Why scripts stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// Out of computing time in this realm.
-    Interrupted(Overrun),
-    /// No further scripts for this event.
-    Ended(Overrun),
-}
-
-impl Stop {
-    /// Why the realm is of no more use.
-    pub fn unfit(self) -> Unfit {
-        match self.overrun() {
-            Overrun::Memory(_) => Unfit::Memory,
-            Overrun::Cancelled => Unfit::Single,
-            _ => Unfit::Limit,
-        }
-    }
-
-    /// The limit that was hit.
-    pub fn overrun(self) -> Overrun {
-        let (Self::Interrupted(overrun) | Self::Ended(overrun)) = self;
-        overrun
-    }
-}
+pub use state::{Outcome, RealmJob, Resume, Stop};
 
 /// A realm that has run this many events is replaced: what modules keep in their own variables would grow for ever.
 const MOST_EVENTS: u32 = 50_000;
@@ -120,7 +37,7 @@ pub struct Run<'a, 'js> {
     /// Answers of the server.
     pub inbox: &'a Inbox,
     /// The job.
-    pub job: Job,
+    pub job: RealmJob,
     deadline: Instant,
     /// The hook to run next in the present stage, after a resume.
     next_hook: Cell<usize>,
@@ -133,7 +50,7 @@ pub struct Run<'a, 'js> {
     /// An action runs.
     acting: Cell<bool>,
     kept_steps: Option<Box<RawValue>>,
-    dialogs: dialog::Dialogs,
+    dialogs: Dialogs,
     /// The state has gone to the server: what is done to it from here on is dropped.
     handed_over: bool,
 }
@@ -146,7 +63,7 @@ impl std::fmt::Debug for Run<'_, '_> {
 
 impl<'a, 'js> Run<'a, 'js> {
     /// Prepares a realm for a job.
-    pub fn new(realm: &'a BotRealm<'js>, inbox: &'a Inbox, mut job: Job) -> Self {
+    pub fn new(realm: &'a BotRealm<'js>, inbox: &'a Inbox, mut job: RealmJob) -> Self {
         let host = &realm.host;
         host.dispatch.set(job.dispatch);
         let deadline = job.begun + Duration::from_millis(host.hello.limits.event_waiting);
@@ -154,7 +71,7 @@ impl<'a, 'js> Run<'a, 'js> {
         host.meter.begin_event(resume.as_ref().map(|resume| resume.used).unwrap_or_default());
         let mut kept_steps = None;
         let mut counts = Counts::default();
-        let dialogs = dialog::Dialogs::default();
+        let dialogs = Dialogs::default();
         if let Some(resume) = resume {
             dialogs.left.replace(resume.conversation.take());
             dialogs.processed.set(resume.processed);
@@ -236,7 +153,7 @@ impl<'a, 'js> Run<'a, 'js> {
             Ok(persist) => {
                 // What a dialog has changed is to last, however the event went on.
                 let processed = self.dialogs.processed.get().is_some();
-                self.finish_event(if processed { stages::Persist::All } else { persist })
+                self.finish_event(if processed { Persist::All } else { persist })
             }
             Err((Stop::Interrupted(_), stage)) => self.again(stage),
             Err((Stop::Ended(overrun), _)) => self.give_up(Stop::Ended(overrun), None),
@@ -263,17 +180,13 @@ impl<'a, 'js> Run<'a, 'js> {
                     let work = crate::script::json::read(&run.realm.realm.ctx, &json)?;
                     run.realm.core.begin.call((work, undefined, outgoing))
                 })?;
-                Ok(if self.job.kind == DispatchKind::Timeout {
-                    Stage::BeforeTimeout
-                } else {
-                    Stage::BeforeIncoming
-                })
+                Ok(if self.job.kind == DispatchKind::Timeout { Stage::BeforeTimeout } else { Stage::BeforeIncoming })
             }
         }
     }
 
     /// Everything is done but the floating work: waits for that, then hands the state over.
-    fn finish_event(&mut self, persist: stages::Persist) -> Outcome {
+    fn finish_event(&mut self, persist: Persist) -> Outcome {
         let limits = &self.realm.host.hello.limits;
         let floating = Instant::now() + Duration::from_millis(limits.floating);
         let driven = self.drive(None, floating.min(self.deadline));
@@ -393,11 +306,11 @@ impl<'a, 'js> Run<'a, 'js> {
                 .pardon(Duration::from_millis(20), || self.realm.core.wants_event.call::<_, bool>(()).unwrap_or(false))
     }
 
-    fn state_change(&mut self, persist: stages::Persist) -> Option<StateChange> {
+    fn state_change(&mut self, persist: Persist) -> Option<StateChange> {
         let with_context = match persist {
-            stages::Persist::Nothing => return None,
-            stages::Persist::Session => false,
-            stages::Persist::All => true,
+            Persist::Nothing => return None,
+            Persist::Session => false,
+            Persist::All => true,
         };
         let text = self.text_of(|run| run.realm.core.state_change.call((with_context,)))?;
         let change = serde_json::from_str(&text);

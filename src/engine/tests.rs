@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 
 use super::run::Run;
-use super::{BotRealm, Host, Inbox, Job, LoadedProgram, Outcome, Resume};
+use super::{BotRealm, Host, Inbox, LoadedProgram, Outcome, RealmJob, Resume};
 use crate::config::ScriptLimits;
 use crate::model::StateSnapshot;
 use crate::program::{BotProgram, HookKind, Program, Role, Script, Shape};
@@ -94,12 +94,7 @@ pub(super) fn run_with(files: &[(HookKind, &str, &str)], limits: ScriptLimits, e
     run_all(files, limits, event, Vec::new())
 }
 
-fn run_all(
-    files: &[(HookKind, &str, &str)],
-    limits: ScriptLimits,
-    event: &str,
-    answers: Vec<Frame>,
-) -> Vec<Frame> {
+fn run_all(files: &[(HookKind, &str, &str)], limits: ScriptLimits, event: &str, answers: Vec<Frame>) -> Vec<Frame> {
     let state = StateSnapshot::default();
     run_program(Arc::new(LoadedProgram::new(program(files))), limits, DispatchKind::Event, event, &state, answers)
 }
@@ -128,7 +123,7 @@ pub(super) fn run_program(
     loop {
         let meter = Rc::new(Meter::new(limits.clone()));
         let host = Rc::new(Host::new(Rc::clone(&meter), Arc::clone(&hello), Outbox::new(sink.clone())));
-        let job = Job { dispatch: 7, kind, json: json.clone(), begun: Instant::now(), resume: resume.take() };
+        let job = RealmJob { dispatch: 7, kind, json: json.clone(), begun: Instant::now(), resume: resume.take() };
         let outcome = with_realm(&meter, |realm| {
             let realm = BotRealm::new(realm, host).unwrap();
             realm.load(Arc::clone(&loaded), "welcome-bot");
@@ -332,7 +327,7 @@ fn run_twice(first: &str, second: &str) -> (String, bool) {
             let mut json = BytesMut::new();
             event_work(&event, &StateSnapshot::default(), &mut json);
             let (kind, begun) = (DispatchKind::Event, Instant::now());
-            let job = Job { dispatch, kind, json: Bytes::from(json), begun, resume: None };
+            let job = RealmJob { dispatch, kind, json: Bytes::from(json), begun, resume: None };
             let outcome = Run::new(&realm, &inbox, job).run();
             if dispatch == 1 {
                 reusable = matches!(outcome, Outcome::Done { unfit: None });

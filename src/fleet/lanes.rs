@@ -140,11 +140,10 @@ impl Fleet {
         if !lane.idle.is_empty() && !self.limits.fresh {
             return true;
         }
+        // More realms than that of one bot help only where a processor is free, or those that there are wait or take long.
         let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
-        let wanted = self.limits.fresh
-            || lane.realms == 0
-            || (alone && self.running < self.limits.cores)
-            || lane.blocked.is_some_and(patience);
+        let free = self.running < self.limits.cores;
+        let wanted = self.limits.fresh || lane.running == 0 || (free && (alone || lane.blocked.is_some_and(patience)));
         let fork = wanted && self.may_fork(now, bot);
         if !fork && let Some(lane) = self.lanes.get_mut(bot) {
             lane.blocked.get_or_insert(now);
@@ -344,9 +343,7 @@ impl Fleet {
         }
         self.trimmed = Some(now);
         self.look_at_memory(now);
-        let old = |realm: &Realm| {
-            matches!(realm.state, State::Idle { since } if now.saturating_duration_since(since) > self.limits.idle)
-        };
+        let old = |realm: &Realm| matches!(realm.state, State::Idle { since } if now.saturating_duration_since(since) > self.limits.idle);
         let old: Vec<ProcessId> = self.realms.iter().filter(|(_, realm)| old(realm)).map(|(id, _)| *id).collect();
         for realm in old {
             self.close_realm(now, realm);

@@ -23,9 +23,7 @@ use super::stderr::log_stderr;
 use crate::config::Settings;
 use crate::program::image::{Image, Images};
 use crate::program::{BlobId, BotProgram};
-use crate::protocol::{
-    Board, Candidate, ForkAs, Frame, FrameKind, Glimpse, build_id_of, own_executable, write_blobs,
-};
+use crate::protocol::{Board, Candidate, ForkAs, Frame, FrameKind, Glimpse, build_id_of, own_executable, write_blobs};
 
 /// How the root zygote is started.
 #[derive(Debug, Clone)]

@@ -42,4 +42,3 @@ fn log_line(line: &mut Vec<u8>, lines: &mut u32) {
     }
     line.clear();
 }
-

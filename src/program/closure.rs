@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::identity::{PartId, Summing};
 use super::resolve::bot_of;
-use super::{Program, Role};
+use super::workspace::{Program, Role};
 
 /// The identities of a program's scripts with all that they may require, made out when they are asked for, each once.
 #[derive(Debug)]

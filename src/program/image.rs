@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::{BlobId, ImageKey, LayerKey, PartId, Source, Summing};
 use super::resolve::{bot_of, is_of_package, is_path};
-use super::{BotProgram, Program, Role, Script, Shape};
+use super::workspace::{BotProgram, Program, Role, Script, Shape};
 
 /// A script without its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

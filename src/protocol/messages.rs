@@ -186,8 +186,7 @@ pub enum Unfit {
 
 impl Unfit {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Limit, Self::Memory, Self::Unclean, Self::Worn, Self::Slowed, Self::Single];
+    pub const ALL: [Self; 6] = [Self::Limit, Self::Memory, Self::Unclean, Self::Worn, Self::Slowed, Self::Single];
 
     /// As it stands in a `Free` frame.
     pub fn from_number(number: u32) -> Option<Self> {

@@ -14,11 +14,7 @@ use crate::program::flow::{CatchAll, Flow, Node, NodeContent, Transition, flow_n
 use crate::program::identity::{PartId, Summing};
 
 pub(super) use sense::{MOST, Sense, Use, What};
-
-/// The node type that enters another flow.
-const SKILL_CALL: &str = "skill-call";
-/// The node type that says something.
-const SAY_SOMETHING: &str = "say_something";
+use sense::{SAY_SOMETHING, SKILL_CALL};
 
 /// A flow that can be used.
 #[derive(Debug)]

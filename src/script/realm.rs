@@ -82,8 +82,13 @@ pub fn with_realm<R>(meter: &Rc<Meter>, body: impl for<'js> FnOnce(Realm<'js>) -
     })));
     let context = Context::full(&runtime)?;
     let result = context.with(|ctx| {
-        let realm =
-            Realm { ctx, meter: Rc::clone(meter), heap, rejections: Rc::clone(&rejections), stopped_at: RefCell::default() };
+        let realm = Realm {
+            ctx,
+            meter: Rc::clone(meter),
+            heap,
+            rejections: Rc::clone(&rejections),
+            stopped_at: RefCell::default(),
+        };
         let result = body(realm);
         rejections.borrow_mut().0.clear();
         result

@@ -2,26 +2,25 @@
 
 use std::os::unix::net::UnixStream;
 
-use super::WorkerError;
-use super::zygote::Zygote;
+use super::control::WorkerError;
 use crate::engine::run::Run;
-use crate::engine::{Inbox, Job, Outcome};
+use crate::engine::{BotRealm, Inbox, Outcome, RealmJob};
 use crate::protocol::FrameKind;
 
 /// Runs what comes, until it must not go on or nobody is there any more.
-pub(super) fn serve(zygote: &Zygote<'_>, socket: UnixStream) -> Result<(), WorkerError> {
+pub(super) fn serve(realm: &BotRealm<'_>, socket: UnixStream) -> Result<(), WorkerError> {
     let inbox = Inbox::new(socket);
     while let Some(frame) = inbox.wait() {
         match frame.kind {
             FrameKind::Dispatch => {
-                let job = Job::read(frame.dispatch, frame.body)
+                let job = RealmJob::read(frame.dispatch, frame.body)
                     .ok_or_else(|| WorkerError::Message("a dispatch that cannot be read".into()))?;
-                match Run::new(&zygote.realm, &inbox, job).run() {
+                match Run::new(realm, &inbox, job).run() {
                     Outcome::Done { unfit: None } => {}
                     Outcome::Done { unfit: Some(_) } | Outcome::Again(_) => break,
                 }
             }
-            FrameKind::Bots => zygote.host.set_bots(&frame.body),
+            FrameKind::Bots => realm.host.set_bots(&frame.body),
             // An answer or a cancellation that comes late for a dispatch that is over.
             FrameKind::Result | FrameKind::Fetched | FrameKind::Cancel => {}
             kind => return Err(WorkerError::Message(format!("{kind:?} is not for realms"))),

@@ -4,28 +4,26 @@
 //! It does what it is told in the order in which it is told, so the server never waits for it: it sends what is to be
 //! loaded, the copies to make, and at once to each copy what that one is to do.
 
-use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use super::control::{Control, Texts, WorkerError, add_texts, read_json};
 use super::lock_in::{LockedIn, RealmLock};
-use super::{Control, WorkerError, compiler, read_json, realm};
+use super::{compiler, realm};
 use crate::engine::{BotRealm, Host, LoadedProgram};
 use crate::os::{Forked, fork};
-use crate::program::{BlobId, Image};
+use crate::program::Image;
 use crate::protocol::board::Place;
-use crate::protocol::{
-    Board, ForkAs, Frame, FrameKind, Hello, LogLine, Outbox, Ready, read_blobs,
-};
+use crate::protocol::{Board, ForkAs, FrameKind, Hello, LogLine, Outbox, Ready};
 use crate::script::{Meter, with_realm};
 
 /// What a process of scripts is made of, through all copies.
-pub(super) struct Zygote<'js> {
-    pub(super) realm: BotRealm<'js>,
-    pub(super) host: Rc<Host>,
-    pub(super) blobs: HashMap<BlobId, Arc<str>>,
+struct Zygote<'js> {
+    realm: BotRealm<'js>,
+    host: Rc<Host>,
+    blobs: Texts,
     board: &'static [AtomicU32],
     lock: RealmLock,
 }
@@ -48,7 +46,7 @@ pub(super) fn run(
         let realm = meter.own(|| BotRealm::new(realm, Rc::clone(&host)));
         let realm = realm.map_err(|error| WorkerError::Engine(error.to_string()))?;
         realm.warm().map_err(|error| WorkerError::Engine(error.to_string()))?;
-        let mut zygote = Zygote { realm, host: Rc::clone(&host), blobs: HashMap::new(), board, lock };
+        let mut zygote = Zygote { realm, host: Rc::clone(&host), blobs: Texts::new(), board, lock };
         crate::os::settle_memory();
         host.tell(FrameKind::Ready, 0, &serde_json::to_vec(&ready).unwrap_or_default());
         zygote.serve(control)
@@ -87,7 +85,7 @@ impl Zygote<'_> {
     fn serve(&mut self, mut control: Control) -> Result<(), WorkerError> {
         while let Some(frame) = control.next()? {
             match frame.kind {
-                FrameKind::Blobs => self.add_blobs(frame)?,
+                FrameKind::Blobs => add_texts(&mut self.blobs, frame)?,
                 FrameKind::Packages | FrameKind::Load => {
                     let warm = if frame.number == 0 { Warm::Nothing } else { Warm::Packages };
                     let warm = if frame.kind == FrameKind::Load { warm.and_bot() } else { warm };
@@ -119,12 +117,6 @@ impl Zygote<'_> {
                 kind => return Err(WorkerError::Message(format!("{kind:?} is not for zygotes"))),
             }
         }
-        Ok(())
-    }
-
-    pub(super) fn add_blobs(&mut self, frame: Frame) -> Result<(), WorkerError> {
-        let blobs = read_blobs(frame.body).ok_or_else(|| WorkerError::Message("bad blobs".into()))?;
-        self.blobs.extend(blobs.into_iter().map(|(id, text)| (id, Arc::from(text))));
         Ok(())
     }
 
@@ -172,12 +164,12 @@ impl Zygote<'_> {
             ForkAs::Realm { slot } => {
                 self.host.renew(out, Board::place(self.board, slot), slot);
                 self.confine()?;
-                realm::serve(self, socket)
+                realm::serve(&self.realm, socket)
             }
             ForkAs::Compiler { slot } => {
                 self.host.renew(out, Board::place(self.board, slot), slot);
                 self.confine()?;
-                compiler::serve(self, socket)
+                compiler::serve(&self.realm, &mut self.blobs, socket)
             }
         }
     }

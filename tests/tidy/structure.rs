@@ -10,31 +10,16 @@ use super::{report, sources};
 const LONGEST: usize = 70;
 
 /// Top modules within which circles are known, each with its reason.
-const CIRCLES: [(&str, &str); 5] = [
-    ("dispatch", "it is being rewritten for realms that are processes"),
-    ("engine", "it is being rewritten for realms that are processes"),
-    ("reload", "it is being rewritten for programs by content hash"),
-    ("store", "it is being rewritten"),
-    ("worker", "it is being rewritten for realms that are processes"),
-];
+const CIRCLES: [(&str, &str); 0] = [];
 
 /// Functions that are longer, each with its reason.
-const LONG: [(&str, &str, &str); 2] = [
-    ("reload/reader.rs", "bring_up_to_date", "it is being rewritten for programs by content hash"),
-    ("worker/realm_thread.rs", "run", "it is being rewritten for realms that are processes"),
-];
+const LONG: [(&str, &str, &str); 0] = [];
 
 /// Names that say so little that each may be given once.
 const ONCE: [&str; 7] = ["Place", "Message", "Kind", "Inner", "Job", "Stage", "Conversation"];
 
 /// Names among those that are given more often, with how often and the reason.
-const MORE_OFTEN: [(&str, usize, &str); 5] = [
-    ("Place", 4, "dispatch, engine, reload and store are being rewritten"),
-    ("Inner", 2, "store and worker are being rewritten"),
-    ("Job", 3, "dispatch, engine and store are being rewritten"),
-    ("Stage", 2, "engine is being rewritten"),
-    ("Conversation", 3, "dispatch, engine and store are being rewritten"),
-];
+const MORE_OFTEN: [(&str, usize, &str); 0] = [];
 
 /// All of `src/`, read once.
 static ALL: LazyLock<Crate> = LazyLock::new(|| {

@@ -331,9 +331,12 @@ fn a_key_that_was_used_once_says_what_to_use_instead() {
         load_with(&[("botpress.config.json", file)], &[("BP_CONFIG_SCRIPTS_WORKERS", "4")]).unwrap();
     assert_eq!(settings.dispatch, Settings::default().dispatch);
     let told = warnings(&problems);
-    for expected in
-        ["\"scripts.workers\" is not used", "\"scripts.running\" says", "\"scripts.realmResident\"", "\"scripts.grace\""]
-    {
+    for expected in [
+        "\"scripts.workers\" is not used",
+        "\"scripts.running\" says",
+        "\"scripts.realmResident\"",
+        "\"scripts.grace\"",
+    ] {
         assert!(told.contains(expected), "{expected} is missing in\n{told}");
     }
     assert!(!told.contains("did you mean"), "{told}");

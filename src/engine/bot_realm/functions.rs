@@ -8,7 +8,8 @@ use rquickjs::{Array, Ctx, Exception, Function, IntoJs, Object, Value};
 use serde::Deserialize;
 
 use super::replies::reply_functions;
-use super::{Host, compile_script};
+use crate::engine::Host;
+use crate::engine::loaded::compile_script;
 use crate::program::{BotProgram, Role, Script};
 use crate::script::modules::{BUNDLED, Resolution};
 use crate::script::realm::{Realm, evaluate};
@@ -197,15 +198,6 @@ fn content_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, host: &Rc<Ho
     }
     let h = Rc::clone(host);
     object.set("botId", realm.function("botId", move || h.bot.borrow().clone())?)?;
-    // Of another bot, as long as the realm's program holds them all; `null` is nobody's.
-    let h = Rc::clone(host);
-    let content = move |bot: String| {
-        let program = h.program.borrow();
-        let bots = &program.as_ref()?.program.bots;
-        let all = bots.len() > 1;
-        bots.get(&bot).map(BotProgram::content).or_else(|| all.then(|| "null".to_owned()))
-    };
-    object.set("content", realm.function("content", content)?)?;
     let h = Rc::clone(host);
     let config = move |ctx: Ctx<'js>| match with_bot(&h, |bot| bot.config.as_ref().map(|json| json.get().to_owned()))
         .flatten()

@@ -7,7 +7,7 @@ use memchr::memmem;
 use rquickjs::function::Opt;
 use rquickjs::{Ctx, Exception, Object, Value};
 
-use super::Host;
+use crate::engine::Host;
 use crate::script::json::Writer;
 use crate::script::realm::Realm;
 
@@ -53,24 +53,7 @@ pub(super) fn reply_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, hos
     object.set("replyText", realm.function("replyText", reply_text)?)?;
     let h = Rc::clone(host);
     let address = move |channel: String, target: String, bot: String, thread: Option<String>| {
-        if let Some(wrong) = h.refuses(&channel, &target, &bot, thread.as_deref().unwrap_or_default()) {
-            return format!("!{wrong}");
-        }
-        let mut text = Vec::new();
-        let members = [
-            ("channel", Some(&channel)),
-            ("target", Some(&target)),
-            ("botId", Some(&bot)),
-            ("threadId", thread.as_ref()),
-        ];
-        for (name, value) in members {
-            let Some(value) = value else { continue };
-            text.extend_from_slice(if text.is_empty() { b"\"" } else { b",\"" });
-            text.extend_from_slice(name.as_bytes());
-            text.extend_from_slice(b"\":");
-            quote(value, &mut text);
-        }
-        String::from_utf8(text).unwrap_or_default()
+        address_of(&h, &channel, &target, &bot, thread.as_deref())
     };
     object.set("address", realm.function("address", address)?)?;
     // A value as JSON, or undefined where `JSON.stringify` is to write it.
@@ -83,6 +66,23 @@ pub(super) fn reply_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, hos
         String::from_utf8(text).ok()
     };
     object.set("json", realm.function("json", json)?)
+}
+
+/// The members that say where a reply goes; `!` and why, where it may not go there.
+fn address_of(host: &Host, channel: &str, target: &str, bot: &str, thread: Option<&str>) -> String {
+    if let Some(wrong) = host.refuses(channel, target, bot, thread.unwrap_or_default()) {
+        return format!("!{wrong}");
+    }
+    let mut text = Vec::new();
+    let members = [("channel", Some(channel)), ("target", Some(target)), ("botId", Some(bot)), ("threadId", thread)];
+    for (name, value) in members {
+        let Some(value) = value else { continue };
+        text.extend_from_slice(if text.is_empty() { b"\"" } else { b",\"" });
+        text.extend_from_slice(name.as_bytes());
+        text.extend_from_slice(b"\":");
+        quote(value, &mut text);
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Whether a payload can go as it is: without paths of the server in it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::place::{Point, Position, Stage};
+use super::cursor::{NodePart, Point, Position};
 use crate::program::Flow;
 use crate::program::flow::instruction::{Condition, Destination};
 use crate::program::flow::{Node, Transition};
@@ -11,12 +11,12 @@ use crate::program::flow::{Node, Transition};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The part.
-    pub stage: Stage,
+    pub stage: NodePart,
     /// How many of it are done.
     pub done: usize,
 }
 
-impl Stage {
+impl NodePart {
     /// The part that follows.
     pub fn after(self) -> Self {
         match self {
@@ -46,17 +46,17 @@ pub struct Here<'f> {
 
 impl<'f> Here<'f> {
     /// The instructions of a part; none of a part that has none.
-    pub fn instructions(&self, stage: Stage) -> &'f [String] {
+    pub fn instructions(&self, stage: NodePart) -> &'f [String] {
         match (stage, &self.node.on_receive) {
-            (Stage::OnEnter, _) => &self.node.on_enter,
-            (Stage::CatchAll, Some(_)) => &self.flow.catch_all.on_receive,
-            (Stage::OnReceive, Some(instructions)) => instructions,
+            (NodePart::OnEnter, _) => &self.node.on_enter,
+            (NodePart::CatchAll, Some(_)) => &self.flow.catch_all.on_receive,
+            (NodePart::OnReceive, Some(instructions)) => instructions,
             _ => &[],
         }
     }
 
     /// The transitions of a part: those of the flow that lead elsewhere, then the node's own.
-    pub fn transitions(&self, stage: Stage) -> impl Iterator<Item = &'f Transition> {
+    pub fn transitions(&self, stage: NodePart) -> impl Iterator<Item = &'f Transition> {
         let here = *self;
         let elsewhere = move |transition: &&Transition| match Destination::parse(&transition.node) {
             Destination::Node(node) => node != here.node_name,
@@ -65,18 +65,18 @@ impl<'f> Here<'f> {
             }
             _ => true,
         };
-        let own: &'f [Transition] = if stage == Stage::Next { &self.node.next } else { &[] };
+        let own: &'f [Transition] = if stage == NodePart::Next { &self.node.next } else { &[] };
         self.flow.catch_all.next.iter().filter(elsewhere).chain(own)
     }
 
     /// The instruction or condition at a cursor; empty where there is none.
     pub fn text(&self, cursor: Cursor) -> &'f str {
         match cursor.stage {
-            Stage::Jump | Stage::Next => {
+            NodePart::Jump | NodePart::Next => {
                 self.transitions(cursor.stage).nth(cursor.done).map_or("", |transition| &transition.condition)
             }
-            Stage::Skill => self.node.skill.as_deref().unwrap_or_default(),
-            Stage::Content => self.node.content.as_ref().map_or("", |content| &content.content_type),
+            NodePart::Skill => self.node.skill.as_deref().unwrap_or_default(),
+            NodePart::Content => self.node.content.as_ref().map_or("", |content| &content.content_type),
             stage => self.instructions(stage).get(cursor.done).map_or("", |text| text),
         }
     }
@@ -84,7 +84,7 @@ impl<'f> Here<'f> {
     /// The same for messages: with where a transition leads.
     pub fn described(&self, cursor: Cursor) -> String {
         match cursor.stage {
-            Stage::Jump | Stage::Next => self
+            NodePart::Jump | NodePart::Next => self
                 .transitions(cursor.stage)
                 .nth(cursor.done)
                 .map_or_else(String::new, |transition| format!("{} → {}", transition.condition, transition.node)),
@@ -95,8 +95,8 @@ impl<'f> Here<'f> {
     /// Where a conversation goes on that waited at a position. The flow may have been edited meanwhile.
     pub fn resumed(&self, position: &Position) -> Cursor {
         let Position { stage, done, instruction, .. } = position;
-        if *stage == Stage::Wait {
-            return Cursor { stage: Stage::CatchAll, done: 0 };
+        if *stage == NodePart::Wait {
+            return Cursor { stage: NodePart::CatchAll, done: 0 };
         }
         let at = |done| Cursor { stage: *stage, done };
         let Some(instruction) = instruction else { return at(*done) };
@@ -104,7 +104,7 @@ impl<'f> Here<'f> {
             return at(*done);
         }
         let length = match stage {
-            Stage::Jump | Stage::Next => self.transitions(*stage).count(),
+            NodePart::Jump | NodePart::Next => self.transitions(*stage).count(),
             stage => self.instructions(*stage).len(),
         };
         // It may stand elsewhere now; or something else stands in its place, which is then the repair.

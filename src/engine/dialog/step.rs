@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::place::{Place, Point};
+use super::cursor::{DialogCursor, Point};
 use crate::program::flow::NodeContent;
 
 /// What is to be done next. `'f` is the life of the flows.
@@ -57,7 +57,7 @@ pub enum Answer {
     /// An action threw, was reported, and `temp.onErrorFlowTo` was that.
     Threw(Option<String>),
     /// A script has moved the conversation.
-    Moved(Place),
+    Moved(DialogCursor),
     /// The hooks before the end have let it end.
     Ended(Why),
 }

@@ -7,25 +7,25 @@ mod nodes;
 use expect_test::Expect;
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::cursor::DialogCursor;
 use super::testing::flows;
 use super::{Answer, Command, Dialog, Flows, Note};
 
 /// A conversation whose scripts do what each test says.
 struct Talk {
     flows: Flows,
-    place: Place,
+    place: DialogCursor,
     most: u32,
     out: String,
 }
 
 impl Talk {
     fn new(files: &Value) -> Self {
-        Self { flows: flows(files), place: Place::default(), most: 100, out: String::new() }
+        Self { flows: flows(files), place: DialogCursor::default(), most: 100, out: String::new() }
     }
 
     fn at(files: &Value, place: &Value) -> Self {
-        Self { place: Place::read(&place.to_string()), ..Self::new(files) }
+        Self { place: DialogCursor::read(&place.to_string()), ..Self::new(files) }
     }
 
     fn line(&mut self, text: &str) {
@@ -83,7 +83,7 @@ impl Talk {
                 }
                 Command::Over(why) => {
                     self.line(&format!("over: {}", why.text()));
-                    break self.place = Place::default();
+                    break self.place = DialogCursor::default();
                 }
                 Command::Missing(text) => {
                     self.line(&format!("missing: {text}"));
@@ -91,16 +91,16 @@ impl Talk {
                 }
                 Command::Lost(text) => {
                     self.line(&format!("lost: {text}"));
-                    break self.place = Place::default();
+                    break self.place = DialogCursor::default();
                 }
                 Command::Loop(text) => {
                     self.line(&format!("loop: {text}"));
-                    break self.place = Place::default();
+                    break self.place = DialogCursor::default();
                 }
             };
         }
         // What is kept is text.
-        self.place = Place::read(&self.place.write());
+        self.place = DialogCursor::read(&self.place.write());
         self
     }
 
@@ -115,17 +115,17 @@ impl Talk {
     }
 }
 
-fn done(outcome: Option<&str>, place: &Place) -> Answer {
+fn done(outcome: Option<&str>, place: &DialogCursor) -> Answer {
     let Some(outcome) = outcome else { return Answer::Done };
     let (what, to) = outcome.split_once(' ').unwrap_or((outcome, ""));
     let (flow, node) = to.split_once('#').map_or((to, None), |(flow, node)| (flow, Some(node.to_owned())));
-    let moved = |has_jumped| Answer::Moved(Place { flow: Some(flow.into()), node, has_jumped, ..place.clone() });
+    let moved = |has_jumped| Answer::Moved(DialogCursor { flow: Some(flow.into()), node, has_jumped, ..place.clone() });
     match what {
         "fails" => Answer::Failed(0),
         "throws" => Answer::Threw((!to.is_empty()).then(|| to.to_owned())),
         "to" => moved(false),
         "jump" => moved(true),
-        "clear" => Answer::Moved(Place::default()),
+        "clear" => Answer::Moved(DialogCursor::default()),
         other => panic!("{other}"),
     }
 }

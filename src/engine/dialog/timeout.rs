@@ -1,6 +1,6 @@
 //! Where a conversation goes whose user did not come back in time.
 
-use super::place::{Place, Point};
+use super::cursor::{DialogCursor, Point};
 use super::{Flows, resolve};
 use crate::program::flow::instruction::Destination;
 use crate::program::flow::{TIMEOUT_FLOW, TIMEOUT_NODE, flow_name};
@@ -9,14 +9,14 @@ use crate::program::flow::{TIMEOUT_FLOW, TIMEOUT_NODE, flow_name};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Target {
     /// The place to jump to.
-    pub place: Option<Place>,
+    pub place: Option<DialogCursor>,
     /// What is named and is not there.
     pub warnings: Vec<String>,
 }
 
 /// The first of: the node's `timeoutNode`, the flow's, a node called `timeout` in the flow or in the one that called it,
 /// `timeout.flow.json`.
-pub fn target(flows: &Flows, place: &Place) -> Target {
+pub fn target(flows: &Flows, place: &DialogCursor) -> Target {
     let mut found = Target::default();
     let Some(flow) = place.flow.as_deref().map(flow_name) else { return found };
     let here = flows.get(&*flow);
@@ -51,7 +51,7 @@ pub fn target(flows: &Flows, place: &Place) -> Target {
     found
 }
 
-fn jump(from: &Place, to: Point, jump_points: Vec<Point>) -> Place {
+fn jump(from: &DialogCursor, to: Point, jump_points: Vec<Point>) -> DialogCursor {
     let previous = from.flow.clone().zip(from.node.clone()).map(|(flow, node)| Point { flow, node });
-    Place { flow: Some(to.flow), node: Some(to.node), previous, jump_points, has_jumped: true, queue: None }
+    DialogCursor { flow: Some(to.flow), node: Some(to.node), previous, jump_points, has_jumped: true, queue: None }
 }

@@ -49,10 +49,7 @@
     random: Math.random,
     async inBot(botId, work, unknown) {
       const id = botId.toLowerCase().toWellFormed(), at = new Error();
-      if (!others.has(id)) {
-        const text = host.content(id);
-        others.set(id, text === undefined ? requests.request('content.of', [id]) : parse(text));
-      }
+      if (!others.has(id)) others.set(id, requests.request('content.of', [id]));
       const content = await others.get(id);
       const before = reading;
       try {

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use super::drive::Driven;
-use super::stages::Stage;
-use super::{Outcome, Resume, Run, Stop};
+use super::Run;
+use super::state::{Driven, Outcome, Resume, Stage, Stop};
 use crate::program::HookKind;
 use crate::protocol::{FrameKind, HookWork, InvokeWork, Unfit};
 use crate::script::Overrun;

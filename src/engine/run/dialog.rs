@@ -3,66 +3,18 @@
 //! What is stopped by its budget is the failing instruction: the event goes on in a fresh realm, and the step machine,
 //! which is plain data, goes with it.
 
-use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::Run;
 use super::instruct::thrown;
-use super::stages::{Persist, Stage};
-use super::{Run, Stop};
+use super::state::{DialogRun, Ended, Persist, Stage, Stop, file_of, same_node};
 use crate::engine::LoadedProgram;
-use crate::engine::dialog::place::Place;
-use crate::engine::dialog::{Answer, Command, Dialog, Flows, Note, Why, timeout};
+use crate::engine::dialog::cursor::DialogCursor;
+use crate::engine::dialog::{Answer, Command, Dialog, Note, Why, timeout};
 use crate::program::{BotProgram, HookKind};
 use crate::protocol::LogLine;
-
-/// A dialog under way, with what it is to be told next.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Conversation {
-    pub(super) dialog: Dialog,
-    /// The place as the realm has it.
-    pub(super) written: Place,
-    answer: Answer,
-    /// The hooks before the end are at work, for that reason.
-    ending: Option<Why>,
-}
-
-impl Conversation {
-    /// The same, to go on with that answer.
-    pub(super) fn answered(&self, answer: Answer) -> Box<Self> {
-        Box::new(Self { answer, ..self.clone() })
-    }
-}
-
-/// How a dialog's part of an event ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ended {
-    /// It waits for the user.
-    Waits,
-    /// It is over.
-    Over,
-    /// It could not go on, and has apologised.
-    Failed,
-}
-
-/// What an event's run keeps of its dialogs.
-#[derive(Debug, Default)]
-pub(super) struct Dialogs {
-    /// What an earlier realm left, or this one leaves to the next.
-    pub(super) left: RefCell<Option<Box<Conversation>>>,
-    /// What of the state is stored although the event's scripts were ended.
-    pub(super) kept: Cell<Option<Persist>>,
-    /// How the last one that a script asked for ended (`bp.dialog.processEvent`).
-    pub(super) processed: Cell<Option<Ended>>,
-    /// How many a script has asked for.
-    pub(super) asked: Cell<u32>,
-    /// How many are at work, one within an action of the other.
-    pub(super) depth: Cell<u32>,
-    /// A stop was reported with its flow and node: whoever asked for the dialog need not be named.
-    pub(super) said: Cell<bool>,
-}
 
 /// So many dialogs may be at work, one within an action of the other: each has its frames on the thread's stack.
 const DEEPEST: u32 = 5;
@@ -172,18 +124,18 @@ impl Run<'_, '_> {
         if let Some(flow) = place.flow.filter(|_| place.has_jumped) {
             let message = format!("there is no flow {flow:?} to go to: this bot has no flows");
             self.realm.host.log(LogLine { level: "warn".into(), message, ..LogLine::default() });
-            let nowhere = Place::default().write();
+            let nowhere = DialogCursor::default().write();
             self.engine(|run| run.realm.dialog.set_place.call::<_, ()>((nowhere,)))?;
         }
         Ok(Ended::Over)
     }
 
-    fn conversation(&self, place: Place, written: Place) -> Conversation {
+    fn conversation(&self, place: DialogCursor, written: DialogCursor) -> DialogRun {
         let dialog = Dialog::new(place, self.realm.host.hello.max_transitions);
-        Conversation { dialog, written, answer: Answer::Begin, ending: None }
+        DialogRun { dialog, written, answer: Answer::Begin, ending: None }
     }
 
-    fn converse(&self, bot: &BotProgram, conversation: Conversation) -> Result<Ended, Stop> {
+    fn converse(&self, bot: &BotProgram, conversation: DialogRun) -> Result<Ended, Stop> {
         self.dialogs.depth.set(self.dialogs.depth.get() + 1);
         let ended = self.steps_of(bot, conversation);
         self.dialogs.depth.set(self.dialogs.depth.get() - 1);
@@ -191,7 +143,7 @@ impl Run<'_, '_> {
     }
 
     /// Goes through a dialog until it waits or ends.
-    fn steps_of(&self, bot: &BotProgram, mut conversation: Conversation) -> Result<Ended, Stop> {
+    fn steps_of(&self, bot: &BotProgram, mut conversation: DialogRun) -> Result<Ended, Stop> {
         let flows = &bot.flows;
         let mut ending = conversation.ending.take();
         loop {
@@ -254,7 +206,7 @@ impl Run<'_, '_> {
     }
 
     /// A dialog that cannot go on ends with an apology.
-    fn gives_up(&self, bot: &BotProgram, place: &Place, message: String, why: Why) -> Result<Ended, Stop> {
+    fn gives_up(&self, bot: &BotProgram, place: &DialogCursor, message: String, why: Why) -> Result<Ended, Stop> {
         self.report_in(bot, place, "", thrown("Error", message), u32::MAX);
         self.texts("end", &[("why", why.text())]);
         self.engine(|run| run.realm.dialog.clear.call::<_, ()>(()))?;
@@ -263,14 +215,13 @@ impl Run<'_, '_> {
     }
 
     /// The hooks before the end, from where an earlier realm left off.
-    fn before_end(&self, conversation: &mut Conversation, why: Why) -> Result<Answer, Stop> {
+    fn before_end(&self, conversation: &mut DialogRun, why: Why) -> Result<Answer, Stop> {
         if self.realm.hooks(HookKind::BeforeConversationEnd).is_empty() {
             return Ok(Answer::Ended(why));
         }
         self.put_place(conversation, false)?;
         if let Err(stop) = self.hooks(HookKind::BeforeConversationEnd) {
-            *self.dialogs.left.borrow_mut() =
-                Some(Box::new(Conversation { ending: Some(why), ..conversation.clone() }));
+            *self.dialogs.left.borrow_mut() = Some(Box::new(DialogRun { ending: Some(why), ..conversation.clone() }));
             return Err(stop);
         }
         self.next_hook.set(0);
@@ -278,12 +229,12 @@ impl Run<'_, '_> {
         Ok(if same_node(&place, &conversation.written) { Answer::Ended(why) } else { Answer::Moved(place) })
     }
 
-    pub(super) fn place(&self) -> Result<Place, Stop> {
-        Ok(Place::read(&self.engine(|run| run.realm.dialog.place.call::<_, String>(()))?))
+    pub(super) fn place(&self) -> Result<DialogCursor, Stop> {
+        Ok(DialogCursor::read(&self.engine(|run| run.realm.dialog.place.call::<_, String>(()))?))
     }
 
     /// Lets the realm know where the conversation stands, if it does not; `whole` also what comes next in the node.
-    pub(super) fn put_place(&self, conversation: &mut Conversation, whole: bool) -> Result<(), Stop> {
+    pub(super) fn put_place(&self, conversation: &mut DialogRun, whole: bool) -> Result<(), Stop> {
         let place = conversation.dialog.place();
         let known = if whole { *place == conversation.written } else { same_node(place, &conversation.written) };
         if known {
@@ -317,21 +268,10 @@ impl Run<'_, '_> {
         }
     }
 
-    fn warn(&self, bot: &BotProgram, place: &Place, message: String) {
+    fn warn(&self, bot: &BotProgram, place: &DialogCursor, message: String) {
         let line = LogLine { level: "warn".into(), message, file: file_of(&bot.flows, place), ..LogLine::default() };
         self.realm.host.log(line);
     }
-}
-
-/// The file of the flow that a place is in.
-pub(super) fn file_of(flows: &Flows, place: &Place) -> Option<String> {
-    flows.get(place.flow.as_deref()?).map(|flow| flow.path.to_string())
-}
-
-/// Whether two places are the same but for what comes next in the node.
-pub(super) fn same_node(a: &Place, b: &Place) -> bool {
-    (&a.flow, &a.node, &a.previous, &a.jump_points, a.has_jumped)
-        == (&b.flow, &b.node, &b.previous, &b.jump_points, b.has_jumped)
 }
 
 fn text_of(args: Option<Map<String, Json>>) -> String {

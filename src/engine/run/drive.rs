@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use rquickjs::promise::PromiseState;
 use rquickjs::{ArrayBuffer, IntoJs, Promise, Value};
 
-use super::{Run, Stop};
+use super::Run;
+use super::state::{Driven, Stop};
 use crate::engine::wait::Received;
 use crate::program::HookKind;
 use crate::protocol::frame::split_head;
@@ -28,17 +29,6 @@ impl Task {
     pub(super) const HOOK: Self = Self { name: "the hook", without: "the event goes on without it", action: false };
     pub(super) const ACTION: Self = Self { name: "the action", without: "the instruction has failed", action: true };
     pub(super) const CONTENT: Self = Self { name: "the content", without: "the instruction has failed", action: false };
-}
-
-/// How driving ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Driven {
-    /// The promise is settled.
-    Settled,
-    /// Nothing is outstanding any more.
-    Idle,
-    /// Time is over.
-    TimedOut,
 }
 
 impl<'js> Run<'_, 'js> {

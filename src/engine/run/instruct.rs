@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use rquickjs::Value;
 
-use super::dialog::{Conversation, file_of, same_node};
+use super::Run;
 use super::drive::Task;
-use super::stages::Persist;
-use super::{Run, Stop};
-use crate::engine::dialog::place::Place;
+use super::state::{DialogRun, Persist, Stop, file_of, same_node};
+use crate::engine::dialog::cursor::DialogCursor;
 use crate::engine::dialog::{Answer, Dialog};
 use crate::program::BotProgram;
 use crate::protocol::FrameKind;
@@ -30,7 +29,7 @@ impl<'js> Run<'_, 'js> {
     pub(super) fn test(
         &self,
         bot: &BotProgram,
-        conversation: &mut Conversation,
+        conversation: &mut DialogRun,
         conditions: &[&str],
     ) -> Result<Answer, Stop> {
         self.put_place(conversation, false)?;
@@ -52,7 +51,7 @@ impl<'js> Run<'_, 'js> {
     pub(super) fn say(
         &self,
         bot: &BotProgram,
-        conversation: &mut Conversation,
+        conversation: &mut DialogRun,
         call: impl FnOnce(&Self) -> rquickjs::Result<Value<'js>>,
     ) -> Result<Answer, Stop> {
         self.put_place(conversation, false)?;
@@ -69,7 +68,7 @@ impl<'js> Run<'_, 'js> {
     pub(super) fn action(
         &self,
         bot: &BotProgram,
-        conversation: &mut Conversation,
+        conversation: &mut DialogRun,
         name: &str,
         args: String,
     ) -> Result<Answer, Stop> {
@@ -122,7 +121,7 @@ impl<'js> Run<'_, 'js> {
     fn failed(
         &self,
         bot: &BotProgram,
-        conversation: &mut Conversation,
+        conversation: &mut DialogRun,
         called: Result<Option<Thrown>, Stop>,
         condition: usize,
         answer: Answer,
@@ -130,7 +129,7 @@ impl<'js> Run<'_, 'js> {
     ) -> Result<Answer, Stop> {
         if !matches!(called, Ok(None)) {
             // It may have led the conversation elsewhere before it failed: that does not count, and is written over.
-            conversation.written = Place::default();
+            conversation.written = DialogCursor::default();
         }
         let stop = match called {
             Ok(None) => return Ok(Answer::Done),
@@ -198,7 +197,14 @@ impl<'js> Run<'_, 'js> {
     }
 
     /// The same for a node.
-    pub(super) fn report_in(&self, bot: &BotProgram, place: &Place, what: &str, mut thrown: Thrown, script: u32) {
+    pub(super) fn report_in(
+        &self,
+        bot: &BotProgram,
+        place: &DialogCursor,
+        what: &str,
+        mut thrown: Thrown,
+        script: u32,
+    ) {
         let host = &self.realm.host;
         if let (Some(flow), Some(node)) = (&place.flow, &place.node) {
             let colon = if what.is_empty() { "" } else { ": " };

@@ -3,49 +3,10 @@
 use std::time::Instant;
 
 use rquickjs::{Array, Promise, Value};
-use serde::{Deserialize, Serialize};
 
-use super::dialog::Ended;
-use super::{Run, Stop};
+use super::Run;
+use super::state::{Ended, Persist, Stage, Stop};
 use crate::program::HookKind;
-
-/// Where an event stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stage {
-    /// Hooks before the incoming middleware.
-    BeforeIncoming,
-    /// The incoming middleware chain.
-    Middleware,
-    /// Hooks after it.
-    AfterIncoming,
-    /// Ranking of the suggestions.
-    Decision,
-    /// Hooks before one is elected.
-    BeforeElection,
-    /// The elected one is sent.
-    Election,
-    /// The dialog engine.
-    Dialog,
-    /// Hooks after everything.
-    AfterProcessed(Persist),
-    /// The dialog was skipped: nothing follows.
-    Skipped(Persist),
-    /// Hooks before a time-out leads anywhere.
-    BeforeTimeout,
-    /// Where the time-out leads.
-    Timeout,
-}
-
-/// What of the state goes into the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Persist {
-    /// Nothing: the dialog was skipped.
-    Nothing,
-    /// Session and user: a suggestion was sent.
-    Session,
-    /// All of it, temp and context included.
-    All,
-}
 
 impl<'js> Run<'_, 'js> {
     /// Runs all stages from `stage` on; an error names the stage it happened in.

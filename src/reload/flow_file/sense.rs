@@ -4,13 +4,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{SAY_SOMETHING, SKILL_CALL};
 use crate::config::Problem;
 use crate::config::jsonc::Spot;
 use crate::config::schema::nearest;
 use crate::program::flow::Flow;
 use crate::program::flow::instruction::{Condition, Destination, Instruction, InstructionError};
 use crate::reload::parse::expression::refuse_expression;
+
+/// The node type that enters another flow.
+pub(super) const SKILL_CALL: &str = "skill-call";
+/// The node type that says something.
+pub(super) const SAY_SOMETHING: &str = "say_something";
 
 /// Most problems named of one file.
 pub(in crate::reload) const MOST: usize = 100;

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::json;
 
-use super::super::place::Place;
+use super::super::cursor::DialogCursor;
 use super::super::testing::flows;
 use super::super::timeout::target;
 use super::{Talk, next};
@@ -334,7 +334,7 @@ fn a_time_out_leads_to_the_first_that_there_is() {
         "other": { "nodes": [{ "name": "one" }] },
         "timeout": { "nodes": [{ "name": "first" }] },
     });
-    let place = Place::read(
+    let place = DialogCursor::read(
         &json!({ "currentFlow": "skills/s.flow.json", "currentNode": "ask",
         "jumpPoints": [{ "flow": "other.flow.json", "node": "one" }, { "flow": "main.flow.json", "node": "entry" }] })
         .to_string(),

@@ -22,7 +22,7 @@ impl std::fmt::Display for Point {
 
 /// The parts of a node, in the order in which they are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stage {
+pub enum NodePart {
     /// After a jump: the flow's transitions, before everything else.
     Jump,
     /// Instructions on entering.
@@ -42,20 +42,20 @@ pub enum Stage {
 }
 
 /// Names of the stages in a stored context.
-const STAGES: [(Stage, &str); 8] = [
-    (Stage::Jump, "jump"),
-    (Stage::OnEnter, "onEnter"),
-    (Stage::Skill, "skill"),
-    (Stage::Wait, "wait"),
-    (Stage::CatchAll, "catchAll"),
-    (Stage::OnReceive, "onReceive"),
-    (Stage::Content, "content"),
-    (Stage::Next, "next"),
+const NODE_PARTS: [(NodePart, &str); 8] = [
+    (NodePart::Jump, "jump"),
+    (NodePart::OnEnter, "onEnter"),
+    (NodePart::Skill, "skill"),
+    (NodePart::Wait, "wait"),
+    (NodePart::CatchAll, "catchAll"),
+    (NodePart::OnReceive, "onReceive"),
+    (NodePart::Content, "content"),
+    (NodePart::Next, "next"),
 ];
 
-impl Stage {
+impl NodePart {
     fn name(self) -> &'static str {
-        STAGES.iter().find(|(stage, _)| *stage == self).map_or("", |(_, name)| name)
+        NODE_PARTS.iter().find(|(stage, _)| *stage == self).map_or("", |(_, name)| name)
     }
 }
 
@@ -66,7 +66,7 @@ pub struct Position {
     /// The node it belongs to, as `flow#node`: a script may have moved the conversation elsewhere meanwhile.
     pub at: String,
     /// The part of the node.
-    pub stage: Stage,
+    pub stage: NodePart,
     /// How many of that part are done.
     pub done: usize,
     /// The instruction or condition that is to be tried again.
@@ -75,7 +75,7 @@ pub struct Position {
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct DialogCursor {
     /// The flow; `None` is no dialog.
     pub flow: Option<String>,
     /// The node; `None` is the flow's first.
@@ -93,7 +93,7 @@ pub struct Place {
 /// Most points of return that are kept; the oldest go.
 pub const MOST_JUMP_POINTS: usize = 100;
 
-impl Place {
+impl DialogCursor {
     /// Reads a context.
     pub fn read(json: &str) -> Self {
         let context: Value = serde_json::from_str(json).unwrap_or_default();
@@ -102,7 +102,7 @@ impl Place {
         let point = |flow, node| Some(Point { flow: flow?, node: node? });
         let points = context["jumpPoints"].as_array().map(Vec::as_slice).unwrap_or_default();
         let queue = &context["queue"];
-        let stage = STAGES.iter().find(|(_, name)| queue["stage"] == *name);
+        let stage = NODE_PARTS.iter().find(|(_, name)| queue["stage"] == *name);
         Self {
             flow: text(&context, "currentFlow"),
             node: text(&context, "currentNode"),
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn a_place_reads_back_as_written() {
         let point = |node: &str| Point { flow: "main.flow.json".into(), node: node.into() };
-        for stage in STAGES.map(|(stage, _)| stage) {
-            let place = Place {
+        for stage in NODE_PARTS.map(|(stage, _)| stage) {
+            let place = DialogCursor {
                 flow: Some("skills/x.flow.json".into()),
                 node: Some("entry".into()),
                 previous: Some(point("before")),
@@ -194,9 +194,9 @@ mod tests {
                     instruction: Some("say #!x".into()),
                 }),
             };
-            assert_eq!(Place::read(&place.write()), place);
+            assert_eq!(DialogCursor::read(&place.write()), place);
         }
-        assert_eq!(Place::read(&Place::default().write()), Place::default());
+        assert_eq!(DialogCursor::read(&DialogCursor::default().write()), DialogCursor::default());
     }
 
     #[test]
@@ -204,13 +204,13 @@ mod tests {
         for json in
             ["", "null", "7", "[]", r#"{"currentFlow":5,"currentNode":{},"jumpPoints":[1,{"flow":"x"}],"queue":"x"}"#]
         {
-            assert_eq!(Place::read(json), Place::default(), "{json}");
+            assert_eq!(DialogCursor::read(json), DialogCursor::default(), "{json}");
         }
     }
 
     #[test]
     fn a_hundred_points_of_return_are_kept() {
-        let mut place = Place::default();
+        let mut place = DialogCursor::default();
         for index in 0..150 {
             place.push(Point { flow: "x.flow.json".into(), node: index.to_string() });
         }
