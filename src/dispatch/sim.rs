@@ -163,6 +163,13 @@ fn whatever_happens_events_run_once_and_in_order_and_nothing_is_lost() {
 }
 
 #[test]
+fn the_next_tick_comes_no_later_however_much_happens_until_then() {
+    let world = World::new(0, false);
+    let now = world.now().at;
+    assert_eq!(world.machine.next_tick(now + Duration::from_millis(4)), world.machine.next_tick(now));
+}
+
+#[test]
 fn one_seed_runs_again_when_it_is_named() {
     if let Some(seed) = variable("SIM_SEED") {
         let steps = variable("SIM_STEPS").unwrap_or(STEPS);

@@ -151,7 +151,7 @@ impl World {
         let overdue = self.tally.settings.scripts.event_waiting;
         if let Some(truth) = self.truths.get(&event) {
             let late = self.time > truth.since + Duration::from_millis(overdue);
-            let overtaken = truth.timeout && event.0 % 2 == 0;
+            let overtaken = truth.timeout && event.0.is_multiple_of(2);
             let fair = match &finishing.aside {
                 None => truth.guilty || late || overtaken,
                 // Many kills by others count as one death.

@@ -21,7 +21,9 @@ impl World {
             Err(StoreError::Invalid("the disk cannot be read".into()))
         } else {
             match self.store.rows.get(&event) {
-                Some(Row { event, aside: false }) if event.timeout && event.id.0 % 2 == 0 => Ok(Begun::Overtaken),
+                Some(Row { event, aside: false }) if event.timeout && event.id.0.is_multiple_of(2) => {
+                    Ok(Begun::Overtaken)
+                }
                 Some(Row { event, aside: false }) => {
                     Ok(Begun::Ready(Arc::clone(&event.body), StateSnapshot::default()))
                 }

@@ -38,6 +38,7 @@ pub(super) struct Weather {
 }
 
 /// Something that happens at its time.
+#[allow(clippy::large_enum_variant, reason = "most of them are the large one")]
 pub(super) enum Happening {
     /// Somebody outside does something.
     Outside,
