@@ -177,7 +177,16 @@ impl Fleet {
         {
             return false;
         }
-        let full = all >= self.limits.realms && self.realms.values().filter(ends).count() >= self.limits.realms;
+        // The last places are for bots that have none and wait: who has one would take each that becomes free before them.
+        let waits = |other: &&Lane| {
+            other.realms == 0
+                && other.blocked.is_some()
+                && !other.gone
+                && other.not_before.is_none_or(|until| now >= until)
+        };
+        let kept = || if own == 0 { 0 } else { self.lanes.values().filter(waits).count() };
+        let near = all + self.lanes.len() >= self.limits.realms;
+        let full = near && self.realms.values().filter(ends).count() + kept() >= self.limits.realms;
         if !full && !self.slots.is_empty() {
             return true;
         }

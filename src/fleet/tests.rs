@@ -44,6 +44,12 @@ fn busy(fleet: &mut Fleet, now: Instant) -> ProcessId {
     fleet.run(now, &Arc::from("bot"), Some(now + SECOND * 60)).unwrap()
 }
 
+/// Another one of the same bot.
+fn busy_alone(fleet: &mut Fleet, now: Instant) -> ProcessId {
+    assert!(fleet.may_run(now, "bot", true));
+    fleet.run(now, &Arc::from("bot"), Some(now + SECOND * 60)).unwrap()
+}
+
 /// A realm at work on an event, which its zygote has made.
 fn made(fleet: &mut Fleet, now: Instant) -> ProcessId {
     let realm = busy(fleet, now);
@@ -137,6 +143,17 @@ fn realms_that_live_on_keep_no_event_from_being_run() {
     fleet.lives_on(realm);
     fleet.memory(now, realm, 1 << 20);
     assert!(fleet.may_run(now, "bot", false), "they are neither counted nor waited for");
+}
+
+#[test]
+fn the_last_place_is_for_a_bot_that_has_none_and_waits() {
+    let (mut fleet, now) = fleet(|limits| (limits.realms, limits.cores, limits.running) = (2, 8, 8));
+    let realms = [made(&mut fleet, now), busy_alone(&mut fleet, now)];
+    assert!(!fleet.may_run(now, "", false), "there is no place at all");
+    fleet.closed(now, realms[0]);
+    fleet.buried(realms[0], Some("exit status: 0"));
+    let later = now + SECOND;
+    assert!(!fleet.may_run(later, "bot", true) && fleet.may_run(later, "", false));
 }
 
 #[test]
