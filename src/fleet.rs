@@ -18,6 +18,8 @@ mod messages;
 mod process;
 mod processes;
 mod stderr;
+#[cfg(test)]
+mod tests;
 mod zygotes;
 
 pub use compiling::{COMPILE_ALL, COMPILE_FILE};

@@ -20,6 +20,9 @@ pub(super) struct Collector {
     answer: oneshot::Sender<Result<Conversed, ConverseError>>,
     so_far: Conversed,
     want_event: bool,
+    /// The event's end is stored; nothing more comes from its realm.
+    over: bool,
+    settled: bool,
     /// Whether an action of the event runs: the caller's time does not.
     acting: watch::Sender<bool>,
 }
@@ -31,7 +34,7 @@ impl Collector {
         want_event: bool,
         acting: watch::Sender<bool>,
     ) -> Self {
-        Self { answer, so_far: Conversed::default(), want_event, acting }
+        Self { answer, so_far: Conversed::default(), want_event, over: false, settled: false, acting }
     }
 }
 
@@ -57,7 +60,8 @@ impl Collectors {
     /// yet, though one may have run when another worker had it.
     pub(super) fn begins(&mut self, event: EventId) -> Option<&'static [u8]> {
         self.acts(event, false);
-        let collector = self.by_event.get(&event)?;
+        let collector = self.by_event.get_mut(&event)?;
+        (collector.over, collector.settled) = (false, false);
         Some(if collector.want_event { b",\"waited\":true,\"wantEvent\":true}" } else { b",\"waited\":true}" })
     }
 
@@ -79,6 +83,26 @@ impl Collectors {
     pub(super) fn ended(&mut self, event: EventId, json: Option<Box<RawValue>>) {
         if let Some(collector) = self.by_event.get_mut(&event) {
             collector.so_far.event = json;
+        }
+    }
+
+    /// The event's end is stored; and nothing more comes of it, if that `settles` it.
+    pub(super) fn over(&mut self, event: EventId, settles: bool) {
+        if let Some(collector) = self.by_event.get_mut(&event) {
+            collector.over = true;
+            if settles || collector.settled {
+                self.settle(event);
+            }
+        }
+    }
+
+    /// All that its realm did is stored. If its end could not be, the event may run again, and the caller waits.
+    pub(super) fn settled(&mut self, event: EventId) {
+        if let Some(collector) = self.by_event.get_mut(&event) {
+            collector.settled = true;
+            if collector.over {
+                self.settle(event);
+            }
         }
     }
 
@@ -149,6 +173,19 @@ mod tests {
         collectors.begins(EventId(1));
         assert!(!*told.borrow());
         assert_eq!(collectors.begins(EventId(2)), None);
+    }
+
+    #[test]
+    fn a_caller_is_answered_only_when_the_events_end_is_stored_and_not_before_it_has_run_again() {
+        let mut collectors = Collectors::default();
+        let mut answer = collector(&mut collectors, 1);
+        collectors.settled(EventId(1));
+        assert!(answer.try_recv().is_err(), "its end could not be stored");
+        collectors.begins(EventId(1));
+        collectors.over(EventId(1), false);
+        assert!(answer.try_recv().is_err(), "it runs again, and more may come");
+        collectors.settled(EventId(1));
+        assert!(answer.try_recv().is_ok());
     }
 
     #[test]

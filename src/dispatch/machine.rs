@@ -23,6 +23,7 @@ use super::turns::{Limits, Turns};
 use super::typing::Holds;
 use super::work::{Flight, HookRun, QueuedRun};
 use super::{DispatchError, LockedIn};
+use crate::fleet::broken::{Rule, is_broken};
 use crate::fleet::{Broken, Machine as Fleet, Message, ProcessId};
 use crate::model::{BotId, ConversationKey, QueuedEvent};
 use crate::program::{CompileRequest, Images};
@@ -178,7 +179,7 @@ impl Machine {
             Control::Begun { dispatch, begun } => self.begun(now, dispatch, begun),
             Control::Replied { event, payload } => self.collectors.reply(event, payload),
             Control::Finished(finishing, result) => self.finished(now, finishing, result),
-            Control::Answer(event) => self.collectors.settle(event),
+            Control::Answer(event) => self.collectors.settled(event),
             Control::Answered(frame) => self.answered(now, frame),
             Control::Retry(run) => self.again.push_back(run),
             Control::FinishAgain(finishing, state) => {
@@ -298,7 +299,9 @@ impl Machine {
             let Self { turns, fleet, .. } = self;
             let alone = turns.ready_bots() <= 1;
             let Some(run) = turns.take(now.at, |bot| fleet.may_run(now.at, bot.as_str(), alone)) else { break };
-            self.tally.admission.leave(&run.event.key, run.bytes);
+            if !is_broken(Rule::AdmissionIsLeft) {
+                self.tally.admission.leave(&run.event.key, run.bytes);
+            }
             self.reserve(now, run);
         }
     }

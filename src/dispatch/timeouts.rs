@@ -81,6 +81,12 @@ impl Timeouts {
         self.state.lock().lifetimes.get(bot).copied().unwrap_or(self.default)
     }
 
+    /// Whether none is queued or runs.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.lock().on_the_way.is_empty()
+    }
+
     /// A time-out of that bot is in the queue.
     pub(super) fn queued(&self, bot: &BotId) {
         *self.state.lock().on_the_way.entry(bot.clone()).or_insert(0) += 1;

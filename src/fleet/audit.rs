@@ -36,6 +36,12 @@ impl Fleet {
         same("realms that run", self.running, running)?;
         same("bytes", self.memory.sum, resident)?;
         same("free places", self.slots.len(), usize::from(PLACES) - self.realms.len() - self.compilers.len())?;
+        // Those of hooks that live on do not count, also while they end.
+        let ends = |realm: &&super::machine::Realm| match &realm.state {
+            State::Busy(busy) => busy.until.is_some(),
+            State::Idle { .. } => true,
+            State::Ending { .. } => false,
+        };
         for (bot, lane) in &self.lanes {
             let (realms, running, idle) = lanes.remove(bot).unwrap_or_default();
             let mut listed = lane.idle.clone();
@@ -43,8 +49,9 @@ impl Fleet {
             same(&format!("realms of {bot:?}"), lane.realms, realms)?;
             same(&format!("realms of {bot:?} that run"), lane.running, running)?;
             same(&format!("idle realms of {bot:?}"), listed, idle)?;
-            if lane.realms > self.limits.realms_of_bot {
-                return Err(format!("{bot:?} has {} realms", lane.realms));
+            let own = self.realms.values().filter(|realm| realm.bot == *bot).filter(ends).count();
+            if own > self.limits.realms_of_bot {
+                return Err(format!("{bot:?} has {own} realms"));
             }
             // An image is replaced realm by realm, as they become free; none that is free is of an older one.
             let old = |id: &&ProcessId| self.realms.get(id).is_some_and(|realm| realm.image != lane.image);
@@ -60,7 +67,7 @@ impl Fleet {
             let children = self.realms.values().filter(|realm| realm.zygote == *id).count();
             same(&format!("children of zygote {id}"), zygote.children, children)?;
         }
-        if self.realms.len() > self.limits.realms {
+        if self.realms.values().filter(ends).count() > self.limits.realms {
             return Err(format!("there are {} realms", self.realms.len()));
         }
         Ok(())

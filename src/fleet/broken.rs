@@ -46,12 +46,18 @@ pub(crate) enum Rule {
     AdmissionIsLeft,
     /// A kill ends the event of a neighbour.
     KillsEndOneEvent,
+    /// Start and mount hooks that fell do not run again.
+    HooksStandAgain,
+    /// Who has a candidate compiled is not told that the compiler is gone.
+    CompilersAnswer,
+    /// A realm that must not go on, and does, is let be.
+    EndingRealmsEnd,
 }
 
 impl Rule {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::TurnAfterCommit,
         Self::EveryEffect,
         Self::EveryFollowUp,
@@ -73,6 +79,9 @@ impl Rule {
         Self::DeathsAreTold,
         Self::AdmissionIsLeft,
         Self::KillsEndOneEvent,
+        Self::HooksStandAgain,
+        Self::CompilersAnswer,
+        Self::EndingRealmsEnd,
     ];
 }
 

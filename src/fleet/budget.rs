@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::broken::{Rule, is_broken};
 use super::machine::{Busy, Cause, Fleet, Order, ProcessId, Realm, State, TICK};
 use crate::protocol::Glimpse;
 
@@ -80,7 +81,8 @@ impl Fleet {
         let before = std::mem::replace(&mut realm.clock, used);
         let State::Busy(busy) = &mut realm.state else { return };
         let Some(since) = busy.computing else {
-            if used.saturating_sub(before) >= AWAKE {
+            // What it used before it waited says nothing.
+            if busy.asleep.replace(used).is_some_and(|asleep| used.saturating_sub(asleep) >= AWAKE) {
                 self.woken(now, process);
             }
             return;
@@ -98,7 +100,7 @@ impl Fleet {
                 lane.running = lane.running.saturating_sub(1);
             }
         }
-        if let Some(after) = overrun {
+        if let Some(after) = overrun.filter(|_| !is_broken(Rule::BudgetsAreKept)) {
             let what = format!("killed after {} ms", after.as_millis());
             let script = Some(seen.script).filter(|script| *script != u32::MAX);
             self.kill(now, process, Cause::Overran { what, script });

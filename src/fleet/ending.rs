@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::broken::{Rule, is_broken};
 use super::machine::{Cause, Death, Fleet, Note, Order, ProcessId, Realm, State};
 use crate::protocol::Glimpse;
 
@@ -145,7 +146,9 @@ impl Fleet {
             return;
         }
         let Some(realm) = self.realms.remove(&process) else { return };
-        self.slots.push_back(realm.slot);
+        if !is_broken(Rule::SlotsComeBack) {
+            self.slots.push_back(realm.slot);
+        }
         self.memory.gone(realm.resident);
         if let Some(lane) = self.lanes.get_mut(&realm.bot) {
             lane.realms = lane.realms.saturating_sub(1);
@@ -159,7 +162,9 @@ impl Fleet {
                 Some(how) => Cause::Crashed { what: format!("{what} ({how})"), script },
             };
         }
-        self.notes.push(Note::Died(Death { realm: process, cause }));
+        if !is_broken(Rule::DeathsAreTold) {
+            self.notes.push(Note::Died(Death { realm: process, cause }));
+        }
     }
 
     /// Realms that wait to be buried by a zygote that is gone: nobody will say how they ended.
@@ -174,6 +179,9 @@ impl Fleet {
 
     /// Realms that were told to end, or said that they would, and have not.
     pub(super) fn end_the_stubborn(&mut self, now: Instant) {
+        if is_broken(Rule::EndingRealmsEnd) {
+            return;
+        }
         for (process, realm) in &mut self.realms {
             if let State::Ending { since, killed, .. } = &mut realm.state
                 && !*killed

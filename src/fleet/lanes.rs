@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::broken::{Rule, is_broken};
 use super::machine::{Busy, Fleet, Note, Order, ProcessId, Realm, State, TRIM};
 use super::zygotes::Role;
 use crate::program::{ImageKey, LayerKey};
@@ -97,7 +98,16 @@ impl Fleet {
                 self.warm(now, &bot, image);
                 continue;
             }
-            lane.image = image;
+            // What it had is of an older program, or is still loading that.
+            let (idle, next) = (std::mem::take(&mut lane.idle), lane.next.take());
+            if std::mem::replace(&mut lane.image, image) == image {
+                lane.idle = idle;
+            } else {
+                idle.into_iter().for_each(|realm| self.close_realm(now, realm));
+            }
+            if let Some((next, _)) = next {
+                self.end_zygote(next);
+            }
             // What there is without a bot is loaded with the first bot.
             if eager > 0 && !bot.is_empty() {
                 eager -= 1;
@@ -115,7 +125,9 @@ impl Fleet {
 
     /// Whether nothing of any bot may begin now.
     pub fn is_full(&self) -> bool {
-        self.running >= self.limits.running || self.is_out_of_memory() || self.stopping
+        (self.running >= self.limits.running && !is_broken(Rule::RunningIsLimited))
+            || self.is_out_of_memory()
+            || self.stopping
     }
 
     /// Whether an event of that bot may begin now. If not, when it would: as soon as something changes, or after patience.
@@ -154,10 +166,28 @@ impl Fleet {
             return false;
         }
         let Some(lane) = self.lanes.get(bot) else { return false };
-        if lane.realms >= self.limits.realms_of_bot || lane.not_before.is_some_and(|until| now < until) {
+        if lane.not_before.is_some_and(|until| now < until) {
             return false;
         }
-        if self.realms.len() < self.limits.realms && !self.slots.is_empty() {
+        // Realms that live on for start and mount hooks do not count: however many there are, events run.
+        let ends = |realm: &&Realm| !matches!(&realm.state, State::Busy(busy) if busy.until.is_none());
+        let (all, own) = (self.realms.len(), lane.realms);
+        if own >= self.limits.realms_of_bot
+            && self.realms.values().filter(|realm| *realm.bot == *bot).filter(ends).count() >= self.limits.realms_of_bot
+        {
+            return false;
+        }
+        // The last places are for bots that have none and wait: who has one would take each that becomes free before them.
+        let waits = |other: &&Lane| {
+            other.realms == 0
+                && other.blocked.is_some()
+                && !other.gone
+                && other.not_before.is_none_or(|until| now >= until)
+        };
+        let kept = || if own == 0 { 0 } else { self.lanes.values().filter(waits).count() };
+        let near = all + self.lanes.len() >= self.limits.realms;
+        let full = near && self.realms.values().filter(ends).count() + kept() >= self.limits.realms;
+        if !full && !self.slots.is_empty() {
             return true;
         }
         // Only where there is no room at all an idle realm of another bot goes: the one that was idle for longest.
@@ -193,6 +223,7 @@ impl Fleet {
             go: None,
             slice: None,
             looked: now,
+            asleep: None,
         };
         self.realms.get_mut(&realm)?.state = State::Busy(Box::new(busy));
         self.computing.insert(realm);
@@ -277,8 +308,12 @@ impl Fleet {
         lane.image = image;
         let before = lane.zygote.replace(zygote);
         let idle = std::mem::take(&mut lane.idle);
-        for realm in idle {
-            self.close_realm(now, realm);
+        if is_broken(Rule::OldRealmsGo)
+            && let Some(lane) = self.lanes.get_mut(bot)
+        {
+            lane.idle.clone_from(&idle);
+        } else {
+            idle.into_iter().for_each(|realm| self.close_realm(now, realm));
         }
         if let Some(before) = before {
             self.end_zygote(before);

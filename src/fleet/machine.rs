@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::broken::{Rule, is_broken};
 use super::compiling::Compiler;
 use super::lanes::{Lane, Published};
 use super::memory::Memory;
@@ -280,6 +281,8 @@ pub(super) struct Busy {
     /// The slice that was seen last, and its clock then.
     pub(super) slice: Option<(u32, Duration)>,
     pub(super) looked: Instant,
+    /// Its clock when it was last looked at since it waits.
+    pub(super) asleep: Option<Duration>,
 }
 
 /// All processes of scripts.
@@ -390,6 +393,9 @@ impl Fleet {
 
     /// The realm computes no more until it is answered or a timer of its is due.
     pub fn waiting(&mut self, realm: ProcessId) {
+        if is_broken(Rule::WaitingRealmsDoNotRun) {
+            return;
+        }
         self.stop_computing(realm);
     }
 
@@ -411,7 +417,7 @@ impl Fleet {
         if self.computing.remove(&realm)
             && let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get_mut(&realm)
         {
-            busy.computing = None;
+            (busy.computing, busy.asleep) = (None, None);
             if !busy.long {
                 self.running -= 1;
                 if let Some(lane) = self.lanes.get_mut(bot) {

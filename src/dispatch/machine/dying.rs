@@ -9,6 +9,7 @@ use super::super::outcome::{Finishing, trace_of};
 use super::super::stats::count;
 use super::super::work::{Flight, HookRun, QueuedRun, Work};
 use super::{Machine, Now};
+use crate::fleet::broken::{Rule, is_broken};
 use crate::fleet::{Cause, Death};
 use crate::program::Role;
 use crate::protocol::LogLine;
@@ -57,6 +58,9 @@ impl Machine {
         let end = self.end_of(run.event.key.bot.as_str(), &cause);
         match cause {
             Cause::Innocent => {
+                if is_broken(Rule::InnocentsAreNotCounted) {
+                    self.actions.push(Action::CountDeath(run.event.id));
+                }
                 count(&self.tally.counters.run_again);
                 self.again.push_back(run);
             }
@@ -69,14 +73,29 @@ impl Machine {
             }
             Cause::Overran { .. } => {
                 count(&self.tally.counters.ended_by_kill);
+                if is_broken(Rule::KillsEndOneEvent)
+                    && let Some(neighbour) = self.by_realm.keys().next().copied()
+                {
+                    self.fleet.kill(now.at, neighbour, Cause::Overran { what: "killed".into(), script: None });
+                }
                 self.report(&run, &end, "the event is over");
                 self.end(now, run, sent, end, false);
             }
-            Cause::Crashed { .. } | Cause::Killed { .. } if run.event.deaths == 0 => {
+            Cause::Crashed { .. } | Cause::Killed { .. } if run.event.deaths == 0 && !is_broken(Rule::TwoDeaths) => {
                 count(&self.tally.counters.run_again);
                 tracing::warn!("event {} runs once more: {}", run.event.id, end.what);
                 self.actions.push(Action::CountDeath(run.event.id));
                 run.event.deaths += 1;
+                if is_broken(Rule::RunAgainOnce) {
+                    self.again.push_back(QueuedRun::new(run.event.clone(), run.bytes, run.queued));
+                    self.turns.back(&run.event.key.bot);
+                }
+                if is_broken(Rule::TurnIsKept) {
+                    let key = run.event.key.clone();
+                    self.turns.left(&key.bot);
+                    self.turns.push(key.clone(), run);
+                    return self.turns.release(&key);
+                }
                 self.again.push_back(run);
             }
             Cause::Crashed { .. } | Cause::Killed { .. } => {

@@ -10,6 +10,7 @@ use super::super::typing::typing_length;
 use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
 use crate::fleet::Loan;
+use crate::fleet::broken::{Rule, is_broken};
 use crate::model::channel::channel;
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, UserId};
 use crate::protocol::{Effect, LogLine};
@@ -151,6 +152,9 @@ impl Machine {
             }
             deliver_at = at;
         }
+        if is_broken(Rule::EveryEffect) && number % 3 == 2 {
+            return;
+        }
         let payload = effect.payload;
         let message_text = effect.preview.or_else(|| text_of(&payload));
         let copy = collected.then(|| payload.clone());
@@ -190,6 +194,10 @@ impl Machine {
         };
         let bytes = draft.bytes();
         self.tally.enter(&key, bytes).map_err(|full| full.to_string())?;
+        if is_broken(Rule::EveryFollowUp) {
+            self.tally.admission.leave(&key, bytes);
+            return Ok(());
+        }
         self.batch_of(event).effects.push(Change::FollowUp { number, key, draft, bytes, loan });
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS, trace_of};
 use super::super::stats::count;
 use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
+use crate::fleet::broken::{Rule, is_broken};
 use crate::fleet::{Loan, ProcessId};
 use crate::model::EventId;
 use crate::protocol::{DispatchKind, Frame, FrameKind, Processed, Settled, Unfit, WorkHead, event_work};
@@ -81,6 +82,9 @@ impl Machine {
             }
             Ok(false) => {
                 tracing::error!("event {id} is no longer in the queue; it does not run");
+                if run.event.timeout {
+                    self.tally.timeouts.over(&bot);
+                }
                 self.turns.left(&bot);
                 self.turns.release(&run.event.key);
                 self.collectors.settle(id);
@@ -106,7 +110,7 @@ impl Machine {
         if std::mem::replace(&mut flight.processed, true) {
             return Err("it said twice that an event is processed".to_owned());
         }
-        let settles = processed.settled;
+        let (settles, flight_realm) = (processed.settled, flight.realm);
         match &mut flight.work {
             Work::Hooks(_) => self.hooks_processed(dispatch, processed),
             Work::Event(run) => {
@@ -118,6 +122,15 @@ impl Machine {
                     Finishing { body: Some(body), _loan: Some(loan), settles, ..Finishing::of(run, lifetimes) };
                 if processed.event.is_some() {
                     self.collectors.ended(event, processed.event);
+                }
+                if is_broken(Rule::TurnAfterCommit) {
+                    self.turns.release(&finishing.session.conversation);
+                }
+                if is_broken(Rule::CallersAreAnsweredLast) {
+                    self.collectors.settle(event);
+                }
+                if is_broken(Rule::IdleRealmsOnly) {
+                    self.fleet.free(now.at, flight_realm, None);
                 }
                 self.batch_of(event).end = Some((finishing, processed.state));
                 if let Some(trace) = trace {
@@ -180,6 +193,7 @@ impl Machine {
             return Err("an event that is processed does not go on".to_owned());
         }
         flight.resumes = true;
+        let left = if is_broken(Rule::ResumeKeepsWhatWasLeft) { Bytes::new() } else { left };
         match &mut flight.work {
             Work::Event(run) => run.resume = left,
             Work::Hooks(run) => run.resume = left,
@@ -191,6 +205,9 @@ impl Machine {
         self.actions.push(Action::EndCalls { dispatch, asked: false });
         match self.flights.remove(&dispatch).map(|flight| flight.work) {
             Some(Work::Event(mut run)) => {
+                if is_broken(Rule::ResumedGoOn) {
+                    return Ok(());
+                }
                 run.realms += 1;
                 let too_often = run.realms > MOST_REALMS;
                 self.again.push_back(run);
@@ -277,8 +294,8 @@ impl Machine {
         if finishing.timeout {
             self.tally.timeouts.over(&finishing.session.conversation.bot);
         }
-        if finishing.settles {
-            self.collectors.settle(finishing.event);
+        if !is_broken(Rule::CallersAreAnswered) {
+            self.collectors.over(finishing.event, finishing.settles);
         }
     }
 
@@ -309,7 +326,11 @@ impl Machine {
 
     /// Gives the store what was gathered.
     pub(super) fn submit(&mut self) {
-        if let Some(batch) = self.batch.take() {
+        if let Some(mut batch) = self.batch.take() {
+            if is_broken(Rule::EffectsFirst) {
+                let (event, end) = (batch.event, batch.end.take());
+                self.actions.push(Action::Settle(Batch { event, effects: Vec::new(), end }));
+            }
             self.actions.push(Action::Settle(batch));
         }
     }

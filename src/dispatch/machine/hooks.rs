@@ -8,6 +8,7 @@ use super::super::action::{Action, Control};
 use super::super::standing::{KINDS, Post, STOOD, Standing, pause_after};
 use super::super::work::{Flight, HookRun, Work};
 use super::{Machine, Now};
+use crate::fleet::broken::{Rule, is_broken};
 use crate::model::BotId;
 use crate::protocol::{DispatchKind, Frame, FrameKind, HookWork, Processed, WorkHead};
 
@@ -113,7 +114,7 @@ impl Machine {
     pub(super) fn run_standing(&mut self, post: &Post) {
         let waits = self.hooks.iter().any(|run| run.post() == *post);
         let runs = |flight: &Flight| matches!(&flight.work, Work::Hooks(run) if run.post() == *post);
-        let Some(standing) = self.standing.get(post) else { return };
+        let Some(standing) = self.standing.get(post).filter(|_| !is_broken(Rule::HooksStandAgain)) else { return };
         if !waits && !self.flights.values().any(runs) {
             self.hooks.push_back(HookRun::of(post, standing.args()));
         }

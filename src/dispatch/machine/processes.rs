@@ -9,6 +9,7 @@ use super::super::{DispatchError, LockedIn};
 use super::effects::of_dispatch;
 use super::{Compiling, Machine, Now, Served};
 use crate::config::LockIn;
+use crate::fleet::broken::{Rule, is_broken};
 use crate::fleet::{Cause, Message, Note, ProcessId, Published};
 use crate::model::BotId;
 use crate::program::{CompileRequest, Images};
@@ -291,6 +292,9 @@ impl Machine {
 
     /// A compiler is gone that had not answered: the file that it was at is to blame, or nobody, and it is tried again.
     fn compiler_gone(&mut self, process: ProcessId, why: Option<String>) {
+        if is_broken(Rule::CompilersAnswer) {
+            return;
+        }
         let Some(Compiling { request, answer, at }) = self.compiling.remove(&process) else { return };
         let Some(why) = why else {
             let CompileRequest { program, only } = request;

@@ -97,6 +97,12 @@ impl Process {
         self.life == Life::Alive
     }
 
+    /// Whether it should have been killed for long.
+    pub(super) fn hangs(&self, time: Duration) -> bool {
+        let computes = self.computing.is_some_and(|since| time > since + Duration::from_secs(5));
+        computes && self.known && self.lives()
+    }
+
     /// Whether what it is sent may arrive.
     pub(super) fn hears(&self) -> bool {
         !self.closed && matches!(self.life, Life::Alive | Life::Unborn)
@@ -183,10 +189,15 @@ impl World {
 
     /// The other end of the socket is gone.
     pub(super) fn drop_socket(&mut self, id: ProcessId) {
-        if let Some(process) = self.processes.get_mut(&id) {
-            process.closed = true;
-            self.deliver_soon(id);
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.closed = true;
+        let inbox = if process.life == Life::Unborn { std::mem::take(&mut process.inbox) } else { VecDeque::new() };
+        for input in inbox {
+            if let Input::Work(work) = input {
+                self.never_ran(id, &work);
+            }
         }
+        self.deliver_soon(id);
     }
 
     /// Some of what a process said arrives, and at last its end.

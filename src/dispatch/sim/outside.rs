@@ -64,8 +64,10 @@ impl World {
 
     /// Somebody writes to a bot.
     fn post(&mut self) {
-        let bot = BOTS[self.rng.random_range(0..BOTS.len())];
-        let key = key(bot, self.rng.random_range(0..4));
+        let floods = self.flood && self.rng.random_bool(0.9);
+        let bot = if floods { BOTS[2] } else { BOTS[self.rng.random_range(0..BOTS.len())] };
+        let users = if floods { 40 } else { 4 };
+        let key = key(bot, self.rng.random_range(0..users));
         let plan = self.new_plan(&key, 2);
         let draft = EventDraft {
             key,
@@ -79,10 +81,7 @@ impl World {
         };
         let timeout = self.rng.random_bool(0.05);
         let bytes = draft.bytes();
-        if timeout {
-            self.tally.timeouts.queued(&draft.key.bot);
-            self.tally.admission.enter_anyway(&draft.key, bytes);
-        } else if self.tally.enter(&draft.key, bytes).is_err() {
+        if !timeout && self.tally.enter(&draft.key, bytes).is_err() {
             return;
         }
         let collector = (!timeout && self.rng.random_bool(0.3)).then(caller);

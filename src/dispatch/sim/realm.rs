@@ -267,8 +267,8 @@ impl World {
             && !work.processed
         {
             match how {
-                "signal: 6" => truth.deaths += 1,
-                _ => truth.kills += 1,
+                "signal: 9" => truth.kills += 1,
+                _ => truth.deaths += 1,
             }
             if !how.is_empty() {
                 (truth.again, truth.realm) = (true, None);

@@ -1,0 +1,169 @@
+//! Faults that the simulator of `dispatch` has found in the fleet, each in its smallest form.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::lanes::Published;
+use super::machine::{Cause, Death, Fleet, FleetLimits, Note, Order, ProcessId};
+use crate::config::Settings;
+use crate::program::{BotProgram, Images, Program};
+use crate::protocol::{Glimpse, Unfit};
+
+/// The processes that there are from the first on.
+const ROOT: ProcessId = 1;
+const GLOBAL: ProcessId = 2;
+const ZYGOTE: ProcessId = 3;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn published(version: u64) -> Published {
+    let bot = BotProgram { default_language: version.to_string(), ..BotProgram::default() };
+    let bots = [("bot".to_owned(), bot)].into_iter().collect();
+    let images = Images::of(&Arc::new(Program { version, bots, ..Program::default() }));
+    let key = |bot| images.key(bot).unwrap();
+    Published { version, layer: None, global: key(""), bots: [(Arc::from("bot"), key("bot"))].into() }
+}
+
+/// A fleet with one bot whose zygotes stand ready.
+fn fleet(change: impl FnOnce(&mut FleetLimits)) -> (Fleet, Instant) {
+    let mut limits = FleetLimits::of(&Settings::default());
+    change(&mut limits);
+    let (mut fleet, now) = (Fleet::new(limits), Instant::now());
+    fleet.publish(now, published(1));
+    fleet.forked(now, ROOT, GLOBAL, 102);
+    fleet.forked(now, GLOBAL, ZYGOTE, 103);
+    for zygote in [ROOT, GLOBAL, ZYGOTE] {
+        fleet.loaded(now, zygote);
+    }
+    fleet.take_orders();
+    (fleet, now)
+}
+
+/// A realm at work on an event.
+fn busy(fleet: &mut Fleet, now: Instant) -> ProcessId {
+    assert!(fleet.may_run(now, "bot", false));
+    fleet.run(now, &Arc::from("bot"), Some(now + SECOND * 60)).unwrap()
+}
+
+/// Another one of the same bot.
+fn busy_alone(fleet: &mut Fleet, now: Instant) -> ProcessId {
+    assert!(fleet.may_run(now, "bot", true));
+    fleet.run(now, &Arc::from("bot"), Some(now + SECOND * 60)).unwrap()
+}
+
+/// A realm at work on an event, which its zygote has made.
+fn made(fleet: &mut Fleet, now: Instant) -> ProcessId {
+    let realm = busy(fleet, now);
+    fleet.forked(now, ZYGOTE, realm, 200);
+    fleet.take_orders();
+    realm
+}
+
+#[test]
+fn a_realm_that_does_not_end_although_it_is_to_is_killed() {
+    let (mut fleet, now) = fleet(|_| {});
+    let realm = made(&mut fleet, now);
+    fleet.free(now, realm, Some(Unfit::Worn));
+    fleet.tick(now + SECOND);
+    assert!(!fleet.take_orders().contains(&Order::Kill { process: realm }));
+    fleet.tick(now + SECOND * 3);
+    assert!(fleet.take_orders().contains(&Order::Kill { process: realm }));
+}
+
+#[test]
+fn a_zygote_that_is_gone_is_buried_by_the_one_that_made_it() {
+    let (mut fleet, now) = fleet(|_| {});
+    fleet.closed(now, ZYGOTE);
+    assert!(fleet.take_orders().contains(&Order::Bury { zygote: GLOBAL, child: ZYGOTE, pid: 103 }));
+}
+
+#[test]
+fn a_realm_whose_end_is_known_before_its_beginning_is_buried_and_its_event_has_a_death() {
+    let (mut fleet, now) = fleet(|_| {});
+    let realm = busy(&mut fleet, now);
+    fleet.closed(now, realm);
+    assert_eq!(fleet.realms(), 1, "its zygote has not said yet whether it made it");
+    fleet.take_orders();
+    fleet.forked(now, ZYGOTE, realm, 200);
+    assert_eq!(fleet.take_orders(), [Order::Bury { zygote: ZYGOTE, child: realm, pid: 200 }]);
+    fleet.take_notes();
+    fleet.buried(realm, Some("signal: 6"));
+    let notes = fleet.take_notes();
+    assert!(matches!(&notes[..], [Note::Died(Death { cause: Cause::Crashed { .. }, .. })]), "{notes:?}");
+}
+
+#[test]
+fn a_copy_that_is_gone_when_its_zygote_speaks_of_it_is_buried_all_the_same() {
+    let (mut fleet, now) = fleet(|_| {});
+    let compiler = fleet.start_compiler(now, 1).unwrap();
+    fleet.closed(now, compiler);
+    fleet.take_orders();
+    fleet.forked(now, ROOT, compiler, 300);
+    assert_eq!(fleet.take_orders(), [Order::Bury { zygote: ROOT, child: compiler, pid: 300 }]);
+}
+
+#[test]
+fn an_event_whose_realm_was_never_made_is_innocent() {
+    let (mut fleet, now) = fleet(|_| {});
+    let realm = busy(&mut fleet, now);
+    fleet.never_made(now, realm);
+    let died = Note::Died(Death { realm, cause: Cause::Innocent });
+    assert!(fleet.take_notes().contains(&died));
+    assert_eq!(fleet.realms(), 0);
+}
+
+#[test]
+fn free_realms_of_a_bot_that_changes_while_it_has_no_zygote_end() {
+    let (mut fleet, now) = fleet(|_| {});
+    let realm = made(&mut fleet, now);
+    fleet.free(now, realm, None);
+    fleet.closed(now, ZYGOTE);
+    fleet.take_orders();
+    fleet.publish(now, published(2));
+    assert!(fleet.take_orders().contains(&Order::Close { process: realm }));
+    assert!(fleet.audit().is_ok());
+}
+
+#[test]
+fn nobody_is_woken_for_a_moment_that_is_past() {
+    let (mut fleet, now) = fleet(|limits| limits.realms_of_bot = 1);
+    made(&mut fleet, now);
+    assert!(!fleet.may_run(now, "bot", false));
+    assert!(fleet.end_of_patience(now).is_some_and(|end| end > now));
+    assert_eq!(fleet.end_of_patience(now + SECOND), None, "only a realm that becomes free changes anything");
+}
+
+#[test]
+fn realms_that_live_on_keep_no_event_from_being_run() {
+    let (mut fleet, now) = fleet(|limits| {
+        (limits.realms, limits.realms_of_bot, limits.all_resident, limits.cores) = (1, 1, 1, 8);
+    });
+    let realm = made(&mut fleet, now);
+    fleet.waiting(realm);
+    assert!(!fleet.may_run(now, "bot", false));
+    fleet.lives_on(realm);
+    fleet.memory(now, realm, 1 << 20);
+    assert!(fleet.may_run(now, "bot", false), "they are neither counted nor waited for");
+}
+
+#[test]
+fn the_last_place_is_for_a_bot_that_has_none_and_waits() {
+    let (mut fleet, now) = fleet(|limits| (limits.realms, limits.cores, limits.running) = (2, 8, 8));
+    let realms = [made(&mut fleet, now), busy_alone(&mut fleet, now)];
+    assert!(!fleet.may_run(now, "", false), "there is no place at all");
+    fleet.closed(now, realms[0]);
+    fleet.buried(realms[0], Some("exit status: 0"));
+    let later = now + SECOND;
+    assert!(!fleet.may_run(later, "bot", true) && fleet.may_run(later, "", false));
+}
+
+#[test]
+fn a_realm_that_computed_before_it_waited_is_not_taken_for_awake() {
+    let (mut fleet, now) = fleet(|_| {});
+    let realm = made(&mut fleet, now);
+    fleet.waiting(realm);
+    let glimpse = Glimpse::default();
+    fleet.clock(now + SECOND, realm, Duration::from_millis(100), glimpse);
+    assert_eq!(fleet.running(), 0, "that was before it waited");
+    fleet.clock(now + SECOND * 2, realm, Duration::from_millis(200), glimpse);
+    assert_eq!(fleet.running(), 1, "a timer has woken it");
+}
