@@ -58,6 +58,8 @@ pub(super) fn start(
     let runtime = runtime.map_err(|error| DispatchError::Worker(error.to_string()))?;
     let mut driver = Driver { shared, machine, processes, asks: HashMap::new(), fetches: HashMap::new() };
     let work = async move {
+        // Nothing would run any more, and nobody would know: what is committed runs after the next start.
+        let _guard = AbortOnPanic;
         let (mut controls, mut batches) = (Vec::new(), Vec::new());
         driver.machine.tick(driver.now());
         driver.carry_out();
@@ -77,6 +79,18 @@ pub(super) fn start(
     };
     let thread = std::thread::Builder::new().name("dispatch".into()).spawn(move || runtime.block_on(work));
     thread.map(drop).map_err(|error| DispatchError::Worker(error.to_string()))
+}
+
+/// Ends the server when its dispatcher panics.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the dispatcher has panicked: the server ends, and what it accepted runs after the next start");
+            std::process::abort();
+        }
+    }
 }
 
 impl Driver {

@@ -286,7 +286,11 @@ impl Machine {
                 return;
             }
             let Some(run) = self.again.pop_front() else { break };
-            if self.fleet.may_run(now.at, run.event.key.bot.as_str(), false) {
+            // Its bot is gone: it waits for it like all others.
+            if !self.turns.is_mounted(&run.event.key.bot) {
+                let key = run.event.key.clone();
+                self.turns.give_back(&key, run);
+            } else if self.fleet.may_run(now.at, run.event.key.bot.as_str(), false) {
                 self.reserve(now, run);
             } else {
                 self.again.push_back(run);

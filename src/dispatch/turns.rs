@@ -186,6 +186,21 @@ impl<T> Turns<T> {
         }
     }
 
+    /// Whether the events of that bot get turns.
+    pub(super) fn is_mounted(&self, bot: &BotId) -> bool {
+        self.mounted.contains(bot)
+    }
+
+    /// An event that has the turn of its conversation waits again, before all others of it.
+    pub(super) fn give_back(&mut self, key: &ConversationKey, item: T) {
+        if let Some(conversation) = self.bots.get_mut(&key.bot).and_then(|bot| bot.conversations.get_mut(key)) {
+            conversation.waiting.push_front(item);
+            self.waiting += 1;
+        }
+        self.left(&key.bot);
+        self.release(key);
+    }
+
     fn enter_ring(&mut self, name: &BotId) {
         if let Some(bot) = self.bots.get_mut(name)
             && !bot.in_ring
@@ -295,6 +310,23 @@ mod tests {
         turns.left(&BotId::parse("a").unwrap());
         turns.left(&BotId::parse("b").unwrap());
         assert_eq!(take_all(&mut turns), ["b"], "b is within its share, a is not");
+    }
+
+    #[test]
+    fn an_event_that_is_given_back_is_the_first_of_its_conversation_and_waits_for_its_bot() {
+        let mut turns = turns(10, 10);
+        let key = key("a", "u");
+        turns.push(key.clone(), "1");
+        turns.push(key.clone(), "2");
+        let taken = turns.take(Instant::now(), |_| true).unwrap();
+        assert_eq!((taken, turns.in_flight(), turns.waiting()), ("1", 1, 1));
+        turns.mount([]);
+        turns.give_back(&key, taken);
+        assert_eq!((turns.in_flight(), turns.waiting()), (0, 2));
+        assert_eq!(turns.take(Instant::now(), |_| true), None);
+        turns.mount([key.bot.clone()]);
+        assert_eq!(turns.take(Instant::now(), |_| true), Some("1"));
+        assert_eq!(turns.take(Instant::now(), |_| true), None, "its conversation is at work");
     }
 
     #[test]

@@ -55,7 +55,8 @@ pub(super) struct HookRun {
     pub(super) answer: Option<oneshot::Sender<Result<Box<RawValue>, DispatchError>>>,
     /// They were told to end, and run again then: their source has changed.
     pub(super) renew: bool,
-    /// What a realm left that was given up.
+    /// In how many realms they went on after a script was stopped, and what the last one left.
+    pub(super) realms: u32,
     pub(super) resume: Bytes,
 }
 
@@ -63,7 +64,7 @@ impl HookRun {
     /// Hooks of a post, for which nobody waits.
     pub(super) fn of(post: &Post, args: serde_json::Map<String, serde_json::Value>) -> Self {
         let (kind, bot) = post.clone();
-        Self { kind, bot, args, answer: None, renew: false, resume: Bytes::new() }
+        Self { kind, bot, args, answer: None, renew: false, realms: 0, resume: Bytes::new() }
     }
 
     /// The same again.

@@ -17,9 +17,12 @@ pub(super) struct Compiler {
     slot: u16,
     /// The system's number of it, once its zygote has made it.
     made: Option<u32>,
-    /// When it began with the file it is at.
-    at: Instant,
-    deadline: Instant,
+    /// When it began with the file it is at; nothing before it has begun.
+    at: Option<Instant>,
+    /// How long all files may take.
+    allowed: Duration,
+    /// When it is over; known once it was made.
+    deadline: Option<Instant>,
     /// It was killed, since it took too long.
     killed: bool,
     /// It has answered.
@@ -36,8 +39,9 @@ impl Fleet {
         let slot = self.slots.pop_front()?;
         let process = self.new_process();
         let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files).unwrap_or(u32::MAX));
-        let deadline = now + allowed.clamp(COMPILE_FILE, COMPILE_ALL);
-        let compiler = Compiler { zygote, slot, made: None, at: now, deadline, killed: false, done: false };
+        let allowed = allowed.clamp(COMPILE_FILE, COMPILE_ALL);
+        let compiler =
+            Compiler { zygote, slot, made: None, at: None, allowed, deadline: None, killed: false, done: false };
         self.compilers.insert(process, compiler);
         self.orders.push(Order::Fork { zygote, child: process, become_: ForkAs::Compiler { slot } });
         Some(process)
@@ -46,7 +50,7 @@ impl Fleet {
     /// It begins with another file.
     pub fn compiles(&mut self, now: Instant, process: ProcessId) {
         if let Some(compiler) = self.compilers.get_mut(&process) {
-            compiler.at = now;
+            compiler.at = Some(now);
         }
     }
 
@@ -63,8 +67,9 @@ impl Fleet {
     }
 
     /// Whether it was one of these.
-    pub(super) fn compiler_forked(&mut self, process: ProcessId, pid: u32) -> bool {
+    pub(super) fn compiler_forked(&mut self, now: Instant, process: ProcessId, pid: u32) -> bool {
         let Some(compiler) = self.compilers.get_mut(&process) else { return false };
+        compiler.deadline = Some(now + compiler.allowed);
         compiler.made = Some(pid);
         true
     }
@@ -88,8 +93,10 @@ impl Fleet {
 
     pub(super) fn look_after_compilers(&mut self, now: Instant) {
         let late = |compiler: &Compiler| {
-            let file = now.saturating_duration_since(compiler.at) > COMPILE_FILE + self.limits.grace;
-            !compiler.killed && (now > compiler.deadline || (file && !compiler.done))
+            let spent = |at: Instant| now.saturating_duration_since(at);
+            let file = compiler.at.is_some_and(|at| spent(at) > COMPILE_FILE + self.limits.grace);
+            let all = compiler.deadline.is_some_and(|deadline| now > deadline);
+            !compiler.killed && (all || (file && !compiler.done))
         };
         let late: Vec<ProcessId> = self.compilers.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
         for process in late {

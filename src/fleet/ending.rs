@@ -26,8 +26,8 @@ impl Fleet {
                 self.have_buried(now, child);
             }
         } else if let Some(copy) = self.zygotes.get_mut(&child) {
-            copy.made = Some(pid);
-        } else if !self.compiler_forked(child, pid) {
+            (copy.made, copy.since) = (Some(pid), now);
+        } else if !self.compiler_forked(now, child, pid) {
             // It is gone already.
             self.bury(Some(zygote), child, Some(pid));
         }

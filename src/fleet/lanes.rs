@@ -136,7 +136,7 @@ impl Fleet {
         if self.is_full() {
             return false;
         }
-        let Some(lane) = self.lanes.get(bot) else { return false };
+        let Some(lane) = self.lanes.get(bot).filter(|lane| !lane.gone) else { return false };
         if !lane.idle.is_empty() && !self.limits.fresh {
             return true;
         }
@@ -191,7 +191,8 @@ impl Fleet {
             return true;
         }
         // Only where there is no room at all an idle realm of another bot goes: the one that was idle for longest.
-        if let Some(oldest) = self.oldest_idle() {
+        let ending = self.realms.values().any(|realm| matches!(realm.state, State::Ending { .. }));
+        if let Some(oldest) = self.oldest_idle().filter(|_| !ending) {
             self.close_realm(now, oldest);
         }
         false

@@ -79,6 +79,12 @@ impl Fleet {
             }
             return;
         }
+        // What those hold that are ending is as good as free.
+        let ending = |realm: &Realm| matches!(realm.state, State::Ending { .. }).then_some(realm.resident);
+        let freed: u64 = self.realms.values().filter_map(ending).sum();
+        let Some(mut over) = self.memory.sum.saturating_sub(freed).checked_sub(most).filter(|over| *over > 0) else {
+            return;
+        };
         let mut idle: Vec<(Instant, ProcessId, u64)> = self
             .realms
             .iter()
@@ -88,7 +94,6 @@ impl Fleet {
             })
             .collect();
         idle.sort_unstable();
-        let mut over = self.memory.sum - most;
         for (_, realm, bytes) in idle {
             if over == 0 {
                 return;

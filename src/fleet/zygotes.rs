@@ -246,8 +246,13 @@ impl Fleet {
 
     /// Zygotes that take too long to load are killed.
     pub(super) fn look_after_zygotes(&mut self, now: Instant) {
-        let late =
-            |zygote: &Zygote| !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > LOADING;
+        // Those that load at once share the processors, and one that its parent has not made yet has not begun.
+        let loading = self.zygotes.values().filter(|zygote| !zygote.loaded).count();
+        let share = u32::try_from(loading.div_ceil(self.limits.cores.max(1))).unwrap_or(u32::MAX);
+        let late = |zygote: &Zygote| {
+            let began = zygote.made.is_some() && !zygote.loaded && !zygote.killed;
+            began && now.saturating_duration_since(zygote.since) > LOADING.saturating_mul(share)
+        };
         let late: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
         for process in late {
             if let Some(zygote) = self.zygotes.get_mut(&process) {

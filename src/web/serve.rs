@@ -51,7 +51,9 @@ struct Server {
 /// Serves `router` on `listener` until `shutdown` completes, then lets requests in flight finish (10 s at most).
 pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, shutdown: impl Future<Output = ()>) {
     // A call of another server has one connection, and may look up a name meanwhile.
-    let reserved = RESERVED + 2 * settings.fetch.connections as u64;
+    // A realm has a socket and a handle.
+    let realms = settings.dispatch.most_realms as u64;
+    let reserved = RESERVED + 2 * settings.fetch.connections as u64 + 2 * realms;
     let settings = &settings.http;
     let most = settings.connections.min(descriptors(reserved));
     if most < settings.connections {

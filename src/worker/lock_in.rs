@@ -54,11 +54,11 @@ pub(super) struct RealmLock {
 
 impl LockedIn {
     /// What realms give up.
-    pub(super) fn of_realms(&self) -> RealmLock {
-        RealmLock {
+    pub(super) fn of_realms(&self) -> Result<RealmLock, LockInError> {
+        Ok(RealmLock {
             #[cfg(target_os = "linux")]
-            filter: if self.strict { linux::filter_of_realms().ok() } else { None },
-        }
+            filter: if self.strict { Some(linux::filter_of_realms()?) } else { None },
+        })
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn run(
     let meter = Rc::new(Meter::new(hello.limits.clone()));
     let outbox = Outbox::new(control.socket.try_clone()?);
     let host = Rc::new(Host::new(Rc::clone(&meter), Arc::new(hello), outbox));
-    let lock = locked_in.of_realms();
+    let lock = locked_in.of_realms()?;
     let ran = with_realm(&meter, |realm| {
         realm.heap.set_limit(u64::MAX);
         let realm = meter.own(|| BotRealm::new(realm, Rc::clone(&host)));

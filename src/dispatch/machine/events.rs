@@ -202,23 +202,25 @@ impl Machine {
     }
 
     fn go_on_elsewhere(&mut self, dispatch: u64) -> Result<(), String> {
+        if let Some(flight) = self.flights.get_mut(&dispatch) {
+            let realms = match &mut flight.work {
+                Work::Event(run) => &mut run.realms,
+                Work::Hooks(run) => &mut run.realms,
+            };
+            *realms += 1;
+            // It ends with this realm.
+            if *realms > MOST_REALMS {
+                return Err(format!("what goes on in more than {MOST_REALMS} realms"));
+            }
+        }
         self.actions.push(Action::EndCalls { dispatch, asked: false });
         match self.flights.remove(&dispatch).map(|flight| flight.work) {
-            Some(Work::Event(mut run)) => {
-                if is_broken(Rule::ResumedGoOn) {
-                    return Ok(());
-                }
-                run.realms += 1;
-                let too_often = run.realms > MOST_REALMS;
-                self.again.push_back(run);
-                if too_often { Err("an event that goes on in ever new realms".to_owned()) } else { Ok(()) }
-            }
-            Some(Work::Hooks(run)) => {
-                self.hooks.push_front(run);
-                Ok(())
-            }
-            None => Ok(()),
+            Some(Work::Event(_)) if is_broken(Rule::ResumedGoOn) => {}
+            Some(Work::Event(run)) => self.again.push_back(run),
+            Some(Work::Hooks(run)) => self.hooks.push_front(run),
+            None => {}
         }
+        Ok(())
     }
 
     /// Nothing of the dispatch is left but its realm, which says itself when it is free.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 
+use super::super::DispatchError;
 use super::super::action::{Action, Control};
 use super::super::standing::{KINDS, Post, STOOD, Standing, pause_after};
 use super::super::work::{Flight, HookRun, Work};
@@ -24,7 +25,12 @@ impl Machine {
     /// Gives them realms.
     pub(super) fn pump_hooks(&mut self, now: Now) {
         for _ in 0..self.hooks.len() {
-            let Some(run) = self.hooks.pop_front() else { break };
+            let Some(mut run) = self.hooks.pop_front() else { break };
+            if let Some(bot) = run.bot.as_ref().filter(|bot| self.is_gone(bot)) {
+                let why = format!("the bot {bot} is not in service any more");
+                run.answer(Err(DispatchError::Ended(why)));
+                continue;
+            }
             let bot = run.bot.as_ref().map_or("", BotId::as_str).to_owned();
             if self.fleet.may_run(now.at, &bot, false) {
                 self.launch_hooks(now, run, &bot);
@@ -58,17 +64,24 @@ impl Machine {
         self.actions.push(Action::Send(realm, frame));
     }
 
+    /// Whether a bot was in service and is not any more.
+    fn is_gone(&self, bot: &BotId) -> bool {
+        self.served.as_ref().is_some_and(|served| !served.bots.contains(bot))
+    }
+
     /// They are done; what they leave behind lives on.
     pub(super) fn hooks_processed(&mut self, dispatch: u64, processed: Processed) {
         let settles = processed.settled;
         let Some(Flight { work: Work::Hooks(run), realm, .. }) = self.flights.get_mut(&dispatch) else { return };
         run.answer(Ok(Self::result_of(processed)));
-        let gone = |bot: &BotId| self.served.as_ref().is_some_and(|served| !served.bots.contains(bot));
+        let bot = run.bot.clone();
+        let realm = *realm;
+        let gone = bot.is_some_and(|bot| self.is_gone(&bot));
         if !settles {
-            self.fleet.lives_on(*realm);
+            self.fleet.lives_on(realm);
             // The bot went while its hooks ran: what they leave behind goes as well.
-            if run.bot.as_ref().is_some_and(gone) {
-                self.actions.push(Action::cancel(*realm, dispatch));
+            if gone {
+                self.actions.push(Action::cancel(realm, dispatch));
             }
         }
     }

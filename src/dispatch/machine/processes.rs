@@ -87,7 +87,8 @@ impl Machine {
                 }
                 Ok(())
             }
-            Message::Log { dispatch: 0, line } => {
+            // Of what zygotes and compilers load, which is no event's.
+            Message::Log { dispatch: 0, line } if self.fleet.place(process).is_none() => {
                 self.actions.push(Action::Log(*line, None));
                 Ok(())
             }
