@@ -386,7 +386,7 @@ impl Processes {
     /// does not tell.
     pub fn memory(&self, process: ProcessId) -> u64 {
         let pid = self.all.get(&process).and_then(|process| process.pid);
-        pid.map_or(0, |pid| proportional_bytes(pid))
+        pid.map_or(0, proportional_bytes)
     }
 
     /// How many processes there are.
