@@ -87,7 +87,9 @@ struct AbortOnPanic;
 impl Drop for AbortOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!("the dispatcher has panicked: the server ends, and what it accepted runs after the next start");
+            tracing::error!(
+                "the dispatcher has panicked: the server ends, and what it accepted runs after the next start"
+            );
             std::process::abort();
         }
     }

@@ -28,7 +28,7 @@ const STEPS: u64 = 250;
 const MOST_STEPS: u64 = 60_000;
 const MOST_TIME: Duration = Duration::from_secs(600);
 /// As long nothing happens until all that is idle is gone.
-const IDLE: Duration = Duration::from_secs(40);
+const IDLE: Duration = Duration::from_secs(340);
 
 /// Runs a seed. An error is what must not be.
 fn run(steps: u64, world: &mut World) -> Result<(), String> {

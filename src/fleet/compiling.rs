@@ -21,8 +21,8 @@ pub(super) struct Compiler {
     at: Option<Instant>,
     /// How long all files may take.
     allowed: Duration,
-    /// When it is over; known once it was made.
-    deadline: Option<Instant>,
+    /// When it is over: until it was made, when that takes too long.
+    deadline: Instant,
     /// It was killed, since it took too long.
     killed: bool,
     /// It has answered.
@@ -40,8 +40,16 @@ impl Fleet {
         let process = self.new_process();
         let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files).unwrap_or(u32::MAX));
         let allowed = allowed.clamp(COMPILE_FILE, COMPILE_ALL);
-        let compiler =
-            Compiler { zygote, slot, made: None, at: None, allowed, deadline: None, killed: false, done: false };
+        let compiler = Compiler {
+            zygote,
+            slot,
+            made: None,
+            at: None,
+            allowed,
+            deadline: now + COMPILE_ALL,
+            killed: false,
+            done: false,
+        };
         self.compilers.insert(process, compiler);
         self.orders.push(Order::Fork { zygote, child: process, become_: ForkAs::Compiler { slot } });
         Some(process)
@@ -69,7 +77,7 @@ impl Fleet {
     /// Whether it was one of these.
     pub(super) fn compiler_forked(&mut self, now: Instant, process: ProcessId, pid: u32) -> bool {
         let Some(compiler) = self.compilers.get_mut(&process) else { return false };
-        compiler.deadline = Some(now + compiler.allowed);
+        compiler.deadline = now + compiler.allowed;
         compiler.made = Some(pid);
         true
     }
@@ -95,8 +103,7 @@ impl Fleet {
         let late = |compiler: &Compiler| {
             let spent = |at: Instant| now.saturating_duration_since(at);
             let file = compiler.at.is_some_and(|at| spent(at) > COMPILE_FILE + self.limits.grace);
-            let all = compiler.deadline.is_some_and(|deadline| now > deadline);
-            !compiler.killed && (all || (file && !compiler.done))
+            !compiler.killed && (now > compiler.deadline || (file && !compiler.done))
         };
         let late: Vec<ProcessId> = self.compilers.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
         for process in late {

@@ -10,6 +10,8 @@ use crate::protocol::ForkAs;
 
 /// How long a zygote may take to load.
 const LOADING: Duration = Duration::from_secs(10);
+/// As many times that at most, where others load as well.
+const MOST_SHARED: u32 = 6;
 /// How long no zygote is made after one died, at first; twice as long each time.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause, as a power of two of the first.
@@ -246,12 +248,13 @@ impl Fleet {
 
     /// Zygotes that take too long to load are killed.
     pub(super) fn look_after_zygotes(&mut self, now: Instant) {
-        // Those that load at once share the processors, and one that its parent has not made yet has not begun.
-        let loading = self.zygotes.values().filter(|zygote| !zygote.loaded).count();
-        let share = u32::try_from(loading.div_ceil(self.limits.cores.max(1))).unwrap_or(u32::MAX);
+        // Those that load at once share the processors. One that is not made yet waits for its parent, which is looked after.
+        let begun = |zygote: &Zygote| !zygote.loaded && (zygote.made.is_some() || zygote.role == Role::Root);
+        let loading = self.zygotes.values().filter(|zygote| begun(zygote)).count();
+        let share = u32::try_from(loading.div_ceil(self.limits.cores.max(1))).unwrap_or(u32::MAX).min(MOST_SHARED);
         let late = |zygote: &Zygote| {
-            let began = zygote.made.is_some() && !zygote.loaded && !zygote.killed;
-            began && now.saturating_duration_since(zygote.since) > LOADING.saturating_mul(share)
+            let allowed = if begun(zygote) { LOADING * share } else { LOADING * MOST_SHARED };
+            !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > allowed
         };
         let late: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
         for process in late {

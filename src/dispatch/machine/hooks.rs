@@ -28,6 +28,8 @@ impl Machine {
             let Some(mut run) = self.hooks.pop_front() else { break };
             if let Some(bot) = run.bot.as_ref().filter(|bot| self.is_gone(bot)) {
                 let why = format!("the bot {bot} is not in service any more");
+                // Should the bot come back, they are asked for anew.
+                self.standing.remove(&run.post());
                 run.answer(Err(DispatchError::Ended(why)));
                 continue;
             }
