@@ -125,6 +125,7 @@ impl App {
             directory,
             bots: BTreeSet::new(),
             said: BTreeSet::new(),
+            last: None,
         };
         let (mounted, mounting) = mounted.first(Arc::clone(&workspace)).await?;
         let (watch, workspace) = if options.watch {
@@ -357,6 +358,8 @@ struct Mounted {
     bots: BTreeSet<BotId>,
     /// Problems and notices of the workspace in service.
     said: BTreeSet<String>,
+    /// The workspace that was put into service last.
+    last: Option<Arc<Workspace>>,
 }
 
 impl Mounted {
@@ -421,7 +424,11 @@ impl Mounted {
         let entry = |bot: &reload::BotInfo| BotEntry { config: Arc::clone(&bot.config) };
         let entries = workspace.bots.iter().map(|(id, bot)| (id.clone(), entry(bot)));
         self.directory.send_replace(Arc::new(BotDirectory(entries.collect())));
-        self.dispatcher.publish(&workspace.program, &lifetimes);
+        let in_service = self.dispatcher.publish(&workspace.program, &lifetimes);
+        let last = self.last.replace(Arc::clone(workspace));
+        if let Some(last) = last {
+            tokio::spawn(reload::report(last, Arc::clone(workspace), in_service));
+        }
         self.bots = bots_of(workspace);
         Ok(())
     }

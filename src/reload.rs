@@ -41,5 +41,6 @@ pub use builtin::{BUILTINS, BuiltinFile, PREFIX as BUILTIN_PREFIX, is_built_in};
 pub use candidate::{Candidate, finish};
 pub use compile_cache::CompileCache;
 pub use reader::{Reader, read};
+pub use report::report;
 pub use watch::{Compiling, Watch, WatchError, watch};
 pub use workspace::{Action, BotInfo, Workspace};

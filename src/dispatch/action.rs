@@ -49,6 +49,9 @@ pub(super) enum Control {
     Retry(QueuedRun),
     /// The end of an event is stored again.
     FinishAgain(Finishing, Option<StateChange>),
+    /// Answered when every bot runs what was published last.
+    WhenInService(oneshot::Sender<()>),
+    /// A program is there.
     Publish {
         images: Arc<Images>,
         sources: Sources,

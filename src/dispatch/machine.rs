@@ -85,6 +85,8 @@ pub(super) struct Machine {
     candidates: VecDeque<(CompileRequest, oneshot::Sender<Result<Compiled, DispatchError>>)>,
     compiling: BTreeMap<ProcessId, Compiling>,
     when_ready: Vec<oneshot::Sender<Result<LockedIn, DispatchError>>>,
+    /// Who wants to know when what was published is in service.
+    when_in_service: Vec<oneshot::Sender<()>>,
     locked_in: Option<LockedIn>,
     /// Why no process can be started, if that is known for good.
     broken: Option<DispatchError>,
@@ -123,6 +125,7 @@ impl Machine {
             candidates: VecDeque::new(),
             compiling: BTreeMap::new(),
             when_ready: Vec::new(),
+            when_in_service: Vec::new(),
             locked_in: None,
             broken: None,
             last_refusal: None,
@@ -188,6 +191,10 @@ impl Machine {
                     None => Action::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, state)) }),
                     Some(_) => Action::End(finishing),
                 });
+            }
+            Control::WhenInService(answer) => {
+                self.when_in_service.push(answer);
+                self.tell_in_service();
             }
             Control::Publish { images, sources } => self.publish(now, &images, sources),
             Control::Compile { request, answer } => self.candidates.push_back((request, answer)),

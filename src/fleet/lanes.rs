@@ -338,9 +338,38 @@ impl Fleet {
         }
     }
 
+    /// Whether all that serve have what was published last.
+    pub fn is_in_service(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Bots that serve something older and have nothing newer on its way: their zygote could not be made.
+    fn behind(&self) -> impl Iterator<Item = (&Arc<str>, ImageKey)> {
+        let published = self.published.as_ref();
+        self.lanes.iter().filter(|(_, lane)| lane.zygote.is_some() && lane.next.is_none() && !lane.gone).filter_map(
+            move |(bot, lane)| {
+                let image = if bot.is_empty() { published?.global } else { *published?.bots.get(bot)? };
+                (image != lane.image).then_some((bot, image))
+            },
+        )
+    }
+
+    /// Has those made anew that could not be made before.
+    pub(super) fn catch_up(&mut self, now: Instant) {
+        if self.pending.is_none() {
+            return;
+        }
+        let behind: Vec<(Arc<str>, ImageKey)> = self.behind().map(|(bot, image)| (Arc::clone(bot), image)).collect();
+        for (bot, image) in behind {
+            self.warm(now, &bot, image);
+        }
+        self.tell_if_in_service();
+    }
+
     pub(super) fn tell_if_in_service(&mut self) {
         if let Some(version) = self.pending
             && !self.lanes.values().any(|lane| lane.next.is_some())
+            && self.behind().next().is_none()
         {
             self.pending = None;
             self.notes.push(Note::InService { version });

@@ -419,7 +419,7 @@ impl Fleet {
         {
             (busy.computing, busy.asleep) = (None, None);
             if !busy.long {
-                self.running -= 1;
+                self.running = self.running.saturating_sub(1);
                 if let Some(lane) = self.lanes.get_mut(bot) {
                     lane.running = lane.running.saturating_sub(1);
                 }
@@ -442,16 +442,17 @@ impl Fleet {
         self.end_the_stubborn(now);
         self.bury_the_forgotten(now);
         self.trim(now);
+        self.catch_up(now);
     }
 
     /// When [`Self::tick`] has something to do; nothing while all is idle.
     pub fn next_tick(&self, now: Instant) -> Option<Instant> {
-        let loading = self.zygotes.values().any(|zygote| !zygote.loaded);
-        let ending = self.realms.values().any(|realm| matches!(realm.state, State::Ending { .. }));
         if !self.computing.is_empty() {
             return Some(now + TICK);
         }
-        if loading || ending || !self.compilers.is_empty() || self.scarce.is_some() || self.root_not_before.is_some() {
+        let loading = self.zygotes.values().any(|zygote| !zygote.loaded);
+        let ending = self.realms.values().any(|realm| matches!(realm.state, State::Ending { .. }));
+        if loading || ending || self.pending.is_some() || !self.compilers.is_empty() || self.scarce.is_some() || self.root_not_before.is_some() {
             return Some(now + TICK * 4);
         }
         (!self.realms.is_empty()).then(|| now + TRIM)

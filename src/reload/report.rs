@@ -1,16 +1,25 @@
-//! Says what was reloaded.
+//! What was reloaded, in words.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use tokio::sync::oneshot;
 
 use super::workspace::Workspace;
 use crate::program::{BotProgram, Flow, Program, Script};
 
-/// Says what was reloaded. What is wrong with it is said by whoever puts it into service; where nothing came into service
-/// there is nothing else to say.
-pub(super) fn report(last: &Workspace, next: &Workspace, took: Duration) {
+/// Says what was reloaded, as soon as the next event runs it. What is wrong with it is said by whoever puts it into service;
+/// where nothing came into service there is nothing else to say.
+pub async fn report(last: Arc<Workspace>, next: Arc<Workspace>, in_service: oneshot::Receiver<()>) {
+    let (Some(noticed), Some(what)) = (next.changed, reloaded(&last, &next)) else { return };
+    drop(last);
+    if in_service.await.is_ok() {
+        tracing::info!("reloaded in {} ms: {what}", noticed.elapsed().as_millis());
+    }
+}
+
+fn reloaded(last: &Workspace, next: &Workspace) -> Option<String> {
     let mut changed = changes(&last.program, &next.program);
     // A file that was fixed by a change is named once.
     let mended = mended(last, next).into_iter().filter(|path| changed.iter().all(|name| name != path));
@@ -20,9 +29,7 @@ pub(super) fn report(last: &Workspace, next: &Workspace, took: Duration) {
         let more = changed.split_off(4).len();
         changed.push(format!("and {more} more"));
     }
-    if !changed.is_empty() {
-        tracing::info!("reloaded in {} ms: {}", took.as_millis(), changed.join(", "));
-    }
+    (!changed.is_empty()).then(|| changed.join(", "))
 }
 
 /// Files that were wrong and are as they were before.

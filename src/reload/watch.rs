@@ -18,7 +18,6 @@ use super::notifications::Notifications;
 use super::pass::Watching;
 use super::pending_changes::Hints;
 use super::reader::{Look, Reader};
-use super::report::report;
 use super::scan::{Stamp, roots};
 use super::workspace::Workspace;
 use crate::config::Settings;
@@ -151,8 +150,7 @@ where
                 unanswered = None;
                 let compiled = cache.complete(&candidate.program, compiled);
                 let last = Arc::clone(&publish.borrow());
-                let next = finish(candidate, &compiled, Some(&last));
-                report(&last, &next, started.elapsed());
+                let next = Workspace { changed: Some(started), ..finish(candidate, &compiled, Some(&last)) };
                 publish.send_replace(Arc::new(next));
             }
             Err(error) => {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
@@ -33,6 +34,8 @@ pub struct Workspace {
     pub hints: Vec<Problem>,
     /// What is good to know: which built-in files were replaced, for instance.
     pub notices: Vec<String>,
+    /// When the change was noticed that it was made of; nothing of the first one.
+    pub changed: Option<Instant>,
 }
 
 /// What actions say of themselves, by their files.

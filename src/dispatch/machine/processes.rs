@@ -201,6 +201,7 @@ impl Machine {
                 Note::InService { version } => {
                     gauge(&self.tally.counters.program, usize::try_from(version).unwrap_or(usize::MAX));
                     self.renew_standing();
+                    self.tell_in_service();
                 }
                 Note::RootGone { was_ready, how } => self.root_gone(was_ready, &how),
                 Note::Scarce { what, over: true } => tracing::info!("{what}"),
@@ -250,6 +251,16 @@ impl Machine {
         self.actions.push(Action::Publish(Arc::clone(images)));
         self.fleet.publish(now.at, published);
         self.heed(now);
+    }
+
+    /// Answers who waits for what was published, once it is in service.
+    pub(super) fn tell_in_service(&mut self) {
+        if self.fleet.is_in_service() {
+            for answer in self.when_in_service.drain(..) {
+                // Who asked may have gone.
+                let _ = answer.send(());
+            }
+        }
     }
 
     /// Gives candidates compilers.
