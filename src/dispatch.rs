@@ -205,11 +205,7 @@ impl Dispatcher {
     /// Puts a program into service: events dispatched from now on run on it, those of its bots that waited begin. What is
     /// stored from now on lives as long as `lifetimes` say; of a bot that is not named there, as long as the settings do.
     /// What is given is answered when every bot runs it: until then a bot's events run on what it had.
-    pub fn publish(
-        &self,
-        program: &Arc<Program>,
-        lifetimes: &HashMap<BotId, Lifetimes>,
-    ) -> oneshot::Receiver<()> {
+    pub fn publish(&self, program: &Arc<Program>, lifetimes: &HashMap<BotId, Lifetimes>) -> oneshot::Receiver<()> {
         let bots: Vec<BotId> = program.bots.keys().filter_map(|id| BotId::parse(id).ok()).collect();
         self.0.tally.timeouts.serve(&bots, lifetimes);
         let sources = standing::sources(program);

@@ -203,6 +203,11 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.linksOutside", kind: Kind::Flag, set: |s, v, _| s.links_outside = v.flag() },
     Key { path: "scripts.grace", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.grace = v.whole() },
     Key { path: "scripts.buffered", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.buffered = v.whole() },
+    Key {
+        path: "scripts.allBuffered",
+        kind: Kind::Size(MB, 1 << 40),
+        set: |s, v, _| s.dispatch.all_buffered = v.whole(),
+    },
     Key { path: "scripts.typing", kind: Kind::Duration(500), set: |s, v, _| s.dispatch.typing = v.whole() },
     Key { path: "traces.bytes", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.dispatch.trace_bytes = v.whole() },
     Key { path: "scripts.hookRunning", kind: Kind::Duration(1), set: |s, v, _| s.scripts.hook_running = v.whole() },

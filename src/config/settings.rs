@@ -110,6 +110,8 @@ pub struct DispatchSettings {
     pub grace: u64,
     /// `scripts.buffered`: bytes on their way between the server and one realm, each way; who is over it waits.
     pub buffered: u64,
+    /// `scripts.allBuffered`: the same from all realms together to the server.
+    pub all_buffered: u64,
     /// `scripts.typing`: milliseconds for which `typing` holds back the messages to one user at most, all together.
     pub typing: u64,
     /// `traces.bytes`: bytes of the traces that are kept.
@@ -139,6 +141,7 @@ impl Default for DispatchSettings {
             all_resident: 2 << 30,
             grace: 200,
             buffered: 64 << 20,
+            all_buffered: 256 << 20,
             typing: 3_600_000,
             trace_bytes: 16 << 20,
             in_flight: 2_000,

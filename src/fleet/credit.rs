@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 pub struct Credit {
     used: AtomicU64,
     limit: u64,
+    /// What is taken here is taken there as well.
+    whole: Option<Arc<Credit>>,
     /// Nobody counts any more: whoever waits goes on.
     closed: AtomicBool,
     freed: Notify,
@@ -26,22 +28,45 @@ pub struct Loan {
 impl Credit {
     /// So many bytes may be on their way.
     pub fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { used: AtomicU64::new(0), limit, closed: AtomicBool::new(false), freed: Notify::new() })
+        Arc::new(Self::made(limit, None))
+    }
+
+    /// The same, of bytes that count to a whole too.
+    pub fn within(limit: u64, whole: Arc<Self>) -> Arc<Self> {
+        Arc::new(Self::made(limit, Some(whole)))
+    }
+
+    fn made(limit: u64, whole: Option<Arc<Self>>) -> Self {
+        Self { used: AtomicU64::new(0), limit, whole, closed: AtomicBool::new(false), freed: Notify::new() }
     }
 
     /// Whether anybody may send; what is sent then may go past the limit.
     pub fn has_room(&self) -> bool {
+        let closed = self.closed.load(Ordering::Acquire);
+        closed || (self.has_own_room() && self.whole.as_ref().is_none_or(|whole| whole.has_own_room()))
+    }
+
+    fn has_own_room(&self) -> bool {
         self.used.load(Ordering::Acquire) < self.limit || self.closed.load(Ordering::Acquire)
     }
 
     /// Waits until there is room.
     pub async fn room(&self) {
         while !self.has_room() {
+            self.own_room().await;
+            if let Some(whole) = &self.whole {
+                whole.own_room().await;
+            }
+        }
+    }
+
+    async fn own_room(&self) {
+        while !self.has_own_room() {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
             // It may have been given back just before.
-            if !self.has_room() {
+            if !self.has_own_room() {
                 freed.await;
             }
         }
@@ -50,6 +75,9 @@ impl Credit {
     /// Takes so many bytes, whether or not there is room.
     pub fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes as u64, Ordering::AcqRel);
+        if let Some(whole) = &self.whole {
+            whole.take(bytes);
+        }
     }
 
     /// The same, until the loan is dropped.
@@ -60,6 +88,9 @@ impl Credit {
 
     /// Gives so many bytes back.
     pub fn give(&self, bytes: usize) {
+        if let Some(whole) = &self.whole {
+            whole.give(bytes);
+        }
         let before = self.used.fetch_sub(bytes as u64, Ordering::AcqRel);
         if before >= self.limit && before.saturating_sub(bytes as u64) < self.limit {
             self.freed.notify_waiters();
@@ -82,6 +113,23 @@ impl Drop for Loan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_all_hold_together_makes_each_wait() {
+        let whole = Credit::new(10);
+        let (one, other) = (Credit::within(100, Arc::clone(&whole)), Credit::within(100, whole));
+        let held = one.lend(10);
+        assert!(!other.has_room());
+        let waiting = tokio::spawn({
+            let other = Arc::clone(&other);
+            async move { other.room().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(held);
+        waiting.await.unwrap();
+        assert!(one.has_room());
+    }
 
     #[tokio::test]
     async fn who_finds_no_room_waits_until_enough_is_given_back() {

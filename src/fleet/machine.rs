@@ -452,7 +452,13 @@ impl Fleet {
         }
         let loading = self.zygotes.values().any(|zygote| !zygote.loaded);
         let ending = self.realms.values().any(|realm| matches!(realm.state, State::Ending { .. }));
-        if loading || ending || self.pending.is_some() || !self.compilers.is_empty() || self.scarce.is_some() || self.root_not_before.is_some() {
+        if loading
+            || ending
+            || self.pending.is_some()
+            || !self.compilers.is_empty()
+            || self.scarce.is_some()
+            || self.root_not_before.is_some()
+        {
             return Some(now + TICK * 4);
         }
         (!self.realms.is_empty()).then(|| now + TRIM)

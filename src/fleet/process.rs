@@ -52,7 +52,7 @@ impl Out {
         id: ProcessId,
         socket: std::os::unix::net::UnixStream,
         frame_limit: usize,
-        buffered: u64,
+        (buffered, inward): (u64, Arc<Credit>),
         sink: mpsc::Sender<FromProcess>,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -60,7 +60,6 @@ impl Out {
         let inner = Arc::new(Inner { socket, queue: Mutex::default(), more: Notify::new() });
         let unwritten = Credit::new(buffered);
         tokio::spawn(write_rest(Arc::downgrade(&inner), Arc::clone(&unwritten)));
-        let inward = Credit::new(buffered);
         tokio::spawn(read_frames(id, Arc::clone(&inner), FrameReader::new(frame_limit), inward, sink));
         Ok(Self { inner, unwritten, reads: Arc::new(Semaphore::new(READS)) })
     }
@@ -263,7 +262,7 @@ mod tests {
         const FRAME: usize = 10_000;
         let (theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
         let (sink, mut batches) = mpsc::channel(1);
-        let _out = Out::connect(1, ours, 1 << 20, 50_000, sink).unwrap();
+        let _out = Out::connect(1, ours, 1 << 20, (50_000, Credit::new(50_000)), sink).unwrap();
         std::thread::spawn(move || {
             let mut theirs = theirs;
             for number in 0..200 {
@@ -289,7 +288,7 @@ mod tests {
     async fn what_finds_no_room_is_written_later_and_in_order_and_the_end_comes_after_it() {
         let (mut theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
         let (sink, _batches) = mpsc::channel(1);
-        let out = Out::connect(1, ours, 1 << 20, 1_000, sink).unwrap();
+        let out = Out::connect(1, ours, 1 << 20, (1_000, Credit::new(1_000)), sink).unwrap();
         for number in 0..100 {
             let body = Bytes::from(vec![b'x'; 20_000]);
             out.send(&Frame { kind: FrameKind::Result, dispatch: 1, number, body });

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
+use super::credit::Credit;
 use super::hello::hello;
 use super::machine::ProcessId;
 pub use super::process::FromProcess;
@@ -94,6 +95,17 @@ struct Process {
     child: Option<Child>,
 }
 
+/// A root zygote and all that come from it.
+#[derive(Debug)]
+struct Family {
+    /// The pipe that ends them when this process is gone.
+    _lifeline: OwnedFd,
+    /// How many live.
+    members: usize,
+    /// The system's number of their group, which none can leave.
+    group: Option<u32>,
+}
+
 /// All processes of scripts.
 #[derive(Debug)]
 pub struct Processes {
@@ -102,8 +114,9 @@ pub struct Processes {
     board: Board,
     sink: mpsc::Sender<FromProcess>,
     all: BTreeMap<ProcessId, Process>,
-    /// The pipe that ends a root zygote and all that come from it when this process is gone, and how many of them live.
-    lifelines: BTreeMap<ProcessId, (OwnedFd, usize)>,
+    families: BTreeMap<ProcessId, Family>,
+    /// Bytes on their way from all processes, to which those of each count.
+    inward: Arc<Credit>,
     images: Option<Arc<Images>>,
     bots: Bytes,
 }
@@ -119,12 +132,13 @@ impl Processes {
         sink: mpsc::Sender<FromProcess>,
     ) -> Result<Self, FleetError> {
         Ok(Self {
+            inward: Credit::new(settings.dispatch.all_buffered),
             settings,
             command,
             board: Board::new()?,
             sink,
             all: BTreeMap::new(),
-            lifelines: BTreeMap::new(),
+            families: BTreeMap::new(),
             images: None,
             bots: Bytes::from_static(b"[]"),
         })
@@ -186,7 +200,7 @@ impl Processes {
         let text = serde_json::to_vec(&hello(&self.settings, &self.command.build())).unwrap_or_default();
         out.send_with(&Frame::new(FrameKind::Hello, text), Some(board.into()));
         out.send(&Frame::new(FrameKind::Bots, self.bots.clone()));
-        self.lifelines.insert(root, (end, 0));
+        self.families.insert(root, Family { _lifeline: end, members: 0, group: pid });
         self.add(root, out, root, Arc::default());
         if let Some(process) = self.all.get_mut(&root) {
             process.child = Some(child);
@@ -217,12 +231,13 @@ impl Processes {
 
     fn connect(&self, id: ProcessId, socket: UnixStream) -> io::Result<Out> {
         let limit = usize::try_from(self.settings.scripts.frame).unwrap_or(usize::MAX);
-        Out::connect(id, socket, limit, self.settings.dispatch.buffered, self.sink.clone())
+        let inward = Credit::within(self.settings.dispatch.buffered, Arc::clone(&self.inward));
+        Out::connect(id, socket, limit, (self.settings.dispatch.buffered, inward), self.sink.clone())
     }
 
     fn add(&mut self, id: ProcessId, out: Out, family: ProcessId, blobs: Arc<BTreeSet<BlobId>>) {
-        if let Some((_, members)) = self.lifelines.get_mut(&family) {
-            *members += 1;
+        if let Some(family) = self.families.get_mut(&family) {
+            family.members += 1;
         }
         let process = Process {
             out,
@@ -237,15 +252,24 @@ impl Processes {
         self.all.insert(id, process);
     }
 
-    /// The number that the system gave a process. It was not buried yet, so it is still that one's.
+    /// The number that the system gave a process. It was not buried yet, so it is still that one's. That is its zygote's word:
+    /// only a process of their group can be meant.
     pub fn forked(&mut self, child: ProcessId, pid: u32) {
-        let Some(process) = self.all.get_mut(&child) else { return };
-        process.pid = Some(pid).filter(|pid| *pid > 0);
+        let Some(process) = self.all.get_mut(&child).filter(|process| process.pid.is_none()) else { return };
+        let group = self.families.get(&process.family).and_then(|family| family.group);
+        let Some(number) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return };
+        #[cfg(target_os = "linux")]
+        let handle = rustix::process::pidfd_open(number, rustix::process::PidfdFlags::empty()).ok();
+        let its_group = rustix::process::getpgid(Some(number)).ok();
+        if its_group.and_then(|group| u32::try_from(group.as_raw_nonzero().get()).ok()) != group {
+            tracing::error!("process {pid} of scripts is not where it was said to be: it is given up");
+            process.out.cut();
+            return;
+        }
+        process.pid = Some(pid);
         #[cfg(target_os = "linux")]
         {
-            let number = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-            let open = |pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
-            process.handle = number.and_then(open);
+            process.handle = handle;
         }
         if process.doomed {
             self.kill(child);
@@ -293,12 +317,8 @@ impl Processes {
         process.out.close();
         process.out.cut();
         #[cfg(target_os = "linux")]
-        if let Some(handle) = &process.handle {
-            // Where its zygote was gone before it, it may have become a child of this process.
-            use std::os::fd::AsFd as _;
-            let which = rustix::process::WaitId::PidFd(handle.as_fd());
-            let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOHANG;
-            let _ = rustix::process::waitid(which, options);
+        if let Some(handle) = process.handle {
+            bury_own(handle);
         }
         if let Some(mut child) = process.child {
             tokio::spawn(async move {
@@ -307,10 +327,10 @@ impl Processes {
                 let _ = child.wait().await;
             });
         }
-        if let Some((_, members)) = self.lifelines.get_mut(&process.family) {
-            *members -= 1;
-            if *members == 0 {
-                self.lifelines.remove(&process.family);
+        if let Some(family) = self.families.get_mut(&process.family) {
+            family.members -= 1;
+            if family.members == 0 {
+                self.families.remove(&process.family);
             }
         }
     }
@@ -414,4 +434,26 @@ mod tests {
         assert!(super::proportional_bytes(std::process::id()) > 1 << 20);
         assert_eq!(super::proportional_bytes(u32::MAX), 0);
     }
+}
+
+/// Buries a process that became a child of this one, as it does in a container without an init where its zygote was gone
+/// before it: it has closed its socket, and may end a moment later.
+#[cfg(target_os = "linux")]
+fn bury_own(handle: OwnedFd) {
+    use std::os::fd::AsFd as _;
+    let ended = |handle: &OwnedFd| {
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOHANG;
+        rustix::process::waitid(rustix::process::WaitId::PidFd(handle.as_fd()), options)
+    };
+    // No child of this process, or buried now.
+    if !matches!(ended(&handle), Ok(None)) {
+        return;
+    }
+    tokio::spawn(async move {
+        let mut pause = Duration::from_millis(1);
+        while matches!(ended(&handle), Ok(None)) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    });
 }

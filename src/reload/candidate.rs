@@ -88,7 +88,17 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, before: Option<&Workspa
     // In the order in which people read the files; "and 20 more" has no line.
     let place = |one: &Problem| (one.line.unwrap_or(u32::MAX), one.column.unwrap_or(u32::MAX));
     problems.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| place(a).cmp(&place(b))));
-    Workspace { root, program: Arc::new(program), bots, content_types, action_docs, problems, hints, notices, changed: None }
+    Workspace {
+        root,
+        program: Arc::new(program),
+        bots,
+        content_types,
+        action_docs,
+        problems,
+        hints,
+        notices,
+        changed: None,
+    }
 }
 
 /// Says that the last good version is in service.
