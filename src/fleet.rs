@@ -15,8 +15,10 @@ mod lanes;
 mod machine;
 mod memory;
 mod messages;
+mod orders;
 mod process;
 mod processes;
+mod state;
 mod stderr;
 #[cfg(test)]
 mod tests;
@@ -24,8 +26,8 @@ mod zygotes;
 
 pub use compiling::{COMPILE_ALL, COMPILE_FILE};
 pub use credit::{Credit, Loan};
-pub use lanes::Published;
-pub use machine::{Cause, Death, Fleet as Machine, FleetLimits, Note, Order, ProcessId};
 pub use messages::{Broken, Fetch, Message};
+pub use orders::{Cause, Death, FleetLimits, Note, Order, ProcessId, Published};
 pub use process::Out;
 pub use processes::{FleetError, FromProcess, LockedIn, Processes, WorkerCommand};
+pub use state::Fleet as Machine;

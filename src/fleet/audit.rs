@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::machine::{Fleet, ProcessId, State};
+use super::orders::ProcessId;
+use super::state::{Fleet, Realm, State};
 use crate::protocol::PLACES;
 
 /// Fails with what is counted wrong.
@@ -37,7 +38,7 @@ impl Fleet {
         same("bytes", self.memory.sum, resident)?;
         same("free places", self.slots.len(), usize::from(PLACES) - self.realms.len() - self.compilers.len())?;
         // Those of hooks that live on do not count, also while they end.
-        let ends = |realm: &&super::machine::Realm| match &realm.state {
+        let ends = |realm: &&Realm| match &realm.state {
             State::Busy(busy) => busy.until.is_some(),
             State::Idle { .. } => true,
             State::Ending { .. } => false,

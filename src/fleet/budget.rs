@@ -4,7 +4,9 @@
 use std::time::{Duration, Instant};
 
 use super::broken::{Rule, is_broken};
-use super::machine::{Busy, Cause, Fleet, Order, ProcessId, Realm, State, TICK};
+use super::machine::TICK;
+use super::orders::{Cause, Order, ProcessId};
+use super::state::{Busy, Fleet, Realm, State};
 use crate::protocol::Glimpse;
 
 /// From here on in one go a realm no longer counts among those that run: short events do not stand behind it.

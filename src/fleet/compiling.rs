@@ -2,32 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::machine::{Fleet, Note, Order, ProcessId};
+use super::orders::{Note, Order, ProcessId};
+use super::state::{Compiler, Fleet};
 use crate::protocol::ForkAs;
 
 /// How long one file may take.
 pub const COMPILE_FILE: Duration = Duration::from_secs(2);
 /// How long all files of a candidate may take.
 pub const COMPILE_ALL: Duration = Duration::from_secs(30);
-
-/// A process that compiles.
-#[derive(Debug)]
-pub(super) struct Compiler {
-    zygote: ProcessId,
-    slot: u16,
-    /// The system's number of it, once its zygote has made it.
-    made: Option<u32>,
-    /// When it began with the file it is at; nothing before it has begun.
-    at: Option<Instant>,
-    /// How long all files may take.
-    allowed: Duration,
-    /// When it is over: until it was made, when that takes too long.
-    deadline: Instant,
-    /// It was killed, since it took too long.
-    killed: bool,
-    /// It has answered.
-    done: bool,
-}
 
 impl Fleet {
     /// Makes a compiler for so many files; nothing where there can be none now.

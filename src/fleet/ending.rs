@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::broken::{Rule, is_broken};
-use super::machine::{Cause, Death, Fleet, Note, Order, ProcessId, Realm, State};
+use super::orders::{Cause, Death, Note, Order, ProcessId};
+use super::state::{Fleet, Realm, State};
 use crate::protocol::Glimpse;
 
 /// How a process ended that was killed. No script can do that to its own.

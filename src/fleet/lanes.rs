@@ -1,77 +1,15 @@
 //! Lanes: each bot has one, with its zygote and its realms. A realm that is free takes the bot's next event; it is never given
 //! up for another bot's.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::broken::{Rule, is_broken};
-use super::machine::{Busy, Fleet, Note, Order, ProcessId, Realm, State, TRIM};
-use super::zygotes::Role;
-use crate::program::{ImageKey, LayerKey};
+use super::machine::TRIM;
+use super::orders::{Note, Order, ProcessId, Published};
+use super::state::{Busy, Fleet, Lane, Realm, Role, State};
+use crate::program::ImageKey;
 use crate::protocol::{ForkAs, Unfit};
-
-/// What is to be served, as far as the fleet must know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// The program's version.
-    pub version: u64,
-    /// The packages that all bots share; nothing where there are none.
-    pub layer: Option<LayerKey>,
-    /// What there is without a bot.
-    pub global: ImageKey,
-    /// What each bot runs.
-    pub bots: BTreeMap<Arc<str>, ImageKey>,
-}
-
-/// One bot's.
-#[derive(Debug)]
-pub(super) struct Lane {
-    /// What the zygote that makes its realms has loaded, or is to.
-    pub(super) image: ImageKey,
-    /// Which zygote makes its realms.
-    pub(super) zygote: Option<ProcessId>,
-    /// The next one, until it has loaded.
-    pub(super) next: Option<(ProcessId, ImageKey)>,
-    /// Free realms; the last one used is at the end.
-    pub(super) idle: Vec<ProcessId>,
-    /// All realms, those too that are about to end.
-    pub(super) realms: usize,
-    /// Realms that compute and count.
-    pub(super) running: usize,
-    /// Since when an event has found no realm.
-    pub(super) blocked: Option<Instant>,
-    /// Its zygote died while it loaded that: it is to be loaded without evaluating anything.
-    pub(super) cold: Option<ImageKey>,
-    /// How often in a row its zygote died, and until when none is made.
-    pub(super) failures: u32,
-    pub(super) not_before: Option<Instant>,
-    /// The bot is gone: what runs ends as it began.
-    pub(super) gone: bool,
-}
-
-impl Lane {
-    fn new(image: ImageKey) -> Self {
-        Self {
-            image,
-            zygote: None,
-            next: None,
-            idle: Vec::new(),
-            realms: 0,
-            running: 0,
-            blocked: None,
-            cold: None,
-            failures: 0,
-            not_before: None,
-            gone: false,
-        }
-    }
-
-    /// A realm is not to be had any more.
-    pub(super) fn forget(&mut self, realm: ProcessId) {
-        self.idle.retain(|idle| *idle != realm);
-    }
-}
 
 impl Fleet {
     /// Puts a program into service. Bots whose image is the same do not notice; of the others that have a zygote, a new one is

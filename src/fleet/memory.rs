@@ -4,30 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::machine::{Cause, Fleet, Note, Order, ProcessId, Realm, State};
-use super::zygotes::Role;
+use super::orders::{Cause, Note, Order, ProcessId};
+use super::state::{Fleet, Realm, Role, State};
 
 /// Processes that are looked at at once: reading what one holds takes the kernel a while.
 const AT_ONCE: usize = 32;
 /// A zygote that made nothing for that long may go where memory is short.
 const UNUSED: Duration = Duration::from_secs(10);
-
-/// What is known of it.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    /// Of all together, as they were last looked at.
-    pub(super) sum: u64,
-    short: bool,
-    /// The last process that was looked at.
-    last: ProcessId,
-}
-
-impl Memory {
-    /// A process is gone that held so much.
-    pub(super) fn gone(&mut self, bytes: u64) {
-        self.sum = self.sum.saturating_sub(bytes);
-    }
-}
 
 impl Fleet {
     /// Whether nothing may be begun: too much is held, and something runs whose end will change that. What lives on for ever

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::credit::{Credit, Loan};
-use super::machine::ProcessId;
+use super::orders::ProcessId;
 use crate::protocol::frame::split_head;
 use crate::protocol::{Compiled, Effect, Frame, FrameKind, LogLine, Processed, Ready, Settled, Unfit};
 

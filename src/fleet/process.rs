@@ -12,8 +12,8 @@ use tokio::net::UnixStream;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::credit::Credit;
-use super::machine::ProcessId;
 use super::messages::{Broken, Message, parse};
+use super::orders::ProcessId;
 use crate::protocol::control;
 use crate::protocol::{Frame, FrameReader};
 

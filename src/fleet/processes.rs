@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::credit::Credit;
 use super::hello::hello;
-use super::machine::ProcessId;
+use super::orders::ProcessId;
 pub use super::process::FromProcess;
 use super::process::Out;
 use super::stderr::log_stderr;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lanes::Published;
-use super::machine::{Cause, Death, Fleet, FleetLimits, Note, Order, ProcessId};
+use super::orders::{Cause, Death, FleetLimits, Note, Order, ProcessId, Published};
+use super::state::Fleet;
 use crate::config::Settings;
 use crate::program::{BotProgram, Images, Program};
 use crate::protocol::{Glimpse, Unfit};

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::machine::{Fleet, Note, Order, ProcessId};
-use crate::program::{ImageKey, LayerKey};
+use super::orders::{Note, Order, ProcessId};
+use super::state::{Fleet, Role, Zygote};
+use crate::program::ImageKey;
 use crate::protocol::ForkAs;
 
 /// How long a zygote may take to load.
@@ -16,37 +17,6 @@ const MOST_SHARED: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause, as a power of two of the first.
 const LONGEST: u32 = 7;
-
-/// What a zygote is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Role {
-    /// All others come from it.
-    Root,
-    /// It has the packages that all bots share.
-    Packages(LayerKey),
-    /// It has what a bot runs; with the empty name, what there is without one.
-    Bot { bot: Arc<str>, image: ImageKey },
-}
-
-/// A zygote.
-#[derive(Debug)]
-pub(super) struct Zygote {
-    pub(super) role: Role,
-    /// Of which it is a copy; nothing of the root.
-    pub(super) parent: Option<ProcessId>,
-    /// The system's number of it, once its parent has made it.
-    pub(super) made: Option<u32>,
-    /// It has loaded, or stands ready.
-    pub(super) loaded: bool,
-    pub(super) since: Instant,
-    /// Realms of its that live.
-    pub(super) children: usize,
-    pub(super) used: Instant,
-    /// It is told to end.
-    pub(super) ending: bool,
-    /// It was killed, since it took too long.
-    pub(super) killed: bool,
-}
 
 impl Fleet {
     /// The zygote that makes a bot's realms. It is made if need be.
@@ -269,22 +239,6 @@ impl Fleet {
     pub(super) fn forget_idle_zygote(&mut self, zygote: ProcessId) {
         if let Some(zygote) = self.zygotes.get_mut(&zygote) {
             zygote.children = zygote.children.saturating_sub(1);
-        }
-    }
-}
-
-impl Zygote {
-    fn new(now: Instant, role: Role, parent: Option<ProcessId>) -> Self {
-        Self {
-            role,
-            parent,
-            made: None,
-            loaded: false,
-            since: now,
-            children: 0,
-            used: now,
-            ending: false,
-            killed: false,
         }
     }
 }

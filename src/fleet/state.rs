@@ -1,0 +1,226 @@
+//! What the fleet knows: realms, lanes, zygotes, compilers. Nothing here decides anything.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::orders::{Cause, FleetLimits, Note, Order, ProcessId, Published};
+use crate::program::{ImageKey, LayerKey};
+
+/// A realm.
+#[derive(Debug)]
+pub(super) struct Realm {
+    pub(super) bot: Arc<str>,
+    /// What it has loaded.
+    pub(super) image: ImageKey,
+    pub(super) zygote: ProcessId,
+    pub(super) slot: u16,
+    /// The system's number of it, once its zygote has made it.
+    pub(super) made: Option<u32>,
+    pub(super) state: State,
+    /// Index of the script that it was in at its end.
+    pub(super) script: Option<u32>,
+    /// Processor time when it was last looked at.
+    pub(super) clock: Duration,
+    pub(super) resident: u64,
+}
+
+/// What a realm is at.
+#[derive(Debug)]
+pub(super) enum State {
+    Idle {
+        since: Instant,
+    },
+    Busy(Box<Busy>),
+    /// It is to be gone, and is not buried yet.
+    Ending {
+        since: Instant,
+        /// What is said of its work, if it has some; otherwise it was idle.
+        cause: Option<Cause>,
+        /// Its socket is at its end.
+        closed: bool,
+        /// It was sent SIGKILL.
+        killed: bool,
+    },
+}
+
+/// A realm at work.
+#[derive(Debug)]
+pub(super) struct Busy {
+    /// Since when it has this work, and how long it may have it; nothing is without end.
+    pub(super) since: Instant,
+    pub(super) until: Option<Instant>,
+    /// It computes, as far as is known, since then.
+    pub(super) computing: Option<Instant>,
+    /// It has computed for long in one go, and counts no more among those that run.
+    pub(super) long: bool,
+    /// Its clock when it was given this work and when it began to compute, once it was looked at since.
+    pub(super) base: Option<Duration>,
+    pub(super) go: Option<Duration>,
+    /// The slice that was seen last, and its clock then.
+    pub(super) slice: Option<(u32, Duration)>,
+    pub(super) looked: Instant,
+    /// Its clock when it was last looked at since it waits.
+    pub(super) asleep: Option<Duration>,
+}
+
+/// All processes of scripts.
+#[derive(Debug)]
+pub struct Fleet {
+    pub(super) limits: FleetLimits,
+    pub(super) orders: Vec<Order>,
+    pub(super) notes: Vec<Note>,
+    pub(super) next: ProcessId,
+    pub(super) slots: VecDeque<u16>,
+    pub(super) zygotes: BTreeMap<ProcessId, Zygote>,
+    pub(super) realms: BTreeMap<ProcessId, Realm>,
+    pub(super) lanes: BTreeMap<Arc<str>, Lane>,
+    pub(super) compilers: BTreeMap<ProcessId, Compiler>,
+    /// Realms that compute, as far as is known; the long ones too.
+    pub(super) computing: BTreeSet<ProcessId>,
+    /// How many of them count.
+    pub(super) running: usize,
+    pub(super) published: Option<Published>,
+    /// The version that is not in service everywhere yet.
+    pub(super) pending: Option<u64>,
+    pub(super) memory: Memory,
+    pub(super) scarce: Option<Instant>,
+    pub(super) root_failures: u32,
+    pub(super) root_not_before: Option<Instant>,
+    pub(super) stopping: bool,
+    pub(super) trimmed: Option<Instant>,
+    /// When realms that wait were last looked at.
+    pub(super) swept: Option<Instant>,
+}
+
+/// The lane of one bot.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// What the zygote that makes its realms has loaded, or is to.
+    pub(super) image: ImageKey,
+    /// Which zygote makes its realms.
+    pub(super) zygote: Option<ProcessId>,
+    /// The next one, until it has loaded.
+    pub(super) next: Option<(ProcessId, ImageKey)>,
+    /// Free realms; the last one used is at the end.
+    pub(super) idle: Vec<ProcessId>,
+    /// All realms, those too that are about to end.
+    pub(super) realms: usize,
+    /// Realms that compute and count.
+    pub(super) running: usize,
+    /// Since when an event has found no realm.
+    pub(super) blocked: Option<Instant>,
+    /// Its zygote died while it loaded that: it is to be loaded without evaluating anything.
+    pub(super) cold: Option<ImageKey>,
+    /// How often in a row its zygote died, and until when none is made.
+    pub(super) failures: u32,
+    pub(super) not_before: Option<Instant>,
+    /// The bot is gone: what runs ends as it began.
+    pub(super) gone: bool,
+}
+
+impl Lane {
+    pub(super) fn new(image: ImageKey) -> Self {
+        Self {
+            image,
+            zygote: None,
+            next: None,
+            idle: Vec::new(),
+            realms: 0,
+            running: 0,
+            blocked: None,
+            cold: None,
+            failures: 0,
+            not_before: None,
+            gone: false,
+        }
+    }
+
+    /// A realm is not to be had any more.
+    pub(super) fn forget(&mut self, realm: ProcessId) {
+        self.idle.retain(|idle| *idle != realm);
+    }
+}
+
+/// What a zygote is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    /// All others come from it.
+    Root,
+    /// It has the packages that all bots share.
+    Packages(LayerKey),
+    /// It has what a bot runs; with the empty name, what there is without one.
+    Bot { bot: Arc<str>, image: ImageKey },
+}
+
+/// A zygote.
+#[derive(Debug)]
+pub(super) struct Zygote {
+    pub(super) role: Role,
+    /// Of which it is a copy; nothing of the root.
+    pub(super) parent: Option<ProcessId>,
+    /// The system's number of it, once its parent has made it.
+    pub(super) made: Option<u32>,
+    /// It has loaded, or stands ready.
+    pub(super) loaded: bool,
+    pub(super) since: Instant,
+    /// Realms of its that live.
+    pub(super) children: usize,
+    pub(super) used: Instant,
+    /// It is told to end.
+    pub(super) ending: bool,
+    /// It was killed, since it took too long.
+    pub(super) killed: bool,
+}
+
+impl Zygote {
+    pub(super) fn new(now: Instant, role: Role, parent: Option<ProcessId>) -> Self {
+        Self {
+            role,
+            parent,
+            made: None,
+            loaded: false,
+            since: now,
+            children: 0,
+            used: now,
+            ending: false,
+            killed: false,
+        }
+    }
+}
+
+/// What is known of the memory that realms hold.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Of all together, as they were last looked at.
+    pub(super) sum: u64,
+    pub(super) short: bool,
+    /// The last process that was looked at.
+    pub(super) last: ProcessId,
+}
+
+impl Memory {
+    /// A process is gone that held so much.
+    pub(super) fn gone(&mut self, bytes: u64) {
+        self.sum = self.sum.saturating_sub(bytes);
+    }
+}
+
+/// A process that compiles.
+#[derive(Debug)]
+pub(super) struct Compiler {
+    pub(super) zygote: ProcessId,
+    pub(super) slot: u16,
+    /// The system's number of it, once its zygote has made it.
+    pub(super) made: Option<u32>,
+    /// When it began with the file it is at; nothing before it has begun.
+    pub(super) at: Option<Instant>,
+    /// How long all files may take.
+    pub(super) allowed: Duration,
+    /// When it is over: until it was made, when that takes too long.
+    pub(super) deadline: Instant,
+    /// It was killed, since it took too long.
+    pub(super) killed: bool,
+    /// It has answered.
+    pub(super) done: bool,
+}
