@@ -183,6 +183,11 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Whole(1, 2_000),
         set: |s, v, _| s.dispatch.most_realms_of_bot = v.whole(),
     },
+    Key {
+        path: "scripts.runningPerBot",
+        kind: Kind::Whole(1, 2_000),
+        set: |s, v, _| s.dispatch.running_of_bot = v.whole(),
+    },
     Key { path: "scripts.running", kind: Kind::Whole(1, 1_024), set: |s, v, _| s.dispatch.running = Some(v.whole()) },
     Key { path: "scripts.idleRealms", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.idle_realms = v.whole() },
     Key {

@@ -96,6 +96,8 @@ pub struct DispatchSettings {
     pub most_realms: usize,
     /// `scripts.mostRealmsPerBot`: realms of one bot.
     pub most_realms_of_bot: usize,
+    /// `scripts.runningPerBot`: realms of one bot that compute at once, those too that have for long.
+    pub running_of_bot: usize,
     /// `scripts.running`: realms that compute at once; those that wait do not count. `None` is twice the cores.
     pub running: Option<usize>,
     /// `scripts.idleRealms`: milliseconds for which a realm without work is kept.
@@ -104,7 +106,7 @@ pub struct DispatchSettings {
     pub lock_in: LockIn,
     /// `scripts.realmResident`: bytes of memory over which a realm is killed.
     pub realm_resident: u64,
-    /// `scripts.allResident`: bytes of all realms together over which no event is begun.
+    /// `scripts.allResident`: bytes of all realms together over which no bot gets another realm.
     pub all_resident: u64,
     /// `scripts.grace`: milliseconds past its budget after which a running script's realm is killed.
     pub grace: u64,
@@ -134,6 +136,7 @@ impl Default for DispatchSettings {
             realms: Realms::Reused,
             most_realms: 2_000,
             most_realms_of_bot: 1_000,
+            running_of_bot: 32,
             running: None,
             idle_realms: 60_000,
             lock_in: LockIn::On,

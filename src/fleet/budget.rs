@@ -65,7 +65,10 @@ impl Fleet {
     /// Events that live longer than they may.
     fn end_overdue(&mut self, now: Instant) {
         let late = |realm: &Realm| match &realm.state {
-            State::Busy(busy) => busy.until.is_some_and(|until| now > until + PAST_WAITING),
+            // Whose realm its zygote has not made yet has not begun: the zygote is looked after.
+            State::Busy(busy) if realm.made.is_some() || !self.zygotes.contains_key(&realm.zygote) => {
+                busy.until.is_some_and(|until| now > until + PAST_WAITING)
+            }
             _ => false,
         };
         let late: Vec<ProcessId> = self.realms.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();

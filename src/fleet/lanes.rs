@@ -63,9 +63,7 @@ impl Fleet {
 
     /// Whether nothing of any bot may begin now.
     pub fn is_full(&self) -> bool {
-        (self.running >= self.limits.running && !is_broken(Rule::RunningIsLimited))
-            || self.is_out_of_memory()
-            || self.stopping
+        (self.running >= self.limits.running && !is_broken(Rule::RunningIsLimited)) || self.stopping
     }
 
     /// Whether an event of that bot may begin now. If not, when it would: as soon as something changes, or after patience.
@@ -78,11 +76,15 @@ impl Fleet {
         if !lane.idle.is_empty() && !self.limits.fresh {
             return true;
         }
+        // Whoever holds much waits, and nobody else: each bot may have one realm.
+        if lane.realms > 0 && self.is_out_of_memory() {
+            return false;
+        }
         // More realms than that of one bot help only where a processor is free, or those that there are wait or take long.
         let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
         let free = self.running < self.limits.cores;
         let wanted = self.limits.fresh || lane.running == 0 || (free && (alone || lane.blocked.is_some_and(patience)));
-        let fork = wanted && self.may_fork(now, bot);
+        let fork = wanted && lane.computing < self.limits.computing_of_bot && self.may_fork(now, bot);
         if !fork && let Some(lane) = self.lanes.get_mut(bot) {
             lane.blocked.get_or_insert(now);
         }
@@ -167,7 +169,8 @@ impl Fleet {
         self.realms.get_mut(&realm)?.state = State::Busy(Box::new(busy));
         self.computing.insert(realm);
         self.running += 1;
-        self.lanes.get_mut(bot)?.running += 1;
+        let lane = self.lanes.get_mut(bot)?;
+        (lane.running, lane.computing) = (lane.running + 1, lane.computing + 1);
         Some(realm)
     }
 

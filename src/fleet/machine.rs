@@ -30,6 +30,8 @@ impl Fleet {
             pending: None,
             memory: Memory::default(),
             scarce: None,
+            cold_layer: None,
+            layer_failures: 0,
             root_failures: 0,
             root_not_before: None,
             stopping: false,
@@ -102,7 +104,7 @@ impl Fleet {
             self.computing.insert(realm);
             self.running += 1;
             if let Some(lane) = self.lanes.get_mut(bot) {
-                lane.running += 1;
+                (lane.running, lane.computing) = (lane.running + 1, lane.computing + 1);
             }
         }
     }
@@ -112,11 +114,11 @@ impl Fleet {
             && let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get_mut(&realm)
         {
             (busy.computing, busy.asleep) = (None, None);
-            if !busy.long {
-                self.running = self.running.saturating_sub(1);
-                if let Some(lane) = self.lanes.get_mut(bot) {
-                    lane.running = lane.running.saturating_sub(1);
-                }
+            let counted = usize::from(!busy.long);
+            self.running = self.running.saturating_sub(counted);
+            if let Some(lane) = self.lanes.get_mut(bot) {
+                lane.running = lane.running.saturating_sub(counted);
+                lane.computing = lane.computing.saturating_sub(1);
             }
         }
     }

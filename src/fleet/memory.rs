@@ -1,6 +1,6 @@
 //! How much memory the processes of scripts hold. One that holds too much is killed, and its event is over. While all together
 //! hold too much, idle realms go, those that were idle for longest first, then zygotes that nobody uses; if that does not
-//! help, no event is begun.
+//! help, no bot gets another realm beside the one that it has.
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ impl Fleet {
         let most = self.limits.all_resident;
         if self.memory.sum <= most {
             if std::mem::take(&mut self.memory.short) {
-                let what = format!("realms hold {} MB: events go on", self.memory.sum >> 20);
+                let what = format!("realms hold {} MB: all events go on", self.memory.sum >> 20);
                 self.notes.push(Note::Scarce { what, over: true });
             }
             return;
@@ -87,7 +87,7 @@ impl Fleet {
         self.end_unused_zygotes(now);
         if over > 0 && !std::mem::replace(&mut self.memory.short, true) {
             let what = format!(
-                "realms hold {} MB: no event is begun until they hold less than {} MB (`scripts.allResident`)",
+                "realms hold {} MB: no bot gets another one until they hold less than {} MB (`scripts.allResident`)",
                 self.memory.sum >> 20,
                 most >> 20
             );

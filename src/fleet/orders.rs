@@ -21,6 +21,8 @@ pub struct FleetLimits {
     pub realms_of_bot: usize,
     /// Realms that compute at once.
     pub running: usize,
+    /// Realms of one bot that compute at once, those too that have for long.
+    pub computing_of_bot: usize,
     /// Processors: while fewer realms compute, another one is made without waiting.
     pub cores: usize,
     /// How long an event waits for a realm to become free before another one is made.
@@ -57,6 +59,7 @@ impl FleetLimits {
             realms: dispatch.most_realms.min(usize::from(PLACES) - SPARE_PLACES),
             realms_of_bot: dispatch.most_realms_of_bot,
             running: dispatch.running.unwrap_or(cores * 2).max(1),
+            computing_of_bot: dispatch.running_of_bot,
             cores,
             patience: PATIENCE,
             fresh: dispatch.realms == Realms::Fresh,

@@ -85,6 +85,9 @@ pub struct Fleet {
     pub(super) pending: Option<u64>,
     pub(super) memory: Memory,
     pub(super) scarce: Option<Instant>,
+    /// Packages that all share whose zygote died while it loaded: they are left to the realms.
+    pub(super) cold_layer: Option<LayerKey>,
+    pub(super) layer_failures: u32,
     pub(super) root_failures: u32,
     pub(super) root_not_before: Option<Instant>,
     pub(super) stopping: bool,
@@ -108,6 +111,8 @@ pub(super) struct Lane {
     pub(super) realms: usize,
     /// Realms that compute and count.
     pub(super) running: usize,
+    /// All that compute, those too that have for long.
+    pub(super) computing: usize,
     /// Since when an event has found no realm.
     pub(super) blocked: Option<Instant>,
     /// Its zygote died while it loaded that: it is to be loaded without evaluating anything.
@@ -128,6 +133,7 @@ impl Lane {
             idle: Vec::new(),
             realms: 0,
             running: 0,
+            computing: 0,
             blocked: None,
             cold: None,
             failures: 0,

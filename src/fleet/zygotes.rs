@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::orders::{Note, Order, ProcessId};
-use super::state::{Fleet, Role, Zygote};
-use crate::program::ImageKey;
+use super::state::{Fleet, Role, State, Zygote};
+use crate::program::{ImageKey, LayerKey};
 use crate::protocol::ForkAs;
 
 /// How long a zygote may take to load.
 const LOADING: Duration = Duration::from_secs(10);
+/// How long a zygote that has loaded may take to make a copy.
+const COPYING: Duration = Duration::from_secs(20);
 /// As many times that at most, where others load as well.
 const MOST_SHARED: u32 = 6;
 /// How long no zygote is made after one died, at first; twice as long each time.
@@ -46,7 +48,7 @@ impl Fleet {
 
     fn zygote_of(&mut self, now: Instant, bot: &Arc<str>, image: ImageKey) -> Option<ProcessId> {
         let parent = if bot.is_empty() { self.packages(now)? } else { self.global(now)? };
-        let warm = self.lanes.get(bot).is_none_or(|lane| lane.cold != Some(image));
+        let warm = !self.is_layer_cold() && self.lanes.get(bot).is_none_or(|lane| lane.cold != Some(image));
         let zygote = self.copy(now, parent, Role::Bot { bot: Arc::clone(bot), image });
         self.orders.push(Order::Load { zygote, bot: Arc::clone(bot), warm });
         Some(zygote)
@@ -64,7 +66,7 @@ impl Fleet {
     /// The zygote with the packages that all bots share, or the root where there are none.
     fn packages(&mut self, now: Instant) -> Option<ProcessId> {
         let root = self.ensure_root(now)?;
-        let Some(layer) = self.published.as_ref()?.layer else { return Some(root) };
+        let Some(layer) = self.published.as_ref()?.layer.filter(|_| !self.is_layer_cold()) else { return Some(root) };
         let role = Role::Packages(layer);
         if let Some((id, _)) = self.zygotes.iter().find(|(_, zygote)| zygote.role == role && !zygote.ending) {
             return Some(*id);
@@ -72,6 +74,20 @@ impl Fleet {
         let zygote = self.copy(now, root, role);
         self.orders.push(Order::LoadPackages { zygote });
         Some(zygote)
+    }
+
+    /// Whether the packages that all bots share are left to the realms.
+    fn is_layer_cold(&self) -> bool {
+        self.cold_layer.is_some() && self.cold_layer == self.published.as_ref().and_then(|published| published.layer)
+    }
+
+    /// The zygote with the packages that all bots share died while it loaded them. The first time it may have been its parent.
+    fn packages_gone(&mut self, layer: LayerKey, killed: bool, why: &str) {
+        self.layer_failures += 1;
+        if (killed || self.layer_failures > 1) && self.cold_layer.replace(layer) != Some(layer) {
+            self.layer_failures = 0;
+            self.notes.push(Note::NotWarm { bot: Arc::from(""), why: why.to_owned() });
+        }
     }
 
     /// Zygotes with packages of an earlier program go.
@@ -168,7 +184,7 @@ impl Fleet {
         if zygote.ending || self.stopping {
             return;
         }
-        let why = if zygote.killed { "it took longer than 10 s to load" } else { "it died while it loaded" };
+        let why = if zygote.killed { "it took too long to load" } else { "it died while it loaded" };
         match zygote.role {
             Role::Root => {
                 self.root_failures += 1;
@@ -179,8 +195,11 @@ impl Fleet {
                     self.root_not_before = None;
                 }
             }
+            Role::Packages(layer) if !zygote.loaded => self.packages_gone(layer, zygote.killed, why),
             Role::Packages(_) => {}
-            Role::Bot { bot, image } => self.bot_zygote_gone(now, process, &bot, image, (zygote.loaded, why)),
+            Role::Bot { bot, image } => {
+                self.bot_zygote_gone(now, process, &bot, image, (zygote.loaded, zygote.killed, why))
+            }
         }
     }
 
@@ -190,7 +209,7 @@ impl Fleet {
         process: ProcessId,
         bot: &Arc<str>,
         image: ImageKey,
-        (loaded, why): (bool, &str),
+        (loaded, killed, why): (bool, bool, &str),
     ) {
         let Some(lane) = self.lanes.get_mut(bot) else { return };
         let next = lane.next.is_some_and(|(next, _)| next == process);
@@ -200,7 +219,7 @@ impl Fleet {
         if !loaded {
             lane.failures += 1;
             // The first time it may have been its parent that died.
-            if lane.failures > 1 {
+            if lane.failures > 1 || killed {
                 lane.not_before = Some(now + PAUSE * (1 << lane.failures.min(LONGEST)));
                 if lane.cold.replace(image) != Some(image) {
                     self.notes.push(Note::NotWarm { bot: Arc::clone(bot), why: why.to_owned() });
@@ -219,15 +238,26 @@ impl Fleet {
     /// Zygotes that take too long to load are killed.
     pub(super) fn look_after_zygotes(&mut self, now: Instant) {
         // Those that load at once share the processors. One that is not made yet waits for its parent, which is looked after.
-        let begun = |zygote: &Zygote| !zygote.loaded && (zygote.made.is_some() || zygote.role == Role::Root);
+        let parent = |zygote: &Zygote| zygote.parent.is_some_and(|parent| self.zygotes.contains_key(&parent));
+        let begun = |zygote: &Zygote| !zygote.loaded && (zygote.made.is_some() || !parent(zygote));
         let loading = self.zygotes.values().filter(|zygote| begun(zygote)).count();
         let share = u32::try_from(loading.div_ceil(self.limits.cores.max(1))).unwrap_or(u32::MAX).min(MOST_SHARED);
         let late = |zygote: &Zygote| {
             let allowed = if begun(zygote) { LOADING * share } else { LOADING * MOST_SHARED };
             !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > allowed
         };
+        // One that has loaded makes copies within moments: it hangs, and what waits for it is made by another one.
+        let waits = |since: Instant| now.saturating_duration_since(since) > COPYING;
+        let realms = self.realms.values().filter_map(|realm| match &realm.state {
+            State::Busy(busy) if realm.made.is_none() && waits(busy.since) => Some(realm.zygote),
+            _ => None,
+        });
+        let copies = self.zygotes.values().filter(|zygote| zygote.made.is_none() && waits(zygote.since));
+        let parents = realms.chain(copies.filter_map(|zygote| zygote.parent));
+        let hung: Vec<ProcessId> =
+            parents.filter(|id| self.zygotes.get(id).is_some_and(|zygote| zygote.loaded && !zygote.killed)).collect();
         let late: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
-        for process in late {
+        for process in late.into_iter().chain(hung) {
             if let Some(zygote) = self.zygotes.get_mut(&process) {
                 zygote.killed = true;
             }

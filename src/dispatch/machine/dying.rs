@@ -62,6 +62,8 @@ impl Machine {
                     self.actions.push(Action::CountDeath(run.event.id));
                 }
                 count(&self.tally.counters.run_again);
+                // It has not begun.
+                run.begun = None;
                 self.again.push_back(run);
             }
             // As often as that it is no accident any more: it fills the memory of the machine, for instance.
