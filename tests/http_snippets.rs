@@ -60,12 +60,12 @@ async fn status(app: &TestApp) -> Value {
 
 /// Puts a text in the place of the documented hook and waits until that is in service.
 async fn drop_in(app: &TestApp, text: &str) {
-    let before = status(app).await["program"].as_u64().unwrap();
+    let before = status(app).await["queue"]["program"].as_u64().unwrap();
     let folder = app.folder.path().join("hooks/before_incoming_middleware");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("proactive.js"), text).unwrap();
     let started = Instant::now();
-    while status(app).await["program"].as_u64().unwrap() == before {
+    while status(app).await["queue"]["program"].as_u64().unwrap() == before {
         assert!(started.elapsed() < PATIENCE, "the hook is not in service");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -178,7 +178,7 @@ async fn break_and_go_on(server: &Server, folder: &Path, path: &Path, caller: &m
 async fn an_event_that_goes_on_in_a_fresh_realm_does_so_however_often_files_changed_meanwhile() {
     // The first hook runs into its limit, and the event goes on with the second one in another realm. (With so long a
     // grace the worker is not killed from outside, however loaded the machine is.)
-    let config = r#"{ "scripts": { "hookRunning": "500ms", "grace": "10s" } }"#;
+    let config = r#"{ "converse": { "timeout": "60s" }, "scripts": { "hookRunning": "500ms", "grace": "10s" } }"#;
     let version = |version: u64| {
         format!(
             "if (event.preview === 'version') reply({version})\nfunction reply(version) {{

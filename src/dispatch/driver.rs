@@ -19,7 +19,6 @@ use super::{DispatchError, Shared};
 use crate::fleet::{FromProcess, Loan, Order, ProcessId, Processes};
 use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};
-use crate::protocol::Candidate;
 use crate::services::{Caller, Line};
 use crate::store::{BatchEffect, Begun, EffectOutcome, EventBatch, EventEnd, FollowUp, Reply, StoreError};
 
@@ -230,17 +229,7 @@ impl Driver {
                 *self.shared.images.write() = Some(Arc::clone(&images));
                 self.processes.publish(images);
             }
-            Action::Compile(process, request) => {
-                let program = &request.program;
-                let scripts =
-                    program.scripts.iter().map(|script| crate::program::image::ScriptRef::of(script)).collect();
-                let texts: Vec<_> = program
-                    .scripts
-                    .iter()
-                    .map(|script| (script.source.blob(), Arc::clone(script.source.text())))
-                    .collect();
-                self.processes.compile(process, &Candidate { scripts, only: request.only }, &texts);
-            }
+            Action::Compile(process, request) => self.processes.compile(process, &request),
             Action::Forked(process, pid) => self.processes.forked(process, pid),
             Action::Forget(process) => self.processes.forget(process),
         }

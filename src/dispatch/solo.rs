@@ -15,10 +15,9 @@ use super::requests::result_body;
 use crate::config::Settings;
 use crate::fleet::{Broken, COMPILE_ALL, Fetch, FromProcess, Message, ProcessId, Processes, WorkerCommand};
 use crate::model::BotId;
-use crate::program::image::ScriptRef;
 use crate::program::{CompileRequest, Images, Program};
 use crate::protocol::{
-    Candidate, Compiled, DispatchKind, Effect, ForkAs, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled, WorkHead,
+    Compiled, DispatchKind, Effect, ForkAs, Frame, FrameKind, InvokeWork, LogLine, Ready, Settled, WorkHead,
 };
 use crate::services::{Caller, Line, Services};
 use crate::telemetry;
@@ -175,11 +174,8 @@ impl Solo {
     /// Compiles a candidate and evaluates its content types, as the server does.
     async fn compile_once(mut self, request: CompileRequest) -> Result<Compiled, DispatchError> {
         self.fork(ROOT, LAST, ForkAs::Compiler { slot: SLOT })?;
-        let CompileRequest { program, only } = request;
-        let scripts = program.scripts.iter().map(|script| ScriptRef::of(script)).collect();
-        let texts: Vec<_> =
-            program.scripts.iter().map(|script| (script.source.blob(), Arc::clone(script.source.text()))).collect();
-        self.processes.compile(LAST, &Candidate { scripts, only }, &texts);
+        self.processes.compile(LAST, &request);
+        let program = request.program;
         let over = Instant::now() + COMPILE_ALL;
         let path = |at: Option<(u32, Instant)>| {
             at.and_then(|(at, _)| program.scripts.get(at as usize)).map(|script| script.path.to_string())

@@ -22,8 +22,9 @@ pub use super::process::FromProcess;
 use super::process::Out;
 use super::stderr::log_stderr;
 use crate::config::Settings;
+use crate::program::image::ScriptRef;
 use crate::program::image::{Image, Images};
-use crate::program::{BlobId, BotProgram};
+use crate::program::{BlobId, BotProgram, CompileRequest};
 use crate::protocol::{Board, Candidate, ForkAs, Frame, FrameKind, Glimpse, build_id_of, own_executable, write_blobs};
 
 /// How the root zygote is started.
@@ -382,12 +383,14 @@ impl Processes {
     }
 
     /// Has a compiler compile a candidate.
-    pub fn compile(&mut self, compiler: ProcessId, candidate: &Candidate, texts: &[(BlobId, Arc<str>)]) {
+    pub fn compile(&self, compiler: ProcessId, request: &CompileRequest) {
         let Some(process) = self.all.get(&compiler) else { return };
-        let body = write_blobs(texts.iter().map(|(blob, text)| (*blob, &**text))).freeze();
-        process.out.send(&Frame::new(FrameKind::Blobs, body));
+        let scripts = &request.program.scripts;
+        let texts = scripts.iter().map(|script| (script.source.blob(), &**script.source.text()));
+        process.out.send(&Frame::new(FrameKind::Blobs, write_blobs(texts).freeze()));
+        let scripts = scripts.iter().map(|script| ScriptRef::of(script)).collect();
         // Plain data into memory: it cannot fail.
-        let body = serde_json::to_vec(candidate).unwrap_or_default();
+        let body = serde_json::to_vec(&Candidate { scripts, only: request.only.clone() }).unwrap_or_default();
         process.out.send(&Frame::new(FrameKind::Compile, body));
     }
 

@@ -11,9 +11,9 @@ use super::{Compiling, Machine, Now, Served};
 use crate::config::LockIn;
 use crate::fleet::broken::{Rule, is_broken};
 use crate::fleet::{Cause, Message, Note, ProcessId, Published};
-use crate::model::BotId;
+use crate::model::{BotId, EventId};
 use crate::program::{CompileRequest, Images};
-use crate::protocol::{Compiled, HEADER_BYTES, Ready};
+use crate::protocol::{Compiled, HEADER_BYTES, LogLine, Ready};
 use crate::telemetry::escape::one_line;
 
 /// Starts of the root zygote that may fail before the server gives up, as long as none has worked.
@@ -36,16 +36,7 @@ impl Machine {
             }
             Message::Ready(_) | Message::Loaded => Err("it spoke like a zygote, which it is not".to_owned()),
             Message::Forked { child, result } => {
-                match result {
-                    Ok(pid) => {
-                        self.actions.push(Action::Forked(child, pid));
-                        self.fleet.forked(now.at, process, child, pid);
-                    }
-                    Err(why) => {
-                        self.fleet.not_forked(now.at, &one_line(&why));
-                        self.fleet.never_made(now.at, child);
-                    }
-                }
+                self.forked(now, process, child, result);
                 Ok(())
             }
             Message::Reaped { child, how } => {
@@ -55,19 +46,14 @@ impl Machine {
             Message::Compiling(script) => self.compiling(now, process, script),
             Message::Compiled(compiled) => self.compiled(process, compiled),
             Message::Request { dispatch, number, method, args, loan } => {
-                let bytes = args.get().len();
-                let flight = self.counted(process, dispatch, bytes)?;
-                flight.asks()?;
-                let (bot, event) = (flight.bot().cloned(), flight.event());
+                let (bot, event) = self.asks(process, dispatch, args.get().len())?;
                 let ask = Ask { number, method, args, loan };
                 self.actions.push(Action::Ask { dispatch, realm: process, bot, event, ask });
                 Ok(())
             }
             Message::Fetch(fetch) => {
                 let bytes = fetch.head.get().len() + fetch.body.len();
-                let flight = self.counted(process, fetch.dispatch, bytes)?;
-                flight.asks()?;
-                let (bot, event) = (flight.bot().cloned(), flight.event());
+                let (bot, event) = self.asks(process, fetch.dispatch, bytes)?;
                 self.actions.push(Action::Fetch { realm: process, bot, event, fetch });
                 Ok(())
             }
@@ -92,17 +78,7 @@ impl Machine {
                 self.actions.push(Action::Log(*line, None));
                 Ok(())
             }
-            Message::Log { dispatch, line } => {
-                let limit = self.tally.settings.scripts.log_lines.saturating_add(100);
-                let flight = self.flight(process, dispatch)?;
-                flight.log_lines += 1;
-                if flight.log_lines > limit {
-                    return Err(format!("more than {limit} log lines"));
-                }
-                let (line, event) = of_dispatch(flight, *line);
-                self.actions.push(Action::Log(line, event));
-                Ok(())
-            }
+            Message::Log { dispatch, line } => self.logs(process, dispatch, *line),
             Message::Processed { dispatch, body, processed, loan } => {
                 self.flight(process, dispatch)?;
                 self.processed(now, dispatch, body, *processed, loan)
@@ -125,6 +101,44 @@ impl Machine {
                 _ => Err(format!("it says that dispatch {dispatch} is over, which it does not run")),
             },
         }
+    }
+
+    /// A zygote has made a copy, or could not.
+    fn forked(&mut self, now: Now, zygote: ProcessId, child: ProcessId, result: Result<u32, String>) {
+        match result {
+            Ok(pid) => {
+                self.actions.push(Action::Forked(child, pid));
+                self.fleet.forked(now.at, zygote, child, pid);
+            }
+            Err(why) => {
+                self.fleet.not_forked(now.at, &one_line(&why));
+                self.fleet.never_made(now.at, child);
+            }
+        }
+    }
+
+    fn logs(&mut self, realm: ProcessId, dispatch: u64, line: LogLine) -> Result<(), String> {
+        let limit = self.tally.settings.scripts.log_lines.saturating_add(100);
+        let flight = self.flight(realm, dispatch)?;
+        flight.log_lines += 1;
+        if flight.log_lines > limit {
+            return Err(format!("more than {limit} log lines"));
+        }
+        let (line, event) = of_dispatch(flight, line);
+        self.actions.push(Action::Log(line, event));
+        Ok(())
+    }
+
+    /// A request or a call of another server; gives for which bot and event.
+    fn asks(
+        &mut self,
+        realm: ProcessId,
+        dispatch: u64,
+        bytes: usize,
+    ) -> Result<(Option<BotId>, Option<EventId>), String> {
+        let flight = self.counted(realm, dispatch, bytes)?;
+        flight.asks()?;
+        Ok((flight.bot().cloned(), flight.event()))
     }
 
     fn flight(&mut self, realm: ProcessId, dispatch: u64) -> Result<&mut Flight, String> {
