@@ -11,8 +11,10 @@ mod attempt;
 mod collect;
 mod content;
 mod driver;
+mod errors;
 mod faults;
 mod fetches;
+mod janitor;
 mod machine;
 mod notices;
 mod outcome;
@@ -20,6 +22,7 @@ mod patience;
 #[cfg(test)]
 mod process_tests;
 mod requests;
+mod shared;
 #[cfg(test)]
 mod sim;
 pub mod solo;
@@ -48,10 +51,11 @@ use crate::model::{BotId, ConversationKey};
 use crate::program::{CompileRequest, HookKind, Images, Program};
 use crate::protocol::Compiled;
 use crate::services::Services;
-use crate::store::{Lifetimes, Store, StoreError};
+use crate::store::{Lifetimes, Store};
 
 pub use crate::fleet::{LockedIn, WorkerCommand};
 pub use admission::FullQueue;
+pub use errors::{AcceptError, ConverseError, Conversed, DispatchError};
 pub use faults::Fault;
 pub use notices::{Notice, NoticeReceiver, Notices, Received};
 pub use stats::Stats;
@@ -62,6 +66,7 @@ use admission::Admission;
 use attempt::Attempt;
 use faults::Faults;
 use machine::Machine;
+use shared::Shared;
 use stats::Counters;
 use tally::Tally;
 use timeouts::Timeouts;
@@ -70,93 +75,6 @@ use work::HookRun;
 /// Takes events and has them run. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatcher(Arc<Shared>);
-
-/// What the dispatcher's thread and its callers share.
-struct Shared {
-    tally: Arc<Tally>,
-    clock: Clock,
-    store: Store,
-    services: Services,
-    command: WorkerCommand,
-    /// Where requests of scripts and their calls of other servers run.
-    runtime: tokio::runtime::Handle,
-    control: mpsc::UnboundedSender<Control>,
-    traces: Traces,
-    faults: Faults,
-    notices: Notices,
-    /// What is in service.
-    images: RwLock<Option<Arc<Images>>>,
-    stopping: AtomicBool,
-}
-
-/// Why an event was not accepted: nothing of it is stored.
-#[derive(Debug, thiserror::Error)]
-pub enum AcceptError {
-    /// Too many wait already: 503 with Retry-After.
-    #[error("{waiting} {}; try again in {retry_after} s", match queue { FullQueue::Conversation => "already wait for this user", FullQueue::Bot => "already wait for this bot", FullQueue::Bytes => "MB of events wait already" })]
-    Full {
-        /// Which queue is full.
-        queue: FullQueue,
-        /// How many wait in it; of [`FullQueue::Bytes`], how many megabytes.
-        waiting: usize,
-        /// Seconds until there may be room.
-        retry_after: u32,
-    },
-    /// The store refused it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The server is stopping: 503.
-    #[error("the server is stopping; try again in a few seconds")]
-    Stopping,
-}
-
-/// Why a caller of `/converse` got no replies.
-#[derive(Debug, thiserror::Error)]
-pub enum ConverseError {
-    /// The event did not settle within `converse.timeout`. It goes on; its replies are stored and answer nobody.
-    #[error("the bot did not answer within {0} ms (`converse.timeout`)")]
-    TimedOut(u64),
-    /// The event was not accepted.
-    #[error(transparent)]
-    Accept(#[from] AcceptError),
-}
-
-/// The replies of one event.
-#[derive(Debug, Default)]
-pub struct Conversed {
-    /// The payloads in order, typing included.
-    pub responses: Vec<Box<RawValue>>,
-    /// `{ nlu, suggestions, decision, state, credentials }` as the event ended, if it was asked for.
-    pub event: Option<Box<RawValue>>,
-}
-
-/// Why the workers could not do something.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum DispatchError {
-    /// A worker does not start, or does not lock itself in.
-    #[error("script workers do not start: {0}")]
-    Worker(String),
-    /// The store could not be read at the start.
-    #[error("the event queue cannot be read: {0}")]
-    Store(String),
-    /// The compiler overran or died, and no single file is to blame.
-    #[error("the scripts could not be compiled: {why}{}", .file.as_ref().map(|file| format!(", in {file}")).unwrap_or_default())]
-    Compiler {
-        /// What happened.
-        why: String,
-        /// The file it was at, if known.
-        file: Option<String>,
-    },
-    /// A hook without an event was ended: its worker was killed or died.
-    #[error("the hook was ended: {0}")]
-    Ended(String),
-    /// The program cannot be sent.
-    #[error("the workspace cannot be sent to the workers: {0}")]
-    Program(String),
-    /// The dispatcher has stopped.
-    #[error("the server is stopping")]
-    Stopping,
-}
 
 impl Dispatcher {
     /// Starts the workers and takes up what an earlier run left in the queue. Must be called within a tokio runtime.
@@ -284,16 +202,5 @@ impl Dispatcher {
 impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Dispatcher").field("stats", &self.stats()).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// Sends the task a message. It ends only when the server does; then nobody waits for an answer.
-    fn tell(&self, control: Control) {
-        let _ = self.control.send(control);
-    }
-
-    fn notify(&self, notice: Notice) {
-        self.notices.send(notice, self.clock.now());
     }
 }

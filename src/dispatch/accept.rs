@@ -9,10 +9,11 @@ use tokio::sync::{oneshot, watch};
 use super::action::Control;
 use super::admission::FullQueue;
 use super::collect::Collector;
+use super::errors::{AcceptError, ConverseError, Conversed};
 use super::patience::Patience;
 use super::stats::count;
 use super::tally::Tally;
-use super::{AcceptError, ConverseError, Conversed, Dispatcher, Notice};
+use super::{Dispatcher, Notice};
 use crate::model::{ConversationKey, EventDraft, EventId};
 use crate::store::{Accepted, ConversationTarget, StoreError, UserMessage};
 

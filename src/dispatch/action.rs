@@ -8,12 +8,13 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::collect::Collector;
+use super::errors::DispatchError;
 use super::notices::Notice;
 use super::outcome::Finishing;
 use super::standing::{Post, Sources};
 use super::traces::Trace;
 use super::work::{Ask, HookRun, QueuedRun};
-use super::{DispatchError, LockedIn};
+use crate::fleet::LockedIn;
 use crate::fleet::{Fetch, Loan, ProcessId};
 use crate::model::{BotId, ConversationKey, EventDraft, EventId, QueuedEvent, StateChange};
 use crate::program::{CompileRequest, Images};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::DispatchError;
+use super::errors::DispatchError;
 use crate::program::{CompileRequest, Program};
 use crate::protocol::{CompileFailure, Compiled, LogLine};
 

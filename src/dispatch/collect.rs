@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
-use super::{ConverseError, Conversed};
+use super::errors::{ConverseError, Conversed};
 use crate::model::EventId;
 
 /// Collectors by event. What is told of an event without one is nobody's.

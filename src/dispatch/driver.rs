@@ -9,13 +9,14 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::action::{Action, After, Batch, Control, Effect};
+use super::errors::DispatchError;
 use super::fetches::{self, Fetches};
 use super::machine::{Machine, Now};
 use super::notices::Notice;
 use super::outcome::Finishing;
 use super::requests::Asks;
+use super::shared::Shared;
 use super::stats::count;
-use super::{DispatchError, Shared};
 use crate::fleet::{FromProcess, Loan, Order, ProcessId, Processes};
 use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};

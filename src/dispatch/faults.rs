@@ -7,9 +7,6 @@ use parking_lot::Mutex;
 
 use crate::model::EventId;
 use crate::protocol::LogLine;
-use crate::telemetry;
-
-use super::Shared;
 
 /// How many are kept.
 const KEPT: usize = 30;
@@ -34,7 +31,7 @@ pub struct Fault {
 }
 
 impl Faults {
-    fn keep(&self, mut line: LogLine, event: Option<EventId>, at: u64) {
+    pub(super) fn keep(&self, mut line: LogLine, event: Option<EventId>, at: u64) {
         let LogLine { message, frame, file, hook, bot, .. } = &mut line;
         for text in [Some(message), frame.as_mut(), file.as_mut(), hook.as_mut(), bot.as_mut()].into_iter().flatten() {
             text.truncate(text.floor_char_boundary(LONGEST));
@@ -56,16 +53,6 @@ impl Faults {
     /// All that are kept, newest first.
     pub(super) fn recent(&self) -> Vec<Fault> {
         self.0.lock().iter().rev().cloned().collect()
-    }
-}
-
-impl Shared {
-    /// Writes a line of a script, or about one, to the log; an error is kept for a while, but in production.
-    pub(super) fn log(&self, line: LogLine, event: Option<EventId>) {
-        telemetry::script_line(&line, event);
-        if line.level == "error" && !self.tally.settings.production {
-            self.faults.keep(line, event, self.clock.now());
-        }
     }
 }
 

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use super::Shared;
 use super::action::Control;
+use super::shared::Shared;
 use crate::fleet::{Fetch, Out};
 use crate::protocol::frame::write_head;
 use crate::protocol::{Frame, FrameKind};

@@ -16,20 +16,20 @@ use tokio::sync::oneshot;
 
 use super::action::{Action, Batch, Control};
 use super::collect::Collectors;
+use super::errors::DispatchError;
 use super::standing::{Post, Sources, Standing};
 use super::stats::gauge;
 use super::tally::Tally;
 use super::turns::{Limits, Turns};
 use super::typing::Holds;
 use super::work::{Flight, HookRun, QueuedRun};
-use super::{DispatchError, LockedIn};
+use crate::fleet::LockedIn;
 use crate::fleet::broken::{Rule, is_broken};
 use crate::fleet::{Broken, Machine as Fleet, Message, ProcessId};
 use crate::model::{BotId, ConversationKey, QueuedEvent};
 use crate::program::{CompileRequest, Images};
 use crate::protocol::Compiled;
 use crate::store::Pending;
-use stopping::Stop;
 
 /// A larger event is kept in the store alone and read from there when its turn has come.
 const KEPT_BODY: usize = 64 << 10;
@@ -56,6 +56,13 @@ pub(super) struct Compiling {
     answer: oneshot::Sender<Result<Compiled, DispatchError>>,
     /// The file it is at.
     at: Option<u32>,
+}
+
+/// The server is stopping.
+pub(super) struct Stop {
+    pub(super) until: Instant,
+    pub(super) drained: bool,
+    pub(super) answer: Option<oneshot::Sender<()>>,
 }
 
 /// Everything that has been accepted and is not over.

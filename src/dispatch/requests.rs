@@ -11,9 +11,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::Shared;
 use super::action::Control;
 use super::content;
+use super::shared::Shared;
 use super::work::Ask;
 use crate::fleet::Out;
 use crate::protocol::{Frame, FrameKind};

@@ -7,9 +7,9 @@ use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use super::DispatchError;
 use super::attempt::Attempt;
 use super::content;
+use super::errors::DispatchError;
 use super::fetches::{Fetches, answer};
 use super::requests::result_body;
 use crate::config::Settings;

@@ -8,8 +8,8 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// The counters as they are counted.
         #[derive(Debug, Default)]
-        pub(super) struct Counters {
-            $(pub(super) $name: AtomicU64,)*
+        pub(crate) struct Counters {
+            $(pub(crate) $name: AtomicU64,)*
         }
 
         /// The counters at one moment.
@@ -20,7 +20,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            pub(super) fn read(&self) -> Stats {
+            pub(crate) fn read(&self) -> Stats {
                 Stats { $($name: self.$name.load(Ordering::Relaxed),)* }
             }
         }

@@ -36,7 +36,7 @@ pub(super) struct Limits {
 
 #[derive(Debug)]
 struct Bot<T> {
-    conversations: BTreeMap<ConversationKey, Conversation<T>>,
+    conversations: BTreeMap<ConversationKey, Line<T>>,
     /// Conversations that have work and whose turn is free, in the order they became so.
     ready: VecDeque<ConversationKey>,
     in_flight: usize,
@@ -46,7 +46,7 @@ struct Bot<T> {
 }
 
 #[derive(Debug)]
-struct Conversation<T> {
+struct Line<T> {
     waiting: VecDeque<T>,
     /// One of its events has the turn.
     busy: bool,
@@ -102,7 +102,7 @@ impl<T> Turns<T> {
         let conversation = bot
             .conversations
             .entry(key.clone())
-            .or_insert_with(|| Conversation { waiting: VecDeque::with_capacity(1), busy: false });
+            .or_insert_with(|| Line { waiting: VecDeque::with_capacity(1), busy: false });
         conversation.waiting.push_back(item);
         if !conversation.busy && conversation.waiting.len() == 1 {
             let name = key.bot.clone();

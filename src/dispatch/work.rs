@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::DispatchError;
+use super::errors::DispatchError;
 use super::standing::Post;
 use crate::fleet::{Loan, ProcessId};
 use crate::model::{BotId, EventId, QueuedEvent};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 
-use super::super::DispatchError;
 use super::super::action::{Action, Control};
+use super::super::errors::DispatchError;
 use super::super::standing::{KINDS, Post, STOOD, Standing, pause_after};
 use super::super::work::{Flight, HookRun, Work};
 use super::{Machine, Now};

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::super::action::Action;
+use super::super::errors::DispatchError;
 use super::super::stats::{count, gauge};
 use super::super::work::{Ask, Flight, Work};
-use super::super::{DispatchError, LockedIn};
 use super::effects::of_dispatch;
 use super::{Compiling, Machine, Now, Served};
 use crate::config::LockIn;
+use crate::fleet::LockedIn;
 use crate::fleet::broken::{Rule, is_broken};
 use crate::fleet::{Cause, Message, Note, ProcessId, Published};
 use crate::model::{BotId, EventId};
@@ -23,25 +24,8 @@ impl Machine {
     /// One message. An error is a breach of the protocol.
     pub(super) fn message(&mut self, now: Now, process: ProcessId, message: Message) -> Result<(), String> {
         match message {
-            Message::Ready(ready) if self.fleet.is_root(process) => self.root_ready(now, process, ready),
-            Message::Loaded if self.fleet.is_zygote(process) => {
-                self.fleet.loaded(now.at, process);
-                Ok(())
-            }
-            // Its own children alone: whoever spoke of others could have any process killed or given up.
-            Message::Forked { child, .. } | Message::Reaped { child, .. }
-                if !self.fleet.may_speak_of(process, child) =>
-            {
-                Err(format!("it spoke of process {child}, which is none of its copies"))
-            }
-            Message::Ready(_) | Message::Loaded => Err("it spoke like a zygote, which it is not".to_owned()),
-            Message::Forked { child, result } => {
-                self.forked(now, process, child, result);
-                Ok(())
-            }
-            Message::Reaped { child, how } => {
-                self.fleet.buried(child, Some(&one_line(&how)));
-                Ok(())
+            Message::Ready(_) | Message::Loaded | Message::Forked { .. } | Message::Reaped { .. } => {
+                self.zygote_says(now, process, message)
             }
             Message::Compiling(script) => self.compiling(now, process, script),
             Message::Compiled(compiled) => self.compiled(process, compiled),
@@ -101,6 +85,24 @@ impl Machine {
                 _ => Err(format!("it says that dispatch {dispatch} is over, which it does not run")),
             },
         }
+    }
+
+    /// One message of those that only zygotes may send.
+    fn zygote_says(&mut self, now: Now, zygote: ProcessId, message: Message) -> Result<(), String> {
+        match message {
+            Message::Ready(ready) if self.fleet.is_root(zygote) => return self.root_ready(now, zygote, ready),
+            Message::Loaded if self.fleet.is_zygote(zygote) => self.fleet.loaded(now.at, zygote),
+            // Its own children alone: whoever spoke of others could have any process killed or given up.
+            Message::Forked { child, .. } | Message::Reaped { child, .. }
+                if !self.fleet.may_speak_of(zygote, child) =>
+            {
+                return Err(format!("it spoke of process {child}, which is none of its copies"));
+            }
+            Message::Forked { child, result } => self.forked(now, zygote, child, result),
+            Message::Reaped { child, how } => self.fleet.buried(child, Some(&one_line(&how))),
+            _ => return Err("it spoke like a zygote, which it is not".to_owned()),
+        }
+        Ok(())
     }
 
     /// A zygote has made a copy, or could not.

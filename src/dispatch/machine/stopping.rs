@@ -1,22 +1,13 @@
 //! The server stops: what runs may finish, then all processes end.
 
-use std::time::{Duration, Instant};
-
-use tokio::sync::oneshot;
+use std::time::Duration;
 
 use super::super::action::{Action, After};
-use super::super::{AcceptError, ConverseError};
+use super::super::errors::{AcceptError, ConverseError};
 use super::{Machine, Now};
 
 /// How long processes may take to end when they are told to.
 const DRAIN: Duration = Duration::from_secs(1);
-
-/// The server is stopping.
-pub(in crate::dispatch) struct Stop {
-    pub(super) until: Instant,
-    pub(super) drained: bool,
-    pub(super) answer: Option<oneshot::Sender<()>>,
-}
 
 impl Machine {
     pub(super) fn go_on_stopping(&mut self, now: Now) {
