@@ -200,7 +200,7 @@ pub(crate) fn replies(folder: &Path) -> Vec<(String, String)> {
     let mut statement = connection
         .prepare(
             "SELECT c.user_id, m.message_text FROM messages m JOIN conversations c ON c.id = m.conversation \
-             WHERE m.user_id IS NULL ORDER BY m.event, m.sequence",
+             WHERE m.user_id IS NULL AND c.channel = 'web' ORDER BY m.event, m.sequence",
         )
         .unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
