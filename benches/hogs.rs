@@ -1,12 +1,14 @@
 //! How long other users wait while four users run `while (true) {}` without pause: `cargo bench --bench hogs`.
 //!
-//! A server of its own with real workers; the hogs send their next event as soon as the last one is over. The others speak
+//! A server of its own with real processes; the hogs send their next event as soon as the last one is over. The others speak
 //! one after the other to the same bot and to another, over new connections. Prints the waits without and with hogs.
 
 #[path = "../tests/common/client.rs"]
 mod client;
 #[path = "../tests/common/process.rs"]
 mod process;
+#[path = "../tests/common/processes.rs"]
+mod processes;
 
 use std::fs;
 use std::io::Write as _;
@@ -73,13 +75,14 @@ async fn measure(time: Duration) -> String {
         longest = longest.max(hog.await.unwrap());
     }
     let queue = client.get("/status").await.json()["queue"].take();
-    let resident: u64 = server.workers().into_iter().chain([server.pid]).map(pss).sum();
+    let scripts = processes::of_server(server.pid).into_iter().map(|process| process.pid.unsigned_abs());
+    let resident: u64 = scripts.chain([server.pid]).map(pss).sum();
     format!(
-        "without hogs  {}\nfour hogs     {}\n{} hogs were over, the longest after {longest:.0} ms; {} workers killed; {} MB (PSS) in all\n",
+        "without hogs  {}\nfour hogs     {}\n{} hogs were over, the longest after {longest:.0} ms; {} realms killed; {} MB (PSS) in all\n",
         line(quiet),
         line(hogged),
         over.load(Ordering::Relaxed),
-        queue["workersKilled"],
+        queue["realmsKilled"],
         resident >> 10
     )
 }

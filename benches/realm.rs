@@ -12,21 +12,16 @@ use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, criterion_group};
 use nudge::config::ScriptLimits;
 use nudge::engine::run::Run;
-use nudge::engine::{BotRealm, Host, Inbox, Job, LoadedProgram};
+use nudge::engine::{BotRealm, Host, Inbox, LoadedProgram, RealmJob};
 use nudge::model::StateSnapshot;
 use nudge::program::{BotProgram, HookKind, Program, Role, Script, Shape};
 use nudge::protocol::{DispatchKind, Hello, Outbox, event_work};
 use nudge::script::{Meter, with_realm};
 
 /// As the parser finds it of all scripts here.
-static SHAPE: Shape = Shape {
-    is_async: false,
-    strict: false,
-    implicit: Vec::new(),
-    redeclared: Vec::new(),
-    no_globals: true,
-    reads_bp: true,
-};
+fn shape() -> Shape {
+    Shape { no_globals: true, reads_bp: true, ..Shape::default() }
+}
 
 const SNIPPET: &str = include_str!("../tests/snippets/3.js");
 
@@ -34,7 +29,7 @@ fn program(builtins: bool, snippet: &str) -> Program {
     let mut program = Program { version: 1, ..Program::default() };
     let mut bot = BotProgram { default_language: "en".into(), ..BotProgram::default() };
     let mut add = |path: &str, source: &str, role| {
-        let script = Script { path: path.into(), source: source.into(), role, shape: SHAPE.clone() };
+        let script = Script { path: path.into(), source: source.into(), role, shape: shape() };
         program.scripts.push(Arc::new(script));
         program.scripts.len() as u32 - 1
     };
@@ -105,7 +100,7 @@ fn realms(criterion: &mut Criterion) {
     event_work(&event(), &StateSnapshot::default(), &mut json);
     let json = Bytes::from(json);
     let job =
-        || Job { dispatch: 7, kind: DispatchKind::Event, json: json.clone(), begun: Instant::now(), resume: None };
+        || RealmJob { dispatch: 7, kind: DispatchKind::Event, json: json.clone(), begun: Instant::now(), resume: None };
     for (name, builtins, source) in cases() {
         let loaded = Arc::new(LoadedProgram::new(program(builtins, &source)));
         let _ = with_realm(&meter, |realm| {

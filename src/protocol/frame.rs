@@ -11,7 +11,7 @@ pub const HEADER_BYTES: usize = 17;
 pub enum FrameKind {
     /// Limits, environment, clock: [`super::Hello`] as JSON, with the board as a descriptor. The first frame of all.
     Hello = 1,
-    /// Texts of scripts, for a zygote or a compiler: see [`super::blobs`].
+    /// Texts of scripts, for a zygote or a compiler: see [`super::write_blobs`].
     Blobs = 2,
     /// What all bots share is to be loaded and its packages evaluated: [`crate::program::Image`] as JSON. Answered by `Loaded`.
     Packages = 3,

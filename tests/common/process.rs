@@ -28,6 +28,7 @@ pub(crate) struct ServerProcess {
     pub(crate) client: Client,
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) log: Arc<Log>,
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) pid: u32,
     child: Child,
 }
