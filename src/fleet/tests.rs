@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::orders::{Cause, Death, FleetLimits, Note, Order, ProcessId, Published};
 use super::state::Fleet;
 use crate::config::Settings;
-use crate::program::{BotProgram, Images, Program};
+use crate::program::{BotProgram, Images, LayerKey, Program};
 use crate::protocol::{Glimpse, Unfit};
 
 /// The processes that there are from the first on.
@@ -166,4 +166,68 @@ fn a_realm_that_computed_before_it_waited_is_not_taken_for_awake() {
     assert_eq!(fleet.running(), 0, "that was before it waited");
     fleet.clock(now + SECOND * 2, realm, Duration::from_millis(200), glimpse);
     assert_eq!(fleet.running(), 1, "a timer has woken it");
+}
+
+#[test]
+fn packages_that_hang_while_they_load_are_left_to_the_realms_and_other_bots_go_on() {
+    let with_packages = |version| Published { layer: Some(LayerKey::from_bytes([7; 16])), ..published(version) };
+    let (mut fleet, now) = (Fleet::new(FleetLimits::of(&Settings::default())), Instant::now());
+    fleet.publish(now, with_packages(1));
+    let packages = |orders: &[Order]| {
+        orders.iter().find_map(|order| match order {
+            Order::LoadPackages { zygote } => Some(*zygote),
+            _ => None,
+        })
+    };
+    let zygote = packages(&fleet.take_orders()).unwrap();
+    fleet.loaded(now, ROOT);
+    fleet.forked(now, ROOT, zygote, 102);
+    let late = now + SECOND * 100;
+    fleet.tick(late);
+    assert!(fleet.take_orders().contains(&Order::Kill { process: zygote }));
+    fleet.closed(late, zygote);
+    assert!(fleet.take_notes().iter().any(|note| matches!(note, Note::NotWarm { .. })), "it is said");
+    assert!(fleet.ensure_zygote(late, &Arc::from("bot")).is_some());
+    let orders = fleet.take_orders();
+    assert_eq!(packages(&orders), None, "they are not loaded once more");
+    assert!(!orders.iter().any(|order| matches!(order, Order::Load { warm: true, .. })), "{orders:?}");
+}
+
+#[test]
+fn a_zygote_that_makes_no_copies_any_more_is_killed_and_what_waits_for_it_is_not_ended() {
+    let (mut fleet, now) = fleet(|_| ());
+    busy(&mut fleet, now);
+    fleet.take_orders();
+    fleet.tick(now + SECOND * 62);
+    let orders = fleet.take_orders();
+    assert!(orders.contains(&Order::Kill { process: ZYGOTE }), "{orders:?}");
+    assert!(!fleet.take_notes().iter().any(|note| matches!(note, Note::Died(_))));
+}
+
+#[test]
+fn one_bot_that_computes_for_long_in_many_events_gets_no_more_than_its_share() {
+    let (mut fleet, now) = fleet(|limits| (limits.computing_of_bot, limits.running) = (2, 100));
+    for pid in [201, 202] {
+        let realm = busy_alone(&mut fleet, now);
+        fleet.forked(now, ZYGOTE, realm, pid);
+    }
+    assert!(!fleet.may_run(now + SECOND, "bot", true));
+}
+
+#[test]
+fn while_memory_is_short_a_bot_without_a_realm_gets_one() {
+    let (mut fleet, now) = fleet(|limits| limits.all_resident = 10);
+    let realm = made(&mut fleet, now);
+    fleet.memory(now, realm, 100);
+    assert!(!fleet.may_run(now, "bot", true), "it has one");
+    assert!(!fleet.is_full(), "others are asked");
+    assert!(fleet.may_run(now, "", true), "who has none gets one");
+}
+
+#[test]
+fn no_event_begins_for_a_bot_that_is_gone() {
+    let (mut fleet, now) = fleet(|_| ());
+    made(&mut fleet, now);
+    fleet.publish(now, Published { bots: [].into(), ..published(2) });
+    assert!(!fleet.may_run(now, "bot", true), "its lane is there, since an event runs");
 }
