@@ -139,6 +139,21 @@ pub fn processor_time(process: u32) -> Option<Duration> {
     Some(Duration::from_nanos(ticks.saturating_mul(scale.numer.into()) / u64::from(scale.denom)))
 }
 
+/// Has no process that is started from here on inherit what this one has open, whatever it was itself given by who started it.
+#[cfg(target_os = "linux")]
+pub fn hand_nothing_on() {
+    // SAFETY: it takes numbers only, and changes one flag of descriptors, on which nobody here relies.
+    let marked = unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
+    if marked != 0 {
+        // Linux before 5.11: they are inherited, and no script has a way to them.
+        tracing::debug!("descriptors cannot be kept from other processes: {}", std::io::Error::last_os_error());
+    }
+}
+
+/// Elsewhere what this process opens itself is not inherited, and nothing else is looked at.
+#[cfg(not(target_os = "linux"))]
+pub fn hand_nothing_on() {}
+
 /// Pages of memory are copied one by one after a fork, not two megabytes at a time, and the C library gives back what it
 /// holds in vain.
 pub fn settle_memory() {

@@ -132,6 +132,7 @@ impl Processes {
         command: WorkerCommand,
         sink: mpsc::Sender<FromProcess>,
     ) -> Result<Self, FleetError> {
+        crate::os::hand_nothing_on();
         Ok(Self {
             inward: Credit::new(settings.dispatch.all_buffered),
             settings,
