@@ -193,14 +193,14 @@ pub(crate) fn count(folder: &Path, sql: &str) -> u64 {
     database(folder).query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// The bot's stored web messages as (user, text), in the order of their events and of the replies within each.
+/// The bot's stored messages as (user, text), in the order of their events and of the replies within each.
 #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
 pub(crate) fn replies(folder: &Path) -> Vec<(String, String)> {
     let connection = database(folder);
     let mut statement = connection
         .prepare(
             "SELECT c.user_id, m.message_text FROM messages m JOIN conversations c ON c.id = m.conversation \
-             WHERE m.user_id IS NULL AND c.channel = 'web' ORDER BY m.event, m.sequence",
+             WHERE m.user_id IS NULL ORDER BY m.event, m.sequence",
         )
         .unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
