@@ -204,8 +204,7 @@ impl Driver {
                 if let Some(fetches) = self.fetches.get(&dispatch)
                     && fetches.end(number)
                 {
-                    let now = self.now();
-                    self.machine.abandoned(now, dispatch);
+                    self.machine.abandoned(dispatch);
                 }
             }
             Action::EndCalls { dispatch, asked } => {

@@ -188,7 +188,7 @@ impl Machine {
             }
             Control::Begun { dispatch, begun } => self.begun(now, dispatch, begun),
             Control::Replied { event, payload } => self.collectors.reply(event, payload),
-            Control::Finished(finishing, result) => self.finished(now, finishing, result),
+            Control::Finished(finishing, result) => self.finished(finishing, result),
             Control::Answer(event) => self.collectors.settled(event),
             Control::Answered(frame) => self.answered(now, frame),
             Control::Retry(run) => self.again.push_back(run),

@@ -81,7 +81,6 @@ impl Fleet {
 
     /// A realm's clock was read, and its place on the board.
     pub fn clock(&mut self, now: Instant, process: ProcessId, used: Duration, seen: Glimpse) {
-        let limits = self.limits.clone();
         let Some(realm) = self.realms.get_mut(&process) else { return };
         let before = std::mem::replace(&mut realm.clock, used);
         let State::Busy(busy) = &mut realm.state else { return };
@@ -97,7 +96,7 @@ impl Fleet {
         let base = *busy.base.get_or_insert_with(|| at_most(busy.since));
         let go = *busy.go.get_or_insert_with(|| at_most(since));
         let long = !busy.long && used.saturating_sub(go) >= LONG;
-        let overrun = overrun(&limits, busy, used, base, seen);
+        let overrun = overrun(&self.limits, busy, used, base, seen);
         if long {
             busy.long = true;
             self.running = self.running.saturating_sub(1);

@@ -17,7 +17,7 @@ impl Fleet {
         if self.scarce.is_some_and(|until| now < until) {
             return None;
         }
-        let zygote = self.for_compiling(now)?;
+        let zygote = self.ensure_root(now)?;
         let slot = self.slots.pop_front()?;
         let process = self.new_process();
         let allowed = COMPILE_FILE.saturating_mul(u32::try_from(files).unwrap_or(u32::MAX));

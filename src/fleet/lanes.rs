@@ -57,7 +57,7 @@ impl Fleet {
         for bot in gone {
             self.retire_lane(now, &bot);
         }
-        self.drop_old_layers(now);
+        self.drop_old_layers();
         self.tell_if_in_service();
     }
 
@@ -210,8 +210,7 @@ impl Fleet {
         let (bot, image) = (Arc::clone(&entry.bot), entry.image);
         let current = self.lanes.get(&bot).is_some_and(|lane| lane.image == image && !lane.gone);
         match unfit {
-            Some(unfit) => {
-                self.notes.push(Note::Retired(unfit));
+            Some(_) => {
                 // It ends by itself.
                 if let Some(entry) = self.realms.get_mut(&realm) {
                     entry.state = State::Ending { since: now, cause: None, closed: false, killed: false };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::Settings;
 use crate::config::settings::Realms;
 use crate::program::{ImageKey, LayerKey};
-use crate::protocol::{ForkAs, PLACES, Unfit};
+use crate::protocol::{ForkAs, PLACES};
 
 /// A process of scripts, by a number that is never used again.
 pub type ProcessId = u32;
@@ -178,8 +178,6 @@ pub enum Note {
         /// Why.
         why: String,
     },
-    /// A realm is of no more use.
-    Retired(Unfit),
     /// A compiler is gone that had not answered.
     CompilerGone {
         /// Which.

@@ -22,8 +22,7 @@ pub use super::process::FromProcess;
 use super::process::Out;
 use super::stderr::log_stderr;
 use crate::config::Settings;
-use crate::program::image::ScriptRef;
-use crate::program::image::{Image, Images};
+use crate::program::image::{Image, Images, ScriptRef};
 use crate::program::{BlobId, BotProgram, CompileRequest};
 use crate::protocol::{Board, Candidate, ForkAs, Frame, FrameKind, Glimpse, build_id_of, own_executable, write_blobs};
 
@@ -411,16 +410,6 @@ impl Processes {
     pub fn memory(&self, process: ProcessId) -> u64 {
         let pid = self.all.get(&process).and_then(|process| process.pid);
         pid.map_or(0, proportional_bytes)
-    }
-
-    /// How many processes there are.
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
     }
 }
 

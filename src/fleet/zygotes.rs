@@ -91,18 +91,13 @@ impl Fleet {
     }
 
     /// Zygotes with packages of an earlier program go.
-    pub(super) fn drop_old_layers(&mut self, _now: Instant) {
+    pub(super) fn drop_old_layers(&mut self) {
         let layer = self.published.as_ref().and_then(|published| published.layer);
         let old = |zygote: &Zygote| matches!(zygote.role, Role::Packages(key) if Some(key) != layer && !zygote.ending);
         let old: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| old(one)).map(|(id, _)| *id).collect();
         for zygote in old {
             self.end_zygote(zygote);
         }
-    }
-
-    /// The zygote to make a compiler of: one that has evaluated much already, or the root.
-    pub(super) fn for_compiling(&mut self, now: Instant) -> Option<ProcessId> {
-        self.ensure_root(now)
     }
 
     /// Starts the root zygote, unless it is there.

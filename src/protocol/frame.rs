@@ -201,12 +201,6 @@ impl FrameReader {
         Self { buffer: BytesMut::with_capacity(64 * 1024), limit }
     }
 
-    /// The same reader, with what it has read, under another limit.
-    #[must_use]
-    pub fn with_limit(self, limit: usize) -> Self {
-        Self { limit, ..self }
-    }
-
     /// The next whole frame, or `None` until more bytes are in the buffer.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         if self.buffer.len() < HEADER_BYTES {

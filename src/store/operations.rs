@@ -22,16 +22,42 @@ pub(super) trait Submitted: Send {
     fn tell(self: Box<Self>);
 }
 
-/// An operation that runs once: what it does, its outcome and its completion in one allocation.
-pub(super) struct Once<T, Op, Then> {
-    op: Option<Op>,
-    outcome: Option<Result<T, StoreError>>,
+/// What came of an operation, and who is told.
+struct Outcome<T, Then> {
+    result: Option<Result<T, StoreError>>,
     then: Then,
 }
 
-impl<T, Op, Then> Once<T, Op, Then> {
+impl<T, Then: FnOnce(Result<T, StoreError>)> Outcome<T, Then> {
+    fn new(then: Then) -> Self {
+        Self { result: None, then }
+    }
+
+    /// Keeps it; whether it is none to undo.
+    fn keep(&mut self, result: Result<T, StoreError>) -> bool {
+        self.result.insert(result).is_ok()
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        if !matches!(self.result, Some(Err(_))) {
+            self.result = Some(Err(error));
+        }
+    }
+
+    fn tell(self) {
+        (self.then)(self.result.unwrap_or(Err(StoreError::Closed)));
+    }
+}
+
+/// An operation that runs once: what it does, its outcome and its completion in one allocation.
+pub(super) struct Once<T, Op, Then> {
+    op: Option<Op>,
+    outcome: Outcome<T, Then>,
+}
+
+impl<T, Op, Then: FnOnce(Result<T, StoreError>)> Once<T, Op, Then> {
     pub(super) fn new(op: Op, then: Then) -> Self {
-        Self { op: Some(op), outcome: None, then }
+        Self { op: Some(op), outcome: Outcome::new(then) }
     }
 }
 
@@ -42,32 +68,28 @@ where
     Then: FnOnce(Result<T, StoreError>) + Send,
 {
     fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let outcome = self.op.take().map_or(Err(StoreError::Closed), |op| op(tx));
-        self.outcome.insert(outcome).is_ok()
+        let result = self.op.take().map_or(Err(StoreError::Closed), |op| op(tx));
+        self.outcome.keep(result)
     }
 
     fn fail(&mut self, error: StoreError) {
-        if !matches!(self.outcome, Some(Err(_))) {
-            self.outcome = Some(Err(error));
-        }
+        self.outcome.fail(error);
     }
 
     fn tell(self: Box<Self>) {
-        let Self { outcome, then, .. } = *self;
-        then(outcome.unwrap_or(Err(StoreError::Closed)));
+        self.outcome.tell();
     }
 }
 
 /// The same for one that can run more than once.
 pub(super) struct Repeated<T, Op, Then> {
     op: Op,
-    outcome: Option<Result<T, StoreError>>,
-    then: Then,
+    outcome: Outcome<T, Then>,
 }
 
-impl<T, Op, Then> Repeated<T, Op, Then> {
+impl<T, Op, Then: FnOnce(Result<T, StoreError>)> Repeated<T, Op, Then> {
     pub(super) fn new(op: Op, then: Then) -> Self {
-        Self { op, outcome: None, then }
+        Self { op, outcome: Outcome::new(then) }
     }
 }
 
@@ -86,18 +108,15 @@ where
     }
 
     fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let outcome = (self.op)(tx);
-        self.outcome.insert(outcome).is_ok()
+        let result = (self.op)(tx);
+        self.outcome.keep(result)
     }
 
     fn fail(&mut self, error: StoreError) {
-        if !matches!(self.outcome, Some(Err(_))) {
-            self.outcome = Some(Err(error));
-        }
+        self.outcome.fail(error);
     }
 
     fn tell(self: Box<Self>) {
-        let Self { outcome, then, .. } = *self;
-        then(outcome.unwrap_or(Err(StoreError::Closed)));
+        self.outcome.tell();
     }
 }

@@ -244,7 +244,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn finished(&mut self, _now: Now, mut finishing: Finishing, result: Result<(), StoreError>) {
+    pub(super) fn finished(&mut self, mut finishing: Finishing, result: Result<(), StoreError>) {
         match result {
             Ok(()) => {
                 count(&self.tally.counters.processed);
@@ -312,7 +312,7 @@ impl Machine {
     }
 
     /// A call of another server is not waited for any more.
-    pub(in crate::dispatch) fn abandoned(&mut self, _now: Now, dispatch: u64) {
+    pub(in crate::dispatch) fn abandoned(&mut self, dispatch: u64) {
         if let Some(flight) = self.flights.get_mut(&dispatch) {
             flight.outstanding = flight.outstanding.saturating_sub(1);
         }

@@ -235,7 +235,6 @@ impl Machine {
                     "the bot's packages and content types are evaluated by each realm for itself: as they were evaluated for \
                      all, {why}"
                 ),
-                Note::Retired(_) => {}
                 Note::CompilerGone { process, why } => self.compiler_gone(process, why),
             }
         }

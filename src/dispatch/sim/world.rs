@@ -340,8 +340,7 @@ impl World {
             }
             Action::Abandon { dispatch, number } => {
                 if self.fetches.remove(&(dispatch, number)) {
-                    let now = self.now();
-                    self.machine.abandoned(now, dispatch);
+                    self.machine.abandoned(dispatch);
                 }
             }
             Action::EndCalls { dispatch, .. } => self.fetches.retain(|(of, _)| *of != dispatch),
