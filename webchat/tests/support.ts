@@ -289,7 +289,7 @@ export async function shot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(WEBCHAT, 'screenshots', `${name}.png`), animations: 'disabled' })
 }
 
-interface Fixtures {
+export interface Fixtures {
   /** Starts a server that ends with the test. */
   serve: typeof startServer
   /** Starts a site that ends with the test. */

@@ -2,7 +2,19 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { chat, embedding, expect, forgive, GREETER, settled, test, type Files, type Nudge, type Page } from './support'
+import {
+  chat,
+  embedding,
+  expect,
+  forgive,
+  GREETER,
+  settled,
+  test,
+  type Files,
+  type Fixtures,
+  type Nudge,
+  type Page
+} from './support'
 
 interface Attack {
   name: string
@@ -50,13 +62,7 @@ async function attack(nudge: Nudge, { from, message }: Attack): Promise<void> {
 const harmed = async (page: Page) =>
   (await Promise.all(page.frames().map(frame => frame.evaluate(() => '__xss' in window)))).includes(true)
 
-test('stored attacks do nothing, neither from history nor as they come, nor in the list of conversations', async ({
-  page,
-  serve,
-  site,
-  complaints
-}) => {
-  test.slow()
+async function storedAttacksDoNothing(page: Page, serve: Fixtures['serve'], site: Fixtures['site']): Promise<void> {
   expect(attacks.length).toBeGreaterThanOrEqual(100)
   const nudge = await serve(PARROT)
   const host = await site({
@@ -97,8 +103,43 @@ test('stored attacks do nothing, neither from history nor as they come, nor in t
   await expect(chat(page).locator('.bpw-convo-list')).toBeVisible()
   expect(await harmed(page)).toBe(false)
   expect(opened).toEqual([])
-  // Pictures that are not there are missed. Styles are refused where markup is only parsed, to be sanitized. Scripts have
-  // not even come to the point where only the policy stops them.
-  const expected = /Failed to load resource|Not allowed to load local resource|Applying inline style violates/
-  forgive(complaints, expected)
+}
+
+const NAME = 'stored attacks do nothing, neither from history nor as they come, nor in the list of conversations'
+
+test(NAME, async ({ page, serve, site, complaints }) => {
+  test.slow()
+  await storedAttacksDoNothing(page, serve, site)
+  // Pictures that are not there are missed. Chromium reports styles and, from version 156 on, handlers where markup is only
+  // parsed, into a document that runs nothing, to be sanitized: whether they get further, the test below shows.
+  forgive(
+    complaints,
+    /Failed to load resource|Not allowed to load local resource|(Applying inline style|Executing inline event handler) violates/
+  )
+})
+
+test.describe('without the policy of the frame', () => {
+  test.use({ bypassCSP: true })
+
+  test(`${NAME}: they do not come to where only the policy would stop them`, async ({
+    page,
+    serve,
+    site,
+    complaints
+  }) => {
+    test.slow()
+    await storedAttacksDoNothing(page, serve, site)
+    // The check of the check: a handler that is in the frame does run here.
+    const ran = await chat(page)
+      .locator('body')
+      .evaluate(
+        body =>
+          new Promise(resolve => {
+            Object.assign(window, { ran: () => resolve(true) })
+            body.insertAdjacentHTML('beforeend', '<img src="data:," onerror="ran()">')
+          })
+      )
+    expect(ran).toBe(true)
+    forgive(complaints, /Failed to load resource|Not allowed to load local resource/)
+  })
 })
