@@ -3,6 +3,7 @@
 //! [`Machine`] decides: a state machine that does no I/O and reads no clock. [`Processes`] carries its orders out: it starts
 //! the root zygote, hands sockets to copies, reads clocks and memory, kills. Who drives both is `dispatch`.
 
+mod ahead;
 #[cfg(test)]
 mod audit;
 pub(crate) mod broken;

@@ -11,7 +11,7 @@ pub mod frame;
 pub mod messages;
 pub mod outbox;
 
-pub use board::{Board, Glimpse, PLACES};
+pub use board::{Board, Glimpse, PLACES, is_before};
 pub use candidate::{Candidate, read_blobs, write_blobs};
 pub use frame::{Frame, FrameError, FrameKind, FrameReader, HEADER_BYTES};
 pub use messages::*;

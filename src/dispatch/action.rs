@@ -92,6 +92,12 @@ pub(super) enum Action {
     /// When all is committed that was given to the store before.
     AfterCommits(After),
     Send(ProcessId, Frame),
+    /// Take back what a realm was sent before that number and has not begun with.
+    TakeBack {
+        realm: ProcessId,
+        slot: u16,
+        below: u16,
+    },
     Ask {
         dispatch: u64,
         realm: ProcessId,

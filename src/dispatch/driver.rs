@@ -186,6 +186,10 @@ impl Driver {
                     out.send(&frame);
                 }
             }
+            Action::TakeBack { realm, slot, below } => {
+                let begun = self.processes.take_back(slot, below);
+                self.machine.taken_back(self.now(), realm, begun, below);
+            }
             Action::Ask { dispatch, realm, bot, event, ask } => {
                 let Some(out) = self.processes.out(realm) else { return };
                 let shared = &self.shared;

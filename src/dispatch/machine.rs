@@ -5,6 +5,7 @@ mod dying;
 mod effects;
 mod events;
 mod hooks;
+mod lines;
 mod processes;
 mod stopping;
 
@@ -30,6 +31,7 @@ use crate::model::{BotId, ConversationKey, QueuedEvent};
 use crate::program::{CompileRequest, Images};
 use crate::protocol::Compiled;
 use crate::store::Pending;
+use lines::Line;
 
 /// A larger event is kept in the store alone and read from there when its turn has come.
 const KEPT_BODY: usize = 64 << 10;
@@ -73,8 +75,8 @@ pub(super) struct Machine {
     /// Events that hold their turn already and run again at once.
     pub(super) again: VecDeque<QueuedRun>,
     pub(super) flights: BTreeMap<u64, Flight>,
-    /// The dispatch that each realm works on.
-    pub(super) by_realm: BTreeMap<ProcessId, u64>,
+    /// What each realm has been given.
+    pub(super) lines: BTreeMap<ProcessId, Line>,
     next_dispatch: u64,
     pub(super) served: Option<Served>,
     /// Hook runs that wait for a realm.
@@ -120,7 +122,7 @@ impl Machine {
             fleet,
             again: VecDeque::new(),
             flights: BTreeMap::new(),
-            by_realm: BTreeMap::new(),
+            lines: BTreeMap::new(),
             next_dispatch: 1,
             served: None,
             hooks: VecDeque::new(),
@@ -238,6 +240,7 @@ impl Machine {
             self.distrust(now, process, &broken.why);
         }
         self.fleet.closed(now.at, process);
+        self.forget_line(process);
         self.distrusted.remove(&process);
         self.heed(now);
         self.actions.push(Action::Forget(process));
@@ -305,7 +308,7 @@ impl Machine {
                 let key = run.event.key.clone();
                 self.turns.give_back(&key, run);
             } else if self.fleet.may_run(now.at, run.event.key.bot.as_str(), false) {
-                self.reserve(now, run);
+                self.reserve(now, run, None);
             } else {
                 self.again.push_back(run);
             }
@@ -313,14 +316,33 @@ impl Machine {
     }
 
     fn pump_turns(&mut self, now: Now) {
-        while !self.fleet.is_full() {
+        loop {
             let Self { turns, fleet, .. } = self;
+            // The bot whose turn it is may have its events sent ahead, and no other: its realm would never become free for them.
+            let front = turns.front().map(|bot| bot.as_str().to_owned());
+            let Some(front) = front else { break };
+            let mut ahead = fleet.ahead(now.at, &front, !fleet.is_full());
+            if ahead.is_none() && fleet.is_full() {
+                break;
+            }
             let alone = turns.ready_bots() <= 1;
-            let Some(run) = turns.take(now.at, |bot| fleet.may_run(now.at, bot.as_str(), alone)) else { break };
+            let run = turns.take(now.at, |bot| {
+                let is_front = bot.as_str() == front;
+                if is_front && ahead.is_some() {
+                    return true;
+                }
+                ahead = None;
+                if fleet.may_run(now.at, bot.as_str(), alone) {
+                    return true;
+                }
+                ahead = if is_front { fleet.ahead(now.at, &front, false) } else { None };
+                ahead.is_some()
+            });
+            let Some(run) = run else { break };
             if !is_broken(Rule::AdmissionIsLeft) {
                 self.tally.admission.leave(&run.event.key, run.bytes);
             }
-            self.reserve(now, run);
+            self.reserve(now, run, ahead);
         }
     }
 

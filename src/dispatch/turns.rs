@@ -69,6 +69,11 @@ impl<T> Turns<T> {
         self.ring.len()
     }
 
+    /// Whose turn it is.
+    pub(super) fn front(&self) -> Option<&BotId> {
+        self.ring.front()
+    }
+
     /// How many wait for their turn.
     pub(super) fn waiting(&self) -> usize {
         self.waiting

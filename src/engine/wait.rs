@@ -1,6 +1,7 @@
 //! A realm's ear: frames of the server, waited for until something else is due.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -29,17 +30,32 @@ pub struct Inbox {
     socket: UnixStream,
     reader: RefCell<FrameReader>,
     chunk: RefCell<Vec<u8>>,
+    /// Work that came while other work was under way.
+    ahead: RefCell<VecDeque<Frame>>,
 }
 
 impl Inbox {
     /// Frames of that socket.
     pub fn new(socket: UnixStream) -> Self {
         // The server is trusted, and says itself how long its frames may be.
-        Self { socket, reader: RefCell::new(FrameReader::new(usize::MAX >> 1)), chunk: RefCell::new(vec![0; CHUNK]) }
+        Self {
+            socket,
+            reader: RefCell::new(FrameReader::new(usize::MAX >> 1)),
+            chunk: RefCell::new(vec![0; CHUNK]),
+            ahead: RefCell::default(),
+        }
     }
 
-    /// The next frame, however long it takes; nothing at the end of the connection.
+    /// Work for later.
+    pub fn keep(&self, work: Frame) {
+        self.ahead.borrow_mut().push_back(work);
+    }
+
+    /// The next frame, however long it takes, what was kept first; nothing at the end of the connection.
     pub fn wait(&self) -> Option<Frame> {
+        if let Some(kept) = self.ahead.borrow_mut().pop_front() {
+            return Some(kept);
+        }
         loop {
             match self.reader.borrow_mut().next_frame() {
                 Ok(Some(frame)) => return Some(frame),

@@ -52,12 +52,14 @@ pub(crate) enum Rule {
     CompilersAnswer,
     /// A realm that must not go on, and does, is let be.
     EndingRealmsEnd,
+    /// An event that was taken back before its realm began with it is lost.
+    TakenBackRunElsewhere,
 }
 
 impl Rule {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::TurnAfterCommit,
         Self::EveryEffect,
         Self::EveryFollowUp,
@@ -82,6 +84,7 @@ impl Rule {
         Self::HooksStandAgain,
         Self::CompilersAnswer,
         Self::EndingRealmsEnd,
+        Self::TakenBackRunElsewhere,
     ];
 }
 

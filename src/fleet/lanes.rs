@@ -155,22 +155,8 @@ impl Fleet {
             Some(realm) => realm,
             None => self.fork_realm(now, bot)?,
         };
-        let busy = Busy {
-            since: now,
-            until,
-            computing: Some(now),
-            long: false,
-            base: None,
-            go: None,
-            slice: None,
-            looked: now,
-            asleep: None,
-        };
-        self.realms.get_mut(&realm)?.state = State::Busy(Box::new(busy));
-        self.computing.insert(realm);
-        self.running += 1;
-        let lane = self.lanes.get_mut(bot)?;
-        (lane.running, lane.computing) = (lane.running + 1, lane.computing + 1);
+        self.realms.get_mut(&realm)?.state = State::Busy(Box::new(Busy::new(now, until)));
+        self.computes(realm);
         Some(realm)
     }
 
@@ -201,6 +187,7 @@ impl Fleet {
 
     /// The realm is done with its work: it may have the next one, or is of no more use.
     pub fn free(&mut self, now: Instant, realm: ProcessId, unfit: Option<Unfit>) {
+        self.took(now, realm);
         self.stop_computing(realm);
         let Some(entry) = self.realms.get_mut(&realm) else { return };
         if !matches!(entry.state, State::Busy(_)) {

@@ -88,24 +88,30 @@ impl Fleet {
     }
 
     /// The realm computes no more until it is answered or a timer of its is due.
-    pub fn waiting(&mut self, realm: ProcessId) {
+    pub fn waiting(&mut self, now: Instant, realm: ProcessId) {
         if is_broken(Rule::WaitingRealmsDoNotRun) {
             return;
         }
         self.stop_computing(realm);
+        self.is_uneven(now, realm);
     }
 
     /// The realm was answered.
     pub fn woken(&mut self, now: Instant, realm: ProcessId) {
-        if let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get_mut(&realm)
+        if let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm)
             && busy.computing.is_none()
         {
             (busy.computing, busy.long, busy.go) = (Some(now), false, None);
-            self.computing.insert(realm);
-            self.running += 1;
-            if let Some(lane) = self.lanes.get_mut(bot) {
-                (lane.running, lane.computing) = (lane.running + 1, lane.computing + 1);
-            }
+            self.computes(realm);
+        }
+    }
+
+    /// It counts among those that compute.
+    pub(super) fn computes(&mut self, realm: ProcessId) {
+        self.computing.insert(realm);
+        self.running += 1;
+        if let Some(lane) = self.realms.get(&realm).and_then(|entry| self.lanes.get_mut(&entry.bot)) {
+            (lane.running, lane.computing) = (lane.running + 1, lane.computing + 1);
         }
     }
 

@@ -178,6 +178,11 @@ pub enum Note {
         /// Why.
         why: String,
     },
+    /// What a realm is at takes long: what was sent ahead is to be taken back.
+    Uneven {
+        /// Which.
+        realm: ProcessId,
+    },
     /// A compiler is gone that had not answered.
     CompilerGone {
         /// Which.

@@ -217,6 +217,9 @@ impl Processes {
     pub fn fork(&mut self, zygote: ProcessId, child: ProcessId, become_: ForkAs) -> Result<(), FleetError> {
         let (ours, theirs) = UnixStream::pair()?;
         let out = self.connect(child, ours)?;
+        if let ForkAs::Realm { slot } | ForkAs::Compiler { slot } = become_ {
+            self.board.clear(slot);
+        }
         let Some(parent) = self.all.get(&zygote) else {
             // Its other end goes with this: the copy is found to be gone.
             self.add(child, out, zygote, Arc::default());
@@ -398,6 +401,11 @@ impl Processes {
     pub fn clock(&self, process: ProcessId, slot: u16) -> Option<(Duration, Glimpse)> {
         let pid = self.all.get(&process)?.pid?;
         Some((crate::os::processor_time(pid)?, self.board.look(slot)))
+    }
+
+    /// Takes back what a process was sent and has not begun with, before that number. Gives the last that it has begun with.
+    pub fn take_back(&self, slot: u16, below: u16) -> u16 {
+        self.board.take_back(slot, below)
     }
 
     /// What stands on a place of the board.

@@ -62,6 +62,28 @@ pub(super) struct Busy {
     pub(super) looked: Instant,
     /// Its clock when it was last looked at since it waits.
     pub(super) asleep: Option<Duration>,
+    /// It has an event, and may be sent others ahead; how many it was.
+    pub(super) open: bool,
+    pub(super) ahead: usize,
+}
+
+impl Busy {
+    /// Work that a realm is given now.
+    pub(super) fn new(now: Instant, until: Option<Instant>) -> Self {
+        Self {
+            since: now,
+            until,
+            computing: Some(now),
+            long: false,
+            base: None,
+            go: None,
+            slice: None,
+            looked: now,
+            asleep: None,
+            open: false,
+            ahead: 0,
+        }
+    }
 }
 
 /// All processes of scripts.
@@ -115,6 +137,10 @@ pub(super) struct Lane {
     pub(super) computing: usize,
     /// Since when an event has found no realm.
     pub(super) blocked: Option<Instant>,
+    /// When one of its events last waited, or computed for long.
+    pub(super) uneven: Option<Instant>,
+    /// How long its events take, as a rule.
+    pub(super) usual: Duration,
     /// Its zygote died while it loaded that: it is to be loaded without evaluating anything.
     pub(super) cold: Option<ImageKey>,
     /// How often in a row its zygote died, and until when none is made.
@@ -135,6 +161,8 @@ impl Lane {
             running: 0,
             computing: 0,
             blocked: None,
+            uneven: None,
+            usual: Duration::ZERO,
             cold: None,
             failures: 0,
             not_before: None,

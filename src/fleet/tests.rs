@@ -138,7 +138,7 @@ fn realms_that_live_on_keep_no_event_from_being_run() {
         (limits.realms, limits.realms_of_bot, limits.all_resident, limits.cores) = (1, 1, 1, 8);
     });
     let realm = made(&mut fleet, now);
-    fleet.waiting(realm);
+    fleet.waiting(now, realm);
     assert!(!fleet.may_run(now, "bot", false));
     fleet.lives_on(realm);
     fleet.memory(now, realm, 1 << 20);
@@ -160,7 +160,7 @@ fn the_last_place_is_for_a_bot_that_has_none_and_waits() {
 fn a_realm_that_computed_before_it_waited_is_not_taken_for_awake() {
     let (mut fleet, now) = fleet(|_| {});
     let realm = made(&mut fleet, now);
-    fleet.waiting(realm);
+    fleet.waiting(now, realm);
     let glimpse = Glimpse::default();
     fleet.clock(now + SECOND, realm, Duration::from_millis(100), glimpse);
     assert_eq!(fleet.running(), 0, "that was before it waited");

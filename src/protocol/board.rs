@@ -1,9 +1,9 @@
 //! The board: memory that all processes of scripts share with the server, in which each says what it is at. So the server
 //! knows which script hangs, although a process that hangs says nothing any more.
 //!
-//! A process has one place, of three words: the script it is in, how long its present slice may compute, and a number that
-//! rises with each slice. Nothing else depends on it: what a hostile process writes there names a wrong file in the log, and
-//! the budgets of an event hold whatever it says.
+//! A process has one place, of four words: the script it is in, how long its present slice may compute, a number that rises
+//! with each slice, and which of the work that it was sent it has begun with. What a hostile process writes there names a
+//! wrong file in the log, and has events of its own bot wait; the budgets of an event hold whatever it says.
 
 use std::fs::File;
 use std::io;
@@ -15,6 +15,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub const PLACES: u16 = 2_048;
 /// Words of a place; a cache line holds four such places, and two processes rarely write at once.
 const WORDS: usize = 4;
+
+/// The last word of a place: the number of the work that was begun with last, and of the first that may still be.
+fn split(word: u32) -> (u16, u16) {
+    let [a, b, c, d] = word.to_le_bytes();
+    (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+}
+
+fn join(begun: u16, floor: u16) -> u32 {
+    u32::from(begun) | u32::from(floor) << 16
+}
+
+/// Whether a number was given before the other one. They are few apart, so they may begin anew at 0.
+pub fn is_before(number: u16, other: u16) -> bool {
+    number != other && other.wrapping_sub(number) < 1 << 15
+}
 
 /// What a process says of itself: which script, and how long it may.
 #[derive(Debug)]
@@ -32,6 +47,15 @@ pub struct Glimpse {
 }
 
 impl Place {
+    /// Begins with the work of that number, unless the server has taken it back.
+    pub fn claim(&self, number: u16) -> bool {
+        let claim = |word| {
+            let (_, floor) = split(word);
+            (!is_before(number, floor)).then(|| join(number, floor))
+        };
+        self.0[3].fetch_update(Ordering::AcqRel, Ordering::Acquire, claim).is_ok()
+    }
+
     /// A place that nobody else sees.
     pub fn private() -> Self {
         Self(Box::leak((0..WORDS).map(|_| AtomicU32::new(0)).collect()))
@@ -68,6 +92,7 @@ impl Place {
 #[derive(Debug)]
 pub struct Board {
     file: File,
+    words: &'static [AtomicU32],
 }
 
 impl Board {
@@ -80,7 +105,8 @@ impl Board {
         file.set_len(Self::bytes())?;
         #[cfg(target_os = "linux")]
         rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW | rustix::fs::SealFlags::SHRINK)?;
-        Ok(Self { file })
+        let words = Self::map(&file)?;
+        Ok(Self { file, words })
     }
 
     /// How many bytes it has.
@@ -100,6 +126,27 @@ impl Board {
     pub fn place(words: &'static [AtomicU32], slot: u16) -> Place {
         let at = usize::from(slot % PLACES) * WORDS;
         Place(&words[at..at + WORDS])
+    }
+
+    /// The place is another process's from now on, which has begun with nothing.
+    pub fn clear(&self, slot: u16) {
+        let at = usize::from(slot % PLACES) * WORDS;
+        self.words[at..at + WORDS].iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    /// Takes back the work that a process was sent and has not begun with: all before that number. Gives the number of the
+    /// last that it has begun with.
+    pub fn take_back(&self, slot: u16, below: u16) -> u16 {
+        let word = &self.words[usize::from(slot % PLACES) * WORDS + 3];
+        // A process that writes there without end keeps its work.
+        for _ in 0..1_000 {
+            let before = word.load(Ordering::Acquire);
+            let (begun, _) = split(before);
+            if word.compare_exchange(before, join(begun, below), Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                return begun;
+            }
+        }
+        below.wrapping_sub(1)
     }
 
     /// What stands on a place. Reading a file of memory cannot fail; if it did, nothing would be known.
@@ -153,6 +200,34 @@ mod tests {
         assert_eq!(board.look(0), Glimpse { script: 7, allowed_ms: 20, slice: 2 });
         assert_eq!(board.look(PLACES - 1), Glimpse { script: 8, allowed_ms: 0, slice: 0 });
         assert_eq!(board.look(1), Glimpse::default());
+    }
+
+    #[test]
+    fn work_is_begun_with_or_taken_back_and_never_both() {
+        let board = Board::new().unwrap();
+        let words = Board::map(board.descriptor()).unwrap();
+        for first in [1_u16, u16::MAX - 1] {
+            let place = Board::place(words, 5);
+            board.clear(5);
+            board.take_back(5, first);
+            assert!(place.claim(first));
+            assert_eq!(board.take_back(5, first.wrapping_add(3)), first);
+            assert!(!place.claim(first.wrapping_add(1)) && !place.claim(first.wrapping_add(2)));
+            assert!(place.claim(first.wrapping_add(3)), "what is sent later may be begun with");
+            assert_eq!(board.take_back(5, first.wrapping_add(4)), first.wrapping_add(3));
+        }
+        board.clear(5);
+        let (words, mut taken) = (Board::map(board.descriptor()).unwrap(), Vec::new());
+        let claimed: Vec<u16> = std::thread::scope(|scope| {
+            let realm = scope.spawn(|| (1..1_000).filter(|number| Board::place(words, 5).claim(*number)).collect());
+            for below in [300, 600, 1_000] {
+                taken.push((below, board.take_back(5, below)));
+            }
+            realm.join().unwrap()
+        });
+        let taken_back = |number: &u16| taken.iter().any(|(below, begun)| begun < number && number < below);
+        let expected: Vec<u16> = (1..1_000).filter(|number| !taken_back(number)).collect();
+        assert_eq!(claimed, expected, "{taken:?}");
     }
 
     #[cfg(target_os = "linux")]

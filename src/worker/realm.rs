@@ -12,6 +12,8 @@ pub(super) fn serve(realm: &BotRealm<'_>, socket: UnixStream) -> Result<(), Work
     let inbox = Inbox::new(socket);
     while let Some(frame) = inbox.wait() {
         match frame.kind {
+            // What was taken back meanwhile runs elsewhere.
+            FrameKind::Dispatch if !realm.host.meter.place().claim(frame.number as u16) => {}
             FrameKind::Dispatch => {
                 let job = RealmJob::read(frame.dispatch, frame.body)
                     .ok_or_else(|| WorkerError::Message("a dispatch that cannot be read".into()))?;

@@ -29,7 +29,11 @@ impl Machine {
     /// The realm is gone, and all it sent was handled.
     pub(super) fn died(&mut self, now: Now, death: Death) {
         let Death { realm, cause } = death;
-        let Some(dispatch) = self.by_realm.remove(&realm) else { return };
+        let Some(mut line) = self.lines.remove(&realm) else { return };
+        let Some(dispatch) = line.head() else { return };
+        line.pop();
+        // It cannot begin with the others any more.
+        self.give_all_back(line);
         match &cause {
             Cause::Overran { .. } => count(&self.tally.counters.realms_killed),
             Cause::Crashed { .. } | Cause::Killed { .. } => count(&self.tally.counters.realms_crashed),
@@ -76,7 +80,8 @@ impl Machine {
             Cause::Overran { .. } => {
                 count(&self.tally.counters.ended_by_kill);
                 if is_broken(Rule::KillsEndOneEvent)
-                    && let Some(neighbour) = self.by_realm.keys().next().copied()
+                    && let Some(neighbour) =
+                        self.lines.iter().find(|(_, line)| line.head().is_some()).map(|(id, _)| *id)
                 {
                     self.fleet.kill(now.at, neighbour, Cause::Overran { what: "killed".into(), script: None });
                 }

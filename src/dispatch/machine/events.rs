@@ -25,19 +25,29 @@ const MOST_REALMS: u32 = 12;
 
 impl Machine {
     /// An event's turn has come, and its bot has a realm for it: what it begins with is read meanwhile.
-    pub(super) fn reserve(&mut self, now: Now, run: QueuedRun) {
-        let bot = run.event.key.bot.shared();
+    /// With `ahead`, it is for the realm that is at another one.
+    pub(super) fn reserve(&mut self, now: Now, run: QueuedRun, ahead: Option<ProcessId>) {
         let until = run.begun.unwrap_or(now.at) + Duration::from_millis(self.tally.settings.scripts.event_waiting);
-        let Some(realm) = self.fleet.run(now.at, &bot, Some(until)) else {
-            self.again.push_front(run);
-            return;
-        };
-        let dispatch = self.new_dispatch();
+        let realm = ahead.or_else(|| {
+            let realm = self.fleet.run(now.at, &run.event.key.bot.shared(), Some(until))?;
+            self.fleet.opens(realm);
+            Some(realm)
+        });
+        let Some(realm) = realm else { return self.again.push_front(run) };
         let event = run.event.clone();
-        self.flights
-            .insert(dispatch, Flight::new(Work::Event(run), realm, now.at, self.tally.settings.scripts.requests));
-        self.by_realm.insert(realm, dispatch);
+        let dispatch = self.give(now, realm, Work::Event(run));
         self.actions.push(Action::Begin { dispatch, event });
+    }
+
+    /// A realm is to have that work: its number.
+    pub(super) fn give(&mut self, now: Now, realm: ProcessId, work: Work) -> u64 {
+        let dispatch = self.new_dispatch();
+        let flight = Flight::new(work, realm, now.at, self.tally.settings.scripts.requests);
+        self.flights.insert(dispatch, flight);
+        let line = self.lines.entry(realm).or_default();
+        line.push(dispatch);
+        self.fleet.has_ahead(realm, line.len() - 1);
+        dispatch
     }
 
     /// What an event begins with was read.
@@ -59,19 +69,20 @@ impl Machine {
             body.truncate(body.len() - 1);
             body.put_slice(members);
         }
-        run.runs += 1;
-        run.begun.get_or_insert(now.at);
-        count(&self.tally.counters.dispatched);
-        flight.sent = Some(now.at);
-        let frame = Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body: body.freeze() };
-        self.actions.push(Action::Send(realm, frame));
+        self.send_work(now, realm, dispatch, body.freeze());
+    }
+
+    /// The realm is sent what it was given.
+    pub(super) fn send_work(&mut self, now: Now, realm: ProcessId, dispatch: u64, body: Bytes) {
+        let number = self.lines.get_mut(&realm).map_or(0, |line| line.send(dispatch)).into();
+        self.begins(now, realm);
+        self.actions.push(Action::Send(realm, Frame { kind: FrameKind::Dispatch, dispatch, number, body }));
     }
 
     /// There is nothing to run, or it cannot be read: the realm is free again.
     fn not_begun(&mut self, now: Now, dispatch: u64, overtaken: Result<bool, StoreError>) {
         let Some(Flight { work: Work::Event(mut run), realm, .. }) = self.flights.remove(&dispatch) else { return };
-        self.by_realm.remove(&realm);
-        self.fleet.free(now.at, realm, None);
+        self.leaves_line(now, realm, dispatch);
         let (id, bot) = (run.event.id, run.event.key.bot.clone());
         match overtaken {
             Ok(true) => {
@@ -170,19 +181,25 @@ impl Machine {
     }
 
     /// The realm has nothing more to do.
-    pub(super) fn free(&mut self, now: Now, realm: ProcessId, unfit: Option<Unfit>) -> Result<(), String> {
-        if let Some(dispatch) = self.by_realm.get(&realm).copied() {
-            match self.flights.get(&dispatch) {
-                Some(flight) if flight.resumes => self.go_on_elsewhere(dispatch)?,
-                Some(_) => return Err("it is free before its event is over".to_owned()),
-                None => {}
-            }
-            self.by_realm.remove(&realm);
+    pub(super) fn free(
+        &mut self,
+        now: Now,
+        realm: ProcessId,
+        dispatch: u64,
+        unfit: Option<Unfit>,
+    ) -> Result<(), String> {
+        match self.flights.get(&dispatch) {
+            Some(flight) if flight.resumes => self.go_on_elsewhere(dispatch)?,
+            Some(_) => return Err("it is free before its event is over".to_owned()),
+            None => {}
         }
-        if let Some(unfit) = unfit {
-            self.tally.counters.retired(unfit);
-        }
-        self.fleet.free(now.at, realm, unfit);
+        let Some(unfit) = unfit else {
+            self.leaves_line(now, realm, dispatch);
+            return Ok(());
+        };
+        self.tally.counters.retired(unfit);
+        self.give_up_line(realm);
+        self.fleet.free(now.at, realm, Some(unfit));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::super::work::{Flight, HookRun, Work};
 use super::{Machine, Now};
 use crate::fleet::broken::{Rule, is_broken};
 use crate::model::BotId;
-use crate::protocol::{DispatchKind, Frame, FrameKind, HookWork, Processed, WorkHead};
+use crate::protocol::{DispatchKind, HookWork, Processed, WorkHead};
 
 impl Machine {
     /// Hooks are asked for: those of a kind that stands are remembered.
@@ -57,13 +57,8 @@ impl Machine {
         if let (Some(served), Some(standing)) = (&self.served, self.standing.get_mut(&post)) {
             standing.ran(served.sources.get(&post).copied().unwrap_or(0));
         }
-        let dispatch = self.new_dispatch();
-        let mut flight = Flight::new(Work::Hooks(run), realm, now.at, self.tally.settings.scripts.requests);
-        flight.sent = Some(now.at);
-        self.flights.insert(dispatch, flight);
-        self.by_realm.insert(realm, dispatch);
-        let frame = Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body: body.freeze() };
-        self.actions.push(Action::Send(realm, frame));
+        let dispatch = self.give(now, realm, Work::Hooks(run));
+        self.send_work(now, realm, dispatch, body.freeze());
     }
 
     /// Whether a bot was in service and is not any more.

@@ -7,6 +7,7 @@ use super::super::errors::DispatchError;
 use super::super::stats::{count, gauge};
 use super::super::work::{Ask, Flight, Work};
 use super::effects::of_dispatch;
+use super::lines::Line;
 use super::{Compiling, Machine, Now, Served};
 use crate::config::LockIn;
 use crate::fleet::LockedIn;
@@ -73,15 +74,15 @@ impl Machine {
             }
             Message::Waiting { dispatch } => {
                 self.flight(process, dispatch)?;
-                self.fleet.waiting(process);
+                self.fleet.waiting(now.at, process);
                 Ok(())
             }
             Message::Resume { dispatch, left } => {
                 self.flight(process, dispatch)?;
                 self.resume(dispatch, left)
             }
-            Message::Free { dispatch, unfit } => match self.by_realm.get(&process) {
-                Some(own) if *own == dispatch => self.free(now, process, unfit),
+            Message::Free { dispatch, unfit } => match self.lines.get(&process).and_then(Line::head) {
+                Some(own) if own == dispatch => self.free(now, process, dispatch, unfit),
                 _ => Err(format!("it says that dispatch {dispatch} is over, which it does not run")),
             },
         }
@@ -153,7 +154,8 @@ impl Machine {
 
     fn flight(&mut self, realm: ProcessId, dispatch: u64) -> Result<&mut Flight, String> {
         match self.flights.get_mut(&dispatch) {
-            Some(flight) if flight.realm == realm => Ok(flight),
+            // What was sent ahead is not the realm's before it is done with the others.
+            Some(flight) if flight.realm == realm && flight.sent.is_some() => Ok(flight),
             _ => Err(format!("it spoke for dispatch {dispatch}, which it does not run")),
         }
     }
@@ -235,6 +237,7 @@ impl Machine {
                     "the bot's packages and content types are evaluated by each realm for itself: as they were evaluated for \
                      all, {why}"
                 ),
+                Note::Uneven { realm } => self.take_back(realm),
                 Note::CompilerGone { process, why } => self.compiler_gone(process, why),
             }
         }

@@ -39,14 +39,14 @@ impl World {
                     }
                     Given::Hooks(run) => hooks(KINDS.contains(&run.kind)),
                 };
-                let idle = |id| self.processes.get(&id).is_none_or(|process| process.work.is_none() && !process.stuck);
-                if !idle(realm) {
-                    self.wrong(format!("realm {realm} is given work while it has some"));
+                if self.processes.get(&realm).is_some_and(|process| process.begins_no_more) {
+                    // It has said so, though not everybody has heard it.
+                    return work.event.map_or((), |event| self.unsend(event));
                 }
                 let lives = |id| self.processes.get(&id).is_some_and(|process| process.hears());
                 let work = Box::new(Work { dispatch, ..work });
                 if lives(realm) {
-                    self.input(realm, super::fleet::Input::Work(work))
+                    self.input(realm, super::fleet::Input::Work(work, frame.number as u16))
                 } else {
                     self.never_ran(realm, &work)
                 }
@@ -109,6 +109,13 @@ impl World {
         }
         if let Some(late) = late.filter(|_| stable) {
             self.wrong(format!("event {late} of a calm bot does not get its turn"));
+        }
+    }
+
+    /// An event was taken back before its realm had begun with it.
+    pub(super) fn unsend(&mut self, event: EventId) {
+        if let Some(truth) = self.truths.get_mut(&event) {
+            (truth.realm, truth.again, truth.runs) = (None, true, truth.runs - 1);
         }
     }
 
@@ -184,7 +191,8 @@ impl World {
             self.wrong(why);
         }
         let machine = &self.machine;
-        let lost = machine.flights.iter().find(|(id, flight)| machine.by_realm.get(&flight.realm) != Some(*id));
+        let knows = |realm, id| machine.lines.get(&realm).is_some_and(|line| line.has(id));
+        let lost = machine.flights.iter().find(|(id, flight)| !knows(flight.realm, **id));
         let lost = lost.map(|(id, flight)| format!("dispatch {id} has realm {}, which does not know it", flight.realm));
         let events = machine.flights.values().filter(|flight| matches!(flight.work, Given::Event(_))).count();
         let (counted, is) = (machine.turns.in_flight(), events + machine.again.len() + self.retries);
@@ -259,15 +267,13 @@ impl World {
             faults.push("something still counts among what waits".into());
         }
         let busy = machine.fleet.busy();
-        if let Some(realm) = busy.iter().find(|realm| !machine.by_realm.contains_key(realm)) {
+        if let Some(realm) = busy.iter().find(|realm| machine.lines.get(realm).is_none_or(|line| line.head().is_none()))
+        {
             faults.push(format!("realm {realm} is busy with nothing"));
         }
-        if machine.by_realm.len() != machine.flights.len() {
-            faults.push(format!(
-                "{} realms have work, there is work for {}",
-                machine.by_realm.len(),
-                machine.flights.len()
-            ));
+        let given: usize = machine.lines.values().map(|line| line.len()).sum();
+        if given != machine.flights.len() {
+            faults.push(format!("realms were given {given} dispatches, there are {}", machine.flights.len()));
         }
         if machine.fleet.realms() > machine.flights.len() {
             faults.push(format!("{} realms are kept for {}", machine.fleet.realms(), machine.flights.len()));

@@ -10,7 +10,7 @@ use super::realm::Work;
 use super::world::{Happening, World};
 use crate::fleet::{Broken, Message, ProcessId};
 use crate::program::CompileRequest;
-use crate::protocol::{Compiled, ForkAs, Glimpse, Ready};
+use crate::protocol::{Compiled, ForkAs, Glimpse, Ready, is_before};
 
 /// What lives of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Input {
     Fork(ProcessId),
     Bury(ProcessId),
     Compile(Vec<u32>),
-    Work(Box<Work>),
+    Work(Box<Work>, u16),
     Answer(u64, u32),
     Cancel(u64),
     End,
@@ -61,6 +61,11 @@ pub(super) struct Process {
     /// It has said what nobody may, or is beside itself.
     pub(super) tainted: bool,
     pub(super) work: Option<Box<Work>>,
+    /// Work that came while it had some; the number of the last that it has begun with, and of the first that it may.
+    ahead: VecDeque<(Box<Work>, u16)>,
+    begun: u16,
+    floor: u16,
+    pub(super) begins_no_more: bool,
     pub(super) epoch: u64,
     pub(super) used: Duration,
     pub(super) computing: Option<Duration>,
@@ -85,6 +90,10 @@ impl Process {
             stuck: false,
             tainted: false,
             work: None,
+            ahead: VecDeque::new(),
+            begun: 0,
+            floor: 0,
+            begins_no_more: false,
             epoch: 0,
             used: Duration::ZERO,
             computing: None,
@@ -193,7 +202,7 @@ impl World {
         process.closed = true;
         let inbox = if process.life == Life::Unborn { std::mem::take(&mut process.inbox) } else { VecDeque::new() };
         for input in inbox {
-            if let Input::Work(work) = input {
+            if let Input::Work(work, _) = input {
                 self.never_ran(id, &work);
             }
         }
@@ -306,7 +315,7 @@ impl World {
                 }
                 self.say(id, Message::Compiled(Compiled::default()));
             }
-            Input::Work(work) => self.begin_work(id, work),
+            Input::Work(work, number) => self.take_work(id, work, number),
             Input::Answer(dispatch, number) => self.answered(id, dispatch, number),
             Input::Cancel(dispatch) => self.cancelled(id, dispatch),
             Input::End => {
@@ -319,6 +328,70 @@ impl World {
         }
     }
 
+    /// A realm reads what it is to do: now, if it is at nothing.
+    fn take_work(&mut self, id: ProcessId, work: Box<Work>, number: u16) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        if process.work.is_some() {
+            process.ahead.push_back((work, number));
+        } else if !is_before(number, process.floor) {
+            process.begun = number;
+            self.begin_work(id, work);
+        }
+    }
+
+    /// It is of no more use, and begins with nothing any more.
+    pub(super) fn begin_no_more(&mut self, id: ProcessId) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.begins_no_more = true;
+        let mut works: Vec<_> = process.ahead.drain(..).map(|(work, _)| work).collect();
+        for input in std::mem::take(&mut process.inbox) {
+            match input {
+                Input::Work(work, _) => works.push(work),
+                other => process.inbox.push_back(other),
+            }
+        }
+        for event in works.iter().filter_map(|work| work.event) {
+            self.unsend(event);
+        }
+    }
+
+    /// It is done with what it was at.
+    pub(super) fn take_next(&mut self, id: ProcessId) {
+        while let Some(process) =
+            self.processes.get_mut(&id).filter(|process| process.work.is_none() && process.lives())
+            && let Some((work, number)) = process.ahead.pop_front()
+        {
+            self.take_work(id, work, number);
+        }
+    }
+
+    /// What a realm was sent and has not begun with is taken back.
+    pub(super) fn take_back(&mut self, id: ProcessId, below: u16) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.floor = below;
+        let begun = process.begun;
+        self.note(|| format!("what realm {id} has after {begun} is taken back"));
+        let void = |number: u16| is_before(begun, number) && is_before(number, below);
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let mut events = Vec::new();
+        process.inbox.retain(|input| match input {
+            Input::Work(work, number) if void(*number) => {
+                events.extend(work.event);
+                false
+            }
+            _ => true,
+        });
+        process.ahead.retain(|(work, number)| {
+            events.extend(work.event.filter(|_| void(*number)));
+            !void(*number)
+        });
+        for event in events {
+            self.unsend(event);
+        }
+        let now = self.now();
+        self.machine.taken_back(now, id, begun, below);
+    }
+
     /// A process dies; what it has said still arrives.
     pub(super) fn die(&mut self, id: ProcessId, how: &'static str) {
         let Some(process) = self.processes.get_mut(&id) else { return };
@@ -328,7 +401,8 @@ impl World {
         process.life = Life::Dead(how);
         process.epoch += 1;
         process.closed = true;
-        let inbox = std::mem::take(&mut process.inbox);
+        let mut inbox = std::mem::take(&mut process.inbox);
+        inbox.extend(process.ahead.drain(..).map(|(work, number)| Input::Work(work, number)));
         let event = process.work.take().and_then(|work| work.event);
         self.note(|| format!("process {id} dies: {how}"));
         if let Some(truth) = event.and_then(|event| self.truths.get_mut(&event))
@@ -339,7 +413,7 @@ impl World {
         for input in inbox {
             match input {
                 Input::Fork(child) => self.drop_socket(child),
-                Input::Work(work) => self.never_ran(id, &work),
+                Input::Work(work, _) => self.never_ran(id, &work),
                 _ => {}
             }
         }

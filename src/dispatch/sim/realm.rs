@@ -88,6 +88,7 @@ impl World {
         {
             process.work = Some(work);
         }
+        self.take_next(id);
     }
 
     /// Does one thing; `false` where the work is over, or the process.
@@ -141,6 +142,9 @@ impl World {
     /// The realm is free, and ends if it must not go on.
     fn done(&mut self, id: ProcessId, work: &Work, unfit: Option<Unfit>) -> bool {
         self.say(id, Message::Free { dispatch: work.dispatch, unfit });
+        if unfit.is_some() {
+            self.begin_no_more(id);
+        }
         if unfit.is_some() && work.plan.lingers {
             if let Some(process) = self.processes.get_mut(&id) {
                 process.stuck = true;
@@ -348,6 +352,7 @@ impl World {
                 self.processed(id, dispatch, true);
             }
             self.done(id, &work, Some(Unfit::Single));
+            self.take_next(id);
         }
     }
 }

@@ -249,6 +249,10 @@ impl<'js> Run<'_, 'js> {
 
     /// Takes a frame of the server; late words for an earlier dispatch are passed over.
     fn take(&self, frame: Frame) -> Result<(), Stop> {
+        if frame.kind == FrameKind::Dispatch {
+            self.inbox.keep(frame);
+            return Ok(());
+        }
         let Frame { kind, dispatch, number, body } = frame;
         if kind == FrameKind::Bots {
             self.realm.host.set_bots(&body);

@@ -1,6 +1,7 @@
 //! What a realm of these tests does with an event: `payload.do`.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,22 +19,34 @@ struct Realm<'b> {
     place: &'b Place,
     /// Events that asked for something.
     asked: HashMap<u64, Value>,
+    /// It is at something, and what came meanwhile.
+    busy: Cell<bool>,
+    ahead: VecDeque<Frame>,
     /// Memory that goes only with the process.
     hoard: Vec<u8>,
 }
 
 pub(super) fn serve(mut link: Link, place: &Place) {
-    let mut realm = Realm { out: link.out.clone(), place, asked: HashMap::new(), hoard: Vec::new() };
+    let (asked, busy, ahead) = (HashMap::new(), Cell::new(false), VecDeque::new());
+    let mut realm = Realm { out: link.out.clone(), place, asked, busy, ahead, hoard: Vec::new() };
     while let Some(frame) = link.next() {
         let dispatch = frame.dispatch;
         match frame.kind {
-            FrameKind::Dispatch => realm.work(frame),
+            FrameKind::Dispatch => realm.ahead.push_back(frame),
             FrameKind::Result if frame.number == 1 => realm.result(&frame),
             FrameKind::Cancel => {
                 realm.out.send(FrameKind::Settled, dispatch, 0, &json!({}));
                 realm.free(dispatch, Some(Unfit::Single));
             }
             _ => {}
+        }
+        while !realm.busy.get()
+            && let Some(frame) = realm.ahead.pop_front()
+        {
+            if place.claim(frame.number as u16) {
+                realm.busy.set(true);
+                realm.work(frame);
+            }
         }
     }
 }
@@ -52,6 +65,7 @@ impl Realm<'_> {
         if unfit.is_some() {
             std::process::exit(0);
         }
+        self.busy.set(false);
     }
 
     fn work(&mut self, frame: Frame) {

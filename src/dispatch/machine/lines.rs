@@ -1,0 +1,191 @@
+//! What each realm has been given: what it is at, and the events that were sent ahead. Those are nobody's yet: until its realm
+//! has begun with it, an event can be taken back and run elsewhere, as if it had never been sent.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::action::Action;
+use super::super::stats::count;
+use super::super::work::{Flight, Work};
+use super::{Machine, Now};
+use crate::fleet::ProcessId;
+use crate::fleet::broken::{Rule, is_broken};
+use crate::protocol::is_before;
+
+/// What a realm has been given, what it is at first.
+#[derive(Debug, Default)]
+pub(in crate::dispatch) struct Line {
+    given: VecDeque<Given>,
+    /// The number of what was sent last.
+    last: u16,
+}
+
+/// A dispatch, and its number among what the realm was sent, once it was.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    dispatch: u64,
+    number: Option<u16>,
+}
+
+impl Line {
+    /// What the realm is at.
+    pub(in crate::dispatch) fn head(&self) -> Option<u64> {
+        self.given.front().map(|given| given.dispatch)
+    }
+
+    /// How many it has, what it is at included.
+    pub(in crate::dispatch) fn len(&self) -> usize {
+        self.given.len()
+    }
+
+    /// Whether it has that dispatch.
+    #[cfg(test)]
+    pub(in crate::dispatch) fn has(&self, dispatch: u64) -> bool {
+        self.given.iter().any(|given| given.dispatch == dispatch)
+    }
+
+    pub(super) fn push(&mut self, dispatch: u64) {
+        self.given.push_back(Given { dispatch, number: None });
+    }
+
+    /// It is sent: what is sent first runs first, in whichever order it was given. Gives its number.
+    pub(super) fn send(&mut self, dispatch: u64) -> u16 {
+        self.last = self.last.wrapping_add(1);
+        self.given.retain(|given| given.dispatch != dispatch);
+        let sent = self.given.iter().take_while(|given| given.number.is_some()).count();
+        self.given.insert(sent, Given { dispatch, number: Some(self.last) });
+        self.last
+    }
+
+    /// What it is at is over.
+    pub(super) fn pop(&mut self) {
+        self.given.pop_front();
+    }
+
+    fn is_sent(&self) -> bool {
+        self.given.front().is_some_and(|given| given.number.is_some())
+    }
+
+    fn remove(&mut self, dispatch: u64) {
+        self.given.retain(|given| given.dispatch != dispatch);
+    }
+
+    /// Takes out those that meet that.
+    fn take(&mut self, mut which: impl FnMut(usize, &Given) -> bool) -> Vec<u64> {
+        let (mut taken, mut at) = (Vec::new(), 0);
+        self.given.retain(|given| {
+            let goes = which(at, given);
+            at += 1;
+            if goes {
+                taken.push(given.dispatch);
+            }
+            !goes
+        });
+        taken
+    }
+}
+
+impl Machine {
+    /// What the realm is at, if it has been sent it.
+    pub(super) fn begins(&mut self, now: Now, realm: ProcessId) {
+        let Some(line) = self.lines.get(&realm).filter(|line| line.is_sent()) else { return };
+        let Some(flight) = line.head().and_then(|head| self.flights.get_mut(&head)) else { return };
+        if flight.sent.is_none() {
+            flight.sent = Some(now.at);
+            count(&self.tally.counters.dispatched);
+            if let Work::Event(run) = &mut flight.work {
+                run.runs += 1;
+                run.begun.get_or_insert(now.at);
+            }
+        }
+    }
+
+    /// The realm is done with a dispatch, or is not to have it: it goes on with the next, if there is one.
+    pub(super) fn leaves_line(&mut self, now: Now, realm: ProcessId, dispatch: u64) {
+        let Some(line) = self.lines.get_mut(&realm) else { return };
+        let was_head = line.head() == Some(dispatch);
+        line.remove(dispatch);
+        let next = line.head();
+        match next {
+            None => self.fleet.free(now.at, realm, None),
+            Some(_) if !was_head => self.fleet.has_ahead(realm, line.given.len() - 1),
+            Some(_) => {
+                let until = now.at + Duration::from_millis(self.tally.settings.scripts.event_waiting);
+                if self.fleet.goes_on(now.at, realm, Some(until)) {
+                    self.begins(now, realm);
+                } else {
+                    self.give_up_line(realm);
+                }
+            }
+        }
+    }
+
+    /// Everything that the realm was given goes elsewhere: it does not go on.
+    pub(super) fn give_up_line(&mut self, realm: ProcessId) {
+        if let Some(line) = self.lines.remove(&realm) {
+            self.give_all_back(line);
+        }
+    }
+
+    /// The realm is gone. What it has is told of when it is buried: nothing runs in two realms.
+    pub(super) fn forget_line(&mut self, realm: ProcessId) {
+        if self.lines.get(&realm).is_some_and(|line| line.head().is_none()) {
+            self.lines.remove(&realm);
+        }
+    }
+
+    pub(super) fn give_all_back(&mut self, mut line: Line) {
+        for dispatch in line.take(|_, _| true) {
+            self.give_back(dispatch);
+        }
+    }
+
+    /// What the realm is at takes long: what was given to it besides is taken back, as far as it was not begun with.
+    pub(super) fn take_back(&mut self, realm: ProcessId) {
+        let Some(line) = self.lines.get_mut(&realm) else { return };
+        let unsent = line.take(|at, given| at > 0 && given.number.is_none());
+        let (left, below) = (line.given.len(), line.last.wrapping_add(1));
+        self.fleet.has_ahead(realm, left.saturating_sub(1));
+        if left > 1
+            && let Some(slot) = self.fleet.place(realm)
+        {
+            self.actions.push(Action::TakeBack { realm, slot, below });
+        }
+        for dispatch in unsent {
+            self.give_back(dispatch);
+        }
+    }
+
+    /// What was sent before `below` and has not been begun with is the realm's no more.
+    pub(in crate::dispatch) fn taken_back(&mut self, now: Now, realm: ProcessId, begun: u16, below: u16) {
+        let Some(line) = self.lines.get_mut(&realm) else { return };
+        let not_begun = |number: u16| is_before(begun, number) && is_before(number, below);
+        let head = line.head();
+        let taken = line.take(|_, given| given.number.is_some_and(not_begun));
+        if is_broken(Rule::TakenBackRunElsewhere) || taken.is_empty() {
+            return;
+        }
+        let (left, next) = (line.given.len(), line.head());
+        for dispatch in taken {
+            self.give_back(dispatch);
+        }
+        self.fleet.has_ahead(realm, left.saturating_sub(1));
+        match next {
+            None => self.fleet.free(now.at, realm, None),
+            // What it was believed to be at is what it has not begun with.
+            Some(_) if next != head => self.begins(now, realm),
+            Some(_) => {}
+        }
+    }
+
+    /// An event that its realm has not begun with is to run elsewhere, soon.
+    fn give_back(&mut self, dispatch: u64) {
+        if let Some(Flight { work: Work::Event(mut run), sent, .. }) = self.flights.remove(&dispatch) {
+            if sent.is_some() {
+                run.runs = run.runs.saturating_sub(1);
+                run.begun = run.begun.filter(|_| run.runs > 0);
+            }
+            self.again.push_back(run);
+        }
+    }
+}

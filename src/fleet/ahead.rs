@@ -1,0 +1,85 @@
+//! Events that a realm is sent while it is at another one, so that it goes on with the next without anybody waking anybody.
+//! For short events alone: as soon as one waits, or computes for long, those behind it are taken back, and for a while its bot's
+//! realms get one at a time.
+
+use std::time::{Duration, Instant};
+
+use super::orders::{Note, ProcessId};
+use super::state::{Busy, Fleet, Realm, State};
+
+/// So many events a realm may have besides the one that it is at.
+const AHEAD: usize = 4;
+/// A bot's realms get one event at a time for so long after one that waited or computed for long.
+const ONE_AT_A_TIME: Duration = Duration::from_secs(1);
+/// An event rather waits for so long than to have another realm woken or made.
+const RATHER: Duration = Duration::from_micros(500);
+
+impl Fleet {
+    /// The realm that may be sent another event of that bot while it is at one. With `rather`, only where that is better than
+    /// another realm.
+    pub fn ahead(&self, now: Instant, bot: &str, rather: bool) -> Option<ProcessId> {
+        if self.limits.fresh || self.stopping {
+            return None;
+        }
+        let lane = self.lanes.get(bot).filter(|lane| !lane.gone && lane.running > 0)?;
+        if lane.uneven.is_some_and(|last| now.saturating_duration_since(last) < ONE_AT_A_TIME) {
+            return None;
+        }
+        let room = |id: &ProcessId| {
+            let realm = self.realms.get(id).filter(|realm| *realm.bot == *bot && realm.image == lane.image)?;
+            let State::Busy(busy) = &realm.state else { return None };
+            let brief = |ahead: u32| !rather || lane.usual * (ahead + 1) < RATHER;
+            let room = busy.open && !busy.long && busy.ahead < AHEAD && brief(u32::try_from(busy.ahead).ok()?);
+            room.then_some((busy.ahead, *id))
+        };
+        self.computing.iter().filter_map(room).min().map(|(_, realm)| realm)
+    }
+
+    /// What the realm has is an event: others may be sent ahead.
+    pub fn opens(&mut self, realm: ProcessId) {
+        if let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm) {
+            busy.open = true;
+        }
+    }
+
+    /// So many are ahead of the realm now.
+    pub fn has_ahead(&mut self, realm: ProcessId, ahead: usize) {
+        if let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm) {
+            busy.ahead = ahead;
+        }
+    }
+
+    /// The realm is done with an event and goes on with the next; `false` where it is to be gone.
+    pub fn goes_on(&mut self, now: Instant, realm: ProcessId, until: Option<Instant>) -> bool {
+        self.took(now, realm);
+        self.stop_computing(realm);
+        let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm) else { return false };
+        let ahead = busy.ahead.saturating_sub(1);
+        **busy = Busy { open: true, ahead, ..Busy::new(now, until) };
+        self.computes(realm);
+        true
+    }
+
+    /// Notes how long an event took.
+    pub(super) fn took(&mut self, now: Instant, realm: ProcessId) {
+        let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get(&realm) else { return };
+        let took = now.saturating_duration_since(busy.since);
+        if let Some(lane) = self.lanes.get_mut(bot) {
+            lane.usual = (lane.usual * 7 + took) / 8;
+        }
+    }
+
+    /// What the realm is at waits, or computes for long: what is ahead of it had better be elsewhere.
+    pub(super) fn is_uneven(&mut self, now: Instant, realm: ProcessId) {
+        let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get(&realm) else { return };
+        if !busy.open {
+            return;
+        }
+        if busy.ahead > 0 {
+            self.notes.push(Note::Uneven { realm });
+        }
+        if let Some(lane) = self.lanes.get_mut(bot) {
+            lane.uneven = Some(now);
+        }
+    }
+}
