@@ -8,11 +8,13 @@ use super::orders::{Note, ProcessId};
 use super::state::{Busy, Fleet, Realm, State};
 
 /// So many events a realm may have besides the one that it is at.
-const AHEAD: usize = 4;
-/// A bot's realms get one event at a time for so long after one that waited or computed for long.
-const ONE_AT_A_TIME: Duration = Duration::from_secs(1);
+const AHEAD: usize = 8;
+/// A bot's realms get one event at a time for so long after one that waited: others most likely will.
+const AFTER_A_WAIT: Duration = Duration::from_secs(1);
+/// The same after one that seemed to compute for long: on a busy machine it may just not have had a processor.
+const AFTER_LONG: Duration = Duration::from_millis(50);
 /// An event rather waits for so long than to have another realm woken or made.
-const RATHER: Duration = Duration::from_micros(500);
+const RATHER: Duration = Duration::from_millis(2);
 
 impl Fleet {
     /// The realm that may be sent another event of that bot while it is at one. With `rather`, only where that is better than
@@ -22,7 +24,7 @@ impl Fleet {
             return None;
         }
         let lane = self.lanes.get(bot).filter(|lane| !lane.gone && lane.running > 0)?;
-        if lane.uneven.is_some_and(|last| now.saturating_duration_since(last) < ONE_AT_A_TIME) {
+        if lane.uneven.is_some_and(|until| now < until) {
             return None;
         }
         let room = |id: &ProcessId| {
@@ -60,12 +62,13 @@ impl Fleet {
         true
     }
 
-    /// Notes how long an event took.
+    /// Notes how long an event took, most of its bot's taking no less.
     pub(super) fn took(&mut self, now: Instant, realm: ProcessId) {
         let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get(&realm) else { return };
         let took = now.saturating_duration_since(busy.since);
         if let Some(lane) = self.lanes.get_mut(bot) {
-            lane.usual = (lane.usual * 7 + took) / 8;
+            // Seen from here an event takes longer the more the machine has to do: what counts is how fast they can be.
+            lane.usual = took.min(lane.usual + lane.usual / 32 + Duration::from_micros(1));
         }
     }
 
@@ -78,8 +81,9 @@ impl Fleet {
         if busy.ahead > 0 {
             self.notes.push(Note::Uneven { realm });
         }
+        let pause = if busy.computing.is_none() { AFTER_A_WAIT } else { AFTER_LONG };
         if let Some(lane) = self.lanes.get_mut(bot) {
-            lane.uneven = Some(now);
+            lane.uneven = lane.uneven.max(Some(now + pause));
         }
     }
 }

@@ -137,9 +137,9 @@ pub(super) struct Lane {
     pub(super) computing: usize,
     /// Since when an event has found no realm.
     pub(super) blocked: Option<Instant>,
-    /// When one of its events last waited, or computed for long.
+    /// Until when its realms get one event at a time, since one waited or computed for long.
     pub(super) uneven: Option<Instant>,
-    /// How long its events take, as a rule.
+    /// How long its events take at least, as a rule.
     pub(super) usual: Duration,
     /// Its zygote died while it loaded that: it is to be loaded without evaluating anything.
     pub(super) cold: Option<ImageKey>,

@@ -51,7 +51,8 @@ impl Place {
     pub fn claim(&self, number: u16) -> bool {
         let claim = |word| {
             let (_, floor) = split(word);
-            (!is_before(number, floor)).then(|| join(number, floor))
+            // Nothing before it may be begun with either: the two numbers stay few apart.
+            (!is_before(number, floor)).then(|| join(number, number))
         };
         self.0[3].fetch_update(Ordering::AcqRel, Ordering::Acquire, claim).is_ok()
     }
@@ -216,6 +217,9 @@ mod tests {
             assert!(place.claim(first.wrapping_add(3)), "what is sent later may be begun with");
             assert_eq!(board.take_back(5, first.wrapping_add(4)), first.wrapping_add(3));
         }
+        board.clear(5);
+        let place = Board::place(words, 5);
+        assert!((1..100_000_u32).all(|number| place.claim(number as u16)), "numbers begin anew");
         board.clear(5);
         let (words, mut taken) = (Board::map(board.descriptor()).unwrap(), Vec::new());
         let claimed: Vec<u16> = std::thread::scope(|scope| {
