@@ -15,6 +15,7 @@ mod errors;
 mod faults;
 mod fetches;
 mod janitor;
+mod line;
 mod machine;
 mod notices;
 mod outcome;

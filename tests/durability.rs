@@ -213,10 +213,14 @@ async fn an_event_that_takes_two_realms_with_it_is_set_aside_and_all_others_go_o
         assert_eq!(caller.post(path, body).await.unwrap().0, 200);
     }
     let aside = "SELECT count(*) FROM queue WHERE poison IS NOT NULL";
+    // Two and no more: the third may have the next event already.
+    let mut crashed = std::collections::BTreeSet::new();
     server
         .until("it is set aside", |_| {
             for realm in realms().filter(|realm| realm.parent == mallorys.parent) {
-                processes::crash(realm.pid);
+                if crashed.len() < 2 && crashed.insert(realm.pid) {
+                    processes::crash(realm.pid);
+                }
             }
             count(folder.path(), aside) == 1
         })

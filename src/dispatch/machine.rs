@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::action::{Action, Batch, Control};
 use super::collect::Collectors;
 use super::errors::DispatchError;
+use super::line::Line;
 use super::standing::{Post, Sources, Standing};
 use super::stats::gauge;
 use super::tally::Tally;
@@ -31,7 +32,6 @@ use crate::model::{BotId, ConversationKey, QueuedEvent};
 use crate::program::{CompileRequest, Images};
 use crate::protocol::Compiled;
 use crate::store::Pending;
-use lines::Line;
 
 /// A larger event is kept in the store alone and read from there when its turn has come.
 const KEPT_BODY: usize = 64 << 10;

@@ -184,6 +184,23 @@ async fn the_kill_of_a_realm_concerns_its_own_event_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_computes_for_long_does_not_hold_up_those_that_were_sent_ahead() {
+    let mut settings = settings();
+    settings.scripts.slice = 15_000;
+    let server = server(settings).await;
+    server.serve();
+    // The realm is at work on this one, for all that is known, when the others come.
+    assert_eq!(server.converse("u", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
+    let spinning = draft("api", "s", json!({ "do": "spin" }));
+    let spinning = server.dispatcher.accept(spinning, ConversationTarget::Nowhere, None).await.unwrap();
+    let others = ["a", "b", "c"].map(|user| server.converse(user, json!({ "do": "reply", "text": user })));
+    assert_eq!(futures_util::future::join_all(others).await, [["null", "\"a\""], ["null", "\"b\""], ["null", "\"c\""]]);
+    assert_eq!(server.store.pending().unwrap().iter().map(|event| event.id).collect::<Vec<_>>(), [spinning]);
+    let stats = server.dispatcher.stats();
+    assert_eq!((stats.ended_by_kill, stats.run_again), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_goes_on_in_another_realm_with_what_the_first_one_left() {
     let server = server(settings()).await;
     server.serve();

@@ -44,6 +44,13 @@ impl Fleet {
         }
     }
 
+    /// It begins with an event, which is not always the one that it was meant for at first.
+    pub fn begins(&mut self, now: Instant, realm: ProcessId, until: Instant) {
+        if let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm) {
+            (busy.since, busy.until) = (now, Some(until));
+        }
+    }
+
     /// So many are ahead of the realm now.
     pub fn has_ahead(&mut self, realm: ProcessId, ahead: usize) {
         if let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm) {

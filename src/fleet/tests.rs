@@ -231,3 +231,44 @@ fn no_event_begins_for_a_bot_that_is_gone() {
     fleet.publish(now, Published { bots: [].into(), ..published(2) });
     assert!(!fleet.may_run(now, "bot", true), "its lane is there, since an event runs");
 }
+
+#[test]
+fn an_event_goes_ahead_to_a_realm_whose_events_are_short_and_to_no_other() {
+    let (mut fleet, now) = fleet(|_| {});
+    let realm = made(&mut fleet, now);
+    assert_eq!(fleet.ahead(now, "bot", true), None, "what it has is no event");
+    fleet.opens(realm);
+    assert_eq!(fleet.ahead(now, "bot", true), Some(realm));
+    assert_eq!(fleet.ahead(now, "", true), None, "it is another bot's");
+    fleet.has_ahead(realm, 8);
+    assert_eq!(fleet.ahead(now, "bot", false), None, "it has enough");
+    fleet.has_ahead(realm, 1);
+    fleet.waiting(now, realm);
+    assert!(fleet.take_notes().contains(&Note::Uneven { realm }));
+    fleet.woken(now, realm);
+    assert_eq!(fleet.ahead(now + SECOND / 2, "bot", false), None, "others most likely wait as well");
+    assert_eq!(fleet.ahead(now + SECOND, "bot", false), Some(realm));
+    let program = Published { bots: [("bot".into(), published(3).bots["bot"])].into(), ..published(2) };
+    fleet.publish(now + SECOND, program);
+    fleet.forked(now + SECOND, GLOBAL, ZYGOTE + 2, 105);
+    fleet.loaded(now + SECOND, ZYGOTE + 2);
+    assert_eq!(fleet.ahead(now + SECOND, "bot", false), None, "it has an older program");
+}
+
+#[test]
+fn what_an_event_takes_is_what_most_take_at_least_however_busy_the_machine_is() {
+    let (mut fleet, mut now) = fleet(|_| {});
+    let realm = made(&mut fleet, now);
+    fleet.opens(realm);
+    let mut go_on = |fleet: &mut super::state::Fleet, micros| {
+        now += Duration::from_micros(micros);
+        assert!(fleet.goes_on(now, realm, None));
+        fleet.has_ahead(realm, 3);
+        fleet.ahead(now, "bot", true)
+    };
+    for micros in [100, 4_000, 4_000, 100, 4_000] {
+        assert_eq!(go_on(&mut fleet, micros), Some(realm));
+    }
+    let last = (0..200).map(|_| go_on(&mut fleet, 4_000)).last().unwrap();
+    assert_eq!(last, None, "none of them is short any more: another realm is better");
+}

@@ -137,7 +137,7 @@ impl Server {
     }
 
     /// Waits until what is asked for is so.
-    pub(crate) async fn until(&self, what: &str, so: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, mut so: impl FnMut(&Self) -> bool) {
         let started = Instant::now();
         while !so(self) {
             assert!(started.elapsed() < PATIENCE, "it never came to this: {what}\n{}", log_of(&self.folder));

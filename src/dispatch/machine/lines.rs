@@ -1,89 +1,17 @@
 //! What each realm has been given: what it is at, and the events that were sent ahead. Those are nobody's yet: until its realm
 //! has begun with it, an event can be taken back and run elsewhere, as if it had never been sent.
 
-use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::action::Action;
+use super::super::line::Line;
 use super::super::stats::count;
 use super::super::work::{Flight, Work};
 use super::{Machine, Now};
 use crate::fleet::ProcessId;
 use crate::fleet::broken::{Rule, is_broken};
 use crate::protocol::is_before;
-
-/// What a realm has been given, what it is at first.
-#[derive(Debug, Default)]
-pub(in crate::dispatch) struct Line {
-    given: VecDeque<Given>,
-    /// The number of what was sent last.
-    last: u16,
-}
-
-/// A dispatch, and its number among what the realm was sent, once it was.
-#[derive(Debug, Clone, Copy)]
-struct Given {
-    dispatch: u64,
-    number: Option<u16>,
-}
-
-impl Line {
-    /// What the realm is at.
-    pub(in crate::dispatch) fn head(&self) -> Option<u64> {
-        self.given.front().map(|given| given.dispatch)
-    }
-
-    /// How many it has, what it is at included.
-    pub(in crate::dispatch) fn len(&self) -> usize {
-        self.given.len()
-    }
-
-    /// Whether it has that dispatch.
-    #[cfg(test)]
-    pub(in crate::dispatch) fn has(&self, dispatch: u64) -> bool {
-        self.given.iter().any(|given| given.dispatch == dispatch)
-    }
-
-    pub(super) fn push(&mut self, dispatch: u64) {
-        self.given.push_back(Given { dispatch, number: None });
-    }
-
-    /// It is sent: what is sent first runs first, in whichever order it was given. Gives its number.
-    pub(super) fn send(&mut self, dispatch: u64) -> u16 {
-        self.last = self.last.wrapping_add(1);
-        self.given.retain(|given| given.dispatch != dispatch);
-        let sent = self.given.iter().take_while(|given| given.number.is_some()).count();
-        self.given.insert(sent, Given { dispatch, number: Some(self.last) });
-        self.last
-    }
-
-    /// What it is at is over.
-    pub(super) fn pop(&mut self) {
-        self.given.pop_front();
-    }
-
-    fn is_sent(&self) -> bool {
-        self.given.front().is_some_and(|given| given.number.is_some())
-    }
-
-    fn remove(&mut self, dispatch: u64) {
-        self.given.retain(|given| given.dispatch != dispatch);
-    }
-
-    /// Takes out those that meet that.
-    fn take(&mut self, mut which: impl FnMut(usize, &Given) -> bool) -> Vec<u64> {
-        let (mut taken, mut at) = (Vec::new(), 0);
-        self.given.retain(|given| {
-            let goes = which(at, given);
-            at += 1;
-            if goes {
-                taken.push(given.dispatch);
-            }
-            !goes
-        });
-        taken
-    }
-}
 
 impl Machine {
     /// What the realm is at, if it has been sent it.
@@ -92,10 +20,12 @@ impl Machine {
         let Some(flight) = line.head().and_then(|head| self.flights.get_mut(&head)) else { return };
         if flight.sent.is_none() {
             flight.sent = Some(now.at);
-            count(&self.tally.counters.dispatched);
             if let Work::Event(run) = &mut flight.work {
+                count(&self.tally.counters.dispatched);
                 run.runs += 1;
-                run.begun.get_or_insert(now.at);
+                let begun = *run.begun.get_or_insert(now.at);
+                let waiting = Duration::from_millis(self.tally.settings.scripts.event_waiting);
+                self.fleet.begins(now.at, realm, begun + waiting);
             }
         }
     }
@@ -108,7 +38,7 @@ impl Machine {
         let next = line.head();
         match next {
             None => self.fleet.free(now.at, realm, None),
-            Some(_) if !was_head => self.fleet.has_ahead(realm, line.given.len() - 1),
+            Some(_) if !was_head => self.fleet.has_ahead(realm, line.len() - 1),
             Some(_) => {
                 let until = now.at + Duration::from_millis(self.tally.settings.scripts.event_waiting);
                 if self.fleet.goes_on(now.at, realm, Some(until)) {
@@ -144,7 +74,7 @@ impl Machine {
     pub(super) fn take_back(&mut self, realm: ProcessId) {
         let Some(line) = self.lines.get_mut(&realm) else { return };
         let unsent = line.take(|at, given| at > 0 && given.number.is_none());
-        let (left, below) = (line.given.len(), line.last.wrapping_add(1));
+        let (left, below) = (line.len(), line.next_number());
         self.fleet.has_ahead(realm, left.saturating_sub(1));
         if left > 1
             && let Some(slot) = self.fleet.place(realm)
@@ -165,7 +95,7 @@ impl Machine {
         if is_broken(Rule::TakenBackRunElsewhere) || taken.is_empty() {
             return;
         }
-        let (left, next) = (line.given.len(), line.head());
+        let (left, next) = (line.len(), line.head());
         for dispatch in taken {
             self.give_back(dispatch);
         }
@@ -182,6 +112,8 @@ impl Machine {
     fn give_back(&mut self, dispatch: u64) {
         if let Some(Flight { work: Work::Event(mut run), sent, .. }) = self.flights.remove(&dispatch) {
             if sent.is_some() {
+                // It was believed to have begun.
+                self.tally.counters.dispatched.fetch_sub(1, Ordering::Relaxed);
                 run.runs = run.runs.saturating_sub(1);
                 run.begun = run.begun.filter(|_| run.runs > 0);
             }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::super::action::Action;
 use super::super::errors::DispatchError;
+use super::super::line::Line;
 use super::super::stats::{count, gauge};
 use super::super::work::{Ask, Flight, Work};
 use super::effects::of_dispatch;
-use super::lines::Line;
 use super::{Compiling, Machine, Now, Served};
 use crate::config::LockIn;
 use crate::fleet::LockedIn;
