@@ -138,6 +138,7 @@ impl Zygote<'_> {
         if warm == Warm::Bot {
             left.extend(self.realm.warm_bot());
         }
+        self.realm.collect_loaded();
         for (index, why) in left {
             let line = LogLine {
                 level: "warn".into(),

@@ -76,11 +76,19 @@ impl<'js> BotRealm<'js> {
             {
                 let _ = self.outgoing_hooks();
             }
-            if self.realm.meter.own(|| self.settle()).is_err() {
-                self.realm.drop_exception();
-            }
         });
         left
+    }
+
+    /// Collects the garbage that loading has left, where that is worth it: looking for it touches every object, and what the
+    /// process shares with the one that it was forked from it would have to itself.
+    pub fn collect_loaded(&self) {
+        let inherited = self.inherited.get();
+        if self.realm.heap.used().saturating_sub(inherited) > inherited
+            && self.realm.meter.own(|| self.settle()).is_err()
+        {
+            self.realm.drop_exception();
+        }
     }
 
     /// Evaluates a module. Where it cannot be shared, none of the modules that were loaded for it stays.
@@ -123,6 +131,7 @@ impl<'js> BotRealm<'js> {
     /// Makes anew what a process shares with the one that it was forked from, and must not.
     pub fn renew(&self) {
         self.random.reseed();
+        self.inherited.set(self.realm.heap.used());
     }
 
     fn refused(&self) -> NotPreloaded {
