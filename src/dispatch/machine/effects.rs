@@ -80,10 +80,10 @@ impl Machine {
     /// A number for an effect of hooks without an event. No event has it, whatever id the script gave: the lower half of
     /// each millisecond belongs to those.
     fn hook_effect(&mut self, now: Now) -> EventId {
-        let fresh = now.millis * 100_000 + 50_000;
+        let fresh = now.millis * EventId::PER_MS + EventId::OF_QUEUE;
         self.last_hook_effect = fresh.max(self.last_hook_effect + 1);
-        if self.last_hook_effect % 100_000 < 50_000 {
-            self.last_hook_effect += 50_000;
+        if EventId(self.last_hook_effect).is_of_queue() {
+            self.last_hook_effect += EventId::OF_QUEUE;
         }
         EventId(self.last_hook_effect)
     }
