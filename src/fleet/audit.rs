@@ -79,6 +79,12 @@ impl Fleet {
         self.running
     }
 
+    /// Whether a realm has work and counts among those that wait.
+    pub(crate) fn is_asleep(&self, realm: ProcessId) -> bool {
+        let state = self.realms.get(&realm).map(|realm| &realm.state);
+        matches!(state, Some(State::Busy(busy)) if busy.computing.is_none())
+    }
+
     /// Everything that it has, one way or another.
     pub(crate) fn processes(&self) -> Vec<ProcessId> {
         self.realms.keys().chain(self.zygotes.keys()).chain(self.compilers.keys()).copied().collect()

@@ -52,12 +52,14 @@ pub(crate) enum Rule {
     CompilersAnswer,
     /// A realm that must not go on, and does, is let be.
     EndingRealmsEnd,
+    /// A realm that waited when its answer was sent counts as waiting while it computes on it.
+    AnswersOnTheirWayCount,
 }
 
 impl Rule {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::TurnAfterCommit,
         Self::EveryEffect,
         Self::EveryFollowUp,
@@ -82,6 +84,7 @@ impl Rule {
         Self::HooksStandAgain,
         Self::CompilersAnswer,
         Self::EndingRealmsEnd,
+        Self::AnswersOnTheirWayCount,
     ];
 }
 
