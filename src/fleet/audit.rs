@@ -35,14 +35,11 @@ impl Fleet {
         }
         same("realms that compute", self.computing.iter().copied().collect(), computing)?;
         same("realms that run", self.running, running)?;
+        resident += self.zygotes.values().map(|zygote| zygote.resident).sum::<u64>();
         same("bytes", self.memory.sum, resident)?;
         same("free places", self.slots.len(), usize::from(PLACES) - self.realms.len() - self.compilers.len())?;
         // Those of hooks that live on do not count, also while they end.
-        let ends = |realm: &&Realm| match &realm.state {
-            State::Busy(busy) => busy.until.is_some(),
-            State::Idle { .. } => true,
-            State::Ending { .. } => false,
-        };
+        let ends = |realm: &&Realm| !realm.lives_on() && !realm.is_ending();
         for (bot, lane) in &self.lanes {
             let (realms, running, idle) = lanes.remove(bot).unwrap_or_default();
             let mut listed = lane.idle.clone();
