@@ -206,7 +206,7 @@ impl<'js> Run<'_, 'js> {
         loop {
             if self.long_lived {
                 meter.begin_event(crate::script::Used::default());
-                host.begin_turn();
+                host.begin_turn(Instant::now());
             } else if promise.is_none() {
                 // Nobody's hook: each turn has a hook's time.
                 meter.begin_hook();
