@@ -52,19 +52,26 @@ fn threads() -> u64 {
     1
 }
 
-/// Maps a file of memory so that what one process writes all others see.
+/// Bytes of a page of memory: less cannot be mapped.
+pub fn page_size() -> u64 {
+    // SAFETY: it takes a number and looks nothing else up.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).unwrap_or(4_096)
+}
+
+/// Maps a part of a file of memory, which begins at a page, so that what one process writes all others see.
 ///
 /// The memory stays mapped until the process ends.
 ///
 /// # Errors
 /// The system refuses.
-pub fn share(file: impl AsFd, words: usize) -> io::Result<&'static [AtomicU32]> {
+pub fn share(file: impl AsFd, from: u64, words: usize) -> io::Result<&'static [AtomicU32]> {
     let bytes = words.checked_mul(size_of::<AtomicU32>()).ok_or(io::ErrorKind::InvalidInput)?;
-    let fd = file.as_fd().as_raw_fd();
+    let from = libc::off_t::try_from(from).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let (fd, access) = (file.as_fd().as_raw_fd(), libc::PROT_READ | libc::PROT_WRITE);
     // SAFETY: the address is chosen by the system, so nothing that exists is mapped over; the descriptor is open, as it
     // is borrowed. What comes back is checked below.
-    let start =
-        unsafe { libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0) };
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd, from) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
@@ -211,8 +218,8 @@ mod tests {
     #[test]
     fn what_one_mapping_writes_the_other_sees() {
         let file = tempfile::tempfile().unwrap();
-        file.set_len(64).unwrap();
-        let (first, second) = (share(&file, 16).unwrap(), share(&file, 16).unwrap());
+        file.set_len(2 * page_size()).unwrap();
+        let (first, second) = (share(&file, page_size(), 16).unwrap(), share(&file, page_size(), 16).unwrap());
         first[3].store(7, Ordering::Relaxed);
         assert_eq!(second[3].load(Ordering::Relaxed), 7);
     }

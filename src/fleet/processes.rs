@@ -400,9 +400,11 @@ impl Processes {
         Some((crate::os::processor_time(pid)?, self.board.look(slot)))
     }
 
-    /// What stands on a place of the board.
-    pub fn look(&self, slot: u16) -> Glimpse {
-        self.board.look(slot)
+    /// What stands on the place of a process that is at its end, for the last time.
+    pub fn last_look(&self, slot: u16) -> Glimpse {
+        let seen = self.board.look(slot);
+        self.board.clear(slot);
+        seen
     }
 
     /// Memory that a process has to itself, and its share of what it has together with others, in bytes; 0 where the system

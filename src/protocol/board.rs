@@ -1,9 +1,10 @@
-//! The board: memory that all processes of scripts share with the server, in which each says what it is at. So the server
+//! The board: memory that processes of scripts share with the server, in which each says what it is at. So the server
 //! knows which script hangs, although a process that hangs says nothing any more.
 //!
 //! A process has one place, of three words: the script it is in, how long its present slice may compute, and a number that
-//! rises with each slice. Nothing else depends on it: what a hostile process writes there names a wrong file in the log, and
-//! the budgets of an event hold whatever it says.
+//! rises with each slice. Each place has a page of its own, and a realm has only that page: it cannot write what others say.
+//! Nothing else depends on it: what a hostile process writes there names a wrong file in the log, and the budgets of an
+//! event hold whatever it says.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Places on the board: as many processes of scripts may live at once.
 pub const PLACES: u16 = 2_048;
-/// Words of a place; a cache line holds four such places, and two processes rarely write at once.
+/// Words of a place.
 const WORDS: usize = 4;
 
 /// What a process says of itself: which script, and how long it may.
@@ -68,6 +69,8 @@ impl Place {
 #[derive(Debug)]
 pub struct Board {
     file: File,
+    /// Bytes from one place to the next.
+    page: u64,
 }
 
 impl Board {
@@ -76,42 +79,43 @@ impl Board {
     /// # Errors
     /// The system refuses.
     pub fn new() -> io::Result<Self> {
-        let file = memory()?;
-        file.set_len(Self::bytes())?;
+        let (file, page) = (memory()?, crate::os::page_size());
+        file.set_len(u64::from(PLACES) * page)?;
         #[cfg(target_os = "linux")]
         rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW | rustix::fs::SealFlags::SHRINK)?;
-        Ok(Self { file })
+        Ok(Self { file, page })
     }
 
-    /// How many bytes it has.
-    pub fn bytes() -> u64 {
-        u64::from(PLACES) * (WORDS * size_of::<u32>()) as u64
-    }
-
-    /// All places of a board that was received, for a zygote and its copies.
+    /// One of the places of a board that was received.
     ///
     /// # Errors
     /// The system refuses.
-    pub fn map(file: impl AsFd) -> io::Result<&'static [AtomicU32]> {
-        crate::os::share(file, usize::from(PLACES) * WORDS)
-    }
-
-    /// One of the places.
-    pub fn place(words: &'static [AtomicU32], slot: u16) -> Place {
-        let at = usize::from(slot % PLACES) * WORDS;
-        Place(&words[at..at + WORDS])
+    pub fn place(file: impl AsFd, slot: u16) -> io::Result<Place> {
+        crate::os::share(file, u64::from(slot % PLACES) * crate::os::page_size(), WORDS).map(Place)
     }
 
     /// What stands on a place. Reading a file of memory cannot fail; if it did, nothing would be known.
     pub fn look(&self, slot: u16) -> Glimpse {
         let mut bytes = [0; 12];
-        let at = u64::from(slot % PLACES) * (WORDS * size_of::<u32>()) as u64;
+        let at = u64::from(slot % PLACES) * self.page;
         if self.file.read_exact_at(&mut bytes, at).is_err() {
             return Glimpse { script: u32::MAX, ..Glimpse::default() };
         }
         let word = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         Glimpse { script: word(0), allowed_ms: word(4), slice: word(8) }
     }
+
+    /// Nobody needs a place any more: its page is given back until somebody writes there again.
+    #[cfg(target_os = "linux")]
+    pub fn clear(&self, slot: u16) {
+        let (how, at) = (rustix::fs::FallocateFlags::PUNCH_HOLE, u64::from(slot % PLACES) * self.page);
+        // Where that cannot be, the page is kept.
+        let _ = rustix::fs::fallocate(&self.file, how | rustix::fs::FallocateFlags::KEEP_SIZE, at, self.page);
+    }
+
+    /// Elsewhere pages are kept.
+    #[cfg(not(target_os = "linux"))]
+    pub fn clear(&self, _slot: u16) {}
 
     /// The descriptor, to be handed to a process.
     pub fn descriptor(&self) -> &File {
@@ -142,8 +146,8 @@ mod tests {
     #[test]
     fn the_server_sees_what_a_process_says_on_its_place_and_nothing_of_others() {
         let board = Board::new().unwrap();
-        let words = Board::map(board.descriptor()).unwrap();
-        let (first, last) = (Board::place(words, 0), Board::place(words, PLACES - 1));
+        let place = |slot| Board::place(board.descriptor(), slot).unwrap();
+        let (first, last) = (place(0), place(PLACES - 1));
         first.set_script(7);
         first.begin_slice(1_000);
         last.set_script(8);
@@ -153,6 +157,12 @@ mod tests {
         assert_eq!(board.look(0), Glimpse { script: 7, allowed_ms: 20, slice: 2 });
         assert_eq!(board.look(PLACES - 1), Glimpse { script: 8, allowed_ms: 0, slice: 0 });
         assert_eq!(board.look(1), Glimpse::default());
+        board.clear(0);
+        if cfg!(target_os = "linux") {
+            assert_eq!(board.look(0), Glimpse::default(), "who gets the place begins anew");
+        }
+        first.set_script(9);
+        assert_eq!((board.look(0).script, board.look(PLACES - 1).script), (9, 8));
     }
 
     #[cfg(target_os = "linux")]
