@@ -199,7 +199,7 @@ pub struct FrameReader {
 impl FrameReader {
     /// A reader that refuses bodies over `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::with_capacity(64 * 1024), limit }
+        Self { buffer: BytesMut::with_capacity(4 << 10), limit }
     }
 
     /// The next whole frame, or `None` until more bytes are in the buffer.

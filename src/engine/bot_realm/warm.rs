@@ -11,6 +11,8 @@ use crate::script::{Overrun, web};
 /// How many bytes a forked process may make before the engine looks for garbage among all objects, most of which it still
 /// shares with the process that it was forked from.
 const SPARE: u32 = 4 << 20;
+/// The same, of kinds of objects, and of names of properties.
+const ROOM: u32 = 1_000;
 
 /// Why a module was not evaluated before the processes are forked that share it: each evaluates it by itself then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,6 +157,7 @@ impl<'js> BotRealm<'js> {
 
     /// The garbage is collected here, once, and not in each process.
     fn settle(&self) -> rquickjs::Result<()> {
+        self.base.get::<_, Function<'js>>("room")?.call::<_, i32>((ROOM,))?;
         self.base.get::<_, Function<'js>>("spare")?.call::<_, i32>((SPARE,))?;
         self.realm.ctx.run_gc();
         Ok(())
