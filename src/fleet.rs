@@ -21,6 +21,7 @@ mod process;
 mod processes;
 mod state;
 mod stderr;
+mod surplus;
 #[cfg(test)]
 mod tests;
 mod zygotes;

@@ -52,19 +52,26 @@ fn threads() -> u64 {
     1
 }
 
-/// Maps a file of memory so that what one process writes all others see.
+/// Bytes of a page of memory: less cannot be mapped.
+pub fn page_size() -> u64 {
+    // SAFETY: it takes a number and looks nothing else up.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).unwrap_or(4_096)
+}
+
+/// Maps a part of a file of memory, which begins at a page, so that what one process writes all others see.
 ///
 /// The memory stays mapped until the process ends.
 ///
 /// # Errors
 /// The system refuses.
-pub fn share(file: impl AsFd, words: usize) -> io::Result<&'static [AtomicU32]> {
+pub fn share(file: impl AsFd, from: u64, words: usize) -> io::Result<&'static [AtomicU32]> {
     let bytes = words.checked_mul(size_of::<AtomicU32>()).ok_or(io::ErrorKind::InvalidInput)?;
-    let fd = file.as_fd().as_raw_fd();
+    let from = libc::off_t::try_from(from).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let (fd, access) = (file.as_fd().as_raw_fd(), libc::PROT_READ | libc::PROT_WRITE);
     // SAFETY: the address is chosen by the system, so nothing that exists is mapped over; the descriptor is open, as it
     // is borrowed. What comes back is checked below.
-    let start =
-        unsafe { libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0) };
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd, from) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
@@ -154,8 +161,8 @@ pub fn hand_nothing_on() {
 #[cfg(not(target_os = "linux"))]
 pub fn hand_nothing_on() {}
 
-/// Pages of memory are copied one by one after a fork, not two megabytes at a time, and the C library gives back what it
-/// holds in vain.
+/// Pages of memory are copied one by one after a fork, not two megabytes at a time; the C library gives back what it holds in
+/// vain, and what a copy of this process allocates lies together.
 pub fn settle_memory() {
     #[cfg(target_os = "linux")]
     {
@@ -164,9 +171,40 @@ pub fn settle_memory() {
             libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
         }
         #[cfg(target_env = "gnu")]
-        // SAFETY: as above.
-        unsafe {
-            libc::malloc_trim(0);
+        {
+            // SAFETY: as above.
+            unsafe {
+                libc::malloc_trim(0);
+            }
+            fill_gaps();
+        }
+    }
+}
+
+/// Takes the gaps between what is allocated, for good. A copy would put its first objects into them, here and there, and each
+/// would cost it a page of its own.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn fill_gaps() {
+    /// What is larger than those of the C library's lists; what is left of one is filled by smaller ones.
+    const LARGE: [usize; 6] = [64 << 10, 32 << 10, 16 << 10, 8 << 10, 4 << 10, 2 << 10];
+    // SAFETY: none of the calls takes or gives a place that is used here; `sbrk(0)` changes nothing.
+    let (info, end) = unsafe { (libc::mallinfo2(), libc::sbrk(0) as usize) };
+    // From there on nothing has been handed out.
+    let top = end.saturating_sub(info.keepcost);
+    // Each list's sizes are 16 bytes apart.
+    for size in LARGE.into_iter().chain((24..=1_032).rev().step_by(16)) {
+        // No more than there is: where the C library takes memory from elsewhere, places say nothing.
+        for _ in 0..=info.fordblks / size {
+            // SAFETY: any size may be asked for; what is not given back here is nobody's, and stays so.
+            let place = unsafe { libc::malloc(size) };
+            if place.is_null() {
+                break;
+            }
+            if place as usize >= top {
+                // SAFETY: it was handed out just now and is used by nobody.
+                unsafe { libc::free(place) };
+                break;
+            }
         }
     }
 }
@@ -180,8 +218,8 @@ mod tests {
     #[test]
     fn what_one_mapping_writes_the_other_sees() {
         let file = tempfile::tempfile().unwrap();
-        file.set_len(64).unwrap();
-        let (first, second) = (share(&file, 16).unwrap(), share(&file, 16).unwrap());
+        file.set_len(2 * page_size()).unwrap();
+        let (first, second) = (share(&file, page_size(), 16).unwrap(), share(&file, page_size(), 16).unwrap());
         first[3].store(7, Ordering::Relaxed);
         assert_eq!(second[3].load(Ordering::Relaxed), 7);
     }

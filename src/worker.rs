@@ -14,7 +14,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use crate::protocol::{Board, FrameKind, Hello, Ready, build_id};
+use crate::protocol::{FrameKind, Hello, Ready, build_id};
 use control::{Control, read_json};
 
 pub use control::WorkerError;
@@ -37,7 +37,7 @@ pub fn run() -> Result<(), WorkerError> {
     if hello.build != own {
         return Err(WorkerError::Build { own, server: hello.build });
     }
-    let board = Board::map(control.descriptor()?)?;
+    let board = control.descriptor()?;
     // Where standard output would be, there is a pipe of which nobody but the server has the other end.
     crate::os::end_with_writer(rustix::stdio::stdout().as_fd())?;
     crate::os::settle_memory();

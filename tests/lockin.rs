@@ -128,8 +128,10 @@ async fn a_process_of_scripts_can_neither_open_nor_execute_nor_gain_anything() {
         assert_eq!(limits["Max core file size"], "0 0 bytes");
         // The socket to the server, what ends it with the server, and where it complains.
         let kinds: BTreeSet<String> = open(pid).iter().map(|link| link.split(':').next().unwrap().to_owned()).collect();
+        // A zygote hands each realm its place on the board.
+        let board = if role == Role::Realm { "socket" } else { "/memfd" };
         assert!(
-            kinds.iter().all(|kind| ["/dev/null", "pipe", "socket"].contains(&kind.as_str())),
+            kinds.iter().all(|kind| ["/dev/null", "pipe", "socket", board].contains(&kind.as_str())),
             "{role:?}: {kinds:?}"
         );
         // Nothing of the server's environment went along.
@@ -150,6 +152,41 @@ async fn each_process_of_scripts_has_one_socket_which_no_other_has() {
             let other = owners.insert(socket, process);
             assert!(other.is_none(), "{process:?} can speak for {other:?}");
         }
+    }
+}
+
+/// The parts of the board that a process has mapped: where each begins in the board, and how long it is.
+fn of_board(pid: i32) -> Vec<(u64, u64)> {
+    let number = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    let part = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (from, to) = fields[0].split_once('-')?;
+        fields.get(5)?.contains("nudge-board").then(|| (number(fields[2]), number(to) - number(from)))
+    };
+    fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().lines().filter_map(part).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_realm_has_its_own_place_on_the_board_and_nobody_elses() {
+    let (server, _folder) = start().await;
+    settled(&server).await;
+    server.client.post("/api/v1/bots/b/mod/channel-web/events/u", r#"{"type":"hog"}"#).await;
+    answer(&server).await;
+    let mut realms = Vec::new();
+    until("two realms are there", || {
+        realms = pids(&of_server(server.pid), Role::Realm);
+        realms.len() >= 2
+    })
+    .await;
+    let page = nudge::os::page_size();
+    let mut owners = BTreeMap::new();
+    for realm in realms {
+        let parts = of_board(realm);
+        assert!(matches!(parts[..], [(from, length)] if from % page == 0 && length == page), "{parts:?}");
+        assert_eq!(owners.insert(parts[0].0, realm), None, "two realms have one place");
+    }
+    for process in of_server(server.pid).iter().filter(|process| process.role != Role::Realm) {
+        assert_eq!(of_board(process.pid), [], "{process:?}");
     }
 }
 

@@ -190,6 +190,8 @@ pub const MAIN: &[Key<Settings>] = &[
     },
     Key { path: "scripts.running", kind: Kind::Whole(1, 1_024), set: |s, v, _| s.dispatch.running = Some(v.whole()) },
     Key { path: "scripts.idleRealms", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.idle_realms = v.whole() },
+    Key { path: "scripts.zygotes", kind: Kind::Whole(1, 65_536), set: |s, v, _| s.dispatch.zygotes = v.whole() },
+    Key { path: "scripts.idleZygotes", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.idle_zygotes = v.whole() },
     Key {
         path: "scripts.lockIn",
         kind: Kind::Choice(&["on", "off"]),

@@ -102,11 +102,15 @@ pub struct DispatchSettings {
     pub running: Option<usize>,
     /// `scripts.idleRealms`: milliseconds for which a realm without work is kept.
     pub idle_realms: u64,
+    /// `scripts.zygotes`: zygotes of bots.
+    pub zygotes: usize,
+    /// `scripts.idleZygotes`: milliseconds for which a zygote without realms is kept.
+    pub idle_zygotes: u64,
     /// `scripts.lockIn`.
     pub lock_in: LockIn,
-    /// `scripts.realmResident`: bytes of memory over which a realm is killed.
+    /// `scripts.realmResident`: bytes of memory over which a realm or a zygote is killed.
     pub realm_resident: u64,
-    /// `scripts.allResident`: bytes of all realms together over which no bot gets another realm.
+    /// `scripts.allResident`: bytes of all realms and zygotes together over which no bot gets another realm.
     pub all_resident: u64,
     /// `scripts.grace`: milliseconds past its budget after which a running script's realm is killed.
     pub grace: u64,
@@ -139,6 +143,8 @@ impl Default for DispatchSettings {
             running_of_bot: 32,
             running: None,
             idle_realms: 60_000,
+            zygotes: 500,
+            idle_zygotes: 600_000,
             lock_in: LockIn::On,
             realm_resident: 512 << 20,
             all_resident: 2 << 30,

@@ -86,7 +86,7 @@ counters! {
     realms,
     /// Now: zygotes.
     zygotes,
-    /// Now: bytes that all realms hold.
+    /// Now: bytes that all processes of scripts hold.
     resident_bytes,
     /// Now: events processed in the last second.
     rate,

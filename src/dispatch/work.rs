@@ -113,6 +113,8 @@ pub(super) struct Flight {
     /// Requests and calls without an answer, and how many there may be.
     pub(super) outstanding: u32,
     pub(super) most_outstanding: u32,
+    /// Answers that its realm was sent.
+    pub(super) answers: u32,
 }
 
 /// One request of a script.
@@ -140,6 +142,7 @@ impl Flight {
             refused: false,
             outstanding: 0,
             most_outstanding: requests.saturating_mul(REALMS),
+            answers: 0,
         }
     }
 

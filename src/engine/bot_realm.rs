@@ -66,6 +66,8 @@ pub struct BotRealm<'js> {
     globals: Cell<usize>,
     /// Scripts may have added to them: not all are known to leave them alone.
     may_add: Cell<bool>,
+    /// Bytes that it held when this process was forked.
+    inherited: Cell<u64>,
 }
 
 const CORE: &str = include_str!("js/core.js");
@@ -129,7 +131,8 @@ impl<'js> BotRealm<'js> {
         let core = Core::new(&core)?;
         let globals = Cell::new(count_globals(&realm));
         let (files, outgoing) = (RefCell::default(), RefCell::default());
-        Ok(Self { realm, host, core, dialog, base, random, files, outgoing, globals, may_add: Cell::new(true) })
+        let (may_add, inherited) = (Cell::new(true), Cell::new(0));
+        Ok(Self { realm, host, core, dialog, base, random, files, outgoing, globals, may_add, inherited })
     }
 
     /// Removes what an event left in the realm; false where something cannot be removed.

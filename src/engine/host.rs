@@ -37,6 +37,9 @@ const MOST_REPORTS: u32 = 50;
 /// Longest type, channel and conversation of an event, in bytes.
 const LONGEST_NAME: usize = 200;
 
+/// What a realm that lives on does is counted by that time.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// What is counted of an event, through all the realms it goes through.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Counts {
@@ -91,8 +94,10 @@ pub struct Host {
     pub script: Cell<u32>,
     entered: Cell<Option<Instant>>,
     failed: Cell<bool>,
-    /// Number of the first effect of the event, or of the turn of a realm that lives on.
+    /// Number of the first effect of the event, or of the second of a realm that lives on.
     turn_from: Cell<u32>,
+    /// When that second began, in a realm that lives on.
+    second: Cell<Option<Instant>>,
     /// How often scripts have asked for the dialog engine and not had it yet.
     pub asked: Cell<u32>,
     /// Files that were compiled or packages that were loaded since the event began.
@@ -129,6 +134,7 @@ impl Host {
             entered: Cell::new(None),
             failed: Cell::new(false),
             turn_from: Cell::new(0),
+            second: Cell::new(None),
             asked: Cell::new(0),
             loaded: Cell::new(0),
             closed: Cell::new(false),
@@ -189,7 +195,7 @@ impl Host {
         self.timers.borrow_mut().clear();
         self.trace.borrow_mut().take();
         self.errors.set(0);
-        self.begin_turn();
+        self.count_anew();
         self.asked.set(0);
         self.loaded.set(0);
         self.sequence.set(0);
@@ -198,11 +204,20 @@ impl Host {
         self.failed.set(false);
     }
 
-    /// Counts anew what is limited by event: in a realm that lives on, by turn.
-    pub fn begin_turn(&self) {
+    /// Counts anew what is limited by event: in a realm that lives on, by the second.
+    pub fn begin_turn(&self, now: Instant) {
+        let same = |since: Instant| now.saturating_duration_since(since) < SECOND;
+        if !self.second.get().is_some_and(same) {
+            self.count_anew();
+            self.second.set(Some(now));
+        }
+    }
+
+    fn count_anew(&self) {
         self.log_lines.set(0);
         self.sent.set(0);
         self.turn_from.set(self.sequence.get());
+        self.second.set(None);
     }
 
     /// Begins an event or what there is of it: what an earlier realm has counted of it goes on. Of bytes an event may send
@@ -210,6 +225,7 @@ impl Host {
     pub fn begin(&self, counts: Counts, most_sent: u64) {
         self.sequence.set(counts.sequence);
         self.turn_from.set(0);
+        self.second.set(None);
         self.request.set(counts.request);
         self.errors.set(counts.errors);
         self.log_lines.set(counts.log_lines);
@@ -424,7 +440,12 @@ impl Host {
         let limits = &self.hello.limits;
         let number = self.sequence.get();
         if number.saturating_sub(self.turn_from.get()) >= limits.effects {
-            return Err(format!("an event may make at most {} replies and events (scripts.effects)", limits.effects));
+            let (who, when) = match self.second.get() {
+                Some(_) => ("what hooks leave running", " in a second"),
+                None => ("an event", ""),
+            };
+            let most = limits.effects;
+            return Err(format!("{who} may make at most {most} replies and events{when} (scripts.effects)"));
         }
         if kind.len() > LONGEST_NAME {
             return Err(format!("the type of an event may have at most {LONGEST_NAME} bytes"));

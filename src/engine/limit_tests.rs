@@ -1,10 +1,17 @@
 //! Each limit of `ScriptLimits` has an effect, and says its key where a script or its author sees it.
 
-use super::tests::{EVENT, run_with, told};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::host::{Counts, Host};
+use super::tests::{EVENT, hello, run_with, told};
 use crate::config::ScriptLimits;
 use crate::program::HookKind::{
     AfterEventProcessed, AfterIncomingMiddleware, BeforeIncomingMiddleware, BeforeOutgoingMiddleware,
 };
+use crate::protocol::Outbox;
+use crate::script::Meter;
 
 fn limits() -> ScriptLimits {
     ScriptLimits::default()
@@ -29,6 +36,26 @@ fn effects_are_counted() {
     let told = of(hook, ScriptLimits { effects: 2, ..limits() });
     assert_all(&told, &["effect 1", "RangeError: an event may make at most 2 replies", "(scripts.effects)", "went on"]);
     assert!(!told.contains("effect 2"), "{told}");
+}
+
+#[test]
+fn effects_of_what_hooks_leave_running_are_counted_by_the_second_and_refused_with_an_error() {
+    let limits = ScriptLimits { effects: 2, ..limits() };
+    let meter = Rc::new(Meter::new(limits.clone()));
+    let host = Host::new(meter, Arc::new(hello(limits)), Outbox::new(std::io::sink()));
+    host.begin(Counts::default(), u64::MAX);
+    let (begun, effect) = (Instant::now(), || host.effect("{}", "text", false));
+    let half = Duration::from_millis(500);
+    // Each timer has a turn of its own.
+    for _ in 0..2 {
+        host.begin_turn(begun);
+        effect().unwrap();
+    }
+    host.begin_turn(begun + half);
+    let error = effect().unwrap_err();
+    assert!(error.contains("at most 2 replies and events in a second (scripts.effects)"), "{error}");
+    host.begin_turn(begun + half * 2);
+    effect().unwrap();
 }
 
 #[test]

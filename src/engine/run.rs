@@ -49,6 +49,8 @@ pub struct Run<'a, 'js> {
     waited: bool,
     /// An action runs.
     acting: Cell<bool>,
+    /// Answers of the server that were taken in.
+    answers: Cell<u32>,
     kept_steps: Option<Box<RawValue>>,
     dialogs: Dialogs,
     /// The state has gone to the server: what is done to it from here on is dropped.
@@ -91,6 +93,7 @@ impl<'a, 'js> Run<'a, 'js> {
             long_lived: false,
             waited: false,
             acting: Cell::new(false),
+            answers: Cell::new(0),
             kept_steps,
             dialogs,
             handed_over: false,

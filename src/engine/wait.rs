@@ -10,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::protocol::{Frame, FrameReader};
 
-/// Bytes that are read at once.
-const CHUNK: usize = 64 << 10;
+/// Bytes that are read at once. Each realm has as much to itself.
+const CHUNK: usize = 16 << 10;
 
 /// What came.
 #[derive(Debug)]

@@ -35,14 +35,11 @@ impl Fleet {
         }
         same("realms that compute", self.computing.iter().copied().collect(), computing)?;
         same("realms that run", self.running, running)?;
+        resident += self.zygotes.values().map(|zygote| zygote.resident).sum::<u64>();
         same("bytes", self.memory.sum, resident)?;
         same("free places", self.slots.len(), usize::from(PLACES) - self.realms.len() - self.compilers.len())?;
         // Those of hooks that live on do not count, also while they end.
-        let ends = |realm: &&Realm| match &realm.state {
-            State::Busy(busy) => busy.until.is_some(),
-            State::Idle { .. } => true,
-            State::Ending { .. } => false,
-        };
+        let ends = |realm: &&Realm| !realm.lives_on() && !realm.is_ending();
         for (bot, lane) in &self.lanes {
             let (realms, running, idle) = lanes.remove(bot).unwrap_or_default();
             let mut listed = lane.idle.clone();
@@ -77,6 +74,12 @@ impl Fleet {
     /// Realms that compute and count.
     pub(crate) fn running(&self) -> usize {
         self.running
+    }
+
+    /// Whether a realm has work and counts among those that wait.
+    pub(crate) fn is_asleep(&self, realm: ProcessId) -> bool {
+        let state = self.realms.get(&realm).map(|realm| &realm.state);
+        matches!(state, Some(State::Busy(busy)) if busy.computing.is_none())
     }
 
     /// Everything that it has, one way or another.

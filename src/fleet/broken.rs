@@ -54,12 +54,14 @@ pub(crate) enum Rule {
     EndingRealmsEnd,
     /// An event that was taken back before its realm began with it is lost.
     TakenBackRunElsewhere,
+    /// A realm that waited when its answer was sent counts as waiting while it computes on it.
+    AnswersOnTheirWayCount,
 }
 
 impl Rule {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::TurnAfterCommit,
         Self::EveryEffect,
         Self::EveryFollowUp,
@@ -85,6 +87,7 @@ impl Rule {
         Self::CompilersAnswer,
         Self::EndingRealmsEnd,
         Self::TakenBackRunElsewhere,
+        Self::AnswersOnTheirWayCount,
     ];
 }
 

@@ -14,7 +14,7 @@ pub const COMPILE_ALL: Duration = Duration::from_secs(30);
 impl Fleet {
     /// Makes a compiler for so many files; nothing where there can be none now.
     pub fn start_compiler(&mut self, now: Instant, files: usize) -> Option<ProcessId> {
-        if self.scarce.is_some_and(|until| now < until) {
+        if self.is_refused(now) {
             return None;
         }
         let zygote = self.ensure_root(now)?;

@@ -32,9 +32,8 @@ impl Fleet {
             // It is gone already.
             self.bury(Some(zygote), child, Some(pid));
         }
-        if self.scarce.take().is_some() {
-            self.notes.push(Note::Scarce { what: "processes can be made again".into(), over: true });
-        }
+        self.scarce = None;
+        self.refusals.went_well();
     }
 
     /// A copy was not made, and will not be.

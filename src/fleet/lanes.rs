@@ -102,7 +102,7 @@ impl Fleet {
     }
 
     fn may_fork(&mut self, now: Instant, bot: &str) -> bool {
-        if self.scarce.is_some_and(|until| now < until) || self.root_not_before.is_some_and(|until| now < until) {
+        if self.is_refused(now) || self.root_not_before.is_some_and(|until| now < until) {
             return false;
         }
         let Some(lane) = self.lanes.get(bot) else { return false };
@@ -110,7 +110,7 @@ impl Fleet {
             return false;
         }
         // Realms that live on for start and mount hooks do not count: however many there are, events run.
-        let ends = |realm: &&Realm| !matches!(&realm.state, State::Busy(busy) if busy.until.is_none());
+        let ends = |realm: &&Realm| !realm.lives_on();
         let (all, own) = (self.realms.len(), lane.realms);
         if own >= self.limits.realms_of_bot
             && self.realms.values().filter(|realm| *realm.bot == *bot).filter(ends).count() >= self.limits.realms_of_bot
@@ -131,14 +131,14 @@ impl Fleet {
             return true;
         }
         // Only where there is no room at all an idle realm of another bot goes: the one that was idle for longest.
-        let ending = self.realms.values().any(|realm| matches!(realm.state, State::Ending { .. }));
+        let ending = self.realms.values().any(Realm::is_ending);
         if let Some(oldest) = self.oldest_idle().filter(|_| !ending) {
             self.close_realm(now, oldest);
         }
         false
     }
 
-    fn oldest_idle(&self) -> Option<ProcessId> {
+    pub(super) fn oldest_idle(&self) -> Option<ProcessId> {
         let idle = self.realms.iter().filter_map(|(id, realm)| match realm.state {
             State::Idle { since } => Some((since, *id)),
             _ => None,
@@ -310,6 +310,8 @@ impl Fleet {
         }
         self.trimmed = Some(now);
         self.look_at_memory(now);
+        self.end_old_zygotes(now);
+        self.say_what_is_over(now);
         let old = |realm: &Realm| matches!(realm.state, State::Idle { since } if now.saturating_duration_since(since) > self.limits.idle);
         let old: Vec<ProcessId> = self.realms.iter().filter(|(_, realm)| old(realm)).map(|(id, _)| *id).collect();
         for realm in old {

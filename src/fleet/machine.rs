@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::broken::{Rule, is_broken};
 use super::orders::{FleetLimits, Note, Order, ProcessId};
-use super::state::{Fleet, Memory, Realm, Role, State};
+use super::state::{Fleet, Memory, Realm, Role, State, Trouble};
 use crate::protocol::PLACES;
 
 /// Looks at realms that compute are this far apart.
@@ -30,6 +30,7 @@ impl Fleet {
             pending: None,
             memory: Memory::default(),
             scarce: None,
+            refusals: Trouble::default(),
             cold_layer: None,
             layer_failures: 0,
             root_failures: 0,
@@ -77,7 +78,7 @@ impl Fleet {
 
     /// No copy could be made: nothing is tried again for a while. Its socket ends by itself.
     pub fn not_forked(&mut self, now: Instant, why: &str) {
-        if self.scarce.is_none() {
+        if self.refusals.met(now) {
             let what = format!(
                 "no process can be made for a script: {why}; events wait. Raise the limits on processes (ulimit -u, the \
                  container's pids limit), on open files (ulimit -n) or on memory, or lower `scripts.mostRealms`"
@@ -85,6 +86,35 @@ impl Fleet {
             self.notes.push(Note::Scarce { what, over: false });
         }
         self.scarce = Some(now + SCARCE);
+        self.make_room(now);
+    }
+
+    /// Whether the system has refused a process just now.
+    pub(super) fn is_refused(&self, now: Instant) -> bool {
+        self.scarce.is_some_and(|until| now < until)
+    }
+
+    /// The system has no room for another process: what nobody uses makes some.
+    fn make_room(&mut self, now: Instant) {
+        if self.realms.values().any(Realm::is_ending) {
+            return;
+        }
+        match (self.oldest_idle(), self.unused_zygotes(now).next()) {
+            (Some(realm), _) => self.close_realm(now, realm),
+            (None, Some(zygote)) => self.end_unused(zygote),
+            (None, None) => {}
+        }
+    }
+
+    /// Troubles that were said and have been gone for a while.
+    pub(super) fn say_what_is_over(&mut self, now: Instant) {
+        if self.refusals.is_over(now) {
+            self.notes.push(Note::Scarce { what: "processes can be made again".into(), over: true });
+        }
+        if self.memory.shortage.is_over(now) {
+            let what = format!("processes of scripts hold {} MB: all events go on", self.memory.sum >> 20);
+            self.notes.push(Note::Scarce { what, over: true });
+        }
     }
 
     /// The realm computes no more until it is answered or a timer of its is due.
@@ -138,6 +168,9 @@ impl Fleet {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
+        if !self.is_refused(now) {
+            self.scarce = None;
+        }
         self.look_at_clocks(now);
         self.look_after_zygotes(now);
         self.look_after_compilers(now);
@@ -153,7 +186,7 @@ impl Fleet {
             return Some(now + TICK);
         }
         let loading = self.zygotes.values().any(|zygote| !zygote.loaded);
-        let ending = self.realms.values().any(|realm| matches!(realm.state, State::Ending { .. }));
+        let ending = self.realms.values().any(Realm::is_ending);
         if loading
             || ending
             || self.pending.is_some()

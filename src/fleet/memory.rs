@@ -2,47 +2,59 @@
 //! hold too much, idle realms go, those that were idle for longest first, then zygotes that nobody uses; if that does not
 //! help, no bot gets another realm beside the one that it has.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::orders::{Cause, Note, Order, ProcessId};
-use super::state::{Fleet, Realm, Role, State};
+use super::state::{Fleet, Realm, Role, State, Zygote};
 
 /// Processes that are looked at at once: reading what one holds takes the kernel a while.
 const AT_ONCE: usize = 32;
-/// A zygote that made nothing for that long may go where memory is short.
-const UNUSED: Duration = Duration::from_secs(10);
+/// Of those, realms that compute, which alone may grow, are at most so many; the others have their turn, too.
+const COMPUTING: usize = 24;
 
 impl Fleet {
     /// Whether nothing may be begun: too much is held, and something runs whose end will change that. What lives on for ever
     /// keeps no event from being run.
     pub(super) fn is_out_of_memory(&self) -> bool {
-        let ends = |realm: &Realm| match &realm.state {
-            State::Busy(busy) => busy.until.is_some(),
-            State::Ending { .. } => true,
-            State::Idle { .. } => false,
-        };
+        let ends = |realm: &Realm| !realm.is_idle() && !realm.lives_on();
         self.memory.short && self.realms.values().any(ends)
     }
 
     /// Has some processes looked at, in turn.
     pub(super) fn look_at_memory(&mut self, now: Instant) {
-        let made = self.realms.iter().filter(|(_, realm)| realm.made.is_some()).map(|(id, _)| *id);
-        let all: Vec<ProcessId> = made.collect();
+        let made = |id: &ProcessId| self.realms.get(id).is_some_and(|realm| realm.made.is_some());
+        let mut turn: Vec<ProcessId> = self.computing.iter().copied().filter(made).take(COMPUTING).collect();
+        // The root is made by no other.
+        let made_zygote = |zygote: &Zygote| (zygote.made.is_some() || zygote.loaded) && !zygote.ending;
+        let zygotes = self.zygotes.iter().filter(|(_, zygote)| made_zygote(zygote));
+        let mut all: Vec<ProcessId> = self.realms.keys().copied().filter(made).collect();
+        all.extend(zygotes.map(|(id, _)| *id));
+        all.sort_unstable();
         let from = all.partition_point(|id| *id <= self.memory.last);
-        let turn = all[from..].iter().chain(&all[..from]).take(AT_ONCE);
-        for process in turn {
+        for process in all[from..].iter().chain(&all[..from]) {
+            if turn.len() >= AT_ONCE {
+                break;
+            }
             self.memory.last = *process;
-            self.orders.push(Order::LookAtMemory { process: *process });
+            if !turn.contains(process) {
+                turn.push(*process);
+            }
         }
+        self.orders.extend(turn.into_iter().map(|process| Order::LookAtMemory { process }));
         self.relieve(now);
     }
 
     /// What a process holds was looked at.
     pub fn memory(&mut self, now: Instant, process: ProcessId, bytes: u64) {
-        let Some(realm) = self.realms.get_mut(&process) else { return };
-        let before = std::mem::replace(&mut realm.resident, bytes);
+        let realm = self.realms.get_mut(&process).map(|realm| &mut realm.resident);
+        let Some(held) = realm.or_else(|| self.zygotes.get_mut(&process).map(|zygote| &mut zygote.resident)) else {
+            return;
+        };
+        let before = std::mem::replace(held, bytes);
         self.memory.sum = self.memory.sum.saturating_sub(before) + bytes;
-        if bytes > self.limits.resident {
+        if bytes > self.limits.resident && self.zygotes.contains_key(&process) {
+            self.end_fat_zygote(process);
+        } else if bytes > self.limits.resident {
             let what = format!(
                 "killed: its realm held {} MB of memory, {} MB are allowed (scripts.realmResident)",
                 bytes >> 20,
@@ -53,18 +65,29 @@ impl Fleet {
         self.relieve(now);
     }
 
+    /// What it has loaded holds too much: it is left to the realms from now on, which are killed if it does so there, too.
+    fn end_fat_zygote(&mut self, process: ProcessId) {
+        if let Some(zygote) = self.zygotes.get_mut(&process)
+            && zygote.role != Role::Root
+            && zygote.killed.is_none()
+        {
+            (zygote.loaded, zygote.killed) = (false, Some("it held too much memory (scripts.realmResident)"));
+            self.orders.push(Order::Kill { process });
+        }
+    }
+
     fn relieve(&mut self, now: Instant) {
         let most = self.limits.all_resident;
         if self.memory.sum <= most {
             if std::mem::take(&mut self.memory.short) {
-                let what = format!("realms hold {} MB: all events go on", self.memory.sum >> 20);
-                self.notes.push(Note::Scarce { what, over: true });
+                self.memory.shortage.went_well();
             }
             return;
         }
         // What those hold that are ending is as good as free.
-        let ending = |realm: &Realm| matches!(realm.state, State::Ending { .. }).then_some(realm.resident);
-        let freed: u64 = self.realms.values().filter_map(ending).sum();
+        let realms = self.realms.values().filter(|realm| realm.is_ending()).map(|realm| realm.resident);
+        let zygotes = self.zygotes.values().filter(|zygote| zygote.ending).map(|zygote| zygote.resident);
+        let freed: u64 = realms.chain(zygotes).sum();
         let Some(mut over) = self.memory.sum.saturating_sub(freed).checked_sub(most).filter(|over| *over > 0) else {
             return;
         };
@@ -84,37 +107,22 @@ impl Fleet {
             self.close_realm(now, realm);
             over = over.saturating_sub(bytes);
         }
-        self.end_unused_zygotes(now);
-        if over > 0 && !std::mem::replace(&mut self.memory.short, true) {
+        let unused: Vec<ProcessId> = self.unused_zygotes(now).collect();
+        for zygote in unused {
+            if over == 0 {
+                return;
+            }
+            over = over.saturating_sub(self.zygotes.get(&zygote).map_or(0, |zygote| zygote.resident));
+            self.end_unused(zygote);
+        }
+        if over > 0 && !std::mem::replace(&mut self.memory.short, true) && self.memory.shortage.met(now) {
             let what = format!(
-                "realms hold {} MB: no bot gets another one until they hold less than {} MB (`scripts.allResident`)",
+                "processes of scripts hold {} MB: no bot gets another realm beside the one that it has until they hold \
+                 less than {} MB (`scripts.allResident`)",
                 self.memory.sum >> 20,
                 most >> 20
             );
             self.notes.push(Note::Scarce { what, over: false });
-        }
-    }
-
-    fn end_unused_zygotes(&mut self, now: Instant) {
-        let unused: Vec<ProcessId> = self
-            .zygotes
-            .iter()
-            .filter(|(_, zygote)| {
-                matches!(&zygote.role, Role::Bot { bot, .. } if !bot.is_empty())
-                    && zygote.loaded
-                    && zygote.children == 0
-                    && now.saturating_duration_since(zygote.used) > UNUSED
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for zygote in unused {
-            if let Some(bot) = self.bot_of(zygote)
-                && let Some(lane) = self.lanes.get_mut(&bot)
-                && lane.zygote == Some(zygote)
-            {
-                lane.zygote = None;
-            }
-            self.end_zygote(zygote);
         }
     }
 }

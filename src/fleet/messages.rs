@@ -81,8 +81,10 @@ pub enum Message {
         dispatch: u64,
         settled: Settled,
     },
+    /// It waits; so many answers it has taken in.
     Waiting {
         dispatch: u64,
+        answers: u32,
     },
     Resume {
         dispatch: u64,
@@ -141,7 +143,7 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
             Message::Processed { dispatch, processed: json(kind, &body)?, body, loan }
         }
         FrameKind::Settled => Message::Settled { dispatch, settled: json(kind, &body)? },
-        FrameKind::Waiting => Message::Waiting { dispatch },
+        FrameKind::Waiting => Message::Waiting { dispatch, answers: number },
         // What it was read into is larger, and would be held until the event runs again.
         FrameKind::Resume => Message::Resume { dispatch, left: Bytes::copy_from_slice(&body) },
         FrameKind::Free => match number {

@@ -45,6 +45,10 @@ pub struct FleetLimits {
     pub resident: u64,
     /// Bytes of all together.
     pub all_resident: u64,
+    /// Zygotes of bots.
+    pub zygotes: usize,
+    /// How long one is kept that nobody uses.
+    pub idle_zygote: Duration,
     /// Zygotes of bots that are made before anybody asks.
     pub eager: usize,
 }
@@ -71,7 +75,9 @@ impl FleetLimits {
             event_waiting: Duration::from_millis(scripts.event_waiting),
             resident: dispatch.realm_resident,
             all_resident: dispatch.all_resident,
-            eager: EAGER,
+            zygotes: dispatch.zygotes,
+            idle_zygote: Duration::from_millis(dispatch.idle_zygotes),
+            eager: EAGER.min(dispatch.zygotes),
         }
     }
 }

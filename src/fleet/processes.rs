@@ -218,7 +218,7 @@ impl Processes {
         let (ours, theirs) = UnixStream::pair()?;
         let out = self.connect(child, ours)?;
         if let ForkAs::Realm { slot } | ForkAs::Compiler { slot } = become_ {
-            self.board.clear(slot);
+            self.board.renew(slot);
         }
         let Some(parent) = self.all.get(&zygote) else {
             // Its other end goes with this: the copy is found to be gone.
@@ -408,9 +408,11 @@ impl Processes {
         self.board.take_back(slot, below)
     }
 
-    /// What stands on a place of the board.
-    pub fn look(&self, slot: u16) -> Glimpse {
-        self.board.look(slot)
+    /// What stands on the place of a process that is at its end, for the last time.
+    pub fn last_look(&self, slot: u16) -> Glimpse {
+        let seen = self.board.look(slot);
+        self.board.clear(slot);
+        seen
     }
 
     /// Memory that a process has to itself, and its share of what it has together with others, in bytes; 0 where the system

@@ -25,6 +25,23 @@ pub(super) struct Realm {
     pub(super) resident: u64,
 }
 
+impl Realm {
+    /// It belongs to a hook that lives on: nothing ends it by itself, and nobody waits for that.
+    pub(super) fn lives_on(&self) -> bool {
+        matches!(&self.state, State::Busy(busy) if busy.until.is_none())
+    }
+
+    /// Nothing is done in it.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle { .. })
+    }
+
+    /// It is to be gone.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending { .. })
+    }
+}
+
 /// What a realm is at.
 #[derive(Debug)]
 pub(super) enum State {
@@ -106,7 +123,10 @@ pub struct Fleet {
     /// The version that is not in service everywhere yet.
     pub(super) pending: Option<u64>,
     pub(super) memory: Memory,
+    /// Until when no copy is tried, since the system has refused one.
     pub(super) scarce: Option<Instant>,
+    /// That it refuses them, as it was said.
+    pub(super) refusals: Trouble,
     /// Packages that all share whose zygote died while it loaded: they are left to the realms.
     pub(super) cold_layer: Option<LayerKey>,
     pub(super) layer_failures: u32,
@@ -203,8 +223,9 @@ pub(super) struct Zygote {
     pub(super) used: Instant,
     /// It is told to end.
     pub(super) ending: bool,
-    /// It was killed, since it took too long.
-    pub(super) killed: bool,
+    /// Why it was killed, if it was.
+    pub(super) killed: Option<&'static str>,
+    pub(super) resident: u64,
 }
 
 impl Zygote {
@@ -218,17 +239,55 @@ impl Zygote {
             children: 0,
             used: now,
             ending: false,
-            killed: false,
+            killed: None,
+            resident: 0,
         }
     }
 }
 
-/// What is known of the memory that realms hold.
+/// Something that comes and goes. It is said when it begins, and that it is over when it has been for a while.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    /// When it was met last, until it is over.
+    last: Option<Instant>,
+    /// It went well since then.
+    mended: bool,
+}
+
+impl Trouble {
+    /// It is met; whether that is to be said.
+    pub(super) fn met(&mut self, now: Instant) -> bool {
+        self.mended = false;
+        self.last.replace(now).is_none()
+    }
+
+    /// It went well.
+    pub(super) fn went_well(&mut self) {
+        self.mended = self.last.is_some();
+    }
+
+    /// Whether it is over, which is to be said.
+    pub(super) fn is_over(&mut self, now: Instant) -> bool {
+        let calm = |last: Instant| now.saturating_duration_since(last) >= CALM;
+        let over = self.mended && self.last.is_some_and(calm);
+        if over {
+            *self = Self::default();
+        }
+        over
+    }
+}
+
+/// How long a trouble is not met until it is over.
+const CALM: Duration = Duration::from_secs(10);
+
+/// What is known of the memory that processes of scripts hold.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Of all together, as they were last looked at.
     pub(super) sum: u64,
     pub(super) short: bool,
+    /// That it is short, as it was said.
+    pub(super) shortage: Trouble,
     /// The last process that was looked at.
     pub(super) last: ProcessId,
 }

@@ -9,6 +9,8 @@ use crate::config::Settings;
 use crate::program::{BotProgram, Images, LayerKey, Program};
 use crate::protocol::{Glimpse, Unfit};
 
+mod surplus;
+
 /// The processes that there are from the first on.
 const ROOT: ProcessId = 1;
 const GLOBAL: ProcessId = 2;
@@ -16,11 +18,17 @@ const ZYGOTE: ProcessId = 3;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn published(version: u64) -> Published {
+    published_of(version, &["bot"])
+}
+
+/// A program with these bots.
+fn published_of(version: u64, bots: &[&str]) -> Published {
     let bot = BotProgram { default_language: version.to_string(), ..BotProgram::default() };
-    let bots = [("bot".to_owned(), bot)].into_iter().collect();
-    let images = Images::of(&Arc::new(Program { version, bots, ..Program::default() }));
+    let programs = bots.iter().map(|id| ((*id).to_owned(), bot.clone())).collect();
+    let images = Images::of(&Arc::new(Program { version, bots: programs, ..Program::default() }));
     let key = |bot| images.key(bot).unwrap();
-    Published { version, layer: None, global: key(""), bots: [(Arc::from("bot"), key("bot"))].into() }
+    let keys = bots.iter().map(|id| (Arc::from(*id), key(id))).collect();
+    Published { version, layer: None, global: key(""), bots: keys }
 }
 
 /// A fleet with one bot whose zygotes stand ready.

@@ -47,6 +47,9 @@ impl Fleet {
     }
 
     fn zygote_of(&mut self, now: Instant, bot: &Arc<str>, image: ImageKey) -> Option<ProcessId> {
+        if self.is_refused(now) {
+            return None;
+        }
         let parent = if bot.is_empty() { self.packages(now)? } else { self.global(now)? };
         let warm = !self.is_layer_cold() && self.lanes.get(bot).is_none_or(|lane| lane.cold != Some(image));
         let zygote = self.copy(now, parent, Role::Bot { bot: Arc::clone(bot), image });
@@ -172,6 +175,7 @@ impl Fleet {
     /// The socket of a zygote is at its end. Its realms go on; what it was told and has not done is not done any more.
     pub(super) fn zygote_gone(&mut self, now: Instant, process: ProcessId) {
         let Some(zygote) = self.zygotes.remove(&process) else { return };
+        self.memory.gone(zygote.resident);
         // It may have closed its socket and live on.
         self.orders.push(Order::Kill { process });
         self.bury(zygote.parent, process, zygote.made);
@@ -179,21 +183,23 @@ impl Fleet {
         if zygote.ending || self.stopping {
             return;
         }
-        let why = if zygote.killed { "it took too long to load" } else { "it died while it loaded" };
+        // One that the system refused is not to blame.
+        let tried = zygote.made.is_some() || zygote.killed.is_some();
+        let (killed, why) = (zygote.killed.is_some(), zygote.killed.unwrap_or("it died while it loaded"));
         match zygote.role {
             Role::Root => {
                 self.root_failures += 1;
                 self.root_not_before = Some(now + PAUSE * (1 << self.root_failures.min(LONGEST)));
-                let how = if zygote.killed { why } else { "it died" };
+                let how = zygote.killed.unwrap_or("it died");
                 self.notes.push(Note::RootGone { was_ready: zygote.loaded, how: how.to_owned() });
                 if zygote.loaded {
                     self.root_not_before = None;
                 }
             }
-            Role::Packages(layer) if !zygote.loaded => self.packages_gone(layer, zygote.killed, why),
+            Role::Packages(layer) if !zygote.loaded && tried => self.packages_gone(layer, killed, why),
             Role::Packages(_) => {}
             Role::Bot { bot, image } => {
-                self.bot_zygote_gone(now, process, &bot, image, (zygote.loaded, zygote.killed, why))
+                self.bot_zygote_gone(now, process, &bot, image, (!zygote.loaded && tried, killed, why))
             }
         }
     }
@@ -204,14 +210,14 @@ impl Fleet {
         process: ProcessId,
         bot: &Arc<str>,
         image: ImageKey,
-        (loaded, killed, why): (bool, bool, &str),
+        (failed, killed, why): (bool, bool, &str),
     ) {
         let Some(lane) = self.lanes.get_mut(bot) else { return };
         let next = lane.next.is_some_and(|(next, _)| next == process);
         if lane.zygote == Some(process) {
             lane.zygote = None;
         }
-        if !loaded {
+        if failed {
             lane.failures += 1;
             // The first time it may have been its parent that died.
             if lane.failures > 1 || killed {
@@ -239,7 +245,7 @@ impl Fleet {
         let share = u32::try_from(loading.div_ceil(self.limits.cores.max(1))).unwrap_or(u32::MAX).min(MOST_SHARED);
         let late = |zygote: &Zygote| {
             let allowed = if begun(zygote) { LOADING * share } else { LOADING * MOST_SHARED };
-            !zygote.loaded && !zygote.killed && now.saturating_duration_since(zygote.since) > allowed
+            !zygote.loaded && zygote.killed.is_none() && now.saturating_duration_since(zygote.since) > allowed
         };
         // One that has loaded makes copies within moments: it hangs, and what waits for it is made by another one.
         let waits = |since: Instant| now.saturating_duration_since(since) > COPYING;
@@ -249,12 +255,13 @@ impl Fleet {
         });
         let copies = self.zygotes.values().filter(|zygote| zygote.made.is_none() && waits(zygote.since));
         let parents = realms.chain(copies.filter_map(|zygote| zygote.parent));
-        let hung: Vec<ProcessId> =
-            parents.filter(|id| self.zygotes.get(id).is_some_and(|zygote| zygote.loaded && !zygote.killed)).collect();
+        let hung: Vec<ProcessId> = parents
+            .filter(|id| self.zygotes.get(id).is_some_and(|zygote| zygote.loaded && zygote.killed.is_none()))
+            .collect();
         let late: Vec<ProcessId> = self.zygotes.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
         for process in late.into_iter().chain(hung) {
             if let Some(zygote) = self.zygotes.get_mut(&process) {
-                zygote.killed = true;
+                zygote.killed = Some("it took too long to load");
             }
             self.orders.push(Order::Kill { process });
         }

@@ -109,6 +109,18 @@ text_id!(UserId);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct EventId(pub u64);
 
+impl EventId {
+    /// Ids of one millisecond.
+    pub const PER_MS: u64 = 100_000;
+    /// Of those, the queue gives events the ones below; the others belong to realms, and to hooks without an event.
+    pub const OF_QUEUE: u64 = 50_000;
+
+    /// Whether the queue has given it.
+    pub fn is_of_queue(self) -> bool {
+        self.0 % Self::PER_MS < Self::OF_QUEUE
+    }
+}
+
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -1,9 +1,10 @@
-//! The board: memory that all processes of scripts share with the server, in which each says what it is at. So the server
+//! The board: memory that processes of scripts share with the server, in which each says what it is at. So the server
 //! knows which script hangs, although a process that hangs says nothing any more.
 //!
 //! A process has one place, of four words: the script it is in, how long its present slice may compute, a number that rises
-//! with each slice, and which of the work that it was sent it has begun with. What a hostile process writes there names a
-//! wrong file in the log, and has events of its own bot wait; the budgets of an event hold whatever it says.
+//! with each slice, and which of the work that it was sent it has begun with. Each place has a page of its own, and a realm has
+//! only that page: it cannot write what others say. What a hostile process writes there names a wrong file in the log, and has
+//! events of its own bot wait; the budgets of an event hold whatever it says.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Places on the board: as many processes of scripts may live at once.
 pub const PLACES: u16 = 2_048;
-/// Words of a place; a cache line holds four such places, and two processes rarely write at once.
+/// Words of a place.
 const WORDS: usize = 4;
 
 /// The last word of a place: the number of the work that was begun with last, and of the first that may still be.
@@ -93,7 +94,10 @@ impl Place {
 #[derive(Debug)]
 pub struct Board {
     file: File,
+    /// As the server has it: all places.
     words: &'static [AtomicU32],
+    /// Bytes from one place to the next.
+    page: u64,
 }
 
 impl Board {
@@ -102,43 +106,38 @@ impl Board {
     /// # Errors
     /// The system refuses.
     pub fn new() -> io::Result<Self> {
-        let file = memory()?;
-        file.set_len(Self::bytes())?;
+        let (file, page) = (memory()?, crate::os::page_size());
+        file.set_len(u64::from(PLACES) * page)?;
         #[cfg(target_os = "linux")]
         rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW | rustix::fs::SealFlags::SHRINK)?;
-        let words = Self::map(&file)?;
-        Ok(Self { file, words })
+        let all = usize::try_from(u64::from(PLACES) * page).unwrap_or(usize::MAX) / size_of::<AtomicU32>();
+        let words = crate::os::share(&file, 0, all)?;
+        Ok(Self { file, words, page })
     }
 
-    /// How many bytes it has.
-    pub fn bytes() -> u64 {
-        u64::from(PLACES) * (WORDS * size_of::<u32>()) as u64
-    }
-
-    /// All places of a board that was received, for a zygote and its copies.
+    /// One of the places of a board that was received.
     ///
     /// # Errors
     /// The system refuses.
-    pub fn map(file: impl AsFd) -> io::Result<&'static [AtomicU32]> {
-        crate::os::share(file, usize::from(PLACES) * WORDS)
+    pub fn place(file: impl AsFd, slot: u16) -> io::Result<Place> {
+        crate::os::share(file, u64::from(slot % PLACES) * crate::os::page_size(), WORDS).map(Place)
     }
 
-    /// One of the places.
-    pub fn place(words: &'static [AtomicU32], slot: u16) -> Place {
-        let at = usize::from(slot % PLACES) * WORDS;
-        Place(&words[at..at + WORDS])
+    /// Which of the work that it is sent a process has begun with.
+    fn begun(&self, slot: u16) -> &AtomicU32 {
+        let page = usize::try_from(self.page).unwrap_or(usize::MAX) / size_of::<AtomicU32>();
+        &self.words[usize::from(slot % PLACES) * page + 3]
     }
 
     /// The place is another process's from now on, which has begun with nothing.
-    pub fn clear(&self, slot: u16) {
-        let at = usize::from(slot % PLACES) * WORDS;
-        self.words[at..at + WORDS].iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    pub fn renew(&self, slot: u16) {
+        self.begun(slot).store(0, Ordering::Release);
     }
 
     /// Takes back the work that a process was sent and has not begun with: all before that number. Gives the number of the
     /// last that it has begun with.
     pub fn take_back(&self, slot: u16, below: u16) -> u16 {
-        let word = &self.words[usize::from(slot % PLACES) * WORDS + 3];
+        let word = self.begun(slot);
         // A process that writes there without end keeps its work.
         for _ in 0..1_000 {
             let before = word.load(Ordering::Acquire);
@@ -153,13 +152,25 @@ impl Board {
     /// What stands on a place. Reading a file of memory cannot fail; if it did, nothing would be known.
     pub fn look(&self, slot: u16) -> Glimpse {
         let mut bytes = [0; 12];
-        let at = u64::from(slot % PLACES) * (WORDS * size_of::<u32>()) as u64;
+        let at = u64::from(slot % PLACES) * self.page;
         if self.file.read_exact_at(&mut bytes, at).is_err() {
             return Glimpse { script: u32::MAX, ..Glimpse::default() };
         }
         let word = |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         Glimpse { script: word(0), allowed_ms: word(4), slice: word(8) }
     }
+
+    /// Nobody needs a place any more: its page is given back until somebody writes there again.
+    #[cfg(target_os = "linux")]
+    pub fn clear(&self, slot: u16) {
+        let (how, at) = (rustix::fs::FallocateFlags::PUNCH_HOLE, u64::from(slot % PLACES) * self.page);
+        // Where that cannot be, the page is kept.
+        let _ = rustix::fs::fallocate(&self.file, how | rustix::fs::FallocateFlags::KEEP_SIZE, at, self.page);
+    }
+
+    /// Elsewhere pages are kept.
+    #[cfg(not(target_os = "linux"))]
+    pub fn clear(&self, _slot: u16) {}
 
     /// The descriptor, to be handed to a process.
     pub fn descriptor(&self) -> &File {
@@ -190,8 +201,8 @@ mod tests {
     #[test]
     fn the_server_sees_what_a_process_says_on_its_place_and_nothing_of_others() {
         let board = Board::new().unwrap();
-        let words = Board::map(board.descriptor()).unwrap();
-        let (first, last) = (Board::place(words, 0), Board::place(words, PLACES - 1));
+        let place = |slot| Board::place(board.descriptor(), slot).unwrap();
+        let (first, last) = (place(0), place(PLACES - 1));
         first.set_script(7);
         first.begin_slice(1_000);
         last.set_script(8);
@@ -201,15 +212,20 @@ mod tests {
         assert_eq!(board.look(0), Glimpse { script: 7, allowed_ms: 20, slice: 2 });
         assert_eq!(board.look(PLACES - 1), Glimpse { script: 8, allowed_ms: 0, slice: 0 });
         assert_eq!(board.look(1), Glimpse::default());
+        board.clear(0);
+        if cfg!(target_os = "linux") {
+            assert_eq!(board.look(0), Glimpse::default(), "who gets the place begins anew");
+        }
+        first.set_script(9);
+        assert_eq!((board.look(0).script, board.look(PLACES - 1).script), (9, 8));
     }
 
     #[test]
     fn work_is_begun_with_or_taken_back_and_never_both() {
         let board = Board::new().unwrap();
-        let words = Board::map(board.descriptor()).unwrap();
+        let place = Board::place(board.descriptor(), 5).unwrap();
         for first in [1_u16, u16::MAX - 1] {
-            let place = Board::place(words, 5);
-            board.clear(5);
+            board.renew(5);
             board.take_back(5, first);
             assert!(place.claim(first));
             assert_eq!(board.take_back(5, first.wrapping_add(3)), first);
@@ -217,13 +233,12 @@ mod tests {
             assert!(place.claim(first.wrapping_add(3)), "what is sent later may be begun with");
             assert_eq!(board.take_back(5, first.wrapping_add(4)), first.wrapping_add(3));
         }
-        board.clear(5);
-        let place = Board::place(words, 5);
+        board.renew(5);
         assert!((1..100_000_u32).all(|number| place.claim(number as u16)), "numbers begin anew");
-        board.clear(5);
-        let (words, mut taken) = (Board::map(board.descriptor()).unwrap(), Vec::new());
+        board.renew(5);
+        let mut taken = Vec::new();
         let claimed: Vec<u16> = std::thread::scope(|scope| {
-            let realm = scope.spawn(|| (1..1_000).filter(|number| Board::place(words, 5).claim(*number)).collect());
+            let realm = scope.spawn(|| (1..1_000).filter(|number| place.claim(*number)).collect());
             for below in [300, 600, 1_000] {
                 taken.push((below, board.take_back(5, below)));
             }

@@ -66,7 +66,8 @@ pub enum FrameKind {
     Fetch = 44,
     /// A script does not wait for its `Fetch` any more: number = request number; empty body.
     Abandon = 45,
-    /// The realm computes no more until it is answered or a timer is due; empty body.
+    /// The realm computes no more until it is answered or a timer is due: number = answers that it has taken in for the
+    /// dispatch, so that one on its way is not taken for one that is over; empty body.
     Waiting = 46,
     /// The event is to go on in another realm: opaque, it comes back with the next `Dispatch`. `Free` follows.
     Resume = 47,
@@ -198,7 +199,7 @@ pub struct FrameReader {
 impl FrameReader {
     /// A reader that refuses bodies over `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::with_capacity(64 * 1024), limit }
+        Self { buffer: BytesMut::with_capacity(4 << 10), limit }
     }
 
     /// The next whole frame, or `None` until more bytes are in the buffer.

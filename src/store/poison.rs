@@ -30,8 +30,10 @@ impl Store {
         reason: String,
         then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) {
+        let unstored = self.0.unstored.clone();
         self.write_then(
             move |tx| {
+                unstored.told(event);
                 // What it resets is done now, and not once more should it be tried again.
                 let mut resetting = tx.connection.prepare_cached(RESET)?;
                 let reset = resetting.query_row([event.0], event_of_row).optional()?;

@@ -13,10 +13,10 @@ use super::state_cache::{PartKey, StateChanged, StatePart};
 use crate::model::EventId;
 
 /// Low parts of event ids from here on belong to the workers.
-const SERVER_IDS: u64 = 50_000;
+const SERVER_IDS: u64 = EventId::OF_QUEUE;
 
 /// Ids of one millisecond.
-const IDS_PER_MS: u64 = 100_000;
+const IDS_PER_MS: u64 = EventId::PER_MS;
 
 /// What an operation works with: the connection, inside the transaction, and what the writer keeps in memory.
 pub(super) struct Tx<'w> {

@@ -9,14 +9,17 @@ use parking_lot::Mutex;
 use super::error::StoreError;
 use crate::model::EventId;
 
-/// The events. All that happens here happens on the writer's thread, in the order of the operations.
+/// The events: no more than are under way (`queue.inFlight`). All that happens here happens on the writer's thread, in the order of the operations.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unstored(Arc<Mutex<HashSet<EventId>>>);
 
 impl Unstored {
-    /// The event must not end before it has run again.
+    /// The event must not end before it has run again. What hooks without an event do has no end: nothing would ever take
+    /// the note away.
     pub(super) fn note(&self, event: EventId) {
-        self.0.lock().insert(event);
+        if event.is_of_queue() {
+            self.0.lock().insert(event);
+        }
     }
 
     /// Whether something of the event could not be stored since this was told last.
@@ -25,7 +28,7 @@ impl Unstored {
         !events.is_empty() && events.contains(&event)
     }
 
-    /// It is told: the event runs again.
+    /// It is told: the event runs again; or it is set aside.
     pub(super) fn told(&self, event: EventId) {
         self.0.lock().remove(&event);
     }
@@ -37,4 +40,20 @@ pub(super) fn matters(error: &StoreError) -> bool {
         error,
         StoreError::ConversationNotFound(_) | StoreError::Invalid(_) | StoreError::Panicked(_) | StoreError::Closed
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hooks_without_an_event_could_not_store_is_not_noted_for_ever() {
+        let unstored = Unstored::default();
+        let (event, of_hooks) = (EventId(7 * EventId::PER_MS), EventId(7 * EventId::PER_MS + EventId::OF_QUEUE));
+        unstored.note(event);
+        unstored.note(of_hooks);
+        assert!(unstored.has(event) && !unstored.has(of_hooks));
+        unstored.told(event);
+        assert!(unstored.0.lock().is_empty());
+    }
 }

@@ -43,13 +43,19 @@ pub enum WorkerError {
 pub(super) struct Control {
     pub(super) socket: UnixStream,
     reader: FrameReader,
+    /// What is read into. Not on the stack, which every copy of this process would have to itself.
+    chunk: Vec<u8>,
     descriptors: VecDeque<OwnedFd>,
 }
+
+/// Bytes that are read at once.
+const CHUNK: usize = 16 << 10;
 
 impl Control {
     pub(super) fn new(socket: UnixStream) -> Self {
         // The server is trusted, and says itself how long its frames may be.
-        Self { socket, reader: FrameReader::new(usize::MAX >> 1), descriptors: VecDeque::new() }
+        let reader = FrameReader::new(usize::MAX >> 1);
+        Self { socket, reader, chunk: vec![0; CHUNK], descriptors: VecDeque::new() }
     }
 
     /// The next frame; nothing at the end.
@@ -58,12 +64,11 @@ impl Control {
             if let Some(frame) = self.reader.next_frame()? {
                 return Ok(Some(frame));
             }
-            let mut chunk = [0u8; 64 * 1024];
-            let read = receive(&self.socket, &mut chunk, &mut self.descriptors)?;
+            let read = receive(&self.socket, &mut self.chunk, &mut self.descriptors)?;
             if read == 0 {
                 return Ok(None);
             }
-            self.reader.buffer.extend_from_slice(&chunk[..read]);
+            self.reader.buffer.extend_from_slice(&self.chunk[..read]);
         }
     }
 

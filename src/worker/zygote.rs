@@ -4,10 +4,10 @@
 //! It does what it is told in the order in which it is told, so the server never waits for it: it sends what is to be
 //! loaded, the copies to make, and at once to each copy what that one is to do.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use super::control::{Control, Texts, WorkerError, add_texts, read_json};
 use super::lock_in::{LockedIn, RealmLock};
@@ -24,7 +24,8 @@ struct Zygote<'js> {
     realm: BotRealm<'js>,
     host: Rc<Host>,
     blobs: Texts,
-    board: &'static [AtomicU32],
+    /// The board. A copy that runs scripts maps its own place and gives the rest up.
+    board: Option<OwnedFd>,
     lock: RealmLock,
 }
 
@@ -32,7 +33,7 @@ struct Zygote<'js> {
 pub(super) fn run(
     hello: Hello,
     control: Control,
-    board: &'static [AtomicU32],
+    board: OwnedFd,
     ready: Ready,
     locked_in: &LockedIn,
 ) -> Result<(), WorkerError> {
@@ -46,7 +47,7 @@ pub(super) fn run(
         let realm = meter.own(|| BotRealm::new(realm, Rc::clone(&host)));
         let realm = realm.map_err(|error| WorkerError::Engine(error.to_string()))?;
         realm.warm().map_err(|error| WorkerError::Engine(error.to_string()))?;
-        let mut zygote = Zygote { realm, host: Rc::clone(&host), blobs: Texts::new(), board, lock };
+        let mut zygote = Zygote { realm, host: Rc::clone(&host), blobs: Texts::new(), board: Some(board), lock };
         crate::os::settle_memory();
         host.tell(FrameKind::Ready, 0, &serde_json::to_vec(&ready).unwrap_or_default());
         zygote.serve(control)
@@ -138,6 +139,7 @@ impl Zygote<'_> {
         if warm == Warm::Bot {
             left.extend(self.realm.warm_bot());
         }
+        self.realm.collect_loaded();
         for (index, why) in left {
             let line = LogLine {
                 level: "warn".into(),
@@ -162,16 +164,24 @@ impl Zygote<'_> {
                 self.serve(Control::new(socket))
             }
             ForkAs::Realm { slot } => {
-                self.host.renew(out, Board::place(self.board, slot), slot);
+                let place = self.take_place(slot)?;
+                self.host.renew(out, place, slot);
                 self.confine()?;
                 realm::serve(&self.realm, socket)
             }
             ForkAs::Compiler { slot } => {
-                self.host.renew(out, Board::place(self.board, slot), slot);
+                let place = self.take_place(slot)?;
+                self.host.renew(out, place, slot);
                 self.confine()?;
                 compiler::serve(&self.realm, &mut self.blobs, socket)
             }
         }
+    }
+
+    /// Its place on the board, beside which it has nothing of it any more.
+    fn take_place(&mut self, slot: u16) -> Result<Place, WorkerError> {
+        let board = self.board.take().ok_or_else(|| WorkerError::Message("it has no board".into()))?;
+        Ok(Board::place(board, slot)?)
     }
 
     /// Gives up what only zygotes may do, and how much memory there is for more than what is here already.

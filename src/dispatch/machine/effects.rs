@@ -55,10 +55,25 @@ impl Machine {
         let limit = self.tally.settings.scripts.effects;
         let Some(flight) = self.flights.get_mut(&dispatch) else { return Ok(()) };
         flight.effects += 1;
-        // What start hooks left behind has no end: theirs are counted by the second.
-        let open = matches!(flight.work, Work::Hooks(_));
-        if flight.effects > limit || (number >= limit && !open) {
-            return Err(format!("more than {limit} effects of one event"));
+        match &flight.work {
+            Work::Event(_) if flight.effects > limit || number >= limit => {
+                return Err(format!("more than {limit} effects of one event"));
+            }
+            // What start hooks left behind has no end: theirs are counted by the second, also by the realm, which refuses
+            // more. Its seconds begin at other times.
+            Work::Hooks(run) if flight.effects > limit.saturating_mul(2) => {
+                if flight.effects - 1 == limit.saturating_mul(2) {
+                    let bot = run.bot.as_ref().map(tracing::field::display);
+                    tracing::error!(
+                        bot,
+                        "what {} hooks leave running makes more than {limit} replies and events in a second \
+                         (scripts.effects): more of them are dropped",
+                        run.kind.folder()
+                    );
+                }
+                return Ok(());
+            }
+            _ => {}
         }
         let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
             Ok((key, effect)) => return self.take_effect(now, dispatch, number, key, *effect, loan),
@@ -80,10 +95,10 @@ impl Machine {
     /// A number for an effect of hooks without an event. No event has it, whatever id the script gave: the lower half of
     /// each millisecond belongs to those.
     fn hook_effect(&mut self, now: Now) -> EventId {
-        let fresh = now.millis * 100_000 + 50_000;
+        let fresh = now.millis * EventId::PER_MS + EventId::OF_QUEUE;
         self.last_hook_effect = fresh.max(self.last_hook_effect + 1);
-        if self.last_hook_effect % 100_000 < 50_000 {
-            self.last_hook_effect += 50_000;
+        if EventId(self.last_hook_effect).is_of_queue() {
+            self.last_hook_effect += EventId::OF_QUEUE;
         }
         EventId(self.last_hook_effect)
     }

@@ -322,6 +322,7 @@ impl Machine {
     pub(super) fn answered(&mut self, now: Now, frame: Frame) {
         let Some(flight) = self.flights.get_mut(&frame.dispatch) else { return };
         flight.outstanding = flight.outstanding.saturating_sub(1);
+        flight.answers = flight.answers.wrapping_add(1);
         count(&self.tally.counters.requests);
         let realm = flight.realm;
         self.fleet.woken(now.at, realm);

@@ -72,9 +72,12 @@ impl Machine {
                 self.flight(process, dispatch)?;
                 self.settled(now, dispatch, settled)
             }
-            Message::Waiting { dispatch } => {
-                self.flight(process, dispatch)?;
-                self.fleet.waiting(now.at, process);
+            Message::Waiting { dispatch, answers } => {
+                // Where an answer is on its way, the realm does not wait any more when it has it.
+                let all = self.flight(process, dispatch)?.answers == answers;
+                if all || is_broken(Rule::AnswersOnTheirWayCount) {
+                    self.fleet.waiting(now.at, process);
+                }
                 Ok(())
             }
             Message::Resume { dispatch, left } => {

@@ -51,3 +51,16 @@ async fn a_mount_hook_that_took_its_realm_with_it_runs_again() {
     assert!(matches!(error, DispatchError::Ended(_)), "{error}");
     server.ran(2).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mount_hook_that_says_too_much_keeps_its_realm_and_the_rest_is_dropped() {
+    let mut settings = settings();
+    settings.scripts.effects = 5;
+    let server = server(settings).await;
+    server.serve();
+    server.mount("say much").await.unwrap();
+    server.ran(10).await;
+    assert_eq!(server.converse("u", json!({ "do": "reply", "text": "x" })).await, ["null", "\"x\""]);
+    let stats = server.dispatcher.stats();
+    assert_eq!((stats.realms_killed, stats.in_flight), (0, 1));
+}

@@ -33,8 +33,7 @@ fn a_process_of_scripts() {
         None | Some(ForkAs::Zygote) => Zygote { link, board: inherited(), children: HashMap::new() }.serve(),
         Some(ForkAs::Compiler { .. }) => compile(link),
         Some(ForkAs::Realm { slot }) => {
-            let words = Board::map(inherited().unwrap()).unwrap();
-            realm::serve(link, &Board::place(words, slot));
+            realm::serve(link, &Board::place(inherited().unwrap(), slot).unwrap());
         }
     }
     std::process::exit(0);

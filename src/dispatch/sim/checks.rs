@@ -206,6 +206,11 @@ impl World {
         if let Some(realm) = hangs {
             self.wrong(format!("realm {realm} computes for ever and is not killed"));
         }
+        let asleep = |id| self.machine.fleet.is_asleep(id);
+        let overlooked = self.processes.iter().find(|(id, process)| process.computes_on_an_answer() && asleep(**id));
+        if let Some(realm) = overlooked.map(|(id, _)| *id) {
+            self.wrong(format!("realm {realm} computes on an answer and counts as waiting"));
+        }
         let waiting: Vec<EventId> = self.waiting.iter().copied().collect();
         for event in waiting {
             self.check_caller(event);
@@ -322,6 +327,8 @@ fn hooks(stands: bool) -> Work {
         processed: false,
         waits: None,
         requests: 0,
+        answers: 0,
+        woken: false,
         stands,
     }
 }

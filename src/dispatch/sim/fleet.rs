@@ -112,6 +112,12 @@ impl Process {
         computes && self.known && self.lives()
     }
 
+    /// Whether it computes on what it was answered, and all it said before has arrived.
+    pub(super) fn computes_on_an_answer(&self) -> bool {
+        let woken = self.work.as_ref().is_some_and(|work| work.woken);
+        woken && self.computing.is_some() && self.outbox.is_empty() && self.lives()
+    }
+
     /// Whether what it is sent may arrive.
     pub(super) fn hears(&self) -> bool {
         !self.closed && matches!(self.life, Life::Alive | Life::Unborn)

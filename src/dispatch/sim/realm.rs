@@ -30,6 +30,9 @@ pub(super) struct Work {
     /// The request that it waits for, and how many there were.
     pub(super) waits: Option<u32>,
     pub(super) requests: u32,
+    /// Answers that it has taken in, and whether it has not waited since the last one.
+    pub(super) answers: u32,
+    pub(super) woken: bool,
     /// Hooks that stand, or are done at once.
     pub(super) stands: bool,
 }
@@ -170,7 +173,7 @@ impl World {
             Step::Send(key, plan) => self.effect(id, work, key.clone(), "incoming", format!("{{\"plan\":{plan}}}")),
             Step::Compute(pause) => return self.go_after(id, *pause, true),
             Step::Sleep(pause) => {
-                self.say(id, Message::Waiting { dispatch });
+                self.waits(id, work);
                 return self.go_after(id, *pause, false);
             }
             Step::Ask => {
@@ -179,7 +182,7 @@ impl World {
                 let (args, loan) = (RawValue::from_string("[]".into()).unwrap(), self.loan());
                 let (number, method) = (work.requests, "kvs.get".to_owned());
                 self.say(id, Message::Request { dispatch, number, method, args, loan });
-                return self.say(id, Message::Waiting { dispatch });
+                return self.waits(id, work);
             }
             Step::Fetch { abandons } => {
                 work.requests += 1;
@@ -188,7 +191,7 @@ impl World {
                 self.say(id, Message::Fetch(Fetch { dispatch, number, head, body: Bytes::new(), loan }));
                 if !abandons {
                     work.waits = Some(number);
-                    return self.say(id, Message::Waiting { dispatch });
+                    return self.waits(id, work);
                 }
                 self.say(id, Message::Abandon { dispatch, number });
             }
@@ -196,6 +199,12 @@ impl World {
             Step::Log => self.say(id, Message::Log { dispatch, line: Box::new(LogLine::default()) }),
         }
         self.go(id);
+    }
+
+    /// It computes no more until it is answered, or until a while is over.
+    fn waits(&mut self, id: ProcessId, work: &mut Work) {
+        work.woken = false;
+        self.say(id, Message::Waiting { dispatch: work.dispatch, answers: work.answers });
     }
 
     fn effect(&mut self, id: ProcessId, work: &mut Work, key: ConversationKey, direction: &str, payload: String) {
@@ -233,12 +242,12 @@ impl World {
                 return Some(true);
             }
             Trouble::Dawdle => {
-                self.say(id, Message::Waiting { dispatch });
+                self.waits(id, work);
                 return Some(true);
             }
             Trouble::Breach(kind) => {
                 self.breach(id, work, kind);
-                self.say(id, Message::Waiting { dispatch });
+                self.waits(id, work);
                 return Some(true);
             }
             Trouble::Limit => {
@@ -258,7 +267,7 @@ impl World {
                 if let Some(process) = self.processes.get_mut(&id) {
                     process.memory = 100 << 20;
                 }
-                self.say(id, Message::Waiting { dispatch });
+                self.waits(id, work);
                 return Some(true);
             }
         }
@@ -318,7 +327,7 @@ impl World {
             if !work.stands {
                 return self.done(id, work, Some(Unfit::Single));
             }
-            self.say(id, Message::Waiting { dispatch });
+            self.waits(id, work);
             let pause = Duration::from_millis(self.rng.random_range(1..5_000));
             self.go_after(id, pause, false);
             return true;
@@ -333,11 +342,10 @@ impl World {
 
     pub(super) fn answered(&mut self, id: ProcessId, dispatch: u64, number: u32) {
         let Some(process) = self.processes.get_mut(&id) else { return };
-        if let Some(work) = &mut process.work
-            && work.dispatch == dispatch
-            && work.waits == Some(number)
-        {
-            work.waits = None;
+        let Some(work) = process.work.as_mut().filter(|work| work.dispatch == dispatch) else { return };
+        work.answers += 1;
+        if work.waits == Some(number) {
+            (work.waits, work.woken) = (None, true);
             self.go(id);
         }
     }

@@ -456,6 +456,8 @@ fn limits(rng: &mut StdRng) -> (Settings, FleetLimits) {
     limits.cores = rng.random_range(1..3);
     limits.fresh = rng.random_bool(0.2);
     limits.idle = Duration::from_secs(rng.random_range(1..20));
+    limits.zygotes = rng.random_range(1..4);
+    limits.idle_zygote = Duration::from_secs(rng.random_range(1..100));
     limits.eager = rng.random_range(0..3);
     limits.resident = 64 << 20;
     limits.all_resident = if rng.random_bool(0.2) { 8 << 20 } else { 1 << 40 };

@@ -11,6 +11,8 @@ use crate::script::{Overrun, web};
 /// How many bytes a forked process may make before the engine looks for garbage among all objects, most of which it still
 /// shares with the process that it was forked from.
 const SPARE: u32 = 4 << 20;
+/// The same, of kinds of objects, and of names of properties.
+const ROOM: u32 = 1_000;
 
 /// Why a module was not evaluated before the processes are forked that share it: each evaluates it by itself then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,11 +78,19 @@ impl<'js> BotRealm<'js> {
             {
                 let _ = self.outgoing_hooks();
             }
-            if self.realm.meter.own(|| self.settle()).is_err() {
-                self.realm.drop_exception();
-            }
         });
         left
+    }
+
+    /// Collects the garbage that loading has left, where that is worth it: looking for it touches every object, and what the
+    /// process shares with the one that it was forked from it would have to itself.
+    pub fn collect_loaded(&self) {
+        let inherited = self.inherited.get();
+        if self.realm.heap.used().saturating_sub(inherited) > inherited
+            && self.realm.meter.own(|| self.settle()).is_err()
+        {
+            self.realm.drop_exception();
+        }
     }
 
     /// Evaluates a module. Where it cannot be shared, none of the modules that were loaded for it stays.
@@ -123,6 +133,7 @@ impl<'js> BotRealm<'js> {
     /// Makes anew what a process shares with the one that it was forked from, and must not.
     pub fn renew(&self) {
         self.random.reseed();
+        self.inherited.set(self.realm.heap.used());
     }
 
     fn refused(&self) -> NotPreloaded {
@@ -146,6 +157,7 @@ impl<'js> BotRealm<'js> {
 
     /// The garbage is collected here, once, and not in each process.
     fn settle(&self) -> rquickjs::Result<()> {
+        self.base.get::<_, Function<'js>>("room")?.call::<_, i32>((ROOM,))?;
         self.base.get::<_, Function<'js>>("spare")?.call::<_, i32>((SPARE,))?;
         self.realm.ctx.run_gc();
         Ok(())

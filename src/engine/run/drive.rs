@@ -206,7 +206,7 @@ impl<'js> Run<'_, 'js> {
         loop {
             if self.long_lived {
                 meter.begin_event(crate::script::Used::default());
-                host.begin_turn();
+                host.begin_turn(Instant::now());
             } else if promise.is_none() {
                 // Nobody's hook: each turn has a hook's time.
                 meter.begin_hook();
@@ -235,7 +235,7 @@ impl<'js> Run<'_, 'js> {
             if now >= until {
                 return Ok(Driven::TimedOut);
             }
-            host.frame(FrameKind::Waiting, 0, &[]);
+            host.frame(FrameKind::Waiting, self.answers.get(), &[]);
             host.flush();
             let wake = host.timers.borrow().next().map_or(until, |next| next.min(until));
             match self.inbox.until(wake) {
@@ -259,6 +259,9 @@ impl<'js> Run<'_, 'js> {
         }
         if dispatch != self.job.dispatch {
             return Ok(());
+        }
+        if matches!(kind, FrameKind::Result | FrameKind::Fetched) {
+            self.answers.set(self.answers.get().wrapping_add(1));
         }
         match kind {
             FrameKind::Result => {

@@ -4,7 +4,7 @@
 (function (host) {
   'use strict';
   const { ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty } = Reflect;
-  const { freeze, getPrototypeOf, hasOwn, isExtensible } = Object;
+  const { freeze, getPrototypeOf, hasOwn, isExtensible, create } = Object;
   const stringify = JSON.stringify;
   const global = globalThis;
   // The engine's own would go on alike in all processes that are forked from one.
@@ -451,6 +451,13 @@
     spare(bytes) {
       const held = new ArrayBuffer(bytes);
       return [held.byteLength].length;
+    },
+    /** So many kinds of objects and names more may be made from here on before the engine's tables of them have to grow: it
+     *  goes through all there are when they do, and each forked process would have them to itself. */
+    room(count) {
+      const held = [];
+      for (let i = 0; i < count; i++) held.push(create(create(null, { [`nudge:${i}`]: { value: i } })));
+      return held.length;
     },
     /** A package for the engine's own use: another instance than that which scripts get by `require`. */
     own(name) {

@@ -95,6 +95,15 @@ impl Realm<'_> {
         if does == Some("crash") {
             std::process::abort();
         }
+        for number in 1..=20 {
+            if does == Some("say much") {
+                let effect = json!({
+                    "id": "7", "direction": "outgoing", "type": "text", "channel": "web",
+                    "target": "u", "botId": "bot", "payload": { "text": number.to_string() }
+                });
+                self.out.send(FrameKind::Effect, dispatch, number, &effect);
+            }
+        }
         let settled = does.is_none();
         self.out.send(FrameKind::Processed, dispatch, 0, &json!({ "trace": [work["hook"]], "settled": settled }));
         match does {
