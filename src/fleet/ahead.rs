@@ -69,6 +69,13 @@ impl Fleet {
         true
     }
 
+    /// What the bot's realms have not begun with is to run on what is in service now, or to wait until the bot comes back.
+    pub(super) fn take_all_back(&mut self, bot: &str) {
+        let has = |realm: &Realm| *realm.bot == *bot && matches!(&realm.state, State::Busy(busy) if busy.ahead > 0);
+        let realms = self.realms.iter().filter(|(_, realm)| has(realm));
+        self.notes.extend(realms.map(|(id, _)| Note::TakeBack { realm: *id }));
+    }
+
     /// Notes how long an event took, most of its bot's taking no less.
     pub(super) fn took(&mut self, now: Instant, realm: ProcessId) {
         let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get(&realm) else { return };
@@ -86,7 +93,7 @@ impl Fleet {
             return;
         }
         if busy.ahead > 0 {
-            self.notes.push(Note::Uneven { realm });
+            self.notes.push(Note::TakeBack { realm });
         }
         let pause = if busy.computing.is_none() { AFTER_A_WAIT } else { AFTER_LONG };
         if let Some(lane) = self.lanes.get_mut(bot) {

@@ -246,6 +246,7 @@ impl Fleet {
         if let Some(before) = before {
             self.end_zygote(before);
         }
+        self.take_all_back(bot);
         self.tell_if_in_service();
     }
 
@@ -260,6 +261,7 @@ impl Fleet {
         for zygote in zygotes.into_iter().flatten() {
             self.end_zygote(zygote);
         }
+        self.take_all_back(bot);
         if self.lanes.get(bot).is_some_and(|lane| lane.realms == 0) {
             self.lanes.remove(bot);
         }

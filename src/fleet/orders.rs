@@ -184,8 +184,8 @@ pub enum Note {
         /// Why.
         why: String,
     },
-    /// What a realm is at takes long: what was sent ahead is to be taken back.
-    Uneven {
+    /// What a realm was sent ahead is to be taken back: what it is at takes long, or its program is not the newest.
+    TakeBack {
         /// Which.
         realm: ProcessId,
     },

@@ -252,15 +252,17 @@ fn an_event_goes_ahead_to_a_realm_whose_events_are_short_and_to_no_other() {
     assert_eq!(fleet.ahead(now, "bot", false), None, "it has enough");
     fleet.has_ahead(realm, 1);
     fleet.waiting(now, realm);
-    assert!(fleet.take_notes().contains(&Note::Uneven { realm }));
+    assert!(fleet.take_notes().contains(&Note::TakeBack { realm }));
     fleet.woken(now, realm);
     assert_eq!(fleet.ahead(now + SECOND / 2, "bot", false), None, "others most likely wait as well");
     assert_eq!(fleet.ahead(now + SECOND, "bot", false), Some(realm));
+    fleet.has_ahead(realm, 1);
     let program = Published { bots: [("bot".into(), published(3).bots["bot"])].into(), ..published(2) };
     fleet.publish(now + SECOND, program);
     fleet.forked(now + SECOND, GLOBAL, ZYGOTE + 2, 105);
     fleet.loaded(now + SECOND, ZYGOTE + 2);
     assert_eq!(fleet.ahead(now + SECOND, "bot", false), None, "it has an older program");
+    assert!(fleet.take_notes().contains(&Note::TakeBack { realm }), "what it has not begun with runs on the newer one");
 }
 
 #[test]

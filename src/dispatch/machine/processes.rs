@@ -240,7 +240,7 @@ impl Machine {
                     "the bot's packages and content types are evaluated by each realm for itself: as they were evaluated for \
                      all, {why}"
                 ),
-                Note::Uneven { realm } => self.take_back(realm),
+                Note::TakeBack { realm } => self.take_back(realm),
                 Note::CompilerGone { process, why } => self.compiler_gone(process, why),
             }
         }

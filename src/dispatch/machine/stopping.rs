@@ -21,6 +21,9 @@ impl Machine {
             stop.until = now.at + DRAIN;
             // Everybody who waits for replies is told that the server stops.
             self.collectors.fail_all(|| ConverseError::Accept(AcceptError::Stopping));
+            // What no realm has begun with runs after the next start.
+            let realms: Vec<_> = self.lines.keys().copied().collect();
+            realms.into_iter().for_each(|realm| self.take_back(realm));
             self.fleet.stop();
         } else if (self.fleet.is_empty() || now.at > stop.until)
             && let Some(answer) = stop.answer.take()
