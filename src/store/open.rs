@@ -14,6 +14,7 @@ use super::lock::{self, Lock};
 use super::read_threads::{ReadThreads, THREADS};
 use super::rules::Rules;
 use super::state_cache::StateCache;
+use super::trouble::Health;
 use super::unstored::Unstored;
 use super::writer::Writer;
 use super::{queue, retention, schema};
@@ -67,12 +68,14 @@ impl Store {
         let states = Arc::new(StateCache::new(MOST_STATES));
         let reading = (0..THREADS).map(|_| connect_reader(path)).collect::<Result<_, _>>()?;
         let read_threads = ReadThreads::start(reading).map_err(|error| refused(error.to_string()))?;
+        let health = Health::default();
         let rest = (clock.clone(), rules.clone());
-        let writer = Writer::start(connection, checkpoints, rest, last_event, Arc::clone(&states))
+        let writer = Writer::start(connection, checkpoints, rest, last_event, (Arc::clone(&states), health.clone()))
             .map_err(|error| refused(error.to_string()))?;
         let long_reads = Arc::new(Semaphore::new(IDLE_READERS));
         let unstored = Unstored::default();
-        let parts = StoreParts { writer, readers, read_threads, states, long_reads, clock, unstored, rules, lock };
+        let parts =
+            StoreParts { writer, readers, read_threads, states, long_reads, clock, unstored, health, rules, lock };
         Ok(Self(Arc::new(parts)))
     }
 }

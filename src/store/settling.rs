@@ -97,6 +97,12 @@ impl<Then: FnOnce(Settlement) + Send> Submitted for Settling<Then> {
         }
     }
 
+    fn error(&self) -> Option<&StoreError> {
+        let outcome = self.outcome.as_ref()?;
+        let effects = outcome.effects.iter().filter_map(|effect| effect.as_ref().err());
+        effects.chain(outcome.end.as_ref().and_then(|end| end.as_ref().err())).next()
+    }
+
     fn tell(mut self: Box<Self>) {
         self.conclude();
         if self.outcome.is_none() {

@@ -19,6 +19,7 @@ use super::memory::Memory;
 use super::operations::{Once, Submitted};
 use super::rules::Rules;
 use super::state_cache::{StateCache, StateChanged};
+use super::trouble::{Health, Watch};
 use super::tx::{Tx, lost, panic_text};
 use crate::clock::Clock;
 
@@ -43,7 +44,7 @@ impl Writer {
         (checkpoints, log): (Checkpoints, WriterLog),
         (clock, rules): (Clock, Rules),
         last_event: u64,
-        states: Arc<StateCache>,
+        (states, health): (Arc<StateCache>, Health),
     ) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
@@ -57,6 +58,7 @@ impl Writer {
                 memory: RefCell::default(),
                 changes: RefCell::default(),
                 states,
+                watch: Watch::new(health),
                 careful: 0,
             };
             writer.work(&receiver);
@@ -110,6 +112,7 @@ struct WriterThread {
     /// What the transaction under way changes of states.
     changes: RefCell<Vec<StateChanged>>,
     states: Arc<StateCache>,
+    watch: Watch,
     /// So many transactions run with savepoints.
     careful: u32,
 }
@@ -126,7 +129,9 @@ impl WriterThread {
             }
             self.now = self.clock.now().max(self.now);
             while !batch.is_empty() {
+                let before = self.log.commits();
                 let done = self.transaction(&mut batch);
+                self.look_after(&batch[..done], self.log.commits() > before);
                 for job in batch.drain(..done) {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.tell())) {
                         tracing::error!("a completion of a store operation panicked: {}", panic_text(panic.as_ref()));
@@ -134,6 +139,23 @@ impl WriterThread {
                 }
                 self.log.committed(&self.connection);
             }
+        }
+    }
+
+    /// Says when nothing can be stored, and when it can again.
+    fn look_after(&mut self, jobs: &[Box<dyn Submitted>], written: bool) {
+        let mut failed = false;
+        for error in jobs.iter().filter_map(|job| job.error()) {
+            failed |= error.is_trouble();
+            if let Some(said) = self.watch.failed(self.now, error) {
+                tracing::error!("{said}");
+            }
+        }
+        if written
+            && !failed
+            && let Some(said) = self.watch.stored(self.now)
+        {
+            tracing::warn!("{said}");
         }
     }
 
@@ -161,7 +183,6 @@ impl WriterThread {
             }
         }
         if let Err(error) = self.commit() {
-            tracing::error!("the database could not commit {} operations: {error}", jobs.len());
             fail_all(jobs, error);
         }
         jobs.len()
@@ -233,7 +254,6 @@ impl WriterThread {
         let undone = if keep { Ok(()) } else { self.statement("ROLLBACK TO operation") };
         if let Err(error) = undone.and_then(|()| self.statement("RELEASE operation")) {
             // A half-done operation must not be committed with its neighbours: all are given up.
-            tracing::error!("the database could not close a savepoint: {error}");
             job.fail(error.into());
             let _ = self.statement("ROLLBACK");
         }

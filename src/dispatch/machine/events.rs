@@ -254,7 +254,13 @@ impl Machine {
                 return self.run_again(event, &finishing);
             }
             Err(error) if finishing.tries < FINISH_TRIES && !matches!(error, StoreError::Closed) => {
-                tracing::error!("the end of event {} could not be stored, it is tried again: {error}", finishing.event);
+                // The store says that it cannot store.
+                if !error.is_trouble() {
+                    tracing::error!(
+                        "the end of event {} could not be stored, it is tried again: {error}",
+                        finishing.event
+                    );
+                }
                 finishing.tries += 1;
                 let pause = Duration::from_millis(50 << finishing.tries);
                 // It was parsed once already.
