@@ -12,13 +12,10 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
+use super::error_page;
 use crate::dispatch::AcceptError;
 use crate::services::{TokenError, VisitorError};
 use crate::store::StoreError;
-
-/// Where errors are explained; clients print it. The project has no public address yet: a name under `.example` can never
-/// become somebody else's.
-pub(crate) const DOCS: &str = "https://nudge.example/docs/http-errors";
 
 /// The content type of plain messages, as the reference has it.
 pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -196,7 +193,11 @@ pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: impl I
 }
 
 fn json(status: StatusCode, code: &str, kind: &str, message: &str) -> Response<Body> {
-    answer(status, JSON, body(&Wire { status_code: status.as_u16(), error_code: code, kind, message, docs: DOCS }))
+    answer(
+        status,
+        JSON,
+        body(&Wire { status_code: status.as_u16(), error_code: code, kind, message, docs: error_page::PATH }),
+    )
 }
 
 fn body(wire: &impl Serialize) -> String {
@@ -274,7 +275,7 @@ mod tests {
         assert_eq!(
             production,
             format!(
-                r#"{{"statusCode":400,"errorCode":"BP_000","type":"entity.parse.failed","message":"Unexpected error","docs":"{DOCS}"}}"#
+                r#"{{"statusCode":400,"errorCode":"BP_000","type":"entity.parse.failed","message":"Unexpected error","docs":"/docs/http-errors"}}"#
             )
         );
         let development = text(with_detail(HttpError::parse_failed("a \"b\"").into_response()).await).await;
