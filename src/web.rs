@@ -76,7 +76,7 @@ pub fn router(web: Web) -> Router {
         .route("/lite/{bot}/env.js", get(lite::environment))
         .route("/assets/modules/channel-web/{*path}", get(assets::widget))
         .route("/assets/{*path}", get(assets::of_workspace))
-        .route(error_page::PATH, get(error_page::page))
+        .route(error::DOCS, get(error_page::page))
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
     router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);

@@ -210,6 +210,7 @@ async fn the_start_page_shows_bots_hooks_errors_and_events_and_is_there_in_devel
         "const x = = 1",
         "hooks/before_incoming_middleware/boom.js:2",
         "&gt; 2 |   bp.nothing.at.all()",
+        "<code>event.payload</code> is <code>{&quot;type&quot;:&quot;boom&quot;,&quot;payload&quot;:&quot;&lt;script&gt;&quot;}",
         "<strong>boom</strong> from <code>ada</code> to <code>shop</code>",
         "Save this as <code>hooks/before_incoming_middleware/hello.js</code>",
     ] {

@@ -72,6 +72,20 @@ impl Finishing {
     }
 }
 
+/// Largest payload that a trace shows.
+const MOST_PAYLOAD: usize = 4 << 10;
+
+/// The payload of an event, from its text, for its trace; nothing of a large one.
+pub(super) fn payload_of(event: &str) -> Option<Box<RawValue>> {
+    #[derive(serde::Deserialize)]
+    struct WithPayload<'a> {
+        #[serde(borrow)]
+        payload: &'a RawValue,
+    }
+    let WithPayload { payload } = serde_json::from_str(event).ok()?;
+    (payload.get().len() <= MOST_PAYLOAD).then(|| payload.to_owned())
+}
+
 /// The trace of an event that was dispatched at `sent`, or before that in another realm, where it began: its times are those of all
 /// its realms together.
 pub(super) fn trace_of(
@@ -92,6 +106,7 @@ pub(super) fn trace_of(
         target: run.event.key.target.clone(),
         waited_ms: milliseconds(run.queued, began),
         took_ms: milliseconds(began, now),
+        payload: run.payload.clone(),
         errors,
         ended,
         steps,
@@ -105,6 +120,14 @@ mod tests {
 
     use super::*;
     use crate::model::{BotId, ConversationKey, UserId};
+
+    #[test]
+    fn a_trace_has_the_payload_as_hooks_find_it_unless_it_is_large() {
+        let of = |payload: &str| payload_of(&format!(r#"{{"id":"1","payload":{payload},"createdOn":1}}"#));
+        let nested = r#"{"type":"proactive-trigger","payload":{"channel":"web","payload":{"page":"/"}}}"#;
+        assert_eq!(of(nested).unwrap().get(), nested);
+        assert!(of(&format!("\"{}\"", "x".repeat(MOST_PAYLOAD))).is_none());
+    }
 
     #[test]
     fn the_time_of_an_event_that_goes_on_in_another_realm_is_that_of_both() {

@@ -12,10 +12,12 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-use super::error_page;
 use crate::dispatch::AcceptError;
 use crate::services::{TokenError, VisitorError};
 use crate::store::StoreError;
+
+/// Where errors are explained: a path of the server that answered (see `error_page`); clients print it.
+pub(crate) const DOCS: &str = "/docs/http-errors";
 
 /// The content type of plain messages, as the reference has it.
 pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -193,11 +195,7 @@ pub(crate) fn answer(status: StatusCode, content_type: HeaderValue, body: impl I
 }
 
 fn json(status: StatusCode, code: &str, kind: &str, message: &str) -> Response<Body> {
-    answer(
-        status,
-        JSON,
-        body(&Wire { status_code: status.as_u16(), error_code: code, kind, message, docs: error_page::PATH }),
-    )
+    answer(status, JSON, body(&Wire { status_code: status.as_u16(), error_code: code, kind, message, docs: DOCS }))
 }
 
 fn body(wire: &impl Serialize) -> String {
@@ -294,8 +292,7 @@ mod tests {
     fn an_overfull_queue_says_when_to_come_back() {
         let response = HttpError::Unavailable { retry_after: 2, detail: "queue is full".into() }.into_response();
         assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &HeaderValue::from(2)));
-        let full = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(13), None);
-        let response = stored(full.into()).into_response();
+        let response = HttpError::NotStored("database or disk is full".into()).into_response();
         assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &HeaderValue::from(10)));
     }
 }

@@ -10,9 +10,6 @@ use axum::http::{HeaderMap, HeaderValue, Response};
 use super::cached::cached_text;
 use super::error::{HTML, escape};
 
-/// Where errors are explained: a path of the server that answered.
-pub(crate) const PATH: &str = "/docs/http-errors";
-
 const PAGE: &str = include_str!("../../docs/http.md");
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

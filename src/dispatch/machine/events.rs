@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::action::{Action, After, Batch, Control};
-use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS, trace_of};
+use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS, payload_of, trace_of};
 use super::super::stats::count;
 use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
@@ -61,6 +61,9 @@ impl Machine {
         }
         run.runs += 1;
         run.begun.get_or_insert(now.at);
+        if !self.tally.settings.production && run.payload.is_none() {
+            run.payload = payload_of(&text);
+        }
         count(&self.tally.counters.dispatched);
         flight.sent = Some(now.at);
         let frame = Frame { kind: FrameKind::Dispatch, dispatch, number: 0, body: body.freeze() };
