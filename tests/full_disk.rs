@@ -54,3 +54,34 @@ async fn a_full_disk_is_503_for_callers_and_probes_one_line_in_the_log_and_over_
     assert_eq!(log.matches("nothing can be stored").count(), 1, "{log}");
     assert_eq!(log.matches(" error ").count(), 1, "{log}");
 }
+
+/// Answers late, so that its reply finds a full disk.
+const LATE: &str = "event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
+if (event.type !== 'late') return
+await new Promise(done => setTimeout(done, Math.max(0, 1500 - (Date.now() - event.createdOn))))
+bp.events.replyToEvent(event, [{ type: 'text', text: 'here it is: ' + 'x'.repeat(5000) }])
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_event_waits_for_room_however_long_and_its_reply_is_stored_once() {
+    let folder = workspace(&[("hooks/before_incoming_middleware/late.js", LATE)]);
+    let server = Server::start(folder.path(), &["--production", "--no-watch"]);
+    let mut caller = Caller::to(server.address);
+    let event = r#"{"type":"late","channel":"web","payload":{"text":"hello"}}"#.to_owned();
+    assert_eq!(caller.post(EVENTS, event).await.unwrap().0, 200);
+    limit(&server, &fs::metadata(folder.path().join("data.db-wal")).unwrap().len().to_string());
+    // More often than an event runs of which something else cannot be stored.
+    let mut again = 0;
+    while again < 6 {
+        let (_, body) = json(&mut caller, "/status").await;
+        again = body["queue"]["runAgain"].as_u64().unwrap();
+        assert_eq!(body["queue"]["processed"], 0, "{body}\n{}", log_of(folder.path()));
+    }
+    limit(&server, "unlimited");
+    let other = r#"{"type":"nothing","channel":"web","payload":{}}"#.to_owned();
+    assert_eq!(caller.post(&EVENTS.replace("/ann", "/bob"), other).await.unwrap().0, 200);
+    server.idle().await;
+    let replies = server::replies(folder.path());
+    assert_eq!(replies.len(), 1, "{replies:?}");
+    assert_eq!(log_of(folder.path()).matches(" runs again until what it does can be stored").count(), 1);
+}

@@ -61,10 +61,10 @@ impl Manifest {
 /// name or its condition says otherwise.
 fn for_require(exports: &Value, (browser, module): (bool, bool), into: &mut Vec<(bool, String)>) {
     match exports {
-        Value::String(file) => {
-            if file.ends_with(".cjs") || file.ends_with(".json") || !module && file.ends_with(".js") {
-                into.push((browser, file.clone()));
-            }
+        Value::String(file)
+            if file.ends_with(".cjs") || file.ends_with(".json") || !module && file.ends_with(".js") =>
+        {
+            into.push((browser, file.clone()));
         }
         Value::Array(several) => several.iter().for_each(|one| for_require(one, (browser, module), into)),
         Value::Object(conditions) => {

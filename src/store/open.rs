@@ -14,7 +14,7 @@ use super::lock::{self, Lock};
 use super::read_threads::{ReadThreads, THREADS};
 use super::rules::Rules;
 use super::state_cache::StateCache;
-use super::trouble::Health;
+use super::trouble::{Health, at_start};
 use super::unstored::Unstored;
 use super::writer::Writer;
 use super::{queue, retention, schema};
@@ -44,7 +44,7 @@ impl Store {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path).map_err(|error| refused(error.to_string()))?;
         let connection = Connection::open(path).map_err(|error| refused(error.to_string()))?;
-        Self::start(connection, lock, path, clock, rules, limits)
+        Self::start(connection, lock, path, clock, rules, limits).map_err(|error| at_start(path, error))
     }
 
     /// Starts what belongs to the connection of the writer.

@@ -1,6 +1,7 @@
 //! Whether anything can be stored: it is said when that ends, then how much is refused, and when it can again. What asked for it
 //! is told each time and says nothing of it to the log.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -12,7 +13,7 @@ use super::error::StoreError;
 const AGAIN: u64 = 60_000;
 /// Nothing may have been refused for so long before it is said that all is well, in milliseconds: of a disk that is nearly full
 /// some takes what is small and refuses what is not.
-const CALM: u64 = 5_000;
+pub(super) const CALM: u64 = 5_000;
 
 /// Why nothing can be stored at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +83,23 @@ impl Watch {
 
     /// Something was stored; what is to be said of it.
     pub(super) fn stored(&mut self, now: u64) -> Option<String> {
+        if self.said.is_some() {
+            *self.health.0.lock() = None;
+        }
+        self.over(now)
+    }
+
+    /// Whether it is still to be said that all is well.
+    pub(super) fn waits(&self) -> bool {
+        self.said.is_some()
+    }
+
+    /// Says that all is well if nothing was refused for a while, and something was stored.
+    pub(super) fn over(&mut self, now: u64) -> Option<String> {
         let said = self.said.as_ref()?;
-        *self.health.0.lock() = None;
+        if self.health.0.lock().is_some() {
+            return None;
+        }
         if now.saturating_sub(said.last) < CALM {
             return None;
         }
@@ -98,6 +114,11 @@ impl StoreError {
     pub fn is_trouble(&self) -> bool {
         code(self).is_some_and(|code| code == ErrorCode::OperationAborted) || advice(self).is_some()
     }
+}
+
+/// The error of a start at which the database cannot be used, with what to do.
+pub(super) fn at_start(path: &Path, error: StoreError) -> StoreError {
+    advice(&error).map_or(error, |why| StoreError::Open { path: path.to_owned(), why })
 }
 
 fn cause(error: &StoreError) -> Option<&rusqlite::Error> {
@@ -117,7 +138,9 @@ fn code(error: &StoreError) -> Option<ErrorCode> {
 fn advice(error: &StoreError) -> Option<String> {
     let what_to_do = match code(error)? {
         ErrorCode::DiskFull => "make room on its disk",
-        ErrorCode::SystemIoFailure => "look after its disk, and whether files may grow (`ulimit -f`, quotas)",
+        ErrorCode::SystemIoFailure => {
+            "see whether its disk is full or ill, and whether files may grow (`ulimit -f`, quotas)"
+        }
         ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
             "see that data.db and its folder may be written to"
         }

@@ -1,7 +1,7 @@
 //! Events of which something could not be stored: a full disk, a failed commit. Such an event must not end as if all were
 //! well: it runs again, and what of it is stored is not repeated.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,20 +9,23 @@ use parking_lot::Mutex;
 use super::error::StoreError;
 use crate::model::EventId;
 
-/// The events. All that happens here happens on the writer's thread, in the order of the operations.
+/// The events, and whether it is because nothing can be stored. All that happens here happens on the writer's thread, in the order of the operations.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unstored(Arc<Mutex<HashSet<EventId>>>);
+pub(super) struct Unstored(Arc<Mutex<HashMap<EventId, bool>>>);
 
 impl Unstored {
     /// The event must not end before it has run again.
-    pub(super) fn note(&self, event: EventId) {
-        self.0.lock().insert(event);
+    pub(super) fn note(&self, event: EventId, error: &StoreError) {
+        self.0.lock().insert(event, error.is_trouble());
     }
 
-    /// Whether something of the event could not be stored since this was told last.
-    pub(super) fn has(&self, event: EventId) -> bool {
+    /// That something of the event could not be stored since this was told last, if so.
+    pub(super) fn of(&self, event: EventId) -> Option<StoreError> {
         let events = self.0.lock();
-        !events.is_empty() && events.contains(&event)
+        if events.is_empty() {
+            return None;
+        }
+        events.get(&event).map(|trouble| StoreError::Unstored { event, trouble: *trouble })
     }
 
     /// It is told: the event runs again.

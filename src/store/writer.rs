@@ -9,8 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use rusqlite::Connection;
 
 use super::checkpoint::{Checkpoints, WriterLog};
@@ -19,7 +20,7 @@ use super::memory::Memory;
 use super::operations::{Once, Submitted};
 use super::rules::Rules;
 use super::state_cache::{StateCache, StateChanged};
-use super::trouble::{Health, Watch};
+use super::trouble::{CALM, Health, Watch};
 use super::tx::{Tx, lost, panic_text};
 use crate::clock::Clock;
 
@@ -120,7 +121,7 @@ struct WriterThread {
 impl WriterThread {
     fn work(&mut self, jobs: &Receiver<Box<dyn Submitted>>) {
         let mut batch: Vec<Box<dyn Submitted>> = Vec::with_capacity(BATCH);
-        while let Ok(first) = jobs.recv() {
+        while let Some(first) = self.next(jobs) {
             batch.push(first);
             while batch.len() < BATCH
                 && let Ok(next) = jobs.try_recv()
@@ -140,6 +141,22 @@ impl WriterThread {
                 self.log.committed(&self.connection);
             }
         }
+    }
+
+    /// Waits for the next operation; meanwhile it may be time to say that all is well again.
+    fn next(&mut self, jobs: &Receiver<Box<dyn Submitted>>) -> Option<Box<dyn Submitted>> {
+        while self.watch.waits() {
+            match jobs.recv_timeout(Duration::from_millis(CALM)) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(said) = self.watch.over(self.clock.now()) {
+                        tracing::warn!("{said}");
+                    }
+                }
+            }
+        }
+        jobs.recv().ok()
     }
 
     /// Says when nothing can be stored, and when it can again.
