@@ -1,6 +1,8 @@
 //! The composition root: settings, store, workers, workspace and HTTP, put together in the order in which they need each
 //! other, and taken down in the opposite one.
 
+mod edited_settings;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use edited_settings::EditedSettings;
 
 use crate::clock::Clock;
 use crate::config::settings::DialogSettings;
@@ -75,6 +79,8 @@ impl Options {
 /// A server that stands ready: its port is open and its scripts are compiled.
 pub struct App {
     settings: Arc<Settings>,
+    /// Where files are watched, those that are read once as well.
+    edited: Option<EditedSettings>,
     listener: TcpListener,
     address: SocketAddr,
     taken_port: Option<u16>,
@@ -97,6 +103,7 @@ impl App {
     pub async fn build(options: Options) -> anyhow::Result<Self> {
         let root = options.root.canonicalize();
         let root = root.with_context(|| format!("cannot open the workspace {}", options.root.display()))?;
+        let edited = options.watch.then(|| EditedSettings::of(root.clone()));
         let (mut settings, warnings) = load(&root, &options)?;
         report(&warnings);
         let (listener, taken_port) = listen(&settings).await?;
@@ -147,7 +154,19 @@ impl App {
             clock,
             started,
         };
-        Ok(Self { settings, listener, address, taken_port, locked_in, web, mounted, mounting, workspace, watch })
+        Ok(Self {
+            settings,
+            edited,
+            listener,
+            address,
+            taken_port,
+            locked_in,
+            web,
+            mounted,
+            mounting,
+            workspace,
+            watch,
+        })
     }
 
     /// The port that is open.
@@ -198,10 +217,15 @@ impl App {
     /// # Errors
     /// None so far: what goes wrong while serving is logged.
     pub async fn run_until_stopped(self, stopped: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
-        let Self { settings, listener, web, mounted, mounting, workspace, watch, .. } = self;
+        let Self { settings, edited, listener, web, mounted, mounting, workspace, watch, .. } = self;
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
+        let edited = tokio::spawn(async move {
+            if let Some(edited) = edited {
+                edited.follow().await;
+            }
+        });
         let janitors = janitors(&settings, &web.store, &dispatcher);
         let realtime = web.realtime.clone();
         let stopped = async move {
@@ -212,6 +236,7 @@ impl App {
         drop(watch);
         following.abort();
         starting.abort();
+        edited.abort();
         for janitor in janitors {
             janitor.abort();
         }

@@ -3,6 +3,7 @@
 mod address;
 pub mod environment;
 pub mod external_auth;
+mod files;
 mod former;
 pub mod hosts;
 pub mod jsonc;
@@ -18,6 +19,7 @@ pub mod values;
 
 pub use address::{local_address, public_address};
 pub use external_auth::ExternalAuth;
+pub use files::ConfigFiles;
 pub use hosts::HostPattern;
 pub use layout::hook_folder;
 pub use load::{ConfigError, Overrides, load};

@@ -8,6 +8,8 @@ pub mod flow;
 pub mod hook_kind;
 pub mod identity;
 pub mod image;
+mod manifest;
+pub mod packages;
 pub mod resolve;
 pub mod workspace;
 

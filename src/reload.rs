@@ -11,6 +11,7 @@ mod bounds;
 mod builtin;
 mod candidate;
 mod compile_cache;
+mod dead_requires;
 mod depth;
 mod elements;
 mod flow_check;

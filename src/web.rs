@@ -11,6 +11,7 @@ mod client_address;
 mod conversations;
 mod converse;
 mod error;
+mod error_page;
 mod extractors;
 mod form;
 mod json_members;
@@ -75,6 +76,7 @@ pub fn router(web: Web) -> Router {
         .route("/lite/{bot}/env.js", get(lite::environment))
         .route("/assets/modules/channel-web/{*path}", get(assets::widget))
         .route("/assets/{*path}", get(assets::of_workspace))
+        .route(error::DOCS, get(error_page::page))
         .route("/status", get(status::status))
         .route("/metrics", get(status::metrics));
     router = router.fallback(nothing_here).method_not_allowed_fallback(nothing_here);

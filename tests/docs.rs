@@ -41,7 +41,8 @@ fn code(cell: &str) -> &str {
 
 fn size(bytes: u64) -> String {
     let units = [(1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"), (1, "bytes")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| bytes >= *unit).unwrap_or((1, "bytes"));
+    let exact = |unit: &u64| bytes >= *unit && bytes.is_multiple_of(*unit);
+    let (unit, name) = units.into_iter().find(|(unit, _)| exact(unit)).unwrap_or((1, "bytes"));
     if bytes == 1 { "1 byte".into() } else { format!("{} {name}", bytes / unit) }
 }
 

@@ -210,6 +210,7 @@ async fn the_start_page_shows_bots_hooks_errors_and_events_and_is_there_in_devel
         "const x = = 1",
         "hooks/before_incoming_middleware/boom.js:2",
         "&gt; 2 |   bp.nothing.at.all()",
+        "<code>event.payload</code> is <code>{&quot;type&quot;:&quot;boom&quot;,&quot;payload&quot;:&quot;&lt;script&gt;&quot;}",
         "<strong>boom</strong> from <code>ada</code> to <code>shop</code>",
         "Save this as <code>hooks/before_incoming_middleware/hello.js</code>",
     ] {
@@ -222,6 +223,45 @@ async fn the_start_page_shows_bots_hooks_errors_and_events_and_is_there_in_devel
     for path in ["/", "/start.css", "/examples/proactive-onload"] {
         assert_eq!(app.client.get(path).await.status, 404, "{path}");
     }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_bot_has_no_links_to_a_chat_that_cannot_be() {
+    let private = ("bots/desk/bot.config.json", r#"{ "name": "Desk", "private": true }"#);
+    let app = TestApp::start_in_development(&[BOT, private]).await;
+    let page = app.client.get("/").await;
+    assert!(
+        page.body.contains("href=\"s/shop\"") && page.body.contains("Private: callers need a token"),
+        "{}",
+        page.body
+    );
+    assert!(!page.body.contains("s/desk") && !page.body.contains("bot=desk"), "{}", page.body);
+    assert!(!app.client.get("/examples/proactive-onload").await.body.contains("bot=desk"));
+    let refused = app.client.get("/examples/proactive-onload?bot=desk").await;
+    assert_eq!(refused.status, 401);
+    assert!(refused.body.contains("is private"), "{}", refused.body);
+    app.stop().await;
+    let app = TestApp::start_in_development(&[private]).await;
+    assert_eq!(app.client.get("/examples/proactive-onload").await.status, 404);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_widget_in_an_example_page_may_ask_the_server_why_its_frame_does_not_come() {
+    let app = TestApp::start_in_development(&[BOT]).await;
+    let page = app.client.get("/examples/proactive-onload").await;
+    assert!(page.header("content-security-policy").contains("connect-src 'self'"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_docs_of_an_error_are_a_page_of_the_server_itself() {
+    let app = TestApp::start_with(&[BOT]).await;
+    let error = app.client.get("/api/v1/bots/nobody").await.json();
+    let page = app.client.get(error["docs"].as_str().unwrap()).await;
+    assert_eq!((page.status, page.content_type()), (200, "text/html; charset=utf-8"));
+    assert!(page.body.contains(error["errorCode"].as_str().unwrap()), "{}", page.body);
     app.stop().await;
 }
 

@@ -218,7 +218,7 @@ async fn speak(
             let begun = due.unwrap_or_else(Instant::now);
             let body = &bodies[next / paths.len() % bodies.len()];
             let response = open.send(target, &paths[next % paths.len()], Some(body)).await?;
-            tally.answer(response.status, begun.elapsed());
+            tally.answer(response.status, &response.body, begun.elapsed());
             if !open.closed {
                 connection = Some(open);
             }

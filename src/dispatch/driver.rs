@@ -351,11 +351,16 @@ fn told(shared: &Shared, event: EventId, telling: Telling, result: Result<Effect
         }
         (Telling::FollowUp { key, bytes, .. }, Ok(_)) => shared.tally.admission.leave(&key, bytes),
         (Telling::Reply { .. }, Ok(EffectOutcome::FollowUp(_))) => {}
+        // The store says that it cannot store; the event runs again.
+        (Telling::Reply { .. }, Err(error)) if error.is_trouble() => {}
         (Telling::Reply { key, .. }, Err(error)) => {
             tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}");
         }
         (Telling::FollowUp { key, bytes, .. }, Err(error)) => {
             shared.tally.admission.leave(&key, bytes);
+            if error.is_trouble() {
+                return;
+            }
             tracing::error!(bot = %key.bot, "an event sent by a script of event {event} could not be stored: {error}");
         }
     }

@@ -51,7 +51,10 @@ impl Dispatcher {
                     () = clock.sleep_until(next) => {}
                 },
                 Err(error) => {
-                    tracing::warn!("dialogs that have expired could not be timed out: {error}");
+                    // The store says that it cannot store.
+                    if !error.is_trouble() {
+                        tracing::warn!("dialogs that have expired could not be timed out: {error}");
+                    }
                     clock.sleep_until(next).await;
                 }
             }

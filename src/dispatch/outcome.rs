@@ -72,7 +72,22 @@ impl Finishing {
     }
 }
 
-/// The trace of an event that was dispatched at `sent`.
+/// Largest payload that a trace shows.
+const MOST_PAYLOAD: usize = 4 << 10;
+
+/// The payload of an event, from its text, for its trace; nothing of a large one.
+pub(super) fn payload_of(event: &str) -> Option<Box<RawValue>> {
+    #[derive(serde::Deserialize)]
+    struct WithPayload<'a> {
+        #[serde(borrow)]
+        payload: &'a RawValue,
+    }
+    let WithPayload { payload } = serde_json::from_str(event).ok()?;
+    (payload.get().len() <= MOST_PAYLOAD).then(|| payload.to_owned())
+}
+
+/// The trace of an event that was dispatched at `sent`, or before that in another realm, where it began: its times are those of all
+/// its realms together.
 pub(super) fn trace_of(
     run: &QueuedRun,
     sent: Instant,
@@ -81,6 +96,7 @@ pub(super) fn trace_of(
     ended: Option<String>,
     steps: Option<Box<RawValue>>,
 ) -> Trace {
+    let began = run.begun.unwrap_or(sent);
     let milliseconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1_000.0;
     Trace {
         event: run.event.id,
@@ -88,11 +104,55 @@ pub(super) fn trace_of(
         kind: run.event.kind.clone(),
         channel: run.event.key.channel.clone(),
         target: run.event.key.target.clone(),
-        waited_ms: milliseconds(run.queued, sent),
-        took_ms: milliseconds(sent, now),
+        waited_ms: milliseconds(run.queued, began),
+        took_ms: milliseconds(began, now),
+        payload: run.payload.clone(),
         errors,
         ended,
         steps,
         late: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{BotId, ConversationKey, UserId};
+
+    #[test]
+    fn a_trace_has_the_payload_as_hooks_find_it_unless_it_is_large() {
+        let of = |payload: &str| payload_of(&format!(r#"{{"id":"1","payload":{payload},"createdOn":1}}"#));
+        let nested = r#"{"type":"proactive-trigger","payload":{"channel":"web","payload":{"page":"/"}}}"#;
+        assert_eq!(of(nested).unwrap().get(), nested);
+        assert!(of(&format!("\"{}\"", "x".repeat(MOST_PAYLOAD))).is_none());
+    }
+
+    #[test]
+    fn the_time_of_an_event_that_goes_on_in_another_realm_is_that_of_both() {
+        let key = ConversationKey {
+            bot: BotId::parse("a").unwrap(),
+            channel: "web".into(),
+            target: UserId::parse("u").unwrap(),
+        };
+        let event = QueuedEvent {
+            id: EventId(1),
+            key,
+            thread: None,
+            kind: "text".into(),
+            body: "{}".into(),
+            deaths: 0,
+            timeout: false,
+            reset: false,
+        };
+        let queued = Instant::now();
+        let after = |ms| queued + Duration::from_millis(ms);
+        let mut run = QueuedRun::new(event, 0, queued);
+        let trace = trace_of(&run, after(10), after(30), 0, None, None);
+        assert_eq!((trace.waited_ms, trace.took_ms), (10.0, 20.0));
+        run.begun = Some(after(10));
+        let trace = trace_of(&run, after(1_010), after(1_030), 0, None, None);
+        assert_eq!((trace.waited_ms, trace.took_ms), (10.0, 1_020.0));
     }
 }

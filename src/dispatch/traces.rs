@@ -37,6 +37,8 @@ pub(super) struct Trace {
     pub(super) waited_ms: f64,
     /// Milliseconds from dispatch to processed.
     pub(super) took_ms: f64,
+    /// The event's payload as it came, unless it is large.
+    pub(super) payload: Option<Box<RawValue>>,
     pub(super) errors: u32,
     /// Why it ended early: a kill, poison.
     pub(super) ended: Option<String>,
@@ -92,7 +94,7 @@ impl Traces {
         }
     }
 
-    /// The trace of an event as JSON: `{ eventId, botId, type, channel, target, waitedMs, tookMs, errors, ended?, steps, late }`;
+    /// The trace of an event as JSON: `{ eventId, botId, type, channel, target, waitedMs, tookMs, errors, ended?, payload?, steps, late }`;
     /// `None` once 1,000 later ones are done, or as many as hold `traces.bytes`, or before it is processed.
     pub fn get(&self, event: EventId) -> Option<String> {
         self.0.lock().traces.iter().rev().find(|trace| trace.event == event).map(Trace::to_json)
@@ -120,7 +122,7 @@ impl Traces {
 
 impl Trace {
     fn bytes(&self) -> u64 {
-        let steps = [&self.steps, &self.late].into_iter().flatten().map(|raw| raw.get().len() as u64);
+        let steps = [&self.payload, &self.steps, &self.late].into_iter().flatten().map(|raw| raw.get().len() as u64);
         steps.sum::<u64>() + size_of::<Self>() as u64
     }
 
@@ -142,6 +144,9 @@ impl Trace {
             // Writing into a String cannot fail.
             let _ = write!(out, r#","ended":{}"#, text(ended));
         }
+        if let Some(payload) = &self.payload {
+            let _ = write!(out, r#","payload":{payload}"#);
+        }
         let _ = write!(out, r#","steps":{},"late":{}}}"#, steps(&self.steps), steps(&self.late));
         out
     }
@@ -160,6 +165,7 @@ mod tests {
             target: UserId::parse("u").unwrap(),
             waited_ms: 0.25,
             took_ms: 1.5,
+            payload: None,
             errors: 0,
             ended: None,
             steps: RawValue::from_string("[{\"hook\":\"x\"}]".into()).ok(),

@@ -28,6 +28,8 @@ pub(super) struct QueuedRun {
     pub(super) queued: Instant,
     /// When it was sent to a realm for the first time.
     pub(super) begun: Option<Instant>,
+    /// Its payload as it came, for its trace, unless that is large.
+    pub(super) payload: Option<Box<RawValue>>,
     /// How often it has been dispatched.
     pub(super) runs: u32,
     /// How often its state could not be read.
@@ -41,7 +43,8 @@ pub(super) struct QueuedRun {
 
 impl QueuedRun {
     pub(super) fn new(event: QueuedEvent, bytes: usize, queued: Instant) -> Self {
-        Self { event, bytes, queued, begun: None, runs: 0, tries: 0, kills: 0, realms: 0, resume: Bytes::new() }
+        let resume = Bytes::new();
+        Self { event, bytes, queued, begun: None, payload: None, runs: 0, tries: 0, kills: 0, realms: 0, resume }
     }
 }
 

@@ -330,7 +330,7 @@ impl<'a, 'js> Run<'a, 'js> {
     /// Calls into the realm for a text that leaves it; an error is reported and gives `None`.
     fn text_of(&mut self, call: impl FnOnce(&Self) -> rquickjs::Result<String>) -> Option<String> {
         let meter = &self.realm.realm.meter;
-        match meter.pardon(Duration::from_millis(meter.limits().slice), || call(self)) {
+        match meter.pardon(meter.allowance(), || call(self)) {
             Ok(text) if text.len() as u64 <= meter.limits().frame / 2 => Some(text),
             Ok(text) => {
                 let message = format!(

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::config::jsonc;
+use super::manifest::Manifest;
 use crate::config::layout::{BOTS, GLOBAL, join};
 
 /// Paths of files that are part of the server begin with this.
@@ -47,6 +47,8 @@ pub struct Nowhere {
     pub tried: Vec<String>,
     /// The first place that scripts may not look at, and why not.
     pub barred: Option<(String, Barred)>,
+    /// The first `package.json` that was found on the way.
+    pub manifest: Option<String>,
     /// The name leads out of the workspace.
     pub outside: bool,
 }
@@ -200,13 +202,6 @@ fn normalize(folder: &str, name: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The `main` of a `package.json`. Comments are as welcome as in any other JSON file of a workspace.
-fn main_of(text: &str) -> Option<String> {
-    let manifest = serde_json::from_str(text).ok().or_else(|| jsonc::parse("package.json", text).ok())?;
-    let manifest: serde_json::Value = manifest;
-    manifest.get("main")?.as_str().filter(|main| !main.is_empty()).map(ToOwned::to_owned)
-}
-
 struct Search<'a> {
     prefix: &'static str,
     from: &'a str,
@@ -226,9 +221,14 @@ impl Search<'_> {
         }
         let manifest = join(base, "package.json");
         if packages && let Some(manifest) = self.is_there(&manifest, false).then(|| self.full(&manifest)) {
-            let main = (self.files.read)(&manifest).and_then(|text| normalize(base, &main_of(&text)?));
-            let main = main.filter(|main| main != base).and_then(|main| self.look_at(&main, false));
-            let file = main.map(|lead| lead.file).or_else(|| self.index(base))?;
+            let said = (self.files.read)(&manifest).map(|text| Manifest::read(&text)).unwrap_or_default();
+            let mains: Vec<String> = said.files().filter_map(|main| normalize(base, main)).collect();
+            let main = mains.iter().filter(|main| *main != base).find_map(|main| self.look_at(main, false));
+            let file = main.map(|lead| lead.file).or_else(|| if said.has_index() { self.index(base) } else { None });
+            let Some(file) = file else {
+                self.nowhere.manifest.get_or_insert(manifest);
+                return None;
+            };
             return Some(Lead { file, manifest: Some(manifest) });
         }
         self.index(base).map(alone)

@@ -60,7 +60,7 @@ fn lead_requires(builtins: &mut [Builtin]) {
     let files = Files { is_file: &|path| paths.contains(path), read: &|_| None };
     for Builtin { path, loaded, .. } in builtins {
         if let Loaded::Script(script) = loaded
-            && let Some(led) = script.led(|name| resolve(path, name, &files).ok())
+            && let Some(led) = script.led(|name| resolve(path, name, &files).map_err(|nowhere| nowhere.manifest))
         {
             *loaded = Loaded::Script(Arc::new(led));
         }

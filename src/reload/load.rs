@@ -7,7 +7,7 @@ use super::action_doc::ActionDoc;
 use super::bot_file::{BotFile, read_bot};
 use super::elements::{ElementFile, read_elements};
 use super::flow_file::{FlowFile, read_flow};
-use super::parse::parse;
+use super::parse::{RequireSite, parse};
 use super::scan::FileRole;
 use crate::config::{Problem, jsonc};
 use crate::program::resolve::Lead;
@@ -30,16 +30,27 @@ pub(super) enum Loaded {
 #[derive(Debug)]
 pub(super) struct LoadedScript {
     pub(super) script: Arc<Script>,
+    /// Where its literal `require`s stand, in their order.
+    pub(super) sites: Vec<RequireSite>,
     pub(super) warnings: Vec<Problem>,
     /// Of an action, what it says of itself.
     pub(super) doc: Option<Arc<ActionDoc>>,
 }
 
 impl LoadedScript {
-    /// The script with what it requires led to where `lead` says; nothing if it says what it said before.
-    pub(super) fn led(&self, lead: impl Fn(&str) -> Option<Lead>) -> Option<Self> {
+    fn with(&self, script: Script) -> Self {
+        let (sites, warnings) = (self.sites.clone(), self.warnings.clone());
+        Self { script: Arc::new(script), sites, warnings, doc: self.doc.clone() }
+    }
+
+    /// The script with what it requires led to where `lead` says; nothing if it says what it said before. What leads nowhere may
+    /// have a `package.json` that says why.
+    pub(super) fn led(&self, lead: impl Fn(&str) -> Result<Lead, Option<String>>) -> Option<Self> {
         let led = |one: &Require| {
-            let (file, manifest) = lead(&one.name).map_or((None, None), |lead| (Some(lead.file), lead.manifest));
+            let (file, manifest) = match lead(&one.name) {
+                Ok(lead) => (Some(lead.file), lead.manifest),
+                Err(manifest) => (None, manifest),
+            };
             Require { name: one.name.clone(), file: file.map(Into::into), manifest: manifest.map(Into::into) }
         };
         let requires: Vec<Require> = self.script.shape.requires.iter().map(led).collect();
@@ -48,7 +59,7 @@ impl LoadedScript {
         }
         let mut script = Script::clone(&self.script);
         script.shape.requires = requires;
-        Some(Self { script: Arc::new(script), warnings: self.warnings.clone(), doc: self.doc.clone() })
+        Some(self.with(script))
     }
 }
 
@@ -61,7 +72,7 @@ impl LoadedScript {
         }
         let mut script = Script::clone(&self.script);
         script.shape.requires.clone_from(before);
-        Some(Self { script: Arc::new(script), warnings: self.warnings.clone(), doc: self.doc.clone() })
+        Some(self.with(script))
     }
 }
 
@@ -140,6 +151,7 @@ fn load_script(path: &str, role: Role, source: &str) -> Result<Loaded, Refused> 
     let script = Script { path: path.into(), source: source.into(), role, shape: parsed.shape };
     Ok(Loaded::Script(Arc::new(LoadedScript {
         script: Arc::new(script),
+        sites: parsed.sites,
         warnings: parsed.warnings,
         doc: parsed.doc.map(Arc::new),
     })))
@@ -153,7 +165,8 @@ fn load_json(path: &str, source: &str) -> Result<Loaded, Refused> {
         jsonc::parse(path, source).map_err(|problem| vec![*problem])?.to_string()
     };
     let script = Script { path: path.into(), source: source.into(), role: Role::Json, shape: Shape::default() };
-    Ok(Loaded::Script(Arc::new(LoadedScript { script: Arc::new(script), warnings: Vec::new(), doc: None })))
+    let (script, sites, warnings) = (Arc::new(script), Vec::new(), Vec::new());
+    Ok(Loaded::Script(Arc::new(LoadedScript { script, sites, warnings, doc: None })))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 
 pub(super) mod expression;
 mod plain;
+mod requires;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    AssignmentExpression, AssignmentTarget, CallExpression, Expression, FormalParameters, Function,
-    SimpleAssignmentTarget, Statement, UpdateExpression,
+    AssignmentExpression, AssignmentTarget, Expression, FormalParameters, Function, SimpleAssignmentTarget, Statement,
+    UpdateExpression,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_diagnostics::OxcDiagnostic;
@@ -19,13 +20,19 @@ use super::action_doc::{ActionDoc, action_doc};
 use super::depth::too_deep;
 use super::names::{is_fixed, parameters};
 use crate::config::Problem;
+use crate::program::packages::es_module;
+use crate::program::resolve::is_of_package;
 use crate::program::{Require, Role, Shape};
+use requires::Requires;
+pub(super) use requires::{RequireSite, When};
 
 /// What was read off a script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
     /// What its wrapper must know.
     pub(super) shape: Shape,
+    /// Where its literal `require`s stand, in their order.
+    pub(super) sites: Vec<RequireSite>,
     /// What it most likely does not mean.
     pub(super) warnings: Vec<Problem>,
     /// Of an action, what it says of itself.
@@ -150,7 +157,7 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         .filter(|name| !given.contains(&name.as_str()) && !is_fixed(name))
         .collect();
     implicit.sort();
-    let mut reader = Reader { scoping, requires: Vec::new(), computed: false, kept_on_bp: Vec::new() };
+    let mut reader = Reader { scoping, kept_on_bp: Vec::new() };
     walk::walk_function_body(&mut reader, body);
     let mut warnings = Vec::new();
     if matches!(role, Role::Hook(_) | Role::Action) {
@@ -171,7 +178,9 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         }
     }
     // Where they lead is found out later, from the files that there are.
-    let requires = reader.requires.into_iter().map(|name| Require { name, ..Require::default() }).collect();
+    let Requires { named, computed, .. } = Requires::of(body, scoping, prefix.len());
+    let (names, sites): (Vec<_>, Vec<_>) = named.into_iter().unzip();
+    let requires = names.into_iter().map(|name| Require { name, ..Require::default() }).collect();
     let plain = plain::look(body, scoping, strict);
     let shape = Shape {
         is_async: prefix == ASYNC,
@@ -181,17 +190,14 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         no_globals: plain.no_globals,
         reads_bp: plain.reads_bp,
         requires,
-        computed: reader.computed,
+        computed,
     };
-    Parsed { shape, warnings, doc: None }
+    Parsed { shape, sites, warnings, doc: None }
 }
 
 /// Collects what is read by walking the whole file.
 struct Reader<'s> {
     scoping: &'s Scoping,
-    requires: Vec<String>,
-    /// There is a `require` of something that is no literal.
-    computed: bool,
     kept_on_bp: Vec<(String, Span)>,
 }
 
@@ -221,25 +227,6 @@ impl Reader<'_> {
 }
 
 impl<'a> Visit<'a> for Reader<'_> {
-    fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
-        if let Expression::Identifier(callee) = &call.callee
-            && callee.name == "require"
-            && self.is_free(callee)
-            && let Some(argument) = call.arguments.first().and_then(|argument| argument.as_expression())
-        {
-            let name = match argument {
-                Expression::StringLiteral(literal) => Some(literal.value.to_string()),
-                Expression::TemplateLiteral(literal) => literal.single_quasi().map(|quasi| quasi.to_string()),
-                _ => None,
-            };
-            self.computed |= name.is_none();
-            if let Some(name) = name.filter(|name| !self.requires.contains(name)) {
-                self.requires.push(name);
-            }
-        }
-        walk::walk_call_expression(self, call);
-    }
-
     fn visit_assignment_expression(&mut self, assignment: &AssignmentExpression<'a>) {
         self.note_target(AssignmentTarget::as_simple_assignment_target(&assignment.left));
         walk::walk_assignment_expression(self, assignment);
@@ -322,6 +309,17 @@ fn in_words(message: &str, end: &str) -> String {
     message
 }
 
+/// The folder of the package that a file belongs to.
+fn package_of(path: &str) -> Option<&str> {
+    if !is_of_package(path) {
+        return None;
+    }
+    let start = path.rfind("node_modules/")? + "node_modules/".len();
+    let parts = if path[start..].starts_with('@') { 2 } else { 1 };
+    let length: usize = path[start..].split_inclusive('/').take(parts).map(str::len).sum();
+    Some(path[..start + length].trim_end_matches('/'))
+}
+
 /// A file that is fine as an ES module or as TypeScript: then that is what is wrong.
 fn other_language(path: &str, source: &str) -> Option<Problem> {
     let allocator = Allocator::default();
@@ -329,10 +327,14 @@ fn other_language(path: &str, source: &str) -> Option<Problem> {
     if !module.diagnostics.has_errors() {
         // Without module syntax it is a script with some other mistake.
         let statement = module.program.body.iter().find(|statement| statement.is_module_declaration())?;
+        let help = match package_of(path) {
+            Some(folder) => es_module(folder),
+            None => "use require('…') and module.exports instead of import and export".into(),
+        };
         return Some(
             Problem::error(path, "this is an ES module; scripts are CommonJS")
                 .at(source, statement.span().start as usize)
-                .help("use require('…') and module.exports instead of import and export"),
+                .help(help),
         );
     }
     let typed = Parser::new(&allocator, source, SourceType::ts()).parse();

@@ -13,6 +13,7 @@ use super::assemble::{Assembler, Item};
 use super::bounds::Bounds;
 use super::builtin::{BUILTINS, Builtin, BuiltinFile, read_builtins};
 use super::candidate::{Candidate, last_good};
+use super::dead_requires::dead_requires;
 use super::depth::STACK;
 use super::flow_check::Flows;
 use super::pass::{Entry, Pass, PassResult, Watching};
@@ -244,6 +245,7 @@ impl Reader {
                 items.push(Item { path, role: &entry.role, loaded });
             }
         }
+        problems.extend(dead_requires(&items));
         let assembled = self.assembler.assemble(self.version, &items, &self.builtins, &last.around, &settings.dialog);
         Candidate {
             root: self.root.clone(),

@@ -16,12 +16,15 @@ use crate::program::resolve::{Files, Lead, is_configuration, resolve};
 /// Whether a name that is not among those of its folder is no file's: elsewhere files answer to names in other letters.
 const EXACT: bool = cfg!(target_os = "linux");
 
+/// Where a name leads, or the `package.json` that could have led somewhere.
+type Led = Result<Lead, Option<String>>;
+
 /// The files of a workspace at the time of one look.
 pub(super) struct Disk<'b> {
     bounds: &'b Bounds,
     folders: RefCell<HashMap<String, Option<Rc<Listing>>>>,
     /// What names lead to, by the folder of the script that requires them.
-    leads: RefCell<HashMap<String, HashMap<String, Option<Lead>>>>,
+    leads: RefCell<HashMap<String, HashMap<String, Led>>>,
 }
 
 impl<'b> Disk<'b> {
@@ -31,8 +34,8 @@ impl<'b> Disk<'b> {
         Self { bounds, folders: RefCell::new(folders), leads: RefCell::default() }
     }
 
-    /// What `require(name)` in the script `from` leads to; nothing if nothing in the workspace answers to the name.
-    pub(super) fn required(&self, from: &str, name: &str) -> Option<Lead> {
+    /// What `require(name)` in the script `from` leads to; an error if nothing in the workspace answers to the name.
+    pub(super) fn required(&self, from: &str, name: &str) -> Led {
         let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
         // Scripts of one folder find the same under the same name.
         if let Some(known) = self.leads.borrow().get(folder).and_then(|leads| leads.get(name)) {
@@ -42,7 +45,7 @@ impl<'b> Disk<'b> {
             is_file: &|path| self.is_file(path),
             read: &|path| fs::read_to_string(self.bounds.root().join(path)).ok(),
         };
-        let lead = resolve(from, name, &files).ok();
+        let lead = resolve(from, name, &files).map_err(|nowhere| nowhere.manifest);
         self.leads.borrow_mut().entry(folder.to_owned()).or_default().insert(name.to_owned(), lead.clone());
         lead
     }
@@ -106,7 +109,7 @@ mod tests {
         files(Disk::new(&Bounds::new(root, false), HashMap::new()).required("hooks/k/x.js", name))
     }
 
-    fn files(lead: Option<Lead>) -> Vec<String> {
+    fn files(lead: Led) -> Vec<String> {
         lead.into_iter().flat_map(|lead| lead.manifest.into_iter().chain([lead.file])).collect()
     }
 

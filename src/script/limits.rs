@@ -94,6 +94,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A slice that has computed less than this part of what it may is starved; it gets its time however long that takes.
 const FAIR_PART: u32 = 4;
 
+/// What must be done for a realm may take so long, however short the slices of scripts are.
+const OWN: Duration = Duration::from_secs(1);
+
 impl Meter {
     /// A meter of a process, at a place that nobody sees yet.
     pub fn new(limits: ScriptLimits) -> Self {
@@ -279,11 +282,16 @@ impl Meter {
         self.measured(of_hook.min(of_event), run)
     }
 
-    /// Runs the engine's own code for a realm (making it, compiling for it) under `scripts.slice`, on nobody's budget.
+    /// Runs the engine's own code for a realm (making it, compiling for it) under [`Meter::allowance`], on nobody's budget.
     pub fn own<R>(&self, run: impl FnOnce() -> R) -> R {
         self.fired.set(false);
         self.bounded_by_event.set(false);
-        self.measured(Duration::from_millis(self.limits.slice), run)
+        self.measured(self.allowance(), run)
+    }
+
+    /// How long what must be done for a realm may take: `scripts.slice`, unless that is too short for anything but a script.
+    pub fn allowance(&self) -> Duration {
+        Duration::from_millis(self.limits.slice).max(OWN)
     }
 
     fn measured<R>(&self, allowed: Duration, run: impl FnOnce() -> R) -> R {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::program::Program;
-use crate::program::resolve::{Files, Nowhere, is_path, resolve};
+use crate::program::resolve::{Files, Nowhere, resolve};
+use crate::program::{Program, packages};
 
 /// The files of a program by path.
 #[derive(Debug, Default)]
@@ -54,70 +54,6 @@ const FIT: &[(&str, &str)] = &[
 /// All of them.
 pub const BUNDLED: &[BundledModule] = include!(concat!(env!("OUT_DIR"), "/npm.rs"));
 
-/// Those whose functions can be required one by one, each by its own name: what the package exports and its files are the
-/// same functions.
-const BY_FUNCTION: &[&str] = &["lodash"];
-
-/// Packages that people know from npm: their absence is worth a hint.
-const KNOWN: &[&str] = &[
-    "moment",
-    "nanoid",
-    "uuid",
-    "ms",
-    "bluebird",
-    "joi",
-    "request",
-    "request-promise",
-    "node-fetch",
-    "dayjs",
-    "date-fns",
-    "luxon",
-    "ramda",
-    "underscore",
-    "validator",
-    "cheerio",
-    "crypto-js",
-    "jsonwebtoken",
-    "qs",
-];
-
-/// Modules of Node that cannot be offered: no file system, no processes, no sockets.
-const REFUSED: &[&str] = &[
-    "fs",
-    "fs/promises",
-    "child_process",
-    "net",
-    "http",
-    "https",
-    "tls",
-    "dgram",
-    "cluster",
-    "worker_threads",
-    "vm",
-    "v8",
-];
-
-/// Other modules of Node: code that needs one should be told that it is not a file that it looks for.
-const NODE: &[&str] = &[
-    "assert",
-    "crypto",
-    "dns",
-    "events",
-    "os",
-    "path",
-    "process",
-    "punycode",
-    "querystring",
-    "readline",
-    "stream",
-    "string_decoder",
-    "timers",
-    "tty",
-    "url",
-    "util",
-    "zlib",
-];
-
 impl ModuleIndex {
     /// Indexes a program's files.
     pub fn new(program: &Program) -> Self {
@@ -149,52 +85,24 @@ impl ModuleIndex {
             },
             Err(nowhere) => nowhere,
         };
-        if !is_path(name) {
-            let plain = name.strip_prefix("node:").unwrap_or(name);
-            if let Some(module) = BUNDLED.iter().find(|module| module.name == plain) {
-                return Resolution::Bundled { package: module.name, member: None };
-            }
-            if let Some((package, member)) = plain.split_once('/')
-                && let Some(package) = BY_FUNCTION.iter().find(|known| **known == package)
-            {
-                let member = member.strip_suffix(".js").unwrap_or(member).to_owned();
-                return Resolution::Bundled { package, member: Some(member) };
-            }
+        if let Some((package, member)) = packages::bundled(name) {
+            return Resolution::Bundled { package, member: member.map(ToOwned::to_owned) };
         }
-        Resolution::Missing(missing(name, from, &nowhere))
-    }
-}
-
-fn missing(name: &str, from: &str, nowhere: &Nowhere) -> String {
-    if nowhere.outside {
-        return format!("Cannot find module '{name}': it lies outside the workspace (required by {from})");
-    }
-    let mut message = format!("Cannot find module '{name}' (required by {from})");
-    let plain = name.strip_prefix("node:").unwrap_or(name);
-    if REFUSED.contains(&plain) {
-        message.push_str("; scripts have no access to files, processes or sockets, so this module is not offered");
-        return message;
-    }
-    if NODE.contains(&plain) {
-        message.push_str("; it is a module of Node, and this version does not offer it");
-        return message;
-    }
-    if let Some((path, why)) = &nowhere.barred {
-        message.push_str(&format!("; {path} is not looked at: {why}"));
-        return message;
-    }
-    let tried = &nowhere.tried;
-    if !tried.is_empty() {
-        message.push_str("; looked for ");
-        message.push_str(&tried.iter().take(8).cloned().collect::<Vec<_>>().join(", "));
-        if tried.len() > 8 {
-            message.push_str(&format!(" and {} more", tried.len() - 8));
+        // What the server was led to and did not send could not be read.
+        let requires = script(from).map_or(&[][..], |script| &script.shape.requires);
+        let refused = requires.iter().filter(|one| one.name == name).find_map(|one| one.file.as_deref());
+        if let Some(file) = refused.filter(|file| script(file).is_none()) {
+            return Resolution::Missing(format!(
+                "Cannot find module '{name}' (required by {from}); {file} cannot be used: the log and `nudge check` say why"
+            ));
         }
+        let advice = packages::advice(name, &nowhere, &files);
+        Resolution::Missing(match (advice.is_empty(), nowhere.outside) {
+            (_, true) => format!("Cannot find module '{name}': {advice} (required by {from})"),
+            (true, _) => format!("Cannot find module '{name}' (required by {from})"),
+            _ => format!("Cannot find module '{name}' (required by {from}); {advice}"),
+        })
     }
-    if KNOWN.contains(&plain) {
-        message.push_str(&format!("; it is a package on npm: run `npm install {plain}` in the workspace's folder"));
-    }
-    message
 }
 
 #[cfg(test)]
@@ -215,6 +123,25 @@ mod tests {
             })
             .collect();
         Program { scripts, ..Program::default() }
+    }
+
+    #[test]
+    fn the_server_knows_which_packages_are_bundled() {
+        assert!(BUNDLED.iter().map(|module| module.name).eq(packages::BUNDLED));
+    }
+
+    #[test]
+    fn a_package_that_has_only_es_modules_is_said_to_be_one() {
+        let program = program(&[
+            ("hooks/a/x.js", ""),
+            ("node_modules/nanoid/package.json", r#"{ "type": "module", "main": "index.js" }"#),
+            ("node_modules/nanoid/index.js", ""),
+        ]);
+        let Resolution::Missing(said) = ModuleIndex::new(&program).resolve(&program, "hooks/a/x.js", "nanoid") else {
+            panic!()
+        };
+        assert!(said.contains("node_modules/nanoid has only ES modules"), "{said}");
+        assert!(said.contains("npx esbuild ./node_modules/nanoid --bundle") && !said.contains("looked for"), "{said}");
     }
 
     #[test]
@@ -270,7 +197,7 @@ mod tests {
         assert!(message("/etc/passwd").contains("outside the workspace"));
         assert!(message("../../botpress.config.json").contains("configuration is kept from scripts"));
         assert!(message("child_process").contains("not offered"));
-        assert!(message("node:crypto").ends_with("it is a module of Node, and this version does not offer it"));
+        assert!(message("node:crypto").contains("it is a module of Node, and this version does not offer it"));
         assert!(message("moment").contains("npm install moment"));
         assert!(message("./nope").contains("hooks/a/nope.js"));
     }

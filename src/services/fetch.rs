@@ -113,7 +113,8 @@ impl Fetch {
         let frame = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
         let settings = settings.fetch.clone();
         Self(Arc::new(FetchState {
-            largest: settings.max_response.min(frame.saturating_sub(1 << 20)),
+            // The rest of the frame is for the answer's head.
+            largest: settings.max_response.min(frame - (frame / 2).min(1 << 20)),
             connections: Arc::default(),
             places: Arc::new(Semaphore::new(settings.connections)),
             buffered: Arc::new(Semaphore::new(settings.buffered as usize)),

@@ -153,6 +153,11 @@ pub(super) struct WriterLog {
 }
 
 impl WriterLog {
+    /// How often the writer has committed anything so far.
+    pub(super) fn commits(&self) -> u64 {
+        self.progress.commits.load(Ordering::Relaxed)
+    }
+
     /// To be called between two transactions.
     pub(super) fn committed(&mut self, connection: &Connection) {
         let pages = self.progress.pages.load(Ordering::Relaxed);

@@ -64,8 +64,13 @@ pub enum StoreError {
     #[error("a store operation panicked: {0}; please report this")]
     Panicked(String),
     /// Some of what the event did could not be stored: it must not end, but run again.
-    #[error("some of what event {0} did could not be stored")]
-    Unstored(EventId),
+    #[error("some of what event {event} did could not be stored")]
+    Unstored {
+        /// The event.
+        event: EventId,
+        /// Because nothing can be stored at present: see [`StoreError::is_trouble`].
+        trouble: bool,
+    },
     /// What an operation was given or found is not what it must be.
     #[error("{0}")]
     Invalid(String),

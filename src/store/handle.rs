@@ -13,6 +13,7 @@ use super::operations::Repeated;
 use super::read_threads::ReadThreads;
 use super::rules::Rules;
 use super::state_cache::StateCache;
+use super::trouble::{Health, Trouble};
 use super::tx::Tx;
 use super::unstored::Unstored;
 use super::writer::Writer;
@@ -32,6 +33,7 @@ pub(super) struct StoreParts {
     pub(super) long_reads: Arc<Semaphore>,
     pub(super) clock: Clock,
     pub(super) unstored: Unstored,
+    pub(super) health: Health,
     pub(super) rules: Rules,
     /// Last, so that it is given up when the file is closed.
     #[allow(dead_code, reason = "it is held, never looked at")]
@@ -123,6 +125,11 @@ impl Store {
     /// Runs `then` on the writer's thread after everything submitted before is committed (or has failed).
     pub fn barrier(&self, then: impl FnOnce() + Send + 'static) {
         self.write_repeated(|_| Ok(()), |_: Result<(), StoreError>| then());
+    }
+
+    /// Why nothing can be stored at present, as far as was tried.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.0.health.trouble()
     }
 
     /// The time by which things are stored and expire.

@@ -14,6 +14,7 @@ use super::lock::{self, Lock};
 use super::read_threads::{ReadThreads, THREADS};
 use super::rules::Rules;
 use super::state_cache::StateCache;
+use super::trouble::{Health, at_start};
 use super::unstored::Unstored;
 use super::writer::Writer;
 use super::{queue, retention, schema};
@@ -43,7 +44,7 @@ impl Store {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path).map_err(|error| refused(error.to_string()))?;
         let connection = Connection::open(path).map_err(|error| refused(error.to_string()))?;
-        Self::start(connection, lock, path, clock, rules, limits)
+        Self::start(connection, lock, path, clock, rules, limits).map_err(|error| at_start(path, error))
     }
 
     /// Starts what belongs to the connection of the writer.
@@ -67,12 +68,14 @@ impl Store {
         let states = Arc::new(StateCache::new(MOST_STATES));
         let reading = (0..THREADS).map(|_| connect_reader(path)).collect::<Result<_, _>>()?;
         let read_threads = ReadThreads::start(reading).map_err(|error| refused(error.to_string()))?;
+        let health = Health::default();
         let rest = (clock.clone(), rules.clone());
-        let writer = Writer::start(connection, checkpoints, rest, last_event, Arc::clone(&states))
+        let writer = Writer::start(connection, checkpoints, rest, last_event, (Arc::clone(&states), health.clone()))
             .map_err(|error| refused(error.to_string()))?;
         let long_reads = Arc::new(Semaphore::new(IDLE_READERS));
         let unstored = Unstored::default();
-        let parts = StoreParts { writer, readers, read_threads, states, long_reads, clock, unstored, rules, lock };
+        let parts =
+            StoreParts { writer, readers, read_threads, states, long_reads, clock, unstored, health, rules, lock };
         Ok(Self(Arc::new(parts)))
     }
 }

@@ -18,6 +18,8 @@ pub(super) trait Submitted: Send {
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Makes the outcome an error, unless it is one already.
     fn fail(&mut self, error: StoreError);
+    /// Why it, or the first part of it that failed, is not stored.
+    fn error(&self) -> Option<&StoreError>;
     /// Tells the outcome.
     fn tell(self: Box<Self>);
 }
@@ -42,6 +44,10 @@ impl<T, Then: FnOnce(Result<T, StoreError>)> Outcome<T, Then> {
         if !matches!(self.result, Some(Err(_))) {
             self.result = Some(Err(error));
         }
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        self.result.as_ref()?.as_ref().err()
     }
 
     fn tell(self) {
@@ -74,6 +80,10 @@ where
 
     fn fail(&mut self, error: StoreError) {
         self.outcome.fail(error);
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        self.outcome.error()
     }
 
     fn tell(self: Box<Self>) {
@@ -114,6 +124,10 @@ where
 
     fn fail(&mut self, error: StoreError) {
         self.outcome.fail(error);
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        self.outcome.error()
     }
 
     fn tell(self: Box<Self>) {

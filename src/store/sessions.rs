@@ -102,7 +102,9 @@ impl Store {
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })?;
         let report = |outcome: Result<(), StoreError>| {
-            if let Err(error) = outcome {
+            if let Err(error) = outcome
+                && !error.is_trouble()
+            {
                 tracing::warn!("expired rows could not be removed: {error}");
             }
         };

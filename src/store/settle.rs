@@ -122,7 +122,7 @@ mod tests {
         });
         let end = settlement.end.as_ref().map(|end| match end {
             Ok(()) => "ended".to_owned(),
-            Err(StoreError::Unstored(_)) => "unstored".to_owned(),
+            Err(StoreError::Unstored { .. }) => "unstored".to_owned(),
             Err(error) => error.to_string(),
         });
         effects.chain(end).collect()

@@ -51,7 +51,7 @@ impl<Then> Settling<Then> {
 
 impl<Then: FnOnce(Settlement) + Send> Submitted for Settling<Then> {
     fn attempt(&mut self, tx: &Tx<'_>) -> bool {
-        let before = self.unstored.has(self.batch.event);
+        let before = self.unstored.of(self.batch.event);
         self.made = all(tx, &self.batch, before).ok();
         self.made.is_some()
     }
@@ -70,9 +70,10 @@ impl<Then: FnOnce(Settlement) + Send> Submitted for Settling<Then> {
             self.fail(error);
             return false;
         }
-        let settlement = one_by_one(tx, &mut self.batch, self.unstored.has(event));
-        if settlement.effects.iter().any(|effect| effect.as_ref().is_err_and(unstored::matters)) {
-            self.unstored.note(event);
+        let settlement = one_by_one(tx, &mut self.batch, self.unstored.of(event));
+        let mut failed = settlement.effects.iter().filter_map(|effect| effect.as_ref().err());
+        if let Some(error) = failed.find(|error| unstored::matters(error)) {
+            self.unstored.note(event, error);
         }
         self.outcome = Some(settlement);
         true
@@ -90,11 +91,17 @@ impl<Then: FnOnce(Settlement) + Send> Submitted for Settling<Then> {
             *effect = Err(error.again());
         }
         if unstored::matters(&error) && !settlement.effects.is_empty() {
-            self.unstored.note(self.batch.event);
+            self.unstored.note(self.batch.event, &error);
         }
         if let Some(end) = settlement.end.as_mut().filter(|end| end.is_ok()) {
             *end = Err(error);
         }
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        let outcome = self.outcome.as_ref()?;
+        let effects = outcome.effects.iter().filter_map(|effect| effect.as_ref().err());
+        effects.chain(outcome.end.as_ref().and_then(|end| end.as_ref().err())).next()
     }
 
     fn tell(mut self: Box<Self>) {
@@ -105,7 +112,7 @@ impl<Then: FnOnce(Settlement) + Send> Submitted for Settling<Then> {
         let Self { outcome, then, unstored, batch, .. } = *self;
         if let Some(settlement) = outcome {
             // Whoever is told so knows that the event is to run again.
-            if matches!(settlement.end, Some(Err(StoreError::Unstored(_)))) {
+            if matches!(settlement.end, Some(Err(StoreError::Unstored { .. }))) {
                 unstored.told(batch.event);
             }
             then(settlement);
@@ -114,28 +121,30 @@ impl<Then: FnOnce(Settlement) + Send> Submitted for Settling<Then> {
 }
 
 /// All of a batch; an error where anything of it fails.
-fn all(tx: &Tx<'_>, batch: &EventBatch, before: bool) -> Result<AllMade, StoreError> {
+fn all(tx: &Tx<'_>, batch: &EventBatch, before: Option<StoreError>) -> Result<AllMade, StoreError> {
     let made = batch.effects.iter().map(|effect| make(tx, batch.event, effect)).collect::<Result<_, _>>()?;
-    let end = match &batch.end {
-        Some(_) if before => Some(Err(StoreError::Unstored(batch.event))),
-        Some(end) => Some(Ok(finish(tx, batch.event, end)?)),
-        None => None,
+    let end = match (&batch.end, before) {
+        (Some(_), Some(unstored)) => Some(Err(unstored)),
+        (Some(end), None) => Some(Ok(finish(tx, batch.event, end)?)),
+        (None, _) => None,
     };
     Ok((made, end))
 }
 
 /// The parts of a batch, each of which may fail alone. After an effect that could not be stored the event does not end.
-fn one_by_one(tx: &Tx<'_>, batch: &mut EventBatch, before: bool) -> Settlement {
+fn one_by_one(tx: &Tx<'_>, batch: &mut EventBatch, before: Option<StoreError>) -> Settlement {
     let (event, mut failed) = (batch.event, before);
     let mut effects = Vec::with_capacity(batch.effects.len());
     for effect in batch.effects.drain(..) {
         let made = tx.part(|| make(tx, event, &effect)).map(|made| outcome(effect, made));
-        failed |= made.as_ref().is_err_and(unstored::matters);
+        if let Some(error) = made.as_ref().err().filter(|error| unstored::matters(error)) {
+            failed.get_or_insert(StoreError::Unstored { event, trouble: error.is_trouble() });
+        }
         effects.push(made);
     }
     let end = batch.end.as_ref().map(|end| match failed {
-        true => Err(StoreError::Unstored(event)),
-        false => tx.part(|| finish(tx, event, end)),
+        Some(unstored) => Err(unstored),
+        None => tx.part(|| finish(tx, event, end)),
     });
     Settlement { effects, end }
 }

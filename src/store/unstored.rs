@@ -1,7 +1,7 @@
 //! Events of which something could not be stored: a full disk, a failed commit. Such an event must not end as if all were
 //! well: it runs again, and what of it is stored is not repeated.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,23 +9,27 @@ use parking_lot::Mutex;
 use super::error::StoreError;
 use crate::model::EventId;
 
-/// The events: no more than are under way (`queue.inFlight`). All that happens here happens on the writer's thread, in the order of the operations.
+/// The events, no more than are under way (`queue.inFlight`), and whether it is because nothing can be stored. All that
+/// happens here happens on the writer's thread, in the order of the operations.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unstored(Arc<Mutex<HashSet<EventId>>>);
+pub(super) struct Unstored(Arc<Mutex<HashMap<EventId, bool>>>);
 
 impl Unstored {
     /// The event must not end before it has run again. What hooks without an event do has no end: nothing would ever take
     /// the note away.
-    pub(super) fn note(&self, event: EventId) {
+    pub(super) fn note(&self, event: EventId, error: &StoreError) {
         if event.is_of_queue() {
-            self.0.lock().insert(event);
+            self.0.lock().insert(event, error.is_trouble());
         }
     }
 
-    /// Whether something of the event could not be stored since this was told last.
-    pub(super) fn has(&self, event: EventId) -> bool {
+    /// That something of the event could not be stored since this was told last, if so.
+    pub(super) fn of(&self, event: EventId) -> Option<StoreError> {
         let events = self.0.lock();
-        !events.is_empty() && events.contains(&event)
+        if events.is_empty() {
+            return None;
+        }
+        events.get(&event).map(|trouble| StoreError::Unstored { event, trouble: *trouble })
     }
 
     /// It is told: the event runs again; or it is set aside.
@@ -50,9 +54,10 @@ mod tests {
     fn what_hooks_without_an_event_could_not_store_is_not_noted_for_ever() {
         let unstored = Unstored::default();
         let (event, of_hooks) = (EventId(7 * EventId::PER_MS), EventId(7 * EventId::PER_MS + EventId::OF_QUEUE));
-        unstored.note(event);
-        unstored.note(of_hooks);
-        assert!(unstored.has(event) && !unstored.has(of_hooks));
+        let lost = StoreError::Invalid("lost".into());
+        unstored.note(event, &lost);
+        unstored.note(of_hooks, &lost);
+        assert!(unstored.of(event).is_some() && unstored.of(of_hooks).is_none());
         unstored.told(event);
         assert!(unstored.0.lock().is_empty());
     }

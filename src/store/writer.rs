@@ -9,8 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use rusqlite::Connection;
 
 use super::checkpoint::{Checkpoints, WriterLog};
@@ -19,6 +20,7 @@ use super::memory::Memory;
 use super::operations::{Once, Submitted};
 use super::rules::Rules;
 use super::state_cache::{StateCache, StateChanged};
+use super::trouble::{CALM, Health, Watch};
 use super::tx::{Tx, lost, panic_text};
 use crate::clock::Clock;
 
@@ -43,7 +45,7 @@ impl Writer {
         (checkpoints, log): (Checkpoints, WriterLog),
         (clock, rules): (Clock, Rules),
         last_event: u64,
-        states: Arc<StateCache>,
+        (states, health): (Arc<StateCache>, Health),
     ) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
@@ -57,6 +59,7 @@ impl Writer {
                 memory: RefCell::default(),
                 changes: RefCell::default(),
                 states,
+                watch: Watch::new(health),
                 careful: 0,
             };
             writer.work(&receiver);
@@ -110,6 +113,7 @@ struct WriterThread {
     /// What the transaction under way changes of states.
     changes: RefCell<Vec<StateChanged>>,
     states: Arc<StateCache>,
+    watch: Watch,
     /// So many transactions run with savepoints.
     careful: u32,
 }
@@ -117,7 +121,7 @@ struct WriterThread {
 impl WriterThread {
     fn work(&mut self, jobs: &Receiver<Box<dyn Submitted>>) {
         let mut batch: Vec<Box<dyn Submitted>> = Vec::with_capacity(BATCH);
-        while let Ok(first) = jobs.recv() {
+        while let Some(first) = self.next(jobs) {
             batch.push(first);
             while batch.len() < BATCH
                 && let Ok(next) = jobs.try_recv()
@@ -126,7 +130,9 @@ impl WriterThread {
             }
             self.now = self.clock.now().max(self.now);
             while !batch.is_empty() {
+                let before = self.log.commits();
                 let done = self.transaction(&mut batch);
+                self.look_after(&batch[..done], self.log.commits() > before);
                 for job in batch.drain(..done) {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.tell())) {
                         tracing::error!("a completion of a store operation panicked: {}", panic_text(panic.as_ref()));
@@ -134,6 +140,39 @@ impl WriterThread {
                 }
                 self.log.committed(&self.connection);
             }
+        }
+    }
+
+    /// Waits for the next operation; meanwhile it may be time to say that all is well again.
+    fn next(&mut self, jobs: &Receiver<Box<dyn Submitted>>) -> Option<Box<dyn Submitted>> {
+        while self.watch.waits() {
+            match jobs.recv_timeout(Duration::from_millis(CALM)) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(said) = self.watch.over(self.clock.now()) {
+                        tracing::warn!("{said}");
+                    }
+                }
+            }
+        }
+        jobs.recv().ok()
+    }
+
+    /// Says when nothing can be stored, and when it can again.
+    fn look_after(&mut self, jobs: &[Box<dyn Submitted>], written: bool) {
+        let mut failed = false;
+        for error in jobs.iter().filter_map(|job| job.error()) {
+            failed |= error.is_trouble();
+            if let Some(said) = self.watch.failed(self.now, error) {
+                tracing::error!("{said}");
+            }
+        }
+        if written
+            && !failed
+            && let Some(said) = self.watch.stored(self.now)
+        {
+            tracing::warn!("{said}");
         }
     }
 
@@ -161,7 +200,6 @@ impl WriterThread {
             }
         }
         if let Err(error) = self.commit() {
-            tracing::error!("the database could not commit {} operations: {error}", jobs.len());
             fail_all(jobs, error);
         }
         jobs.len()
@@ -233,7 +271,6 @@ impl WriterThread {
         let undone = if keep { Ok(()) } else { self.statement("ROLLBACK TO operation") };
         if let Err(error) = undone.and_then(|()| self.statement("RELEASE operation")) {
             // A half-done operation must not be committed with its neighbours: all are given up.
-            tracing::error!("the database could not close a savepoint: {error}");
             job.fail(error.into());
             let _ = self.statement("ROLLBACK");
         }

@@ -156,7 +156,9 @@ async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), Ht
     if !changed.is_empty() {
         // Nobody waits for it: it is committed together with the event, or before.
         web.store.update_attributes(channel, user, changed, |result| {
-            if let Err(error) = result {
+            if let Err(error) = result
+                && !error.is_trouble()
+            {
                 tracing::warn!("a visitor's time zone and language are not stored: {error}");
             }
         });

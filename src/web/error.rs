@@ -16,9 +16,8 @@ use crate::dispatch::AcceptError;
 use crate::services::{TokenError, VisitorError};
 use crate::store::StoreError;
 
-/// Where errors are explained; clients print it. The project has no public address yet: a name under `.example` can never
-/// become somebody else's.
-pub(crate) const DOCS: &str = "https://nudge.example/docs/http-errors";
+/// Where errors are explained: a path of the server that answered (see `error_page`); clients print it.
+pub(crate) const DOCS: &str = "/docs/http-errors";
 
 /// The content type of plain messages, as the reference has it.
 pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -26,6 +25,9 @@ pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charse
 pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// The content type of JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// Seconds after which to try again what could not be stored.
+const RETRY_STORING: u32 = 10;
 
 /// A request that is not served, and why.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,9 @@ pub(crate) enum HttpError {
         /// What is full.
         detail: String,
     },
+    /// The disk or the database is full or ill. 503 with `Retry-After`; why, callers see in development only. The store says it.
+    #[error("Service Unavailable: nothing can be stored at present, nor was this; try again in {RETRY_STORING} s")]
+    NotStored(String),
     /// A path that nobody serves, as a page (under `/api/` it is a [`HttpError::NotFound`]).
     #[error("Cannot {0}")]
     Page(String),
@@ -129,7 +134,7 @@ impl HttpError {
                 StatusCode::UNAUTHORIZED
             }
             Self::NotFound(_) | Self::Page(_) => StatusCode::NOT_FOUND,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -163,9 +168,19 @@ impl IntoResponse for HttpError {
             Self::ExternalToken(_) => json(status, "BP_0401", "InvalidExternalToken", &message),
             Self::NotFound(_) => json(status, "BP_0044", "NotFoundError", &message),
             Self::Unavailable { .. } => json(status, "BP_0053", "ServiceUnavailableError", &message),
+            Self::NotStored(why) => {
+                let mut response = json(status, "BP_0053", "ServiceUnavailableError", &message);
+                response.extensions_mut().insert(Detail(why.clone()));
+                response
+            }
         };
-        if let Self::Unavailable { retry_after, .. } = self {
-            response.headers_mut().insert(RETRY_AFTER, retry_after.into());
+        let retry_after = match self {
+            Self::Unavailable { retry_after, .. } => Some(retry_after),
+            Self::NotStored(_) => Some(RETRY_STORING),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -237,6 +252,7 @@ pub(super) fn stored(error: StoreError) -> HttpError {
             StatusCode::TOO_MANY_REQUESTS,
             format!("A user can have {most} conversations at most (`maxConversations`)").into(),
         ),
+        error if error.is_trouble() => HttpError::NotStored(error.to_string()),
         other => HttpError::internal("Error", other),
     }
 }
@@ -257,7 +273,7 @@ mod tests {
         assert_eq!(
             production,
             format!(
-                r#"{{"statusCode":400,"errorCode":"BP_000","type":"entity.parse.failed","message":"Unexpected error","docs":"{DOCS}"}}"#
+                r#"{{"statusCode":400,"errorCode":"BP_000","type":"entity.parse.failed","message":"Unexpected error","docs":"/docs/http-errors"}}"#
             )
         );
         let development = text(with_detail(HttpError::parse_failed("a \"b\"").into_response()).await).await;
@@ -276,5 +292,7 @@ mod tests {
     fn an_overfull_queue_says_when_to_come_back() {
         let response = HttpError::Unavailable { retry_after: 2, detail: "queue is full".into() }.into_response();
         assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &HeaderValue::from(2)));
+        let response = HttpError::NotStored("database or disk is full".into()).into_response();
+        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &HeaderValue::from(10)));
     }
 }

@@ -1,5 +1,6 @@
 //! The files of bots: given to everybody, kept for visitors and for callers with a token.
 
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -206,6 +207,12 @@ fn not_kept(error: MediaError) -> HttpError {
             StatusCode::INSUFFICIENT_STORAGE,
             "This bot has no room for more files (`media.perBot`)".into(),
         ),
+        MediaError::Io { ref error, .. } if no_room(error) => HttpError::NotStored(error.to_string()),
         other => HttpError::internal("Error", other),
     }
+}
+
+/// Whether the disk, or what its owner may have of it, is full.
+fn no_room(error: &io::Error) -> bool {
+    [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge].contains(&error.kind())
 }

@@ -144,15 +144,17 @@ fn bots(out: &mut String, workspace: &Workspace) {
         }
         if bot.disabled {
             out.push_str("<p class=\"bad\">Disabled in its bot.config.json</p>");
+        } else if bot.private {
+            out.push_str(
+                "<p class=\"soft\">Private: callers need a token (<code>nudge token</code>), so there is no chat on pages. \
+                 Talk to it with <code>nudge chat</code>.</p>",
+            );
         } else {
             let _ = write!(out, "<ul class=\"links\"><li><a href=\"s/{id}\">Chat</a></li>");
             for example in examples::EXAMPLES {
                 let _ = write!(out, "<li><a href=\"examples/{}?bot={id}\">{}</a></li>", example.name, example.short);
             }
             out.push_str("</ul>");
-        }
-        if bot.private {
-            out.push_str("<p class=\"soft\">Private: callers need a token (<code>nudge token</code>)</p>");
         }
         out.push_str("</div>\n");
     }

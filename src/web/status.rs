@@ -22,7 +22,8 @@ const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.
 /// Counters that may fall: everything else only rises.
 const GAUGES: [&str; 8] = ["waiting", "in_flight", "realms", "zygotes", "resident_bytes", "rate", "program", "janitor"];
 
-/// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters.
+/// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters. 503 while nothing can be
+/// stored.
 pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response<Body> {
     let workspace = web.workspace.borrow().clone();
     let bots: Vec<_> = workspace
@@ -46,15 +47,26 @@ pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response
         // author visits: browsers say `Origin` for those, and not for the server's own.
         body["problems"] = workspace.problems.iter().map(ToString::to_string).collect();
     }
-    answer(StatusCode::OK, JSON, body.to_string())
+    let Some(trouble) = web.store.trouble() else { return answer(StatusCode::OK, JSON, body.to_string()) };
+    body["status"] = "cannot store".into();
+    body["store"] = json!({
+        "why": trouble.why,
+        "seconds": web.clock.now().saturating_sub(trouble.since) / 1_000,
+        "refused": trouble.refused,
+    });
+    answer(StatusCode::SERVICE_UNAVAILABLE, JSON, body.to_string())
 }
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(web): State<Web>) -> Response<Body> {
     let mut text = exposition(&web.dispatcher.stats());
     let (connections, visitors) = web.realtime.count();
-    let gauges =
-        [("sockets", Some(connections as u64)), ("visitors", Some(visitors as u64)), ("server_bytes", resident())];
+    let gauges = [
+        ("sockets", Some(connections as u64)),
+        ("visitors", Some(visitors as u64)),
+        ("server_bytes", resident()),
+        ("cannot_store", Some(u64::from(web.store.trouble().is_some()))),
+    ];
     for (name, value) in gauges.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "# TYPE nudge_{name} gauge\nnudge_{name} {value}");

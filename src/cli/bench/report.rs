@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::telemetry::escape::{one_line, shortened};
+
 /// What one connection, or all of them together, saw.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Tally {
@@ -13,6 +15,8 @@ pub(super) struct Tally {
     pub(super) latencies: Vec<u32>,
     /// Answers other than 2xx by status.
     pub(super) refused: BTreeMap<u16, u64>,
+    /// What the first of them said, by status.
+    pub(super) said: BTreeMap<u16, String>,
     /// Connections and answers that broke, by reason.
     pub(super) broken: BTreeMap<String, u64>,
 }
@@ -24,18 +28,44 @@ impl Tally {
         for (status, count) in other.refused {
             *self.refused.entry(status).or_default() += count;
         }
+        for (status, said) in other.said {
+            self.said.entry(status).or_insert(said);
+        }
         for (reason, count) in other.broken {
             *self.broken.entry(reason).or_default() += count;
         }
     }
 
-    /// Notes an answer.
-    pub(super) fn answer(&mut self, status: u16, took: Duration) {
+    /// Notes an answer, with its body.
+    pub(super) fn answer(&mut self, status: u16, body: &[u8], took: Duration) {
         if (200..300).contains(&status) {
             self.latencies.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
         } else {
             *self.refused.entry(status).or_default() += 1;
+            self.said.entry(status).or_insert_with(|| said(body));
         }
+    }
+}
+
+/// What an answer says, in one line: the message of an error as JSON, or else its text.
+fn said(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let json: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    let message = json.as_ref().and_then(|json| json["full"].as_str().or_else(|| json["message"].as_str()));
+    one_line(&shortened(message.unwrap_or(&text), 200))
+}
+
+/// What to do about answers of that status.
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "the bot is private: measure one that is not",
+        404 => "nothing of these is there: see --bot and --url",
+        413 => "a limit of the server's configuration is below what is sent",
+        429 | 503 => {
+            "the server has more than it can do and stored nothing of these: fewer --connections, more --users, or a --rate below what it processes"
+        }
+        500.. => "the server's log says why",
+        _ => "see what it says",
     }
 }
 
@@ -202,7 +232,12 @@ impl Report {
             None => out.push_str("  the server shows no counters at /metrics: processed events were not counted\n"),
         }
         for (status, count) in &self.tally.refused {
-            let _ = writeln!(out, "  status {status}     {count:>8}");
+            let said = self.tally.said.get(status).map(String::as_str).unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "  status {status}     {count:>8}   {said}\n                             {}",
+                advice(*status)
+            );
         }
         for (reason, count) in &self.tally.broken {
             let _ = writeln!(out, "  broken         {count:>8}   {reason}");
@@ -241,9 +276,12 @@ mod tests {
     fn a_report_names_rates_and_failures() {
         let mut tally = Tally::default();
         for us in [1_000, 2_000, 3_000, 90_000] {
-            tally.answer(200, Duration::from_micros(us));
+            tally.answer(200, b"OK", Duration::from_micros(us));
         }
-        tally.answer(503, Duration::ZERO);
+        let full = br#"{"message":"Service Unavailable: 100 already wait for this user; try again in 1 s"}"#;
+        tally.answer(503, full, Duration::ZERO);
+        tally.answer(503, b"", Duration::ZERO);
+        tally.answer(404, b"Cannot POST /", Duration::ZERO);
         tally.broken.insert("the server closed the connection".into(), 1);
         let report = Report {
             kind: "events",
@@ -261,7 +299,10 @@ mod tests {
               processed             4   1/s   (everything accepted, until 4.00 s)
               replies               8   2/s   (counted when committed)
               NOT processed         1   the server gave up or is still at it
-              status 503            1
+              status 404            1   Cannot POST /
+                                         nothing of these is there: see --bot and --url
+              status 503            2   Service Unavailable: 100 already wait for this user; try again in 1 s
+                                         the server has more than it can do and stored nothing of these: fewer --connections, more --users, or a --rate below what it processes
               broken                1   the server closed the connection
         "#]]
         .assert_eq(&report.clone().render());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::action::{Action, After, Batch, Control};
-use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS, trace_of};
+use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS, payload_of, trace_of};
 use super::super::stats::count;
 use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
@@ -68,6 +68,9 @@ impl Machine {
             // Into the object that `event_work` has closed.
             body.truncate(body.len() - 1);
             body.put_slice(members);
+        }
+        if !self.tally.settings.production && run.payload.is_none() {
+            run.payload = payload_of(&text);
         }
         self.send_work(now, realm, dispatch, body.freeze());
     }
@@ -267,13 +270,24 @@ impl Machine {
                 count(&self.tally.counters.processed);
                 self.processed += 1;
             }
-            Err(StoreError::Unstored(event)) if finishing.body.is_some() && finishing.runs < MOST_RUNS => {
-                return self.run_again(event, &finishing);
+            // As long as nothing can be stored that is no fault of the event: it waits, however long.
+            Err(StoreError::Unstored { event, trouble })
+                if finishing.body.is_some() && (trouble || finishing.runs < MOST_RUNS) =>
+            {
+                return self.run_again(event, &finishing, trouble);
             }
-            Err(error) if finishing.tries < FINISH_TRIES && !matches!(error, StoreError::Closed) => {
-                tracing::error!("the end of event {} could not be stored, it is tried again: {error}", finishing.event);
+            Err(error)
+                if (finishing.tries < FINISH_TRIES || error.is_trouble()) && !matches!(error, StoreError::Closed) =>
+            {
+                // The store says that it cannot store.
+                if !error.is_trouble() {
+                    tracing::error!(
+                        "the end of event {} could not be stored, it is tried again: {error}",
+                        finishing.event
+                    );
+                }
                 finishing.tries += 1;
-                let pause = Duration::from_millis(50 << finishing.tries);
+                let pause = Duration::from_millis(50 << finishing.tries.min(FINISH_TRIES));
                 // It was parsed once already.
                 let parse = |body: &Bytes| serde_json::from_slice::<Processed>(body).ok();
                 let state = finishing.body.as_ref().and_then(parse).and_then(|processed| processed.state);
@@ -293,12 +307,16 @@ impl Machine {
     }
 
     /// Some of what the event did could not be stored: it keeps its turn and runs again soon, like one whose realm died.
-    fn run_again(&mut self, event: EventId, finishing: &Finishing) {
-        let pause = STORE_PAUSE * (1 << finishing.runs.min(10));
-        tracing::error!(
-            "some of what event {event} did could not be stored: it runs again in {} ms",
-            pause.as_millis()
-        );
+    fn run_again(&mut self, event: EventId, finishing: &Finishing, trouble: bool) {
+        let pause = STORE_PAUSE * (1 << finishing.runs.min(if trouble { 4 } else { MOST_RUNS }));
+        match (trouble, finishing.runs) {
+            (false, _) => tracing::error!(
+                "some of what event {event} did could not be stored: it runs again in {} ms",
+                pause.as_millis()
+            ),
+            (true, 0 | 1) => tracing::warn!("event {event} runs again until what it does can be stored"),
+            (true, _) => {}
+        }
         count(&self.tally.counters.run_again);
         let queued = finishing.queued.clone();
         self.turns.back(&queued.key.bot);

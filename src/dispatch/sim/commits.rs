@@ -146,7 +146,7 @@ impl World {
             if let Some(truth) = self.truths.get_mut(&event) {
                 truth.again = true;
             }
-            return self.tell(Control::Finished(finishing, Err(StoreError::Unstored(event))));
+            return self.tell(Control::Finished(finishing, Err(StoreError::Unstored { event, trouble: false })));
         }
         let refusals = self.store.refusals.entry(event).or_default();
         if *refusals < 3 && !self.calm && self.weather.refusals > 0.0 && self.rng.random_bool(self.weather.refusals) {

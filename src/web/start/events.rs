@@ -45,6 +45,10 @@ fn event(out: &mut String, trace: &Value) {
             more => format!(", {more} replies"),
         }
     );
+    if !trace["payload"].is_null() {
+        let _ =
+            writeln!(out, "<li><code>event.payload</code> is <code>{}</code></li>", cut(&trace["payload"].to_string()));
+    }
     for step in steps() {
         self::step(out, step);
     }

@@ -151,12 +151,21 @@ pub(crate) async fn page(
     let mut bots = workspace.bots.values().filter(|bot| !bot.disabled);
     let bot = match &wanted {
         Some(wanted) => bots.find(|bot| bot.id.as_str() == wanted),
-        None => bots.next(),
+        None => bots.find(|bot| !bot.private),
     };
-    let bot = bot.ok_or_else(|| HttpError::NotFound(format!("Bot \"{}\" not found", wanted.unwrap_or_default())))?;
+    let bot = match (bot, &wanted) {
+        (Some(bot), _) if bot.private => {
+            let why = format!("bot \"{}\" is private: callers need a token, so there is no chat on pages", bot.id);
+            return Err(HttpError::Unauthorized(why.into()));
+        }
+        (Some(bot), _) => bot,
+        (None, Some(wanted)) => return Err(HttpError::NotFound(format!("Bot \"{wanted}\" not found"))),
+        (None, None) => return Err(HttpError::NotFound("there is no bot that is neither disabled nor private".into())),
+    };
     let html = html(example, &workspace, &bot.id, &host(&web, &headers));
-    let sources =
-        "default-src 'none'; style-src 'self'; script-src 'self' 'unsafe-inline'; frame-src 'self'; img-src data:";
+    // The widget asks the server what is wrong where its frame does not come.
+    let sources = "default-src 'none'; style-src 'self'; script-src 'self' 'unsafe-inline'; frame-src 'self'; \
+                   connect-src 'self'; img-src data:";
     Ok(secured(answer(StatusCode::OK, HTML, html), sources))
 }
 
@@ -193,7 +202,7 @@ fn html(example: &Example, workspace: &Workspace, bot: &BotId, host: &str) -> St
         example.file,
         block(example.hook)
     );
-    let others = workspace.bots.values().filter(|other| !other.disabled && other.id != *bot);
+    let others = workspace.bots.values().filter(|other| !other.disabled && !other.private && other.id != *bot);
     let others: Vec<String> = others
         .map(|other| format!("<a href=\"{}?bot={}\">{}</a>", example.name, other.id, shown(&other.name)))
         .collect();

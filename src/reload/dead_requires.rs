@@ -1,0 +1,151 @@
+//! Literal `require`s of a workspace's scripts that cannot work: nothing answers to the name, or a package that it leads to needs
+//! what is not there.
+
+use std::collections::{HashMap, HashSet};
+
+use super::assemble::Item;
+use super::load::{Loaded, LoadedScript};
+use super::parse::When;
+use crate::config::Problem;
+use crate::program::packages::{advice, bundled};
+use crate::program::resolve::{Files, is_of_package, resolve};
+
+/// The scripts in service, by path.
+struct Scripts<'a>(HashMap<&'a str, &'a LoadedScript>);
+
+/// A problem for each of them. What a script is prepared for (it stands in a `try`) is none; neither is what a package may never
+/// come to.
+pub(super) fn dead_requires(items: &[Item<'_>]) -> Vec<Problem> {
+    let mut scripts = Scripts(HashMap::new());
+    for item in items {
+        if let Loaded::Script(script) = item.loaded {
+            scripts.0.insert(item.path, script);
+        }
+    }
+    let mut problems = Vec::new();
+    for item in items {
+        if let Loaded::Script(script) = item.loaded
+            && !is_of_package(item.path)
+        {
+            scripts.look_at(item.path, script, &mut problems);
+        }
+    }
+    problems
+}
+
+impl Scripts<'_> {
+    fn look_at(&self, path: &str, script: &LoadedScript, problems: &mut Vec<Problem>) {
+        let requires = script.script.shape.requires.iter().zip(&script.sites);
+        for (require, site) in requires.filter(|(_, site)| site.when != When::Tried) {
+            let name = require.name.as_str();
+            let (message, help) = match require.file.as_deref() {
+                None if bundled(name).is_some() => continue,
+                None => (format!("Cannot find module '{name}'"), self.advice(path, name)),
+                // A file of the workspace's own that cannot be used has a problem of its own.
+                Some(file) if !is_of_package(file) => continue,
+                Some(file) => match self.dead_end(file, &mut HashSet::new()) {
+                    Some(why) => (format!("Cannot use module '{name}'"), why),
+                    None => continue,
+                },
+            };
+            let problem =
+                if site.when == When::Always { Problem::error(path, message) } else { Problem::warning(path, message) };
+            let problem = problem.at(&script.script.source, site.offset);
+            problems.push(if help.is_empty() { problem } else { problem.help(help) });
+        }
+    }
+
+    /// What a file of a package requires whenever it is loaded, and does not get.
+    fn dead_end<'s>(&'s self, path: &'s str, seen: &mut HashSet<&'s str>) -> Option<String> {
+        if !seen.insert(path) {
+            return None;
+        }
+        let Some(script) = self.0.get(path) else { return Some(format!("{path} cannot be used")) };
+        let requires = script.script.shape.requires.iter().zip(&script.sites);
+        requires.filter(|(_, site)| site.when == When::Always).find_map(|(require, _)| {
+            match (require.file.as_deref(), bundled(&require.name)) {
+                (Some(file), _) => self.dead_end(file, seen),
+                (None, Some(_)) => None,
+                (None, None) => {
+                    let why = self.advice(path, &require.name);
+                    let colon = if why.is_empty() { "" } else { ": " };
+                    Some(format!("{path} requires '{}'{colon}{why}", require.name))
+                }
+            }
+        })
+    }
+
+    fn advice(&self, from: &str, name: &str) -> String {
+        let files = Files {
+            is_file: &|path| self.0.contains_key(path),
+            read: &|path| self.0.get(path).map(|script| script.script.source.to_string()),
+        };
+        resolve(from, name, &files).map_or_else(|nowhere| advice(name, &nowhere, &files), |_| String::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Settings;
+    use crate::reload::read;
+    use crate::reload::testing::workspace;
+
+    const HOOK: &str = "hooks/before_incoming_middleware/x.js";
+
+    fn said(files: &[(&str, &str)]) -> Vec<String> {
+        let root = workspace(files);
+        read(root.path(), &Settings::default()).problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_literal_require_that_cannot_work_is_an_error_with_its_place_and_what_to_do() {
+        let said = said(&[(HOOK, "const url = 1\nconst u = require('url')\nconst m = require('moment')\n")]);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with(&format!("{HOOK}:2:11: error: Cannot find module 'url'\n")), "{}", said[0]);
+        assert!(said[0].contains("> 2 | const u = require('url')"), "{}", said[0]);
+        assert!(said[0].contains("help: it is a module of Node"), "{}", said[0]);
+        assert!(said[1].contains("npm install moment"), "{}", said[1]);
+    }
+
+    #[test]
+    fn what_may_not_run_is_a_warning_and_what_is_tried_is_none() {
+        let said = said(&[(
+            HOOK,
+            "const f = () => require('gone')\ntry { require('other') } catch {}\nconst a = require('axios'), l = require('lodash/get')\n",
+        )]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(":1:17: warning: Cannot find module 'gone'"), "{}", said[0]);
+    }
+
+    #[test]
+    fn a_package_that_needs_a_module_of_node_is_said_where_it_is_required() {
+        let said = said(&[
+            (HOOK, "const p = require('pack'), fine = require('fine')\n"),
+            ("node_modules/pack/index.js", "module.exports = require('./lib/inner')"),
+            ("node_modules/pack/lib/inner.js", "require('..')\nconst fs = require('fs')"),
+            ("node_modules/fine/index.js", "if (process.versions) require('fs')\ntry { require('zlib') } catch (e) {}"),
+        ]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with(&format!("{HOOK}:1:11: error: Cannot use module 'pack'\n")), "{}", said[0]);
+        assert!(
+            said[0].contains("help: node_modules/pack/lib/inner.js requires 'fs': scripts have no access"),
+            "{}",
+            said[0]
+        );
+    }
+
+    #[test]
+    fn a_package_that_has_only_es_modules_is_said_where_it_is_required_with_what_works() {
+        let said = said(&[
+            (HOOK, "const { nanoid } = require('nanoid')\n"),
+            ("node_modules/nanoid/package.json", r#"{ "type": "module", "main": "index.js" }"#),
+            ("node_modules/nanoid/index.js", "export const nanoid = 1"),
+        ]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("help: node_modules/nanoid has only ES modules"), "{}", said[0]);
+        assert!(
+            said[0].contains("npm install nanoid@<version>")
+                && said[0].contains("--outfile=libraries/nanoid-bundle.js")
+        );
+    }
+}

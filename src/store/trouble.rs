@@ -1,0 +1,230 @@
+//! Whether anything can be stored: it is said when that ends, then how much is refused, and when it can again. What asked for it
+//! is told each time and says nothing of it to the log.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::ErrorCode;
+
+use super::error::StoreError;
+
+/// So often it is said how much was refused, in milliseconds.
+const AGAIN: u64 = 60_000;
+/// Nothing may have been refused for so long before it is said that all is well, in milliseconds: of a disk that is nearly full
+/// some takes what is small and refuses what is not.
+pub(super) const CALM: u64 = 5_000;
+
+/// Why nothing can be stored at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What SQLite says, and what to do.
+    pub why: String,
+    /// When that began, in milliseconds since the epoch.
+    pub since: u64,
+    /// Operations that were refused since then.
+    pub refused: u64,
+}
+
+/// What the writer tells everybody else of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Health(Arc<Mutex<Option<Trouble>>>);
+
+impl Health {
+    /// Why the last thing that was to be stored was not.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.0.lock().clone()
+    }
+}
+
+/// The writer's side of it.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    health: Health,
+    /// What is said to the log is not over yet.
+    said: Option<Said>,
+}
+
+#[derive(Debug)]
+struct Said {
+    since: u64,
+    /// When it was said last.
+    at: u64,
+    /// When something was refused last.
+    last: u64,
+    refused: u64,
+}
+
+impl Watch {
+    pub(super) fn new(health: Health) -> Self {
+        Self { health, said: None }
+    }
+
+    /// An operation came to that; what is to be said of it.
+    pub(super) fn failed(&mut self, now: u64, error: &StoreError) -> Option<String> {
+        let why = advice(error)?;
+        let mut trouble = self.health.0.lock();
+        let trouble = trouble.get_or_insert_with(|| Trouble { why: String::new(), since: now, refused: 0 });
+        trouble.refused += 1;
+        trouble.why = why;
+        let Some(said) = &mut self.said else {
+            self.said = Some(Said { since: now, at: now, last: now, refused: 1 });
+            return Some(format!("nothing can be stored: {}; until then requests are refused with 503", trouble.why));
+        };
+        said.refused += 1;
+        said.last = now;
+        if now.saturating_sub(said.at) < AGAIN {
+            return None;
+        }
+        said.at = now;
+        let seconds = now.saturating_sub(said.since) / 1_000;
+        Some(format!("{} operations of the last {seconds} s were not stored: {}", said.refused, trouble.why))
+    }
+
+    /// Something was stored; what is to be said of it.
+    pub(super) fn stored(&mut self, now: u64) -> Option<String> {
+        if self.said.is_some() {
+            *self.health.0.lock() = None;
+        }
+        self.over(now)
+    }
+
+    /// Whether it is still to be said that all is well.
+    pub(super) fn waits(&self) -> bool {
+        self.said.is_some()
+    }
+
+    /// Says that all is well if nothing was refused for a while, and something was stored.
+    pub(super) fn over(&mut self, now: u64) -> Option<String> {
+        let said = self.said.as_ref()?;
+        if self.health.0.lock().is_some() {
+            return None;
+        }
+        if now.saturating_sub(said.last) < CALM {
+            return None;
+        }
+        let (seconds, refused) = (now.saturating_sub(said.since) / 1_000, said.refused);
+        self.said = None;
+        Some(format!("the database stores again; {refused} operations within {seconds} s were not stored"))
+    }
+}
+
+impl StoreError {
+    /// Whether the database or its disk refuses whatever it is asked to store: that is said by the store itself, once.
+    pub fn is_trouble(&self) -> bool {
+        code(self).is_some_and(|code| code == ErrorCode::OperationAborted) || advice(self).is_some()
+    }
+}
+
+/// The error of a start at which the database cannot be used, with what to do.
+pub(super) fn at_start(path: &Path, error: StoreError) -> StoreError {
+    advice(&error).map_or(error, |why| StoreError::Open { path: path.to_owned(), why })
+}
+
+fn cause(error: &StoreError) -> Option<&rusqlite::Error> {
+    match error {
+        StoreError::Sqlite(error) => Some(error),
+        StoreError::Commit(error) => Some(error),
+        _ => None,
+    }
+}
+
+fn code(error: &StoreError) -> Option<ErrorCode> {
+    cause(error)?.sqlite_error_code()
+}
+
+/// What SQLite says and what to do, where it is the database or its disk that is at fault. That a neighbour lost the transaction
+/// is no reason of its own.
+fn advice(error: &StoreError) -> Option<String> {
+    let what_to_do = match code(error)? {
+        ErrorCode::DiskFull => "make room on its disk",
+        ErrorCode::SystemIoFailure => {
+            "see whether its disk is full or ill, and whether files may grow (`ulimit -f`, quotas)"
+        }
+        ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+            "see that data.db and its folder may be written to"
+        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => "end the program that holds it locked",
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => "stop the server and put back a copy of data.db",
+        _ => return None,
+    };
+    Some(format!("{}; {what_to_do}", cause(error)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::ConversationTarget;
+    use super::super::testing::*;
+    use super::*;
+
+    /// The database may not become larger, as if its disk were full; or may again.
+    fn full(fixture: &Fixture, full: bool) {
+        let most = if full { 1 } else { 1 << 30 };
+        wait(|then| {
+            // SQLite sets it to the present size at least.
+            let limit = move |tx: &super::super::tx::Tx<'_>| {
+                Ok(tx.connection.pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))?)
+            };
+            fixture.store.write_then(limit, then);
+        })
+        .unwrap();
+    }
+
+    /// Large messages, until one is not stored.
+    fn fill(fixture: &Fixture) -> StoreError {
+        let text = "x".repeat(100_000);
+        let one =
+            || wait(|then| fixture.store.accept(draft("ann"), ConversationTarget::Recent, Some(message(&text)), then));
+        (0..50).find_map(|_| one().err()).unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_is_known_until_something_is_stored_again() {
+        let fixture = Fixture::new();
+        assert_eq!(fixture.store.trouble(), None);
+        full(&fixture, true);
+        let error = fill(&fixture);
+        assert!(error.is_trouble(), "{error}");
+        let trouble = fixture.store.trouble().unwrap();
+        assert_eq!((trouble.since, trouble.refused), (NOW, 1));
+        assert!(trouble.why.ends_with("; make room on its disk"), "{trouble:?}");
+        // What writes nothing proves nothing.
+        wait(|then: Then<()>| fixture.store.barrier(move || then(())));
+        fixture.clock.advance(Duration::from_secs(1));
+        fill(&fixture);
+        assert_eq!(fixture.store.trouble().map(|trouble| trouble.refused), Some(2));
+        full(&fixture, false);
+        fixture.accept("bob", ConversationTarget::Recent);
+        assert_eq!(fixture.store.trouble(), None);
+    }
+
+    #[test]
+    fn a_full_disk_is_said_once_then_counted_and_said_to_be_over_when_it_is_calm() {
+        let full = || StoreError::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(13), None));
+        let mut watch = Watch::default();
+        let mut lines = Vec::new();
+        for second in 0..100 {
+            lines.extend(watch.failed(second * 1_000, &full()));
+            lines.extend(watch.stored(second * 1_000));
+        }
+        lines.extend(watch.stored(106_000));
+        lines.extend(watch.stored(107_000));
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(
+            lines[0].contains("nothing can be stored: ") && lines[0].contains("make room on its disk"),
+            "{lines:?}"
+        );
+        assert!(lines[1].starts_with("61 operations of the last 60 s were not stored"), "{lines:?}");
+        assert_eq!(lines[2], "the database stores again; 100 operations within 106 s were not stored");
+    }
+
+    #[test]
+    fn what_an_operation_is_given_is_no_trouble_of_the_disk() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.failed(1, &StoreError::Invalid("no".into())), None);
+        assert_eq!(watch.failed(1, &StoreError::ConversationNotFound(1)), None);
+        assert_eq!(watch.health.trouble(), None);
+    }
+}
