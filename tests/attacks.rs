@@ -229,7 +229,7 @@ impl Outcome {
             faults.push(format!("it took {:?}, the last run {:?}, {budget:?} are allowed", self.took, self.last_run));
         }
         // A reply's hooks run in the time of the script that replies without end: whoever is stopped then is named.
-        let of_reply = |file: &str| id == "own33" && file.contains("before_outgoing_middleware");
+        let of_reply = |file: &str| ["own10", "own33"].contains(&id) && file.contains("before_outgoing_middleware");
         let told = self
             .reports
             .iter()

@@ -110,7 +110,9 @@ impl Driver {
                 FromProcess::Messages(process, messages) => self.machine.said(now, process, messages),
                 FromProcess::End(process, broken) => {
                     if let Some(slot) = self.machine.fleet.place(process) {
-                        self.machine.fleet.was_at(process, self.processes.last_look(slot));
+                        let (seen, begun) = self.processes.last_look(slot);
+                        self.machine.fleet.was_at(process, seen);
+                        self.machine.has_begun(process, begun);
                     }
                     self.machine.ended(now, process, broken);
                 }

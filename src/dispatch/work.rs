@@ -103,6 +103,8 @@ pub(super) struct Flight {
     /// When the realm was reserved, and when it was sent there.
     pub(super) since: Instant,
     pub(super) sent: Option<Instant>,
+    /// What an earlier realm left, which it was sent with.
+    pub(super) resume: Bytes,
     /// `Processed` came.
     pub(super) processed: bool,
     /// `Resume` came.
@@ -137,6 +139,7 @@ impl Flight {
             realm,
             since,
             sent: None,
+            resume: Bytes::new(),
             processed: false,
             resumes: false,
             effects: 0,

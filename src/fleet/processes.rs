@@ -409,10 +409,11 @@ impl Processes {
     }
 
     /// What stands on the place of a process that is at its end, for the last time.
-    pub fn last_look(&self, slot: u16) -> Glimpse {
-        let seen = self.board.look(slot);
+    /// With it comes which of the work that it was sent it has begun with.
+    pub fn last_look(&self, slot: u16) -> (Glimpse, u16) {
+        let (seen, begun) = (self.board.look(slot), self.board.close(slot));
         self.board.clear(slot);
-        seen
+        (seen, begun)
     }
 
     /// Memory that a process has to itself, and its share of what it has together with others, in bytes; 0 where the system

@@ -149,6 +149,13 @@ impl Board {
         below.wrapping_sub(1)
     }
 
+    /// The process of a place is gone: whatever it was sent, it begins with nothing any more. Gives the number of the last that
+    /// it has begun with.
+    pub fn close(&self, slot: u16) -> u16 {
+        let (begun, _) = split(self.begun(slot).load(Ordering::Acquire));
+        self.take_back(slot, begun.wrapping_add(i16::MAX.unsigned_abs()))
+    }
+
     /// What stands on a place. Reading a file of memory cannot fail; if it did, nothing would be known.
     pub fn look(&self, slot: u16) -> Glimpse {
         let mut bytes = [0; 12];

@@ -42,7 +42,14 @@ impl Machine {
         let Some(flight) = self.flights.remove(&dispatch) else { return };
         let asked = !(flight.processed && matches!(flight.work, Work::Event(_)));
         self.actions.push(Action::EndCalls { dispatch, asked });
-        let Flight { work, processed, sent, since, .. } = flight;
+        let Flight { mut work, processed, sent, since, resume, .. } = flight;
+        if cause == Cause::Innocent && !resume.is_empty() {
+            // It was never made: what an earlier realm left is not lost with it.
+            match &mut work {
+                Work::Event(run) => run.resume = resume,
+                Work::Hooks(run) => run.resume = resume,
+            }
+        }
         match work {
             Work::Hooks(run) => {
                 let stood = now.at.saturating_duration_since(since);

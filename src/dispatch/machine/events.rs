@@ -60,6 +60,7 @@ impl Machine {
             other => return self.not_begun(now, dispatch, other.map(|begun| matches!(begun, Begun::Overtaken))),
         };
         let resume = std::mem::take(&mut run.resume);
+        flight.resume.clone_from(&resume);
         let mut body = BytesMut::with_capacity(512 + text.len() + state.session.len() + state.user.len());
         let kind = if run.event.timeout { DispatchKind::Timeout } else { DispatchKind::Event };
         WorkHead::write(kind, &resume, &mut body);

@@ -49,7 +49,8 @@ impl Machine {
             return;
         };
         let mut body = BytesMut::new();
-        WorkHead::write(DispatchKind::Hooks, &std::mem::take(&mut run.resume), &mut body);
+        let resume = std::mem::take(&mut run.resume);
+        WorkHead::write(DispatchKind::Hooks, &resume, &mut body);
         let work = HookWork { hook: run.kind.folder().to_owned(), args: run.args.clone() };
         // Plain JSON into memory: it cannot fail.
         body.put_slice(&serde_json::to_vec(&work).unwrap_or_default());
@@ -58,6 +59,9 @@ impl Machine {
             standing.ran(served.sources.get(&post).copied().unwrap_or(0));
         }
         let dispatch = self.give(now, realm, Work::Hooks(run));
+        if let Some(flight) = self.flights.get_mut(&dispatch) {
+            flight.resume = resume;
+        }
         self.send_work(now, realm, dispatch, body.freeze());
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::action::Action;
 use super::super::line::Line;
 use super::super::stats::count;
-use super::super::work::{Flight, Work};
+use super::super::work::{Flight, HookRun, Work};
 use super::{Machine, Now};
 use crate::fleet::ProcessId;
 use crate::fleet::broken::{Rule, is_broken};
@@ -54,6 +54,14 @@ impl Machine {
     pub(super) fn give_up_line(&mut self, realm: ProcessId) {
         if let Some(line) = self.lines.remove(&realm) {
             self.give_all_back(line);
+        }
+    }
+
+    /// The realm is gone, and has begun with nothing after that: what it has not begun with is not to blame for its end.
+    pub(in crate::dispatch) fn has_begun(&mut self, realm: ProcessId, begun: u16) {
+        let Some(line) = self.lines.get_mut(&realm) else { return };
+        for dispatch in line.take(|_, given| given.number.is_none_or(|number| is_before(begun, number))) {
+            self.give_back(dispatch);
         }
     }
 
@@ -108,16 +116,23 @@ impl Machine {
         }
     }
 
-    /// An event that its realm has not begun with is to run elsewhere, soon.
+    /// What its realm has not begun with is to run elsewhere, soon.
     fn give_back(&mut self, dispatch: u64) {
-        if let Some(Flight { work: Work::Event(mut run), sent, .. }) = self.flights.remove(&dispatch) {
-            if sent.is_some() {
-                // It was believed to have begun.
-                self.tally.counters.dispatched.fetch_sub(1, Ordering::Relaxed);
-                run.runs = run.runs.saturating_sub(1);
-                run.begun = run.begun.filter(|_| run.runs > 0);
+        let Some(Flight { work, sent, resume, .. }) = self.flights.remove(&dispatch) else { return };
+        match work {
+            Work::Hooks(run) => self.hooks.push_front(HookRun { resume, ..run }),
+            Work::Event(mut run) => {
+                if sent.is_some() {
+                    // It was believed to have begun.
+                    self.tally.counters.dispatched.fetch_sub(1, Ordering::Relaxed);
+                    run.runs = run.runs.saturating_sub(1);
+                    run.begun = run.begun.filter(|_| run.runs > 0);
+                }
+                if !resume.is_empty() {
+                    run.resume = resume;
+                }
+                self.again.push_back(run);
             }
-            self.again.push_back(run);
         }
     }
 }

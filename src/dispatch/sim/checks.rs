@@ -47,8 +47,8 @@ impl World {
                 let work = Box::new(Work { dispatch, ..work });
                 if lives(realm) {
                     self.input(realm, super::fleet::Input::Work(work, frame.number as u16))
-                } else {
-                    self.never_ran(realm, &work)
+                } else if let Some(event) = work.event {
+                    self.unsend(event);
                 }
             }
             FrameKind::Cancel => self.input(realm, super::fleet::Input::Cancel(dispatch)),
@@ -86,7 +86,8 @@ impl World {
         self.pass(event);
         let Some(truth) = self.truths.get_mut(&event) else { return hooks(false) };
         truth.runs += 1;
-        (truth.realm, truth.again, truth.left, truth.last) = (Some(realm), false, None, None);
+        truth.sent_with = truth.left.take();
+        (truth.realm, truth.again, truth.last) = (Some(realm), false, None);
         let (at, number) = resumed(resume);
         let (plan, key) = (Arc::clone(&truth.plan), Some(truth.key.clone()));
         Work { event: Some(event), key, plan, run: truth.runs, at, number, ..hooks(false) }
@@ -116,16 +117,7 @@ impl World {
     pub(super) fn unsend(&mut self, event: EventId) {
         if let Some(truth) = self.truths.get_mut(&event) {
             (truth.realm, truth.again, truth.runs) = (None, true, truth.runs - 1);
-        }
-    }
-
-    /// A realm was gone before it had read what it was to do.
-    pub(super) fn never_ran(&mut self, realm: ProcessId, work: &Work) {
-        let tainted = self.processes.get(&realm).is_none_or(|process| process.tainted);
-        if let Some(truth) = work.event.and_then(|event| self.truths.get_mut(&event)) {
-            (truth.realm, truth.again) = (None, true);
-            truth.guilty |= tainted;
-            truth.kills += 1;
+            truth.left = truth.sent_with.take();
         }
     }
 

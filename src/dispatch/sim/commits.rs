@@ -176,6 +176,7 @@ impl World {
             runs: 0,
             realm: None,
             left: None,
+            sent_with: None,
             deaths: 0,
             counted: 0,
             kills: 0,

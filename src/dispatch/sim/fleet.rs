@@ -209,7 +209,7 @@ impl World {
         let inbox = if process.life == Life::Unborn { std::mem::take(&mut process.inbox) } else { VecDeque::new() };
         for input in inbox {
             if let Input::Work(work, _) = input {
-                self.never_ran(id, &work);
+                self.never_begun(&work);
             }
         }
         self.deliver_soon(id);
@@ -238,6 +238,11 @@ impl World {
         }
         if end {
             self.note(|| format!("process {id}: the connection ends"));
+            if self.machine.fleet.place(id).is_some() {
+                self.begin_no_more(id);
+                let begun = self.processes.get(&id).map_or(0, |process| process.begun);
+                self.machine.has_begun(id, begun);
+            }
             let broken = garbage.then(|| Broken { dispatch: None, why: "what is no frame".into() });
             self.machine.ended(now, id, broken);
         } else if more {
@@ -361,6 +366,12 @@ impl World {
         }
     }
 
+    fn never_begun(&mut self, work: &Work) {
+        if let Some(event) = work.event {
+            self.unsend(event);
+        }
+    }
+
     /// It is done with what it was at.
     pub(super) fn take_next(&mut self, id: ProcessId) {
         while let Some(process) =
@@ -419,7 +430,7 @@ impl World {
         for input in inbox {
             match input {
                 Input::Fork(child) => self.drop_socket(child),
-                Input::Work(work, _) => self.never_ran(id, &work),
+                Input::Work(work, _) => self.never_begun(&work),
                 _ => {}
             }
         }

@@ -67,6 +67,8 @@ pub(super) struct Truth {
     pub(super) realm: Option<ProcessId>,
     /// What the last realm left when it ran into a limit.
     pub(super) left: Option<bytes::Bytes>,
+    /// What the realm before that had left, with which this one was sent it.
+    pub(super) sent_with: Option<bytes::Bytes>,
     /// How often its realm died by itself while it ran, and how many of those were counted.
     pub(super) deaths: u32,
     pub(super) counted: u32,
