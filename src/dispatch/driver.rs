@@ -189,8 +189,11 @@ impl Driver {
                 }
             }
             Action::TakeBack { realm, slot, below } => {
-                let begun = self.processes.take_back(slot, below);
-                self.machine.taken_back(self.now(), realm, begun, below);
+                // Of one that has ended meanwhile, what it had begun with is known already.
+                if self.machine.fleet.is_busy(realm) && self.machine.fleet.place(realm) == Some(slot) {
+                    let begun = self.processes.take_back(slot, below);
+                    self.machine.taken_back(self.now(), realm, begun, below);
+                }
             }
             Action::Ask { dispatch, realm, bot, event, ask } => {
                 let Some(out) = self.processes.out(realm) else { return };

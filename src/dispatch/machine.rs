@@ -27,7 +27,7 @@ use super::typing::Holds;
 use super::work::{Flight, HookRun, QueuedRun};
 use crate::fleet::LockedIn;
 use crate::fleet::broken::{Rule, is_broken};
-use crate::fleet::{Broken, Machine as Fleet, Message, ProcessId};
+use crate::fleet::{Broken, Machine as Fleet, Message, Place, ProcessId};
 use crate::model::{BotId, ConversationKey, QueuedEvent};
 use crate::program::{CompileRequest, Images};
 use crate::protocol::Compiled;
@@ -308,7 +308,7 @@ impl Machine {
                 let key = run.event.key.clone();
                 self.turns.give_back(&key, run);
             } else if self.fleet.may_run(now.at, run.event.key.bot.as_str(), false) {
-                self.reserve(now, run, None);
+                self.reserve(now, run, Place::Own);
             } else {
                 self.again.push_back(run);
             }
@@ -316,34 +316,29 @@ impl Machine {
     }
 
     fn pump_turns(&mut self, now: Now) {
-        loop {
+        while let Some(front) = self.turns.front().cloned() {
+            // What waits for a realm of the bot comes before: none would become free for it.
+            let first = !self.waits_for_realm(&front);
             let Self { turns, fleet, .. } = self;
-            // The bot whose turn it is may have its events sent ahead, and no other: its realm would never become free for them.
-            let front = turns.front().map(|bot| bot.as_str().to_owned());
-            let Some(front) = front else { break };
-            let mut ahead = fleet.ahead(now.at, &front, !fleet.is_full());
-            if ahead.is_none() && fleet.is_full() {
+            if fleet.is_full() && (!first || fleet.ahead(now.at, front.as_str(), false).is_none()) {
                 break;
             }
-            let alone = turns.ready_bots() <= 1;
+            let (alone, mut place) = (turns.ready_bots() <= 1, None);
             let run = turns.take(now.at, |bot| {
-                let is_front = bot.as_str() == front;
-                if is_front && ahead.is_some() {
-                    return true;
-                }
-                ahead = None;
-                if fleet.may_run(now.at, bot.as_str(), alone) {
-                    return true;
-                }
-                ahead = if is_front { fleet.ahead(now.at, &front, false) } else { None };
-                ahead.is_some()
+                place = fleet.place_for(now.at, bot.as_str(), first && *bot == front, alone);
+                place.is_some()
             });
-            let Some(run) = run else { break };
+            let (Some(run), Some(place)) = (run, place) else { break };
             if !is_broken(Rule::AdmissionIsLeft) {
                 self.tally.admission.leave(&run.event.key, run.bytes);
             }
-            self.reserve(now, run, ahead);
+            self.reserve(now, run, place);
         }
+    }
+
+    fn waits_for_realm(&self, bot: &BotId) -> bool {
+        self.again.iter().any(|run| run.event.key.bot == *bot)
+            || self.hooks.iter().any(|run| run.bot.as_ref() == Some(bot))
     }
 
     pub(super) fn new_dispatch(&mut self) -> u64 {

@@ -26,7 +26,7 @@ pub(super) struct QueuedRun {
     pub(super) bytes: usize,
     /// When it was committed, or read from the store at the start.
     pub(super) queued: Instant,
-    /// When it was sent to a realm for the first time.
+    /// When a realm first began with it, as far as is known.
     pub(super) begun: Option<Instant>,
     /// Its payload as it came, for its trace, unless that is large.
     pub(super) payload: Option<Box<RawValue>>,
@@ -100,7 +100,7 @@ pub(super) struct Flight {
     pub(super) work: Work,
     /// The realm that runs it: nobody else may speak for it.
     pub(super) realm: ProcessId,
-    /// When the realm was reserved, and when it was sent there.
+    /// When the realm was reserved, and when it began with that, as far as is known.
     pub(super) since: Instant,
     pub(super) sent: Option<Instant>,
     /// What an earlier realm left, which it was sent with.

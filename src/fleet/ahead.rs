@@ -13,10 +13,34 @@ const AHEAD: usize = 8;
 const AFTER_A_WAIT: Duration = Duration::from_secs(1);
 /// The same after one that seemed to compute for long: on a busy machine it may just not have had a processor.
 const AFTER_LONG: Duration = Duration::from_millis(50);
+/// Behind an event that is not over by then nothing waits while a processor is free.
+const BRIEF: Duration = Duration::from_millis(5);
 /// An event rather waits for so long than to have another realm woken or made.
 const RATHER: Duration = Duration::from_millis(2);
 
+/// Where an event may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// To a realm of its own, idle or to be made.
+    Own,
+    /// Behind the event that this realm is at.
+    Behind(ProcessId),
+}
+
 impl Fleet {
+    /// Where the bot's next event may go, if anywhere. `first` says that it is its turn: only then may it be sent ahead, since
+    /// the realm would never become free for others. `alone` says that no other bot has anything to do.
+    pub fn place_for(&mut self, now: Instant, bot: &str, first: bool, alone: bool) -> Option<Place> {
+        let rather = !self.is_full();
+        if first && let Some(realm) = self.ahead(now, bot, rather) {
+            return Some(Place::Behind(realm));
+        }
+        if self.may_run(now, bot, alone) {
+            return Some(Place::Own);
+        }
+        self.ahead(now, bot, false).filter(|_| first && rather).map(Place::Behind)
+    }
+
     /// The realm that may be sent another event of that bot while it is at one. With `rather`, only where that is better than
     /// another realm.
     pub fn ahead(&self, now: Instant, bot: &str, rather: bool) -> Option<ProcessId> {
@@ -28,7 +52,9 @@ impl Fleet {
             return None;
         }
         let room = |id: &ProcessId| {
-            let realm = self.realms.get(id).filter(|realm| *realm.bot == *bot && realm.image == lane.image)?;
+            // One that is not made yet may take as long as its zygote loads.
+            let serves = |realm: &&Realm| *realm.bot == *bot && realm.image == lane.image && realm.made.is_some();
+            let realm = self.realms.get(id).filter(serves)?;
             let State::Busy(busy) = &realm.state else { return None };
             let brief = |ahead: u32| !rather || lane.usual * (ahead + 1) < RATHER;
             let room = busy.open && !busy.long && busy.ahead < AHEAD && brief(u32::try_from(busy.ahead).ok()?);
@@ -52,15 +78,25 @@ impl Fleet {
     }
 
     /// So many are ahead of the realm now.
-    pub fn has_ahead(&mut self, realm: ProcessId, ahead: usize) {
-        if let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm) {
+    pub fn set_ahead(&mut self, realm: ProcessId, ahead: usize) {
+        if let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get_mut(&realm) {
+            // Its bot's next event has found a place.
+            if ahead > busy.ahead
+                && let Some(lane) = self.lanes.get_mut(bot)
+            {
+                lane.blocked = None;
+            }
             busy.ahead = ahead;
         }
     }
 
+    /// Whether the realm has work and is not to be gone.
+    pub fn is_busy(&self, realm: ProcessId) -> bool {
+        self.realms.get(&realm).is_some_and(|realm| matches!(realm.state, State::Busy(_)))
+    }
+
     /// The realm is done with an event and goes on with the next; `false` where it is to be gone.
     pub fn goes_on(&mut self, now: Instant, realm: ProcessId, until: Option<Instant>) -> bool {
-        self.took(now, realm);
         self.stop_computing(realm);
         let Some(Realm { state: State::Busy(busy), .. }) = self.realms.get_mut(&realm) else { return false };
         let ahead = busy.ahead.saturating_sub(1);
@@ -76,18 +112,29 @@ impl Fleet {
         self.notes.extend(realms.map(|(id, _)| Note::TakeBack { realm: *id }));
     }
 
-    /// Notes how long an event took, most of its bot's taking no less.
-    pub(super) fn took(&mut self, now: Instant, realm: ProcessId) {
+    /// Notes how long an event took that is over, most of its bot's taking no less.
+    pub fn took(&mut self, now: Instant, realm: ProcessId) {
         let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get(&realm) else { return };
         let took = now.saturating_duration_since(busy.since);
         if let Some(lane) = self.lanes.get_mut(bot) {
             // Seen from here an event takes longer the more the machine has to do: what counts is how fast they can be.
-            lane.usual = took.min(lane.usual + lane.usual / 32 + Duration::from_micros(1));
+            lane.usual = took.min(lane.usual + lane.usual / 16);
         }
     }
 
+    /// Takes back what is behind an event that is where it was for long, whatever it does there.
+    pub(super) fn look_at_lines(&mut self, now: Instant) {
+        let patience = if self.running < self.limits.cores { BRIEF } else { BRIEF * 10 };
+        let stuck = |realm: &Realm| match &realm.state {
+            State::Busy(busy) => busy.ahead > 0 && now.saturating_duration_since(busy.since) >= patience,
+            _ => false,
+        };
+        let stuck = self.computing.iter().filter(|id| self.realms.get(id).is_some_and(stuck));
+        self.notes.extend(stuck.map(|id| Note::TakeBack { realm: *id }));
+    }
+
     /// What the realm is at waits, or computes for long: what is ahead of it had better be elsewhere.
-    pub(super) fn is_uneven(&mut self, now: Instant, realm: ProcessId) {
+    pub(super) fn note_uneven(&mut self, now: Instant, realm: ProcessId) {
         let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get(&realm) else { return };
         if !busy.open {
             return;

@@ -42,6 +42,7 @@ impl Fleet {
             }
             self.orders.push(Order::LookAtClock { process, slot });
         }
+        self.look_at_lines(now);
         self.look_at_sleepers(now);
         self.end_overdue(now);
     }
@@ -103,7 +104,7 @@ impl Fleet {
             if let Some(lane) = self.lanes.get_mut(&realm.bot) {
                 lane.running = lane.running.saturating_sub(1);
             }
-            self.is_uneven(now, process);
+            self.note_uneven(now, process);
         }
         if let Some(after) = overrun.filter(|_| !is_broken(Rule::BudgetsAreKept)) {
             let what = format!("killed after {} ms", after.as_millis());

@@ -46,6 +46,7 @@ impl Fleet {
             if let Some((next, _)) = next {
                 self.end_zygote(next);
             }
+            self.take_all_back(&bot);
             // What there is without a bot is loaded with the first bot.
             if eager > 0 && !bot.is_empty() {
                 eager -= 1;
@@ -187,7 +188,6 @@ impl Fleet {
 
     /// The realm is done with its work: it may have the next one, or is of no more use.
     pub fn free(&mut self, now: Instant, realm: ProcessId, unfit: Option<Unfit>) {
-        self.took(now, realm);
         self.stop_computing(realm);
         let Some(entry) = self.realms.get_mut(&realm) else { return };
         if !matches!(entry.state, State::Busy(_)) {

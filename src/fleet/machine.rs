@@ -123,7 +123,7 @@ impl Fleet {
             return;
         }
         self.stop_computing(realm);
-        self.is_uneven(now, realm);
+        self.note_uneven(now, realm);
     }
 
     /// The realm was answered.

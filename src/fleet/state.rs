@@ -182,7 +182,7 @@ impl Lane {
             computing: 0,
             blocked: None,
             uneven: None,
-            usual: Duration::ZERO,
+            usual: UNKNOWN,
             cold: None,
             failures: 0,
             not_before: None,
@@ -195,6 +195,9 @@ impl Lane {
         self.idle.retain(|idle| *idle != realm);
     }
 }
+
+/// What an event of a bot is believed to take before one has run.
+const UNKNOWN: Duration = Duration::from_millis(1);
 
 /// What a zygote is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

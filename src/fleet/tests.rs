@@ -248,15 +248,15 @@ fn an_event_goes_ahead_to_a_realm_whose_events_are_short_and_to_no_other() {
     fleet.opens(realm);
     assert_eq!(fleet.ahead(now, "bot", true), Some(realm));
     assert_eq!(fleet.ahead(now, "", true), None, "it is another bot's");
-    fleet.has_ahead(realm, 8);
+    fleet.set_ahead(realm, 8);
     assert_eq!(fleet.ahead(now, "bot", false), None, "it has enough");
-    fleet.has_ahead(realm, 1);
+    fleet.set_ahead(realm, 1);
     fleet.waiting(now, realm);
     assert!(fleet.take_notes().contains(&Note::TakeBack { realm }));
     fleet.woken(now, realm);
     assert_eq!(fleet.ahead(now + SECOND / 2, "bot", false), None, "others most likely wait as well");
     assert_eq!(fleet.ahead(now + SECOND, "bot", false), Some(realm));
-    fleet.has_ahead(realm, 1);
+    fleet.set_ahead(realm, 1);
     let program = Published { bots: [("bot".into(), published(3).bots["bot"])].into(), ..published(2) };
     fleet.publish(now + SECOND, program);
     fleet.forked(now + SECOND, GLOBAL, ZYGOTE + 2, 105);
@@ -272,8 +272,9 @@ fn what_an_event_takes_is_what_most_take_at_least_however_busy_the_machine_is() 
     fleet.opens(realm);
     let mut go_on = |fleet: &mut super::state::Fleet, micros| {
         now += Duration::from_micros(micros);
+        fleet.took(now, realm);
         assert!(fleet.goes_on(now, realm, None));
-        fleet.has_ahead(realm, 3);
+        fleet.set_ahead(realm, 3);
         fleet.ahead(now, "bot", true)
     };
     for micros in [100, 4_000, 4_000, 100, 4_000] {

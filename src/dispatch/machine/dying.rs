@@ -1,4 +1,4 @@
-//! A realm is gone that had work: what becomes of that. One event a realm, so a death concerns exactly one event.
+//! A realm is gone that had work: what becomes of that. It concerns the one event that the realm had begun with.
 
 use std::sync::Arc;
 use std::time::Duration;

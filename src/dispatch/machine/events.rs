@@ -10,7 +10,7 @@ use super::super::stats::count;
 use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
 use crate::fleet::broken::{Rule, is_broken};
-use crate::fleet::{Loan, ProcessId};
+use crate::fleet::{Loan, Place, ProcessId};
 use crate::model::EventId;
 use crate::protocol::{DispatchKind, Frame, FrameKind, Processed, Settled, Unfit, WorkHead, event_work};
 use crate::store::{Begun, StoreError};
@@ -25,15 +25,14 @@ const MOST_REALMS: u32 = 12;
 
 impl Machine {
     /// An event's turn has come, and its bot has a realm for it: what it begins with is read meanwhile.
-    /// With `ahead`, it is for the realm that is at another one.
-    pub(super) fn reserve(&mut self, now: Now, run: QueuedRun, ahead: Option<ProcessId>) {
+    pub(super) fn reserve(&mut self, now: Now, run: QueuedRun, place: Place) {
         let until = run.begun.unwrap_or(now.at) + Duration::from_millis(self.tally.settings.scripts.event_waiting);
-        let realm = ahead.or_else(|| {
-            let realm = self.fleet.run(now.at, &run.event.key.bot.shared(), Some(until))?;
-            self.fleet.opens(realm);
-            Some(realm)
-        });
+        let realm = match place {
+            Place::Behind(realm) => Some(realm),
+            Place::Own => self.fleet.run(now.at, &run.event.key.bot.shared(), Some(until)),
+        };
         let Some(realm) = realm else { return self.again.push_front(run) };
+        self.fleet.opens(realm);
         let event = run.event.clone();
         let dispatch = self.give(now, realm, Work::Event(run));
         self.actions.push(Action::Begin { dispatch, event });
@@ -46,7 +45,7 @@ impl Machine {
         self.flights.insert(dispatch, flight);
         let line = self.lines.entry(realm).or_default();
         line.push(dispatch);
-        self.fleet.has_ahead(realm, line.len() - 1);
+        self.fleet.set_ahead(realm, line.len() - 1);
         dispatch
     }
 
@@ -192,6 +191,7 @@ impl Machine {
         dispatch: u64,
         unfit: Option<Unfit>,
     ) -> Result<(), String> {
+        self.fleet.took(now.at, realm);
         match self.flights.get(&dispatch) {
             Some(flight) if flight.resumes => self.go_on_elsewhere(dispatch)?,
             Some(_) => return Err("it is free before its event is over".to_owned()),

@@ -1,7 +1,6 @@
 //! What each realm has been given: what it is at, and the events that were sent ahead. Those are nobody's yet: until its realm
 //! has begun with it, an event can be taken back and run elsewhere, as if it had never been sent.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::action::Action;
@@ -38,7 +37,7 @@ impl Machine {
         let next = line.head();
         match next {
             None => self.fleet.free(now.at, realm, None),
-            Some(_) if !was_head => self.fleet.has_ahead(realm, line.len() - 1),
+            Some(_) if !was_head => self.fleet.set_ahead(realm, line.len() - 1),
             Some(_) => {
                 let until = now.at + Duration::from_millis(self.tally.settings.scripts.event_waiting);
                 if self.fleet.goes_on(now.at, realm, Some(until)) {
@@ -83,7 +82,7 @@ impl Machine {
         let Some(line) = self.lines.get_mut(&realm) else { return };
         let unsent = line.take(|at, given| at > 0 && given.number.is_none());
         let (left, below) = (line.len(), line.next_number());
-        self.fleet.has_ahead(realm, left.saturating_sub(1));
+        self.fleet.set_ahead(realm, left.saturating_sub(1));
         if left > 1
             && let Some(slot) = self.fleet.place(realm)
         {
@@ -107,7 +106,7 @@ impl Machine {
         for dispatch in taken {
             self.give_back(dispatch);
         }
-        self.fleet.has_ahead(realm, left.saturating_sub(1));
+        self.fleet.set_ahead(realm, left.saturating_sub(1));
         match next {
             None => self.fleet.free(now.at, realm, None),
             // What it was believed to be at is what it has not begun with.
@@ -124,7 +123,6 @@ impl Machine {
             Work::Event(mut run) => {
                 if sent.is_some() {
                     // It was believed to have begun.
-                    self.tally.counters.dispatched.fetch_sub(1, Ordering::Relaxed);
                     run.runs = run.runs.saturating_sub(1);
                     run.begun = run.begun.filter(|_| run.runs > 0);
                 }

@@ -331,7 +331,11 @@ impl World {
             Action::CountDeath(event) => self.count_death(event),
             Action::AfterCommits(after) => self.give(Op::Barrier(after)),
             Action::Send(process, frame) => self.send(process, frame),
-            Action::TakeBack { realm, below, .. } => self.take_back(realm, below),
+            Action::TakeBack { realm, below, .. } => {
+                if self.machine.fleet.is_busy(realm) {
+                    self.take_back(realm, below);
+                }
+            }
             Action::Ask { dispatch, ask, .. } => {
                 let pause = self.lag();
                 self.later(pause, Happening::Answer(dispatch, ask.number, false));
