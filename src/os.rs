@@ -188,13 +188,15 @@ fn fill_gaps() {
     /// What is larger than those of the C library's lists; what is left of one is filled by smaller ones.
     const LARGE: [usize; 6] = [64 << 10, 32 << 10, 16 << 10, 8 << 10, 4 << 10, 2 << 10];
     // SAFETY: none of the calls takes or gives a place that is used here; `sbrk(0)` changes nothing.
-    let (info, end) = unsafe { (libc::mallinfo2(), libc::sbrk(0) as usize) };
+    let (info, end) = unsafe { (libc::mallinfo(), libc::sbrk(0) as usize) };
+    // What is too much for these numbers is left as it is. Those without this limit came with glibc 2.33.
+    let (Ok(keeps), Ok(free)) = (usize::try_from(info.keepcost), usize::try_from(info.fordblks)) else { return };
     // From there on nothing has been handed out.
-    let top = end.saturating_sub(info.keepcost);
+    let top = end.saturating_sub(keeps);
     // Each list's sizes are 16 bytes apart.
     for size in LARGE.into_iter().chain((24..=1_032).rev().step_by(16)) {
         // No more than there is: where the C library takes memory from elsewhere, places say nothing.
-        for _ in 0..=info.fordblks / size {
+        for _ in 0..=free / size {
             // SAFETY: any size may be asked for; what is not given back here is nobody's, and stays so.
             let place = unsafe { libc::malloc(size) };
             if place.is_null() {

@@ -196,6 +196,19 @@ fn own_memory(pid: i32) -> u64 {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
+/// Kilobytes that a process allocated, its share of those that it has together with others.
+fn heap(pid: i32) -> u64 {
+    let (mut in_heap, mut held) = (false, 0);
+    for line in fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default().lines() {
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["Pss:", kilobytes, _] if in_heap => held += kilobytes.parse::<u64>().unwrap(),
+            [first, ..] if !first.ends_with(':') => in_heap = line.ends_with("[heap]"),
+            _ => {}
+        }
+    }
+    held
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requiring_the_packages_that_come_along_costs_a_realm_next_to_nothing() {
     let require = "const all = [require('lodash'), require('axios'), require('mustache')]\n";
@@ -218,6 +231,38 @@ async fn requiring_the_packages_that_come_along_costs_a_realm_next_to_nothing() 
     println!("{memory:?} KB");
     // To evaluate them takes some megabytes; to look at what is there copies some pages of it.
     assert!(memory[1] < memory[0] + 700, "{memory:?} KB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_nobody_talks_to_is_not_kept_ready_for_ever_and_answers_all_the_same() {
+    let config = r#"{ "scripts": { "idleRealms": "1ms", "idleZygotes": "1ms" } }"#;
+    let files = [("botpress.config.json", config), BOT, ("bots/c/bot.config.json", "{}"), (HOOK, &say("event.botId"))];
+    let (server, _folder) = start(&files).await;
+    assert_eq!([ask(&server, "b", "u", "x").await, ask(&server, "c", "u", "x").await], ["b", "c"]);
+    let zygotes = || of_server(server.pid).iter().filter(|process| process.role == Role::Zygote).count();
+    until("only what there is without a bot is ready", || zygotes() == 1).await;
+    assert_eq!(counted(&queue(&server).await, ["zygotes", "realms"]), [2, 0], "the root counts");
+    assert_eq!([ask(&server, "c", "u", "x").await, ask(&server, "b", "u", "x").await], ["c", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_is_kept_ready_and_its_realm_share_most_of_what_all_have() {
+    let bots: Vec<String> = (0..12).map(|bot| format!("b{bot}")).collect();
+    let configs: Vec<String> = bots.iter().map(|bot| format!("bots/{bot}/bot.config.json")).collect();
+    let hook = say("event.botId");
+    let mut files: Vec<(&str, &str)> = configs.iter().map(|path| (path.as_str(), "{}")).collect();
+    files.push((HOOK, &hook));
+    let (server, _folder) = start(&files).await;
+    for bot in &bots {
+        assert_eq!(ask(&server, bot, "u", "x").await, *bot);
+    }
+    let all = of_server(server.pid);
+    let root = all.iter().find(|process| process.role == Role::Root).unwrap().pid;
+    let of_bots = all.iter().filter(|process| process.pid != root && process.parent != root);
+    let held = of_bots.map(|process| heap(process.pid)).sum::<u64>() / 12;
+    println!("{held} KB of heap a bot with its realm");
+    // Where a collection of garbage touches all objects of a zygote it is 3,700.
+    assert!(held < 2_700, "{held} KB a bot: {all:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,10 @@ const UNUSED: Duration = Duration::from_secs(10);
 impl Fleet {
     /// Zygotes of bots that nobody needs now and has for a while, those first that were not used for longest.
     pub(super) fn unused_zygotes(&self, now: Instant) -> impl Iterator<Item = ProcessId> + use<> {
+        self.unused_for(now, UNUSED)
+    }
+
+    fn unused_for(&self, now: Instant, time: Duration) -> impl Iterator<Item = ProcessId> + use<> {
         let waits = |zygote: &Zygote| match &zygote.role {
             Role::Bot { bot, .. } => self.lanes.get(bot).is_some_and(|lane| lane.blocked.is_some()),
             _ => true,
@@ -23,7 +27,7 @@ impl Fleet {
                 && zygote.loaded
                 && zygote.children == 0
                 && !waits(zygote)
-                && now.saturating_duration_since(zygote.used) > UNUSED
+                && now.saturating_duration_since(zygote.used) > time
         };
         let unused = self.zygotes.iter().filter(|(_, zygote)| unused(zygote)).map(|(id, zygote)| (zygote.used, *id));
         let mut unused: Vec<(Instant, ProcessId)> = unused.collect();
@@ -49,12 +53,9 @@ impl Fleet {
         }
         let all = self.zygotes.values().filter(|zygote| is_of_bot(zygote)).count();
         let surplus = all.saturating_sub(self.limits.zygotes);
-        let unused: Vec<ProcessId> = self.unused_zygotes(now).collect();
-        for (index, id) in unused.into_iter().enumerate() {
-            let old = |zygote: &Zygote| now.saturating_duration_since(zygote.used) > self.limits.idle_zygote;
-            if index < surplus || self.zygotes.get(&id).is_some_and(old) {
-                self.end_unused(id);
-            }
+        let unused = self.unused_zygotes(now).take(surplus).chain(self.unused_for(now, self.limits.idle_zygote));
+        for zygote in unused.collect::<Vec<_>>() {
+            self.end_unused(zygote);
         }
     }
 }

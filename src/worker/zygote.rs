@@ -82,7 +82,8 @@ impl Drop for AbortOnPanic {
 }
 
 impl Zygote<'_> {
-    /// Does what it is told until the server closes the connection.
+    /// Does what it is told until the server closes the connection: the process ends then. What is left needs no tidying,
+    /// which would touch, and so copy, all that it shares with others.
     fn serve(&mut self, mut control: Control) -> Result<(), WorkerError> {
         while let Some(frame) = control.next()? {
             match frame.kind {
@@ -118,7 +119,7 @@ impl Zygote<'_> {
                 kind => return Err(WorkerError::Message(format!("{kind:?} is not for zygotes"))),
             }
         }
-        Ok(())
+        std::process::exit(0)
     }
 
     /// Loads what a bot runs, or only the packages that all bots share.
