@@ -85,6 +85,9 @@ const NODE: &[(&str, &str)] = &[
     ("zlib", ""),
 ];
 
+/// Most files named that were looked for.
+const TRIED: usize = 5;
+
 /// The package of the server that a name means, and one function of it.
 pub fn bundled(name: &str) -> Option<(&'static str, Option<&str>)> {
     if is_path(name) {
@@ -122,19 +125,23 @@ pub fn advice(name: &str, nowhere: &Nowhere, files: &Files<'_>) -> String {
         let said = es_module(manifest.trim_end_matches("/package.json"));
         return known(plain).map_or(said.clone(), |known| format!("{said}; {known}"));
     }
-    let mut said = String::new();
+    let mut said: Vec<String> = known(plain).into_iter().collect();
+    // Of a package that nobody here knows the name says enough, if it is one.
+    if said.is_empty() && !is_path(name) && !plain.contains(|c: char| c.is_whitespace() || c == '.') {
+        let parts = if plain.starts_with('@') { 2 } else { 1 };
+        let package: Vec<&str> = plain.split('/').take(parts).collect();
+        let package = package.join("/");
+        said.push(format!("if it is a package on npm, run `npm install {package}` in the workspace's folder"));
+    }
     let tried = &nowhere.tried;
     if !tried.is_empty() {
-        said = format!("looked for {}", tried.iter().take(8).cloned().collect::<Vec<_>>().join(", "));
-        if tried.len() > 8 {
-            said.push_str(&format!(" and {} more", tried.len() - 8));
+        let mut looked = format!("looked for {}", tried.iter().take(TRIED).cloned().collect::<Vec<_>>().join(", "));
+        if tried.len() > TRIED {
+            looked.push_str(&format!(" and {} more", tried.len() - TRIED));
         }
+        said.push(looked);
     }
-    if let Some(known) = known(plain) {
-        let between = if said.is_empty() { "" } else { "; " };
-        said = format!("{said}{between}{known}");
-    }
-    said
+    said.join("; ")
 }
 
 fn known(package: &str) -> Option<String> {
@@ -169,6 +176,8 @@ mod tests {
         assert!(said("url").ends_with("does not offer it; `URL` and `URLSearchParams` are there without it"));
         assert!(said("node:path").ends_with("does not offer it"));
         assert!(said("request").ends_with("use `fetch`, or require('axios') instead"));
+        assert!(said("@own/pack/lib/x").contains("`npm install @own/pack`"));
+        assert!(said("mustache/render").contains("`npm install mustache`"));
         assert!(said("moment").ends_with("run `npm install moment` in the workspace's folder"));
     }
 }

@@ -1,6 +1,7 @@
 //! Literal `require`s of a workspace's scripts that cannot work: nothing answers to the name, or a package that it leads to needs
 //! what is not there.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::assemble::Item;
@@ -10,18 +11,20 @@ use crate::config::Problem;
 use crate::program::packages::{advice, bundled};
 use crate::program::resolve::{Files, is_of_package, resolve};
 
-/// The scripts in service, by path.
-struct Scripts<'a>(HashMap<&'a str, &'a LoadedScript>);
+/// The scripts in service, by path, and what is known of files of packages that scripts require.
+struct Scripts<'a> {
+    by_path: HashMap<&'a str, &'a LoadedScript>,
+    ends: RefCell<HashMap<&'a str, Option<String>>>,
+}
 
 /// A problem for each of them. What a script is prepared for (it stands in a `try`) is none; neither is what a package may never
 /// come to.
 pub(super) fn dead_requires(items: &[Item<'_>]) -> Vec<Problem> {
-    let mut scripts = Scripts(HashMap::new());
-    for item in items {
-        if let Loaded::Script(script) = item.loaded {
-            scripts.0.insert(item.path, script);
-        }
-    }
+    let by_path = items.iter().filter_map(|item| match item.loaded {
+        Loaded::Script(script) => Some((item.path, &**script)),
+        _ => None,
+    });
+    let scripts = Scripts { by_path: by_path.collect(), ends: RefCell::default() };
     let mut problems = Vec::new();
     for item in items {
         if let Loaded::Script(script) = item.loaded
@@ -33,8 +36,8 @@ pub(super) fn dead_requires(items: &[Item<'_>]) -> Vec<Problem> {
     problems
 }
 
-impl Scripts<'_> {
-    fn look_at(&self, path: &str, script: &LoadedScript, problems: &mut Vec<Problem>) {
+impl<'a> Scripts<'a> {
+    fn look_at(&self, path: &str, script: &'a LoadedScript, problems: &mut Vec<Problem>) {
         let requires = script.script.shape.requires.iter().zip(&script.sites);
         for (require, site) in requires.filter(|(_, site)| site.when != When::Tried) {
             let name = require.name.as_str();
@@ -43,7 +46,7 @@ impl Scripts<'_> {
                 None => (format!("Cannot find module '{name}'"), self.advice(path, name)),
                 // A file of the workspace's own that cannot be used has a problem of its own.
                 Some(file) if !is_of_package(file) => continue,
-                Some(file) => match self.dead_end(file, &mut HashSet::new()) {
+                Some(file) => match self.end_of(file) {
                     Some(why) => (format!("Cannot use module '{name}'"), why),
                     None => continue,
                 },
@@ -55,12 +58,22 @@ impl Scripts<'_> {
         }
     }
 
+    /// As [`Scripts::dead_end`], found once for all who require the file.
+    fn end_of(&self, file: &'a str) -> Option<String> {
+        if let Some(known) = self.ends.borrow().get(file) {
+            return known.clone();
+        }
+        let end = self.dead_end(file, &mut HashSet::new());
+        self.ends.borrow_mut().insert(file, end.clone());
+        end
+    }
+
     /// What a file of a package requires whenever it is loaded, and does not get.
-    fn dead_end<'s>(&'s self, path: &'s str, seen: &mut HashSet<&'s str>) -> Option<String> {
+    fn dead_end(&self, path: &'a str, seen: &mut HashSet<&'a str>) -> Option<String> {
         if !seen.insert(path) {
             return None;
         }
-        let Some(script) = self.0.get(path) else { return Some(format!("{path} cannot be used")) };
+        let Some(script) = self.by_path.get(path) else { return Some(format!("{path} cannot be used")) };
         let requires = script.script.shape.requires.iter().zip(&script.sites);
         requires.filter(|(_, site)| site.when == When::Always).find_map(|(require, _)| {
             match (require.file.as_deref(), bundled(&require.name)) {
@@ -77,8 +90,8 @@ impl Scripts<'_> {
 
     fn advice(&self, from: &str, name: &str) -> String {
         let files = Files {
-            is_file: &|path| self.0.contains_key(path),
-            read: &|path| self.0.get(path).map(|script| script.script.source.to_string()),
+            is_file: &|path| self.by_path.contains_key(path),
+            read: &|path| self.by_path.get(path).map(|script| script.script.source.to_string()),
         };
         resolve(from, name, &files).map_or_else(|nowhere| advice(name, &nowhere, &files), |_| String::new())
     }

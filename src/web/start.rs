@@ -44,6 +44,13 @@ pub(crate) async fn page(State(web): State<Web>) -> Response<Body> {
         env!("CARGO_PKG_VERSION"),
         shown(&workspace.root.display().to_string())
     );
+    if let Some(trouble) = web.store.trouble() {
+        let _ = writeln!(
+            out,
+            "<div class=\"card wrong\"><h3>Nothing can be stored</h3><p>{}</p><p class=\"soft\">Requests are refused with 503 until then.</p></div>",
+            shown(&trouble.why)
+        );
+    }
     wrong(&mut out, &workspace.problems, &web.dispatcher.faults(), web.clock.now());
     bots(&mut out, &workspace);
     first_hook(&mut out, &workspace);
