@@ -333,12 +333,8 @@ impl Host {
             self.trace.borrow_mut().note("log", "l", &line.level);
         }
         self.frame(FrameKind::Log, 0, &serde_json::to_vec(&line).unwrap_or_default());
-        // Whoever develops a hook looks at the log of the one that hangs.
-        if self.hello.trace {
-            self.meter.outside(|| self.flush());
-        } else {
-            self.flush_if_slow();
-        }
+        // At once: what a script says before it hangs, where nothing stops it, explains why it was killed.
+        self.meter.outside(|| self.flush());
     }
 
     /// Sends what was appended, if it is much or if the script has been computing for a while: it may never come to an end.

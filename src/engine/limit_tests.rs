@@ -163,3 +163,12 @@ fn a_slice_has_a_running_time_of_its_own() {
     let told = of("for (;;) {}", ScriptLimits { slice: 20, ..limits() });
     assert_all(&told, &["for more than 20 ms without a pause (scripts.hookRunning, scripts.slice)", "went on"]);
 }
+
+#[test]
+fn a_script_that_throws_null_has_thrown_something_and_is_not_out_of_memory() {
+    for hook in ["throw null", "return Promise.reject(null)", "return (async () => { throw null })()"] {
+        let told = of(hook, limits());
+        assert_all(&told, &["1.js", "null", "went on"]);
+        assert!(!told.contains("MemoryError"), "{hook}: {told}");
+    }
+}

@@ -184,8 +184,8 @@ impl<'js> Realm<'js> {
 
     /// What was thrown, as plain text.
     pub fn describe(&self, describe: &Function<'js>, value: Value<'js>) -> Thrown {
-        // Where no memory is left for an Error, the engine throws `null`.
-        if value.is_null() {
+        // Where no memory is left for an Error, the engine throws `null`, as scripts may.
+        if value.is_null() && self.heap.refused() {
             return Thrown::out_of_memory();
         }
         let text = self.meter.pardon(DESCRIBING, || describe.call::<_, String>((value,)));
