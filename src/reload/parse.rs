@@ -2,13 +2,14 @@
 //! declaration, literal `require`s, and the mistakes worth a warning. The only part that knows oxc.
 
 pub(super) mod expression;
+mod free;
 mod plain;
 mod requires;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    AssignmentExpression, AssignmentTarget, Expression, FormalParameters, Function, IdentifierReference,
-    SimpleAssignmentTarget, Statement, UpdateExpression,
+    AssignmentExpression, AssignmentTarget, Expression, FormalParameters, Function, SimpleAssignmentTarget, Statement,
+    UpdateExpression,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_diagnostics::OxcDiagnostic;
@@ -23,6 +24,7 @@ use crate::config::Problem;
 use crate::program::packages::es_module;
 use crate::program::resolve::is_of_package;
 use crate::program::{Require, Role, Shape};
+use free::is_free;
 use requires::Requires;
 pub(super) use requires::{RequireSite, When};
 
@@ -218,12 +220,6 @@ impl Reader<'_> {
             self.kept_on_bp.push((name, member.span()));
         }
     }
-}
-
-/// Whether a name is none of the file's own.
-fn is_free(identifier: &IdentifierReference<'_>, scoping: &Scoping) -> bool {
-    let reference = identifier.reference_id.get().map(|id| scoping.get_reference(id));
-    reference.is_none_or(|reference| reference.symbol_id().is_none())
 }
 
 impl<'a> Visit<'a> for Reader<'_> {

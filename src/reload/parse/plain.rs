@@ -9,7 +9,7 @@ use oxc_ast::ast::{
 use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::{ScopeFlags, Scoping};
 
-use super::is_free;
+use super::free::is_free;
 
 /// Names by which the global object is reached, or code is made that reaches it.
 const GLOBALS: [&str; 4] = ["Function", "eval", "global", "globalThis"];

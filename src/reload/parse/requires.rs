@@ -9,7 +9,7 @@ use oxc_ast::ast::{
 use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::{ScopeFlags, Scoping};
 
-use super::is_free;
+use super::free::is_free;
 
 /// What a literal `require` means for the script where it finds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
