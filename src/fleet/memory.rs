@@ -80,7 +80,8 @@ impl Fleet {
         let (role, held, allowed) = (zygote.role.clone(), bytes >> 20, self.limits.resident >> 20);
         let who = match &role {
             Role::Bot { bot, .. } if !bot.is_empty() => format!("what the bot {bot} loads"),
-            _ => "what all bots load".to_owned(),
+            Role::Bot { .. } => "what there is without a bot".to_owned(),
+            _ => "what all bots share of packages".to_owned(),
         };
         if self.memory.fat.insert(who.clone(), role.clone()) != Some(role) {
             let what = format!(
