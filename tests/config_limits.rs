@@ -12,6 +12,8 @@ mod client;
 mod far;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use app::written;
@@ -34,8 +36,8 @@ event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
 await bp.events.replyToEvent(event, [{ type: 'text', text: `${answer.status} ${(await answer.text()).length}` }])
 ";
 
-/// What takes longer than so short a time is ended, which is what these are for: with them the server must start and answer, whatever
-/// it says. On a busy machine everything takes longer.
+/// What takes longer than so short a time is ended, which is what these are for: with them the server must start and answer, or say
+/// which of them ended it. On a busy machine everything takes longer.
 const TIMES: [&str; 9] = [
     "converse.timeout",
     "fetch.timeout",
@@ -47,6 +49,21 @@ const TIMES: [&str; 9] = [
     "scripts.hookWaiting",
     "scripts.slice",
 ];
+
+/// What servers of this process have logged.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A value of a key, and in which file it stands.
 type Setting = (&'static str, &'static str, Value);
@@ -112,8 +129,18 @@ fn well(answer: &Answer) -> Result<(), String> {
     if well { Ok(()) } else { Err(format!("{} {}", answer.status, answer.body)) }
 }
 
+/// Whether it did, or the answer or the log names the one of these limits that kept it from that.
+fn ended_by(answer: &Answer, settings: &[Setting]) -> Result<(), String> {
+    let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
+    let named = settings.iter().any(|(_, path, _)| log.contains(path) || answer.body.contains(path));
+    well(answer).or_else(|error| if named { Ok(()) } else { Err(format!("{error}, and nothing says why:\n{log}")) })
+}
+
 /// Tries the values of each section together.
 async fn all_at(highest: bool) {
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log);
+    // The other test of this process may have done so.
+    let _ = log.try_init();
     let far = Far::start().await;
     let mut sections: BTreeMap<(bool, String), Vec<Setting>> = BTreeMap::new();
     let settings = bounds("botpress.config.json", MAIN, highest).into_iter();
@@ -129,7 +156,8 @@ async fn all_at(highest: bool) {
     let mut wrong = Vec::new();
     for ((short, section), settings) in sections {
         let outcome = tried(&settings, &far).await;
-        if let Err(error) = outcome.and_then(|answer| if short { Ok(()) } else { well(&answer) }) {
+        if let Err(error) = outcome.and_then(|answer| if short { ended_by(&answer, &settings) } else { well(&answer) })
+        {
             let values: Vec<String> = settings.iter().map(|(_, path, value)| format!("{path}: {value}")).collect();
             wrong.push(format!("{section} ({}): {error}", values.join(", ")));
         }

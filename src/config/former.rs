@@ -1,4 +1,7 @@
-//! Keys of `botpress.config.json` that there were, or that meant something else, and what is to be used instead.
+//! Keys of `botpress.config.json` that there were, or that meant something else, and what is to be used instead; and values that
+//! keys took once.
+
+use std::ops::RangeInclusive;
 
 /// Each with what to do.
 const FORMER: &[(&str, &str)] = &[
@@ -17,6 +20,28 @@ const FORMER: &[(&str, &str)] = &[
         "how many realms there may be is \"scripts.mostRealms\" now, for one bot \"scripts.mostRealmsPerBot\"",
     ),
 ];
+
+/// Keys that took more once, in milliseconds or bytes: a value within these bounds that is refused now is brought to the nearest
+/// that is not, with a warning, so that a server still starts.
+const BOUNDS: &[(&str, RangeInclusive<u64>)] = &[
+    ("httpServer.bodyLimit", 1..=1 << 30),
+    ("converse.bodyLimit", 1..=1 << 30),
+    ("converse.timeout", 1..=u64::MAX),
+    ("fetch.timeout", 1..=u64::MAX),
+    ("fetch.buffered", 1 << 20..=u32::MAX as u64),
+    ("scripts.hookRunning", 1..=u64::MAX),
+    ("scripts.eventRunning", 1..=u64::MAX),
+    ("scripts.slice", 1..=u64::MAX),
+    ("scripts.hookWaiting", 1..=u64::MAX),
+    ("scripts.actionRunning", 1..=u64::MAX),
+    ("scripts.actionWaiting", 1..=u64::MAX),
+    ("scripts.eventWaiting", 1..=u64::MAX),
+];
+
+/// Whether a key took that number once.
+pub(super) fn was_allowed(path: &str, number: u64) -> bool {
+    BOUNDS.iter().any(|(key, bounds)| *key == path && bounds.contains(&number))
+}
 
 /// What to do about a key that cannot be used, if there was one of that name.
 pub(super) fn advice(path: &str) -> Option<&'static str> {
@@ -40,6 +65,13 @@ mod tests {
             for named in advice.split('"').skip(1).step_by(2) {
                 assert!(MAIN.iter().any(|key| key.path == named), "{former}: {named}");
             }
+        }
+    }
+
+    #[test]
+    fn what_took_more_once_is_a_key() {
+        for (path, _) in BOUNDS {
+            assert!(MAIN.iter().any(|key| key.path == *path), "{path}");
         }
     }
 }

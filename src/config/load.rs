@@ -14,7 +14,7 @@ use super::keys::{CHANNEL_WEB, MAIN};
 use super::layout::find_global;
 use super::modules::PREFIX;
 use super::problem::Problem;
-use super::schema::{Key, ValueKind, apply, check, nearest};
+use super::schema::{Key, ValueKind, apply, check, nearest, nearest_allowed};
 use super::settings::Settings;
 
 /// What the command line says; it wins over everything.
@@ -220,8 +220,14 @@ fn set(
             Some(value)
         }
         Err(expected) => {
-            problems.push(wrong(name, &expected, text));
-            None
+            let problem = wrong(name, &expected, text);
+            let Some((checked, taken)) = nearest_allowed(key.path, key.kind, &value) else {
+                problems.push(problem);
+                return None;
+            };
+            (key.set)(settings, checked, &value);
+            problems.push(Problem { fatal: false, ..problem }.help(taken));
+            Some(value)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::former::advice;
+use super::former::{advice, was_allowed};
 use super::hosts::HostPattern;
 use super::jsonc::{Step, key_offset, name_of, offset, way};
 use super::problem::Problem;
@@ -153,6 +153,22 @@ pub fn check(kind: ValueKind, value: &Value) -> Result<Checked, String> {
     }
 }
 
+/// For a value that is refused now and was fine once: the nearest one that is fine, and that in words.
+pub(super) fn nearest_allowed(path: &str, kind: ValueKind, value: &Value) -> Option<(Checked, String)> {
+    let (number, nearest, words) = match kind {
+        ValueKind::Duration(min) => {
+            let number = duration_of(value)?;
+            (number, number.max(min), format!("{} ms", number.max(min)))
+        }
+        ValueKind::Size(min, max) => {
+            let number = size_of(value)?;
+            (number, number.clamp(min, max), size(number.clamp(min, max)))
+        }
+        _ => return None,
+    };
+    was_allowed(path, number).then(|| (Checked::Whole(nearest), format!("the nearest, {words}, is taken instead")))
+}
+
 /// `*`, `self`, or an origin whose host may begin with `*.` and whose port may be `*`. What it holds goes into a header.
 fn is_origin(text: &str) -> bool {
     if matches!(text, "*" | "self") {
@@ -263,7 +279,14 @@ impl<'a, T> Walk<'a, T> {
                         steps.pop();
                     }
                 }
-                (Err(expected), ..) => problems.push(self.wrong_type(&way_here, &expected, value, steps)),
+                (Err(expected), ..) => {
+                    let mut problem = self.wrong_type(&way_here, &expected, value, steps);
+                    if let Some((checked, taken)) = nearest_allowed(key.path, key.kind, value) {
+                        (key.set)(target, checked, value);
+                        (problem.fatal, problem.help) = (false, Some(taken));
+                    }
+                    problems.push(problem);
+                }
             }
         } else if self.keys.iter().any(|key| key.path.starts_with(&below)) {
             match value {

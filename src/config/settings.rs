@@ -104,11 +104,11 @@ pub struct DispatchSettings {
     pub idle_realms: u64,
     /// `scripts.zygotes`: zygotes of bots.
     pub zygotes: usize,
-    /// `scripts.idleZygotes`: milliseconds for which a zygote without realms is kept.
+    /// `scripts.idleZygotes`: milliseconds for which a zygote without realms is kept, never less than 10 s.
     pub idle_zygotes: u64,
     /// `scripts.lockIn`.
     pub lock_in: LockIn,
-    /// `scripts.realmResident`: bytes of memory over which a realm or a zygote is killed.
+    /// `scripts.realmResident`: bytes of memory over which a realm is killed.
     pub realm_resident: u64,
     /// `scripts.allResident`: bytes of all realms and zygotes together over which no bot gets another realm.
     pub all_resident: u64,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::broken::{Rule, is_broken};
 use super::orders::{FleetLimits, Note, Order, ProcessId};
-use super::state::{Fleet, Memory, Realm, Role, State, Trouble};
+use super::state::{Fleet, Memory, Realm, Role, Shortage, State};
 use crate::protocol::PLACES;
 
 /// Looks at realms that compute are this far apart.
@@ -30,7 +30,7 @@ impl Fleet {
             pending: None,
             memory: Memory::default(),
             scarce: None,
-            refusals: Trouble::default(),
+            refusals: Shortage::default(),
             cold_layer: None,
             layer_failures: 0,
             root_failures: 0,
@@ -106,7 +106,7 @@ impl Fleet {
         }
     }
 
-    /// Troubles that were said and have been gone for a while.
+    /// Shortages that were said and have been gone for a while.
     pub(super) fn say_what_is_over(&mut self, now: Instant) {
         if self.refusals.is_over(now) {
             self.notes.push(Note::Scarce { what: "processes can be made again".into(), over: true });

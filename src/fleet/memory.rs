@@ -1,4 +1,4 @@
-//! How much memory the processes of scripts hold. One that holds too much is killed, and its event is over. While all together
+//! How much memory the processes of scripts hold. A realm that holds too much is killed, and its event is over. While all together
 //! hold too much, idle realms go, those that were idle for longest first, then zygotes that nobody uses; if that does not
 //! help, no bot gets another realm beside the one that it has.
 
@@ -53,7 +53,7 @@ impl Fleet {
         let before = std::mem::replace(held, bytes);
         self.memory.sum = self.memory.sum.saturating_sub(before) + bytes;
         if bytes > self.limits.resident && self.zygotes.contains_key(&process) {
-            self.end_fat_zygote(process);
+            self.fat_zygote(process, bytes);
         } else if bytes > self.limits.resident {
             let what = format!(
                 "killed: its realm held {} MB of memory, {} MB are allowed (scripts.realmResident)",
@@ -65,14 +65,30 @@ impl Fleet {
         self.relieve(now);
     }
 
-    /// What it has loaded holds too much: it is left to the realms from now on, which are killed if it does so there, too.
-    fn end_fat_zygote(&mut self, process: ProcessId) {
-        if let Some(zygote) = self.zygotes.get_mut(&process)
-            && zygote.role != Role::Root
-            && zygote.killed.is_none()
-        {
-            (zygote.loaded, zygote.killed) = (false, Some("it held too much memory (scripts.realmResident)"));
+    /// What a zygote loads holds more than a realm may. One that has loaded it goes on, as its realms share it: by themselves each
+    /// would hold as much, and be killed. One that is still at it may never end, and is killed.
+    fn fat_zygote(&mut self, process: ProcessId, bytes: u64) {
+        let Some(zygote) = self.zygotes.get_mut(&process) else { return };
+        if zygote.role == Role::Root || zygote.killed.is_some() {
+            return;
+        }
+        if !zygote.loaded {
+            zygote.killed = Some("it held too much memory (scripts.realmResident)");
             self.orders.push(Order::Kill { process });
+            return;
+        }
+        let (role, held, allowed) = (zygote.role.clone(), bytes >> 20, self.limits.resident >> 20);
+        let who = match &role {
+            Role::Bot { bot, .. } if !bot.is_empty() => format!("what the bot {bot} loads"),
+            Role::Bot { .. } => "what there is without a bot".to_owned(),
+            _ => "what all bots share of packages".to_owned(),
+        };
+        if self.memory.fat.insert(who.clone(), role.clone()) != Some(role) {
+            let what = format!(
+                "{who} holds {held} MB of memory before any event, {allowed} MB are allowed to a realm \
+                 (`scripts.realmResident`): load less at the top of files and packages, or raise the limit"
+            );
+            self.notes.push(Note::Scarce { what, over: false });
         }
     }
 

@@ -126,7 +126,7 @@ pub struct Fleet {
     /// Until when no copy is tried, since the system has refused one.
     pub(super) scarce: Option<Instant>,
     /// That it refuses them, as it was said.
-    pub(super) refusals: Trouble,
+    pub(super) refusals: Shortage,
     /// Packages that all share whose zygote died while it loaded: they are left to the realms.
     pub(super) cold_layer: Option<LayerKey>,
     pub(super) layer_failures: u32,
@@ -248,16 +248,16 @@ impl Zygote {
     }
 }
 
-/// Something that comes and goes. It is said when it begins, and that it is over when it has been for a while.
+/// Processes or memory that are short for a while. It is said when it begins, and that it is over when it has been for a while.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct Shortage {
     /// When it was met last, until it is over.
     last: Option<Instant>,
     /// It went well since then.
     mended: bool,
 }
 
-impl Trouble {
+impl Shortage {
     /// It is met; whether that is to be said.
     pub(super) fn met(&mut self, now: Instant) -> bool {
         self.mended = false;
@@ -271,7 +271,7 @@ impl Trouble {
 
     /// Whether it is over, which is to be said.
     pub(super) fn is_over(&mut self, now: Instant) -> bool {
-        let calm = |last: Instant| now.saturating_duration_since(last) >= CALM;
+        let calm = |last: Instant| now.saturating_duration_since(last) >= OVER_AFTER;
         let over = self.mended && self.last.is_some_and(calm);
         if over {
             *self = Self::default();
@@ -280,8 +280,8 @@ impl Trouble {
     }
 }
 
-/// How long a trouble is not met until it is over.
-const CALM: Duration = Duration::from_secs(10);
+/// How long a shortage is not met until it is over.
+const OVER_AFTER: Duration = Duration::from_secs(10);
 
 /// What is known of the memory that processes of scripts hold.
 #[derive(Debug, Default)]
@@ -290,9 +290,11 @@ pub(super) struct Memory {
     pub(super) sum: u64,
     pub(super) short: bool,
     /// That it is short, as it was said.
-    pub(super) shortage: Trouble,
+    pub(super) shortage: Shortage,
     /// The last process that was looked at.
     pub(super) last: ProcessId,
+    /// Zygotes that hold more than a realm may, by whose they are, as it was said.
+    pub(super) fat: BTreeMap<String, Role>,
 }
 
 impl Memory {

@@ -1,7 +1,7 @@
 //! Zygotes of bots that nobody uses: those that are too many go, and those that were not used for long.
 //!
-//! A zygote with realms is used, as their events come back to it, and so is one for which an event waits. So there are never
-//! more than may be and realms together, and a bot that has work never loses its own.
+//! A zygote with realms is used, as their events come back to it, and so is one for which an event waits or that made a realm within
+//! 10 s, whatever the limits say: there may be more for that long, and a bot that has work never loses its own.
 
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,8 @@ impl Fleet {
         }
         let all = self.zygotes.values().filter(|zygote| is_of_bot(zygote)).count();
         let surplus = all.saturating_sub(self.limits.zygotes);
-        let unused = self.unused_zygotes(now).take(surplus).chain(self.unused_for(now, self.limits.idle_zygote));
+        let unused =
+            self.unused_zygotes(now).take(surplus).chain(self.unused_for(now, self.limits.idle_zygote.max(UNUSED)));
         for zygote in unused.collect::<Vec<_>>() {
             self.end_unused(zygote);
         }

@@ -39,19 +39,18 @@ impl Manifest {
         }
     }
 
-    /// The files that may be meant, the likeliest first.
+    /// The files that may be meant, the likeliest first. A `main` that the package calls an ES module comes last: a
+    /// `package.json` beside it may say otherwise, or it may be made for both, and the parser finds out.
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
-        let main =
-            self.main.as_deref().filter(|main| !self.module || main.ends_with(".cjs") || main.ends_with(".json"));
-        main.into_iter().chain(self.exported.iter().map(String::as_str))
+        let is_script = |main: &str| !self.module || main.ends_with(".cjs") || main.ends_with(".json");
+        let (sure, doubtful) = match self.main.as_deref() {
+            Some(main) if is_script(main) => (Some(main), None),
+            main => (None, main),
+        };
+        sure.into_iter().chain(self.exported.iter().map(String::as_str)).chain(doubtful)
     }
 
-    /// Whether `index.js` is meant where there is nothing else.
-    pub(super) fn has_index(&self) -> bool {
-        !self.module
-    }
-
-    /// Whether the package has nothing but ES modules, given that none of its [`Manifest::files`] is there.
+    /// Whether the package has nothing but ES modules, given that neither its [`Manifest::files`] nor its `index.js` is there.
     pub(super) fn is_module(&self) -> bool {
         self.module || self.for_import
     }
@@ -102,7 +101,7 @@ mod tests {
         let axios = r#"{ "main": "index.js", "type": "module", "exports": { ".": { "types": { "require": "./index.d.cts" },
             "browser": { "require": "./browser.cjs", "default": "./index.js" },
             "default": { "require": "./node.cjs", "default": "./index.js" } } } }"#;
-        assert_eq!(files(axios), ["./browser.cjs", "./node.cjs"]);
+        assert_eq!(files(axios), ["./browser.cjs", "./node.cjs", "index.js"]);
         let below = r#"{ "type": "module", "exports": { "node": { "require": "./cjs/n.js" }, "browser": { "require": "./cjs/b.js" } } }"#;
         assert_eq!(files(below), ["./cjs/b.js", "./cjs/n.js"]);
     }
@@ -119,7 +118,7 @@ mod tests {
             let manifest = Manifest::read(text);
             assert!(manifest.is_module(), "{text}");
         }
-        assert!(files(r#"{ "type": "module", "main": "index.js", "exports": { "import": "./index.js" } }"#).is_empty());
+        assert!(files(r#"{ "type": "module", "exports": { "import": "./index.js" } }"#).is_empty());
         for text in ["{}", "{", r#"{ "main": "gone.js" }"#, r#"{ "exports": { "require": "./gone.js" } }"#] {
             assert!(!Manifest::read(text).is_module(), "{text}");
         }

@@ -224,7 +224,7 @@ impl Search<'_> {
             let said = (self.files.read)(&manifest).map(|text| Manifest::read(&text)).unwrap_or_default();
             let mains: Vec<String> = said.files().filter_map(|main| normalize(base, main)).collect();
             let main = mains.iter().filter(|main| *main != base).find_map(|main| self.look_at(main, false));
-            let file = main.map(|lead| lead.file).or_else(|| if said.has_index() { self.index(base) } else { None });
+            let file = main.map(|lead| lead.file).or_else(|| self.index(base));
             let Some(file) = file else {
                 self.nowhere.manifest.get_or_insert(manifest);
                 return None;

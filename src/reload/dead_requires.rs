@@ -73,7 +73,9 @@ impl<'a> Scripts<'a> {
         if !seen.insert(path) {
             return None;
         }
-        let Some(script) = self.by_path.get(path) else { return Some(format!("{path} cannot be used")) };
+        let Some(script) = self.by_path.get(path) else {
+            return Some(format!("{path} cannot be used: it has a problem of its own"));
+        };
         let requires = script.script.shape.requires.iter().zip(&script.sites);
         requires.filter(|(_, site)| site.when == When::Always).find_map(|(require, _)| {
             match (require.file.as_deref(), bundled(&require.name)) {
@@ -154,11 +156,41 @@ mod tests {
             ("node_modules/nanoid/package.json", r#"{ "type": "module", "main": "index.js" }"#),
             ("node_modules/nanoid/index.js", "export const nanoid = 1"),
         ]);
-        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with("node_modules/nanoid/index.js:1:1: warning: this is an ES module"), "{}", said[0]);
         assert!(said[0].contains("help: node_modules/nanoid has only ES modules"), "{}", said[0]);
         assert!(
             said[0].contains("npm install nanoid@<version>")
                 && said[0].contains("--outfile=libraries/nanoid-bundle.js")
         );
+        assert!(said[1].starts_with(&format!("{HOOK}:1:20: error: Cannot use module 'nanoid'\n")), "{}", said[1]);
+        assert!(said[1].contains("help: node_modules/nanoid/index.js cannot be used"), "{}", said[1]);
+    }
+
+    #[test]
+    fn what_a_package_calls_an_es_module_and_is_none_is_required() {
+        let package = r#"{ "type": "module", "main": "./dist/cjs/index.js", "exports": { "import": "./index.js" } }"#;
+        let said = said(&[
+            (HOOK, "require('nested')\nrequire('umd')\nrequire('bare')\n"),
+            ("node_modules/nested/package.json", package),
+            ("node_modules/nested/dist/cjs/package.json", r#"{ "type": "commonjs" }"#),
+            ("node_modules/nested/dist/cjs/index.js", "exports.x = 1"),
+            ("node_modules/nested/index.js", "export const x = 1"),
+            ("node_modules/umd/package.json", r#"{ "type": "module", "main": "umd.js" }"#),
+            ("node_modules/umd/umd.js", "typeof module === 'object' ? module.exports = {} : globalThis.umd = {}"),
+            ("node_modules/bare/package.json", r#"{ "type": "module" }"#),
+            ("node_modules/bare/index.js", "module.exports = {}"),
+        ]);
+        assert!(said.is_empty(), "{said:?}");
+    }
+
+    #[test]
+    fn a_package_of_es_modules_is_no_error_where_its_failing_is_tried() {
+        let said = said(&[
+            (HOOK, "try { require('esm') } catch {}\n"),
+            ("node_modules/esm/package.json", r#"{ "type": "module", "main": "index.js" }"#),
+            ("node_modules/esm/index.js", "export default 1"),
+        ]);
+        assert!(said.len() == 1 && said[0].contains("warning: this is an ES module"), "{said:?}");
     }
 }

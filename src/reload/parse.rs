@@ -2,6 +2,7 @@
 //! declaration, literal `require`s, and the mistakes worth a warning. The only part that knows oxc.
 
 pub(super) mod expression;
+mod free;
 mod plain;
 mod requires;
 
@@ -23,6 +24,7 @@ use crate::config::Problem;
 use crate::program::packages::es_module;
 use crate::program::resolve::is_of_package;
 use crate::program::{Require, Role, Shape};
+use free::is_free;
 use requires::Requires;
 pub(super) use requires::{RequireSite, When};
 
@@ -212,17 +214,11 @@ impl Reader<'_> {
         }
         if let Expression::Identifier(identifier) = object
             && identifier.name == "bp"
-            && self.is_free(identifier)
+            && is_free(identifier, self.scoping)
         {
             let name = name.map_or_else(|| "a property of bp".to_owned(), |name| format!("bp.{name}"));
             self.kept_on_bp.push((name, member.span()));
         }
-    }
-
-    /// Whether a name is none of the file's own.
-    fn is_free(&self, identifier: &oxc_ast::ast::IdentifierReference<'_>) -> bool {
-        let reference = identifier.reference_id.get().map(|id| self.scoping.get_reference(id));
-        reference.is_none_or(|reference| reference.symbol_id().is_none())
     }
 }
 
@@ -284,9 +280,9 @@ fn describe(path: &str, source: &str, refused: Refused) -> Vec<Problem> {
     let allocator = Allocator::default();
     let bare = Parser::new(&allocator, source, SourceType::cjs()).parse();
     let plain = refused_by(bare.diagnostics.errors(), |offset| offset.min(source.trim_end().len()));
-    if !plain.is_empty()
-        && let Some(problem) = other_language(path, source)
-    {
+    let other = written_as_module(path, source);
+    let other = other.or_else(|| if plain.is_empty() { None } else { written_in_typescript(path, source) });
+    if let Some(problem) = other {
         return vec![problem];
     }
     let chosen = if plain.first().map(|e| e.0) >= refused.first().map(|e| e.0) { plain } else { refused };
@@ -320,22 +316,28 @@ fn package_of(path: &str) -> Option<&str> {
     Some(path[..start + length].trim_end_matches('/'))
 }
 
-/// A file that is fine as an ES module or as TypeScript: then that is what is wrong.
-fn other_language(path: &str, source: &str) -> Option<Problem> {
+/// A file that is fine as an ES module: then that is what is wrong. Without module syntax it is a script with some other mistake.
+fn written_as_module(path: &str, source: &str) -> Option<Problem> {
     let allocator = Allocator::default();
     let module = Parser::new(&allocator, source, SourceType::mjs()).parse();
-    if !module.diagnostics.has_errors() {
-        // Without module syntax it is a script with some other mistake.
-        let statement = module.program.body.iter().find(|statement| statement.is_module_declaration())?;
-        let help = match package_of(path) {
-            Some(folder) => es_module(folder),
-            None => "use require('…') and module.exports instead of import and export".into(),
-        };
-        return Some(
-            Problem::error(path, "this is an ES module; scripts are CommonJS")
-                .at(source, statement.span().start as usize)
-                .help(help),
-        );
+    if module.diagnostics.has_errors() {
+        return None;
+    }
+    let statement = module.program.body.iter().find(|statement| statement.is_module_declaration())?;
+    let message = "this is an ES module; scripts are CommonJS";
+    let problem = match package_of(path) {
+        // Whoever requires it has an error of his own, unless he is prepared for its failing.
+        Some(folder) => Problem::warning(path, message).help(es_module(folder)),
+        None => Problem::error(path, message).help("use require('…') and module.exports instead of import and export"),
+    };
+    Some(problem.at(source, statement.span().start as usize))
+}
+
+/// A file that is no JavaScript, and fine as TypeScript.
+fn written_in_typescript(path: &str, source: &str) -> Option<Problem> {
+    let allocator = Allocator::default();
+    if !Parser::new(&allocator, source, SourceType::mjs()).parse().diagnostics.has_errors() {
+        return None;
     }
     let typed = Parser::new(&allocator, source, SourceType::ts()).parse();
     if typed.diagnostics.has_errors() {

@@ -135,7 +135,7 @@ mod tests {
         let program = program(&[
             ("hooks/a/x.js", ""),
             ("node_modules/nanoid/package.json", r#"{ "type": "module", "main": "index.js" }"#),
-            ("node_modules/nanoid/index.js", ""),
+            ("node_modules/nanoid/index.mjs", ""),
         ]);
         let Resolution::Missing(said) = ModuleIndex::new(&program).resolve(&program, "hooks/a/x.js", "nanoid") else {
             panic!()

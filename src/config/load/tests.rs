@@ -344,3 +344,34 @@ fn a_key_that_was_used_once_says_what_to_use_instead() {
     let error = load_with(&[("botpress.config.json", r#"{ "scripts": { "realms": 64 } }"#)], &[]).unwrap_err();
     assert!(error.to_string().contains("\"scripts.mostRealms\" now"), "{error}");
 }
+
+#[test]
+fn a_value_that_was_fine_once_is_brought_to_the_nearest_that_is_and_said() {
+    let file = r#"{ "scripts": { "hookRunning": "5ms", "hookWaiting": 20 }, "converse": { "bodyLimit": "512b" },
+        "fetch": { "buffered": 4294967295 } }"#;
+    let (settings, problems) =
+        load_with(&[("botpress.config.json", file)], &[("BP_CONFIG_FETCH_TIMEOUT", "50ms")]).unwrap();
+    assert_eq!((settings.scripts.hook_running, settings.scripts.hook_waiting), (10, 50));
+    assert_eq!((settings.http.converse_body_limit, settings.fetch.timeout), (1 << 10, 100));
+    assert_eq!(settings.fetch.buffered, 4095 << 20);
+    let told = warnings(&problems);
+    for expected in [
+        "\"scripts.hookRunning\" must be a duration",
+        "at least 10 ms, got the text \"5ms\"",
+        "help: the nearest, 10 ms, is taken instead",
+        "the nearest, 1kb, is taken instead",
+        "the nearest, 4095mb, is taken instead",
+        "environment variable BP_CONFIG_FETCH_TIMEOUT: warning: must be a duration",
+    ] {
+        assert!(told.contains(expected), "{expected} is missing in\n{told}");
+    }
+    // What never was fine is not now either.
+    for file in [
+        r#"{ "scripts": { "hookRunning": 0 } }"#,
+        r#"{ "scripts": { "slice": "no" } }"#,
+        r#"{ "fetch": { "buffered": "4gb" } }"#,
+        r#"{ "scripts": { "typing": "1ms" } }"#,
+    ] {
+        assert!(load_with(&[("botpress.config.json", file)], &[]).is_err(), "{file}");
+    }
+}

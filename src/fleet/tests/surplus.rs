@@ -132,17 +132,47 @@ fn realms_that_compute_are_looked_at_each_time_however_many_others_there_are() {
 }
 
 #[test]
-fn a_zygote_that_holds_too_much_is_killed_and_what_it_loaded_is_left_to_the_realms() {
-    let (mut fleet, now, zygotes) = fleet_of(&["a"], |limits| limits.resident = 10);
-    fleet.memory(now, zygotes[0], 11);
-    assert!(fleet.take_orders().contains(&Order::Kill { process: zygotes[0] }));
-    fleet.closed(now, zygotes[0]);
+fn a_zygote_that_has_loaded_more_than_a_realm_may_hold_goes_on_and_that_is_said_once() {
+    let (mut fleet, now, zygotes) = fleet_of(&["a"], |limits| limits.resident = 10 << 20);
+    for second in 0..3 {
+        fleet.memory(now + SECOND * second, zygotes[0], 11 << 20);
+    }
+    let orders = fleet.take_orders();
+    assert!(!orders.contains(&Order::Kill { process: zygotes[0] }), "{orders:?}");
+    let notes = fleet.take_notes();
+    let told = notes.iter().filter_map(|note| if let Note::Scarce { what, .. } = note { Some(what) } else { None });
+    let [what] = told.collect::<Vec<_>>()[..] else { panic!("{notes:?}") };
+    for part in ["what the bot a loads", "11 MB", "10 MB", "scripts.realmResident", "raise the limit"] {
+        assert!(what.contains(part), "{part} is missing in {what}");
+    }
+    assert_eq!(fleet.resident(), 11 << 20, "it counts for all together");
+    one_event(&mut fleet, now + SECOND * 4, "a");
+    assert_eq!(fleet.zygotes(), 3);
+}
+
+#[test]
+fn a_zygote_that_holds_too_much_while_it_loads_is_killed_and_what_it_loads_is_left_to_the_realms() {
+    let (mut fleet, now, _) = fleet_of(&["a"], |limits| limits.resident = 10);
+    fleet.publish(now, published_of(2, &["a"]));
+    let orders = fleet.take_orders();
+    let child = |order: &Order| if let Order::Fork { child, .. } = order { Some(*child) } else { None };
+    let next = orders.iter().filter_map(child).next_back().unwrap();
+    fleet.forked(now, GLOBAL, next, 300);
+    fleet.memory(now, next, 11);
+    assert!(fleet.take_orders().contains(&Order::Kill { process: next }));
+    fleet.closed(now, next);
     let notes = fleet.take_notes();
     let told = |note: &Note| matches!(note, Note::NotWarm { why, .. } if why.contains("memory"));
     assert!(notes.iter().any(told), "{notes:?}");
-    fleet.ensure_zygote(now, &Arc::from("a"));
-    let orders = fleet.take_orders();
-    assert!(orders.iter().any(|order| matches!(order, Order::Load { warm: false, .. })), "{orders:?}");
+}
+
+#[test]
+fn a_zygote_stays_for_ten_seconds_however_short_the_limit() {
+    let (mut fleet, now, zygotes) = fleet_of(&["a"], |limits| limits.idle_zygote = Duration::ZERO);
+    fleet.tick(now + SECOND * 9);
+    assert_eq!(closed(&mut fleet), NOBODY);
+    fleet.tick(now + SECOND * 11);
+    assert_eq!(closed(&mut fleet), zygotes);
 }
 
 /// What was said of processes that the system refuses.

@@ -9,6 +9,8 @@ use oxc_ast::ast::{
 use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::{ScopeFlags, Scoping};
 
+use super::free::is_free;
+
 /// Names by which the global object is reached, or code is made that reaches it.
 const GLOBALS: [&str; 4] = ["Function", "eval", "global", "globalThis"];
 
@@ -38,13 +40,8 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
-    fn is_free(&self, identifier: &IdentifierReference<'_>) -> bool {
-        let reference = identifier.reference_id.get().map(|id| self.scoping.get_reference(id));
-        reference.is_none_or(|reference| reference.symbol_id().is_none())
-    }
-
     fn is_bp(&self, expression: &Expression<'_>) -> bool {
-        matches!(expression, Expression::Identifier(identifier) if identifier.name == "bp" && self.is_free(identifier))
+        matches!(expression, Expression::Identifier(identifier) if identifier.name == "bp" && is_free(identifier, self.scoping))
     }
 }
 
@@ -67,7 +64,7 @@ impl<'a> Visit<'a> for Reader<'_> {
     }
 
     fn visit_identifier_reference(&mut self, identifier: &IdentifierReference<'a>) {
-        if self.is_free(identifier) {
+        if is_free(identifier, self.scoping) {
             self.globals |= GLOBALS.contains(&identifier.name.as_str());
             self.unclear |= matches!(identifier.name.as_str(), "arguments" | "eval");
         }

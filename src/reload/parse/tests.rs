@@ -184,10 +184,11 @@ fn other_languages_are_named() {
     check_errors(
         "const a = 1\nexport default a",
         expect![[r#"
-        hooks/k/x.js:2:1: error: cannot use export statement outside a module
+        hooks/k/x.js:2:1: error: this is an ES module; scripts are CommonJS
           1 | const a = 1
         > 2 | export default a
-            | ^"#]],
+            | ^
+        help: use require('…') and module.exports instead of import and export"#]],
     );
     check_errors(
         "function hook(bp: typeof sdk, event: sdk.IO.IncomingEvent) {\n  return 1\n}",
