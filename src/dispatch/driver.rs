@@ -101,6 +101,7 @@ impl Driver {
     }
 
     fn step(&mut self, controls: &mut Vec<Control>, batches: &mut Vec<FromProcess>) {
+        self.machine.stores = self.shared.store.trouble().is_none();
         let now = self.now();
         for message in controls.drain(..) {
             self.machine.control(now, message);
