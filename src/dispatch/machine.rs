@@ -204,7 +204,9 @@ impl Machine {
             Control::FinishAgain(finishing, state) => {
                 let event = finishing.event;
                 self.actions.push(match finishing.aside {
-                    None => Action::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, state)) }),
+                    None => {
+                        Action::Settle(Batch { event, hook: None, effects: Vec::new(), end: Some((finishing, state)) })
+                    }
                     Some(_) => Action::End(finishing),
                 });
             }

@@ -380,7 +380,7 @@ impl Machine {
         if self.batch.as_ref().is_some_and(|batch| batch.event != event || batch.end.is_some()) {
             self.submit();
         }
-        self.batch.get_or_insert_with(|| Batch { event, effects: Vec::new(), end: None })
+        self.batch.get_or_insert_with(|| Batch { event, hook: None, effects: Vec::new(), end: None })
     }
 
     /// Gives the store what was gathered.
@@ -388,7 +388,7 @@ impl Machine {
         if let Some(mut batch) = self.batch.take() {
             if is_broken(Rule::EffectsFirst) {
                 let (event, end) = (batch.event, batch.end.take());
-                self.actions.push(Action::Settle(Batch { event, effects: Vec::new(), end }));
+                self.actions.push(Action::Settle(Batch { event, hook: None, effects: Vec::new(), end }));
             }
             self.actions.push(Action::Settle(batch));
         }

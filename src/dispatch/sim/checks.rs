@@ -171,7 +171,7 @@ impl World {
         if finishing.aside.is_some() {
             self.give(Op::SetAside(finishing));
         } else {
-            self.give(Op::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, None)) }));
+            self.give(Op::Settle(Batch { event, hook: None, effects: Vec::new(), end: Some((finishing, None)) }));
         }
     }
 

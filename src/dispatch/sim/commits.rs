@@ -149,7 +149,7 @@ impl World {
     }
 
     fn store_batch(&mut self, batch: Batch) {
-        let Batch { event, effects, end } = batch;
+        let Batch { event, effects, end, .. } = batch;
         for effect in effects {
             let (number, says) = saying(&effect);
             let trouble = self.refuses();
