@@ -16,6 +16,12 @@ struct Said {
     since: u64,
 }
 
+impl Default for Seldom {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Seldom {
     /// Nothing was said yet.
     pub const fn new() -> Self {
