@@ -103,7 +103,7 @@ impl App {
     pub async fn build(options: Options) -> anyhow::Result<Self> {
         let root = options.root.canonicalize();
         let root = root.with_context(|| format!("cannot open the workspace {}", options.root.display()))?;
-        let edited = options.watch.then(|| EditedSettings::of(root.clone()));
+        let edited = options.watch.then(|| EditedSettings::of(root.clone(), environment()));
         let (mut settings, warnings) = load(&root, &options)?;
         report(&warnings);
         let (listener, taken_port) = listen(&settings).await?;
@@ -221,9 +221,10 @@ impl App {
         let dispatcher = web.dispatcher.clone();
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
+        let clock = web.clock.clone();
         let edited = tokio::spawn(async move {
             if let Some(edited) = edited {
-                edited.follow().await;
+                edited.follow(clock).await;
             }
         });
         let janitors = janitors(&settings, &web.store, &dispatcher);
@@ -252,12 +253,16 @@ impl std::fmt::Debug for App {
 }
 
 fn load(root: &Path, options: &Options) -> anyhow::Result<(Settings, Vec<Problem>)> {
+    let overrides = Overrides { host: options.host.clone(), port: options.port, production: options.production };
+    Ok(config::load(root, &overrides, &environment())?)
+}
+
+/// The variables that the process was started with.
+fn environment() -> BTreeMap<String, String> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    let environment: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
-    let overrides = Overrides { host: options.host.clone(), port: options.port, production: options.production };
-    Ok(config::load(root, &overrides, &environment)?)
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// Opens the port that is asked for; if none is, the usual one or the next that is free. Also says whether the usual one

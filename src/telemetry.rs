@@ -7,6 +7,7 @@
 
 pub mod escape;
 mod line;
+pub mod seldom;
 pub mod trace;
 mod writer;
 

@@ -146,6 +146,8 @@ pub(super) enum After {
 /// What one look at a realm's socket found that its event did.
 pub(super) struct Batch {
     pub(super) event: EventId,
+    /// The kind of the hooks, where those ran without an event: nothing of it is done again.
+    pub(super) hook: Option<&'static str>,
     pub(super) effects: Vec<Effect>,
     pub(super) end: Option<(Finishing, Option<StateChange>)>,
 }

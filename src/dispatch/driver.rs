@@ -101,6 +101,7 @@ impl Driver {
     }
 
     fn step(&mut self, controls: &mut Vec<Control>, batches: &mut Vec<FromProcess>) {
+        self.machine.stores = self.shared.store.trouble().is_none();
         let now = self.now();
         for message in controls.drain(..) {
             self.machine.control(now, message);
@@ -276,7 +277,7 @@ impl Driver {
 
     /// Gives the store what an event did, all at once.
     fn settle(&self, batch: Batch) {
-        let Batch { event, effects, end } = batch;
+        let Batch { event, hook, effects, end } = batch;
         let (mut changes, mut tellings) = (Vec::with_capacity(effects.len()), Vec::with_capacity(effects.len()));
         for effect in effects {
             let (change, telling) = split(effect);
@@ -293,7 +294,7 @@ impl Driver {
         let shared = Arc::clone(&self.shared);
         self.shared.store.settle(EventBatch { event, effects: changes, end }, move |settlement| {
             for (telling, result) in tellings.into_iter().zip(settlement.effects) {
-                told(&shared, event, telling, result);
+                told(&shared, (event, hook), telling, result);
             }
             if let (Some(finishing), Some(result)) = (finishing, settlement.end) {
                 shared.tell(Control::Finished(finishing, result));
@@ -305,7 +306,7 @@ impl Driver {
     fn finish(&self, finishing: Finishing) {
         let Some(reason) = finishing.aside.clone() else {
             let event = finishing.event;
-            return self.settle(Batch { event, effects: Vec::new(), end: Some((finishing, None)) });
+            return self.settle(Batch { event, hook: None, effects: Vec::new(), end: Some((finishing, None)) });
         };
         let shared = Arc::clone(&self.shared);
         let event = finishing.event;
@@ -335,7 +336,12 @@ fn caller(dispatch: u64, bot: Option<BotId>, event: Option<EventId>) -> Caller {
 }
 
 /// An effect is committed, or could not be.
-fn told(shared: &Shared, event: EventId, telling: Telling, result: Result<EffectOutcome, StoreError>) {
+fn told(
+    shared: &Shared,
+    (event, hook): (EventId, Option<&'static str>),
+    telling: Telling,
+    result: Result<EffectOutcome, StoreError>,
+) {
     match (telling, result) {
         (Telling::Reply { .. }, Ok(EffectOutcome::Reply(Reply::AlreadyStored))) => {}
         (Telling::Reply { key, copy, .. }, Ok(EffectOutcome::Reply(reply))) => {
@@ -356,17 +362,22 @@ fn told(shared: &Shared, event: EventId, telling: Telling, result: Result<Effect
         }
         (Telling::FollowUp { key, bytes, .. }, Ok(_)) => shared.tally.admission.leave(&key, bytes),
         (Telling::Reply { .. }, Ok(EffectOutcome::FollowUp(_))) => {}
-        // The store says that it cannot store; the event runs again.
-        (Telling::Reply { .. }, Err(error)) if error.is_trouble() => {}
-        (Telling::Reply { key, .. }, Err(error)) => {
-            tracing::error!(bot = %key.bot, "a reply of event {event} could not be stored: {error}");
-        }
+        (Telling::Reply { key, .. }, Err(error)) => not_stored("a reply", &key, (event, hook), &error),
         (Telling::FollowUp { key, bytes, .. }, Err(error)) => {
             shared.tally.admission.leave(&key, bytes);
-            if error.is_trouble() {
-                return;
-            }
-            tracing::error!(bot = %key.bot, "an event sent by a script of event {event} could not be stored: {error}");
+            not_stored("an event sent by a script", &key, (event, hook), &error);
         }
+    }
+}
+
+fn not_stored(what: &str, key: &ConversationKey, of: (EventId, Option<&str>), error: &StoreError) {
+    match of {
+        // Nobody does it again.
+        (_, Some(hook)) => {
+            tracing::error!(bot = %key.bot, hook, "{what} of a {hook} hook could not be stored and is lost: {error}");
+        }
+        // The store says that it cannot store; the event runs again.
+        _ if error.is_trouble() => {}
+        (event, None) => tracing::error!(bot = %key.bot, "{what} of event {event} could not be stored: {error}"),
     }
 }

@@ -74,6 +74,10 @@ pub(super) struct Machine {
     pub(super) turns: Turns<QueuedRun>,
     /// Events that hold their turn already and run again at once.
     pub(super) again: VecDeque<QueuedRun>,
+    /// Whether anything can be stored, as the store says.
+    pub(super) stores: bool,
+    /// What is tried again when something can be stored: events of which something could not be, which hold their turn, and ends.
+    pub(super) stuck: Vec<Control>,
     pub(super) flights: BTreeMap<u64, Flight>,
     /// What each realm has been given.
     pub(super) lines: BTreeMap<ProcessId, Line>,
@@ -121,6 +125,8 @@ impl Machine {
             tally,
             fleet,
             again: VecDeque::new(),
+            stores: true,
+            stuck: Vec::new(),
             flights: BTreeMap::new(),
             lines: BTreeMap::new(),
             next_dispatch: 1,
@@ -194,10 +200,13 @@ impl Machine {
             Control::Answer(event) => self.collectors.settled(event),
             Control::Answered(frame) => self.answered(now, frame),
             Control::Retry(run) => self.again.push_back(run),
+            again @ Control::FinishAgain(..) if !self.stores => self.stuck.push(again),
             Control::FinishAgain(finishing, state) => {
                 let event = finishing.event;
                 self.actions.push(match finishing.aside {
-                    None => Action::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, state)) }),
+                    None => {
+                        Action::Settle(Batch { event, hook: None, effects: Vec::new(), end: Some((finishing, state)) })
+                    }
                     Some(_) => Action::End(finishing),
                 });
             }
@@ -280,6 +289,9 @@ impl Machine {
         if self.ticked.is_some() && now.at >= self.next_tick(now.at) {
             self.tick(now);
         }
+        if self.stores {
+            std::mem::take(&mut self.stuck).into_iter().for_each(|control| self.control(now, control));
+        }
         if self.stop.is_none() {
             self.pump_compiler(now);
             if self.served.is_some() {
@@ -290,7 +302,7 @@ impl Machine {
         }
         self.heed(now);
         let counters = &self.tally.counters;
-        gauge(&counters.waiting, self.turns.waiting() + self.again.len());
+        gauge(&counters.waiting, self.turns.waiting() + self.again.len() + self.stuck.len());
         gauge(&counters.in_flight, self.flights.len());
         gauge(&counters.realms, self.fleet.realms());
         gauge(&counters.zygotes, self.fleet.zygotes());

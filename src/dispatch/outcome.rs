@@ -13,7 +13,8 @@ use crate::store::Lifetimes;
 
 /// How often the end of an event is tried to be stored before its conversation goes on without it.
 pub(super) const FINISH_TRIES: u32 = 8;
-/// How often an event runs of which something cannot be stored, before its end is stored without that.
+/// How often an event runs of which something cannot be stored, before its end is stored without that, or it is set aside where
+/// the disk or the database is at fault.
 pub(super) const MOST_RUNS: u32 = 6;
 
 /// The end of an event.
@@ -37,8 +38,8 @@ pub(super) struct Finishing {
     /// Nothing follows: who waits for the replies is answered.
     pub(super) settles: bool,
     pub(super) tries: u32,
-    /// How often the event was dispatched.
-    pub(super) runs: u32,
+    /// How often it has run already and something of it could not be stored.
+    pub(super) unstored: u32,
 }
 
 impl Finishing {
@@ -67,7 +68,7 @@ impl Finishing {
             _loan: None,
             settles: true,
             tries: 0,
-            runs: run.runs,
+            unstored: run.unstored,
         }
     }
 }

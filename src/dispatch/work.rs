@@ -32,6 +32,8 @@ pub(super) struct QueuedRun {
     pub(super) payload: Option<Box<RawValue>>,
     /// How often it has been dispatched.
     pub(super) runs: u32,
+    /// How often something that it did could not be stored.
+    pub(super) unstored: u32,
     /// How often its state could not be read.
     pub(super) tries: u32,
     /// How often its realm was killed by somebody else.
@@ -44,7 +46,19 @@ pub(super) struct QueuedRun {
 impl QueuedRun {
     pub(super) fn new(event: QueuedEvent, bytes: usize, queued: Instant) -> Self {
         let resume = Bytes::new();
-        Self { event, bytes, queued, begun: None, payload: None, runs: 0, tries: 0, kills: 0, realms: 0, resume }
+        Self {
+            event,
+            bytes,
+            queued,
+            begun: None,
+            payload: None,
+            runs: 0,
+            unstored: 0,
+            tries: 0,
+            kills: 0,
+            realms: 0,
+            resume,
+        }
     }
 }
 

@@ -81,6 +81,17 @@ impl Watch {
         Some(format!("{} operations of the last {seconds} s were not stored: {}", said.refused, trouble.why))
     }
 
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.health.0.lock().is_some()
+    }
+
+    /// It was tried again, for nobody: nothing of anybody's was refused by that.
+    pub(super) fn still(&self, error: &StoreError) {
+        if let (Some(trouble), Some(why)) = (self.health.0.lock().as_mut(), advice(error)) {
+            trouble.why = why;
+        }
+    }
+
     /// Something was stored; what is to be said of it.
     pub(super) fn stored(&mut self, now: u64) -> Option<String> {
         if self.said.is_some() {
@@ -197,6 +208,16 @@ mod tests {
         assert_eq!(fixture.store.trouble().map(|trouble| trouble.refused), Some(2));
         full(&fixture, false);
         fixture.accept("bob", ConversationTarget::Recent);
+        assert_eq!(fixture.store.trouble(), None);
+    }
+
+    #[test]
+    fn what_is_tried_where_nobody_writes_really_writes() {
+        let fixture = Fixture::new();
+        full(&fixture, true);
+        fill(&fixture);
+        assert!(fixture.store.trouble().is_some());
+        wait(|then| fixture.store.write_then(|tx| Ok(super::super::writer::touch(tx.connection)?), then)).unwrap();
         assert_eq!(fixture.store.trouble(), None);
     }
 

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use rusqlite::Connection;
@@ -61,6 +61,7 @@ impl Writer {
                 states,
                 watch: Watch::new(health),
                 careful: 0,
+                look: Instant::now(),
             };
             writer.work(&receiver);
         };
@@ -116,6 +117,8 @@ struct WriterThread {
     watch: Watch,
     /// So many transactions run with savepoints.
     careful: u32,
+    /// When to try next whether anything can be stored, while it cannot.
+    look: Instant,
 }
 
 impl WriterThread {
@@ -143,25 +146,57 @@ impl WriterThread {
         }
     }
 
-    /// Waits for the next operation; meanwhile it may be time to say that all is well again.
+    /// Waits for the next operation; meanwhile it may be time to see whether all is well again.
     fn next(&mut self, jobs: &Receiver<Box<dyn Submitted>>) -> Option<Box<dyn Submitted>> {
         while self.watch.waits() {
-            match jobs.recv_timeout(Duration::from_millis(CALM)) {
-                Ok(job) => return Some(job),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Some(said) = self.watch.over(self.clock.now()) {
-                        tracing::warn!("{said}");
-                    }
+            // Also where there is always something to do: what writes nothing proves nothing.
+            if self.look > Instant::now() {
+                match jobs.recv_deadline(self.look) {
+                    Ok(job) => return Some(job),
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                    Err(RecvTimeoutError::Timeout) => {}
                 }
             }
+            self.look();
+            self.look = Instant::now() + Duration::from_millis(CALM);
         }
         jobs.recv().ok()
+    }
+
+    /// Sees whether something can be stored again: nobody else may ever try.
+    fn look(&mut self) {
+        self.now = self.clock.now().max(self.now);
+        let mut stored = false;
+        if self.watch.is_in_trouble() {
+            let before = self.log.commits();
+            match self.write_nothing_new() {
+                Ok(()) => stored = self.log.commits() > before,
+                Err(error) => self.watch.still(&error.into()),
+            }
+            self.log.committed(&self.connection);
+        }
+        let said = if stored { self.watch.stored(self.now) } else { self.watch.over(self.now) };
+        if let Some(said) = said {
+            tracing::warn!("{said}");
+        }
+    }
+
+    /// A transaction that writes and changes nothing.
+    fn write_nothing_new(&self) -> Result<(), rusqlite::Error> {
+        self.statement("BEGIN IMMEDIATE")?;
+        if let Err(error) = touch(&self.connection) {
+            self.roll_back();
+            return Err(error);
+        }
+        self.commit()
     }
 
     /// Says when nothing can be stored, and when it can again.
     fn look_after(&mut self, jobs: &[Box<dyn Submitted>], written: bool) {
         let mut failed = false;
+        if !self.watch.waits() {
+            self.look = Instant::now() + Duration::from_millis(CALM);
+        }
         for error in jobs.iter().filter_map(|job| job.error()) {
             failed |= error.is_trouble();
             if let Some(said) = self.watch.failed(self.now, error) {
@@ -279,6 +314,12 @@ impl WriterThread {
     fn statement(&self, sql: &str) -> Result<(), rusqlite::Error> {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
+}
+
+/// Writes the file's first page as it is: SQLite writes that however little has changed.
+pub(super) fn touch(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", format)
 }
 
 fn fail_all(jobs: &mut [Box<dyn Submitted>], error: rusqlite::Error) {

@@ -77,7 +77,7 @@ pub(crate) enum HttpError {
         /// What is full.
         detail: String,
     },
-    /// The disk or the database is full or ill. 503 with `Retry-After`; why, callers see in development only. The store says it.
+    /// The disk or the database is full or ill. 503 with `Retry-After`; why, callers see in development only. Who cannot store it says so.
     #[error("Service Unavailable: nothing can be stored at present, nor was this; try again in {RETRY_STORING} s")]
     NotStored(String),
     /// A path that nobody serves, as a page (under `/api/` it is a [`HttpError::NotFound`]).

@@ -16,6 +16,7 @@ use crate::config::public_address;
 use crate::model::BotId;
 use crate::services::media::{self, Media, MediaError, MediaKind, Sender};
 use crate::store::{ConversationTarget, Store, UserMessage};
+use crate::telemetry::seldom::Seldom;
 
 use super::cached::{FOREVER, file};
 use super::channel_web::{conversation_id, draft, json, ok, raw};
@@ -26,6 +27,8 @@ use super::{body, client_address, multipart};
 
 /// Whatever a file holds, it runs nothing and reaches nothing.
 const HARMLESS: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
+/// Files for which the disk had no room.
+static NO_ROOM: Seldom = Seldom::new();
 /// `event.type` and `message_type` of a file.
 const FILE: &str = "file";
 
@@ -74,7 +77,7 @@ pub(crate) async fn keep(
         let name = upload.save(&files, &bot)?;
         Ok(media::address(&bot, &name))
     });
-    let url: String = url.await?.map_err(not_kept)?;
+    let url: String = url.await?.map_err(|error| not_kept(&web, error))?;
     json(&web, &object!({ "url": url }))
 }
 
@@ -161,7 +164,7 @@ impl Upload {
     async fn send(self, web: &Web, visitor: Visitor, id: i64) -> Result<Response<Body>, HttpError> {
         let (bot, files) = (visitor.bot.clone(), Arc::clone(web.services.media()));
         let saving = blocking(move || self.save(&files, &bot).map(|name| (name, self)));
-        let (name, upload) = saving.await?.map_err(not_kept)?;
+        let (name, upload) = saving.await?.map_err(|error| not_kept(web, error))?;
         let original = media::shown(&upload.called);
         let text = format!("Uploaded a file: {original}");
         let payload = raw(&object!({
@@ -201,13 +204,19 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// A file that is not kept. Of where files lie, callers are told nothing.
-fn not_kept(error: MediaError) -> HttpError {
+fn not_kept(web: &Web, error: MediaError) -> HttpError {
     match error {
         MediaError::Full { .. } => HttpError::Plain(
             StatusCode::INSUFFICIENT_STORAGE,
             "This bot has no room for more files (`media.perBot`)".into(),
         ),
-        MediaError::Io { ref error, .. } if no_room(error) => HttpError::NotStored(error.to_string()),
+        MediaError::Io { error: ref why, .. } if no_room(why) => {
+            // The store knows nothing of these files.
+            if let Some(times) = NO_ROOM.happens(web.clock.now()) {
+                tracing::error!("{error}; make room on its disk ({times} files were refused; said once a minute)");
+            }
+            HttpError::NotStored(why.to_string())
+        }
         other => HttpError::internal("Error", other),
     }
 }

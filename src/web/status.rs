@@ -42,18 +42,21 @@ pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response
         "queue": web.dispatcher.stats(),
         "realtime": { "connections": connections, "visitors": visitors },
     });
-    if !web.settings.production && !asked.contains_key(ORIGIN) {
-        // Paths and sources are for the author of the scripts, not for the public, nor for pages of other origins that the
-        // author visits: browsers say `Origin` for those, and not for the server's own.
+    // Paths, sources and what the system says are for the author of the scripts, not for the public, nor for pages of other
+    // origins that the author visits: browsers say `Origin` for those, and not for the server's own.
+    let shown = !web.settings.production && !asked.contains_key(ORIGIN);
+    if shown {
         body["problems"] = workspace.problems.iter().map(ToString::to_string).collect();
     }
     let Some(trouble) = web.store.trouble() else { return answer(StatusCode::OK, JSON, body.to_string()) };
     body["status"] = "cannot store".into();
     body["store"] = json!({
-        "why": trouble.why,
         "seconds": web.clock.now().saturating_sub(trouble.since) / 1_000,
         "refused": trouble.refused,
     });
+    if shown {
+        body["store"]["why"] = trouble.why.into();
+    }
     answer(StatusCode::SERVICE_UNAVAILABLE, JSON, body.to_string())
 }
 

@@ -76,6 +76,12 @@ impl Far {
         tokio::time::timeout(PATIENCE, enough).await.expect("they do not come all at once").unwrap();
     }
 
+    /// How many calls have come to the gate.
+    #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+    pub(crate) fn calls(&self) -> u32 {
+        self.gate.borrow().arrived
+    }
+
     /// Answers all who stand at the gate.
     #[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
     pub(crate) fn open(&self) {

@@ -23,6 +23,9 @@ use tokio::net::TcpStream;
 /// How long anything may take that is waited for. Only a broken server takes that long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The content type of nearly everything.
+const JSON: &str = "application/json";
+
 /// A workspace with these files.
 pub(crate) fn workspace(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -225,15 +228,20 @@ impl Caller {
 
     /// Status and body of the answer.
     pub(crate) async fn get(&mut self, path: &str) -> Result<(u16, String), Gone> {
-        self.send("GET", path, String::new()).await
+        self.send("GET", path, JSON, String::new()).await
     }
 
     /// Posts JSON text.
     pub(crate) async fn post(&mut self, path: &str, body: String) -> Result<(u16, String), Gone> {
-        self.send("POST", path, body).await
+        self.send("POST", path, JSON, body).await
     }
 
-    async fn send(&mut self, method: &str, path: &str, body: String) -> Result<(u16, String), Gone> {
+    /// Posts something else.
+    pub(crate) async fn post_as(&mut self, kind: &str, path: &str, body: String) -> Result<(u16, String), Gone> {
+        self.send("POST", path, kind, body).await
+    }
+
+    async fn send(&mut self, method: &str, path: &str, kind: &str, body: String) -> Result<(u16, String), Gone> {
         let mut sender = match self.sender.take().filter(|sender| !sender.is_closed()) {
             Some(sender) => sender,
             None => {
@@ -249,7 +257,7 @@ impl Caller {
             .method(method)
             .uri(path)
             .header("host", "localhost")
-            .header("content-type", "application/json")
+            .header("content-type", kind)
             .body(Full::new(Bytes::from(body)))
             .unwrap();
         let answer = sender.send_request(request).await.map_err(|_| Gone)?;

@@ -113,6 +113,10 @@ impl Machine {
         loan: Loan,
     ) -> Result<(), String> {
         let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
+        let hook = match &flight.work {
+            Work::Event(_) => None,
+            Work::Hooks(run) => Some(run.kind.folder()),
+        };
         // Hooks without an event are no event's second run: each of their effects stands for itself.
         let (event, own) = match &flight.work {
             Work::Event(run) => (run.event.id, Some(run.event.key.clone())),
@@ -138,6 +142,9 @@ impl Machine {
                     "an event sent by a script of event {event} is dropped (said once for each event): {full}"
                 );
             }
+        }
+        if let Some(batch) = self.batch.as_mut().filter(|batch| batch.event == event) {
+            batch.hook = hook;
         }
         Ok(())
     }

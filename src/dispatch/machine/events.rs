@@ -20,12 +20,18 @@ use serde_json::value::RawValue;
 const READ_PAUSE: Duration = Duration::from_millis(500);
 /// How long it waits at first where something that it did could not be stored.
 const STORE_PAUSE: Duration = Duration::from_millis(100);
+/// The same where the disk or the database is at fault: a disk that is nearly full takes what is small, and is given time.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 /// How often an event may go on in another realm after a limit: each had to compute for a second, of ten in all.
 const MOST_REALMS: u32 = 12;
 
 impl Machine {
     /// An event's turn has come, and its bot has a realm for it: what it begins with is read meanwhile.
     pub(super) fn reserve(&mut self, now: Now, run: QueuedRun, place: Place) {
+        // What its scripts do elsewhere, a payment for example, they would do again for nothing.
+        if run.unstored > 0 && !self.stores {
+            return self.stuck.push(Control::Retry(run));
+        }
         let until = run.begun.unwrap_or(now.at) + Duration::from_millis(self.tally.settings.scripts.event_waiting);
         let realm = match place {
             Place::Behind(realm) => Some(realm),
@@ -271,15 +277,16 @@ impl Machine {
                 count(&self.tally.counters.processed);
                 self.processed += 1;
             }
-            // As long as nothing can be stored that is no fault of the event: it waits, however long.
             Err(StoreError::Unstored { event, trouble })
-                if finishing.body.is_some() && (trouble || finishing.runs < MOST_RUNS) =>
+                if finishing.body.is_some() && finishing.unstored + 1 < MOST_RUNS =>
             {
                 return self.run_again(event, &finishing, trouble);
             }
-            Err(error)
-                if (finishing.tries < FINISH_TRIES || error.is_trouble()) && !matches!(error, StoreError::Closed) =>
-            {
+            Err(StoreError::Unstored { trouble: true, .. }) if finishing.body.is_some() => {
+                let why = format!("what it does could not be stored, {MOST_RUNS} times");
+                return self.set_aside(finishing, why);
+            }
+            Err(error) if finishing.tries < FINISH_TRIES && !matches!(error, StoreError::Closed) => {
                 // The store says that it cannot store.
                 if !error.is_trouble() {
                     tracing::error!(
@@ -299,6 +306,9 @@ impl Machine {
                 self.actions.push(Action::Later(pause, again));
                 return;
             }
+            Err(error) if error.is_trouble() && finishing.aside.is_none() => {
+                return self.set_aside(finishing, format!("its end could not be stored: {error}"));
+            }
             Err(error) => tracing::error!(
                 "the end of event {} could not be stored; it runs again after the next start: {error}",
                 finishing.event
@@ -307,23 +317,33 @@ impl Machine {
         self.over(&finishing);
     }
 
-    /// Some of what the event did could not be stored: it keeps its turn and runs again soon, like one whose realm died.
+    /// Some of what the event did could not be stored: it keeps its turn and runs again soon, like one whose realm died; but
+    /// not before anything can be stored.
     fn run_again(&mut self, event: EventId, finishing: &Finishing, trouble: bool) {
-        let pause = STORE_PAUSE * (1 << finishing.runs.min(if trouble { 4 } else { MOST_RUNS }));
-        match (trouble, finishing.runs) {
+        let unstored = finishing.unstored + 1;
+        let pause = if trouble { TROUBLE_PAUSE } else { STORE_PAUSE } * (1 << unstored);
+        match (trouble, unstored) {
             (false, _) => tracing::error!(
                 "some of what event {event} did could not be stored: it runs again in {} ms",
                 pause.as_millis()
             ),
-            (true, 0 | 1) => tracing::warn!("event {event} runs again until what it does can be stored"),
+            (true, 1) => tracing::warn!(
+                "event {event} waits until something can be stored and runs again then, {MOST_RUNS} times in all at most"
+            ),
             (true, _) => {}
         }
         count(&self.tally.counters.run_again);
         let queued = finishing.queued.clone();
         self.turns.back(&queued.key.bot);
-        let mut run = QueuedRun::new(queued, 0, finishing.queued_at);
-        run.runs = finishing.runs;
+        let run = QueuedRun { unstored, ..QueuedRun::new(queued, 0, finishing.queued_at) };
         self.actions.push(Action::Later(pause, Control::Retry(run)));
+    }
+
+    /// The disk or the database takes other things and not what this event does, or its end: others do not wait for it for ever.
+    fn set_aside(&mut self, finishing: Finishing, why: String) {
+        count(&self.tally.counters.set_aside);
+        tracing::error!(bot = %finishing.queued.key.bot, "event {} is set aside: {why}", finishing.event);
+        self.actions.push(Action::End(Finishing { aside: Some(why), body: None, tries: 0, ..finishing }));
     }
 
     /// The turn of the event's conversation is free.
@@ -360,7 +380,7 @@ impl Machine {
         if self.batch.as_ref().is_some_and(|batch| batch.event != event || batch.end.is_some()) {
             self.submit();
         }
-        self.batch.get_or_insert_with(|| Batch { event, effects: Vec::new(), end: None })
+        self.batch.get_or_insert_with(|| Batch { event, hook: None, effects: Vec::new(), end: None })
     }
 
     /// Gives the store what was gathered.
@@ -368,7 +388,7 @@ impl Machine {
         if let Some(mut batch) = self.batch.take() {
             if is_broken(Rule::EffectsFirst) {
                 let (event, end) = (batch.event, batch.end.take());
-                self.actions.push(Action::Settle(Batch { event, effects: Vec::new(), end }));
+                self.actions.push(Action::Settle(Batch { event, hook: None, effects: Vec::new(), end }));
             }
             self.actions.push(Action::Settle(batch));
         }

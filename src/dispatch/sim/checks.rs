@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::super::action::Batch;
-use super::super::outcome::Finishing;
+use super::super::action::{Batch, Control};
+use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS};
 use super::super::standing::KINDS;
 use super::super::work::Work as Given;
 use super::super::{AcceptError, ConverseError};
@@ -113,6 +113,13 @@ impl World {
         }
     }
 
+    /// What an event begins with is to be read.
+    pub(super) fn check_room(&mut self, event: EventId) {
+        if self.store.trouble && self.truths.get(&event).is_some_and(|truth| truth.unstored > 0) {
+            self.wrong(format!("event {event} runs again while nothing can be stored"));
+        }
+    }
+
     /// An event was taken back before its realm had begun with it.
     pub(super) fn unsend(&mut self, event: EventId) {
         if let Some(truth) = self.truths.get_mut(&event) {
@@ -151,10 +158,11 @@ impl World {
         if let Some(truth) = self.truths.get(&event) {
             let late = self.time > truth.since + Duration::from_millis(overdue);
             let overtaken = truth.timeout && event.0.is_multiple_of(2);
+            let full = truth.unstored >= MOST_RUNS || truth.ends_refused > FINISH_TRIES;
             let fair = match &finishing.aside {
                 None => truth.guilty || late || overtaken,
                 // Many kills by others count as one death.
-                Some(_) => truth.guilty || truth.deaths >= 2 || truth.deaths + truth.kills >= 6,
+                Some(_) => truth.guilty || truth.deaths >= 2 || truth.deaths + truth.kills >= 6 || full,
             };
             if !fair {
                 self.wrong(format!("event {event} is ended, innocent as it is: {:?}", finishing.aside));
@@ -163,7 +171,7 @@ impl World {
         if finishing.aside.is_some() {
             self.give(Op::SetAside(finishing));
         } else {
-            self.give(Op::Settle(Batch { event, effects: Vec::new(), end: Some((finishing, None)) }));
+            self.give(Op::Settle(Batch { event, hook: None, effects: Vec::new(), end: Some((finishing, None)) }));
         }
     }
 
@@ -187,7 +195,8 @@ impl World {
         let lost = machine.flights.iter().find(|(id, flight)| !knows(flight.realm, **id));
         let lost = lost.map(|(id, flight)| format!("dispatch {id} has realm {}, which does not know it", flight.realm));
         let events = machine.flights.values().filter(|flight| matches!(flight.work, Given::Event(_))).count();
-        let (counted, is) = (machine.turns.in_flight(), events + machine.again.len() + self.retries);
+        let stuck = machine.stuck.iter().filter(|stuck| matches!(stuck, Control::Retry(_))).count();
+        let (counted, is) = (machine.turns.in_flight(), events + machine.again.len() + self.retries + stuck);
         if let Some(lost) = lost {
             self.wrong(lost);
         }
@@ -254,7 +263,7 @@ impl World {
         for flight in machine.flights.values().filter(|flight| !stands(&flight.work)) {
             faults.push(format!("realm {} still has work: {:?}", flight.realm, flight.event()));
         }
-        if machine.turns.waiting() > 0 || !machine.again.is_empty() {
+        if machine.turns.waiting() > 0 || !machine.again.is_empty() || !machine.stuck.is_empty() {
             faults.push("events still wait".into());
         }
         if !self.tally.timeouts.is_empty() {

@@ -7,12 +7,21 @@ use bytes::Bytes;
 use rand::RngExt as _;
 
 use super::super::action::{Batch, Control, Effect};
+use super::super::outcome::MOST_RUNS;
 use super::plan::Step;
 use super::store::{Op, Outcome, Row, saying};
 use super::world::{Happening, Truth, World};
 use crate::model::{EventId, StateSnapshot};
 use crate::protocol::{Frame, FrameKind};
 use crate::store::{Begun, StoreError};
+
+/// So often the store tries whether it can write.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What a full disk says.
+fn full() -> StoreError {
+    StoreError::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(13), None))
+}
 
 impl World {
     /// What an event begins with was read.
@@ -75,7 +84,7 @@ impl World {
         let millis = self.now().millis;
         match op {
             Op::Accept { draft, bytes, collector, timeout } => {
-                if self.chance(self.weather.refusals) {
+                if self.refuses() || self.chance(self.weather.refusals) {
                     if !timeout {
                         self.tally.admission.leave(&draft.key, bytes);
                     }
@@ -99,6 +108,9 @@ impl World {
                     return self
                         .tell(Control::Finished(finishing, Err(StoreError::Invalid("the disk is full".into()))));
                 }
+                if self.refuses() {
+                    return self.tell(Control::Finished(finishing, Err(full())));
+                }
                 if let Some(row) = self.store.rows.get_mut(&finishing.event) {
                     row.aside = true;
                 }
@@ -118,14 +130,33 @@ impl World {
         self.later(Duration::ZERO, Happening::Tell(control));
     }
 
+    /// The disk refuses something, or takes it; whether it refuses.
+    fn refuses(&mut self) -> bool {
+        let refused = self.store.full && self.rng.random_bool(0.7);
+        if refused && !self.store.trouble {
+            self.later(LOOK, Happening::Look);
+        }
+        self.store.trouble = refused;
+        refused
+    }
+
+    /// What the store tries where nobody else does.
+    pub(super) fn look(&mut self) {
+        if self.store.trouble {
+            self.store.trouble = false;
+            self.refuses();
+        }
+    }
+
     fn store_batch(&mut self, batch: Batch) {
-        let Batch { event, effects, end } = batch;
+        let Batch { event, effects, end, .. } = batch;
         for effect in effects {
             let (number, says) = saying(&effect);
-            let refused = self.chance(self.weather.refusals);
+            let trouble = self.refuses();
+            let refused = trouble || self.chance(self.weather.refusals);
             let stored = !refused && !self.store.effects.contains_key(&(event, number));
             if refused {
-                self.store.unstored.insert(event);
+                self.store.unstored.insert(event, trouble);
             } else if stored {
                 self.store.effects.insert((event, number), says);
             }
@@ -142,11 +173,20 @@ impl World {
             }
         }
         let Some((finishing, _)) = end else { return };
-        if self.store.unstored.remove(&event) {
+        if let Some(trouble) = self.store.unstored.remove(&event) {
             if let Some(truth) = self.truths.get_mut(&event) {
-                truth.again = true;
+                (truth.again, truth.unstored) = (true, truth.unstored + 1);
+                if truth.unstored > MOST_RUNS {
+                    self.wrong(format!("event {event} runs again and again: nothing that it does can be stored"));
+                }
             }
-            return self.tell(Control::Finished(finishing, Err(StoreError::Unstored { event, trouble: false })));
+            return self.tell(Control::Finished(finishing, Err(StoreError::Unstored { event, trouble })));
+        }
+        if self.refuses() {
+            if let Some(truth) = self.truths.get_mut(&event) {
+                truth.ends_refused += 1;
+            }
+            return self.tell(Control::Finished(finishing, Err(full())));
         }
         let refusals = self.store.refusals.entry(event).or_default();
         if *refusals < 3 && !self.calm && self.weather.refusals > 0.0 && self.rng.random_bool(self.weather.refusals) {
@@ -182,6 +222,8 @@ impl World {
             kills: 0,
             guilty: false,
             again: false,
+            unstored: 0,
+            ends_refused: 0,
             outcome: None,
             last: None,
             caller: None,

@@ -49,9 +49,18 @@ impl World {
                 self.wall = self.wall + self.rng.random_range(0..120_000) - 60_000;
             }
             92 if self.chance(self.weather.upheavals / 2.0) => self.stop(),
+            94..97 if self.chance(self.weather.refusals * 5.0) => self.fill_disk(),
             93 if self.chance(self.weather.upheavals / 2.0) => self.restart(),
             _ => {}
         }
+    }
+
+    /// The disk is full for a while.
+    fn fill_disk(&mut self) {
+        self.note(|| "the disk is full".into());
+        self.store.full = true;
+        let pause = Duration::from_millis(self.rng.random_range(100..30_000));
+        self.later(pause, Happening::Room);
     }
 
     fn die_by_others(&mut self, process: crate::fleet::ProcessId) {
@@ -189,6 +198,7 @@ impl World {
     pub(super) fn calm_down(&mut self) {
         self.note(|| "from here on it is calm".into());
         self.calm = true;
+        self.store.full = false;
         self.publish();
         self.later(Duration::ZERO, Happening::Outside);
     }

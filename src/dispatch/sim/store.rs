@@ -1,7 +1,7 @@
 //! A store that keeps what the real one keeps: what was accepted, in order, what events did, each once, and their ends.
 //! Operations are done in the order in which they come, some at a time; some fail.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::{oneshot, watch};
 
@@ -49,7 +49,10 @@ pub(super) struct Store {
     /// What events did, each with what it says.
     pub(super) effects: BTreeMap<(EventId, u32), String>,
     /// Events of which something could not be stored since their end was asked for last.
-    pub(super) unstored: BTreeSet<EventId>,
+    pub(super) unstored: BTreeMap<EventId, bool>,
+    /// The disk is full but for what is small, and what the store says of it.
+    pub(super) full: bool,
+    pub(super) trouble: bool,
     /// Of each end, how often it could not be stored.
     pub(super) refusals: BTreeMap<EventId, u32>,
 }

@@ -55,6 +55,10 @@ pub(super) enum Happening {
     Answer(u64, u32, bool),
     /// What an event begins with was read.
     Begun(u64, EventId),
+    /// There is room on the disk again.
+    Room,
+    /// The store tries whether it can write.
+    Look,
 }
 
 /// What is known of an event, whatever the machine believes.
@@ -78,6 +82,9 @@ pub(super) struct Truth {
     pub(super) guilty: bool,
     /// It is to run again: its realm is gone, or something of it could not be stored.
     pub(super) again: bool,
+    /// How often it has run and something of it found the disk full, or its end did.
+    pub(super) unstored: u32,
+    pub(super) ends_refused: u32,
     pub(super) outcome: Option<Outcome>,
     /// The last number of its effects in this run.
     pub(super) last: Option<u32>,
@@ -254,6 +261,7 @@ impl World {
 
     fn pump(&mut self) {
         let (before, now) = (self.machine.fleet.running(), self.now());
+        self.machine.stores = !self.store.trouble;
         self.machine.pump(now);
         let running = self.machine.fleet.running();
         if running > before.max(self.limits.running) {
@@ -277,6 +285,8 @@ impl World {
             }
             Happening::Answer(dispatch, number, fetch) => self.answer(dispatch, number, fetch),
             Happening::Begun(dispatch, event) => self.begun(dispatch, event),
+            Happening::Room => self.store.full = false,
+            Happening::Look => self.look(),
         }
     }
 
@@ -323,6 +333,7 @@ impl World {
     fn act(&mut self, action: Action) {
         match action {
             Action::Begin { dispatch, event } => {
+                self.check_room(event.id);
                 let pause = if self.rng.random_bool(0.5) { Duration::ZERO } else { self.lag() };
                 self.later(pause, Happening::Begun(dispatch, event.id));
             }
@@ -371,7 +382,7 @@ impl World {
         for event in &pending {
             if let Some(truth) = self.truths.get_mut(&event.id) {
                 (truth.realm, truth.again, truth.left, truth.caller) = (None, true, None, None);
-                truth.passed = 0;
+                (truth.passed, truth.unstored, truth.ends_refused) = (0, 0, 0);
             }
         }
         self.machine.take_up(now, std::iter::empty(), pending);
@@ -403,6 +414,7 @@ impl World {
         self.store.ops.clear();
         (self.committing, self.retries) = (false, 0);
         self.store.unstored.clear();
+        (self.store.full, self.store.trouble) = (false, false);
         self.queue.clear();
         self.processes.clear();
         self.fetches.clear();
