@@ -49,7 +49,7 @@ impl World {
                 self.wall = self.wall + self.rng.random_range(0..120_000) - 60_000;
             }
             92 if self.chance(self.weather.upheavals / 2.0) => self.stop(),
-            94..97 if self.chance(self.weather.refusals * 5.0) => self.fill_disk(),
+            94..100 if self.chance(self.weather.refusals * 10.0) => self.fill_disk(),
             93 if self.chance(self.weather.upheavals / 2.0) => self.restart(),
             _ => {}
         }
@@ -198,7 +198,6 @@ impl World {
     pub(super) fn calm_down(&mut self) {
         self.note(|| "from here on it is calm".into());
         self.calm = true;
-        self.store.full = false;
         self.publish();
         self.later(Duration::ZERO, Happening::Outside);
     }
