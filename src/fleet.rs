@@ -26,7 +26,7 @@ mod surplus;
 mod tests;
 mod zygotes;
 
-pub use ahead::Place;
+pub use ahead::Placement;
 pub use compiling::{COMPILE_ALL, COMPILE_FILE};
 pub use credit::{Credit, Loan};
 pub use messages::{Broken, Fetch, Message};

@@ -27,7 +27,7 @@ use super::typing::Holds;
 use super::work::{Flight, HookRun, QueuedRun};
 use crate::fleet::LockedIn;
 use crate::fleet::broken::{Rule, is_broken};
-use crate::fleet::{Broken, Machine as Fleet, Message, Place, ProcessId};
+use crate::fleet::{Broken, Machine as Fleet, Message, Placement, ProcessId};
 use crate::model::{BotId, ConversationKey, QueuedEvent};
 use crate::program::{CompileRequest, Images};
 use crate::protocol::Compiled;
@@ -320,7 +320,7 @@ impl Machine {
                 let key = run.event.key.clone();
                 self.turns.give_back(&key, run);
             } else if self.fleet.may_run(now.at, run.event.key.bot.as_str(), false) {
-                self.reserve(now, run, Place::Own);
+                self.reserve(now, run, Placement::Own);
             } else {
                 self.again.push_back(run);
             }

@@ -20,7 +20,7 @@ const RATHER: Duration = Duration::from_millis(2);
 
 /// Where an event may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Placement {
     /// To a realm of its own, idle or to be made.
     Own,
     /// Behind the event that this realm is at.
@@ -30,15 +30,15 @@ pub enum Place {
 impl Fleet {
     /// Where the bot's next event may go, if anywhere. `first` says that it is its turn: only then may it be sent ahead, since
     /// the realm would never become free for others. `alone` says that no other bot has anything to do.
-    pub fn place_for(&mut self, now: Instant, bot: &str, first: bool, alone: bool) -> Option<Place> {
+    pub fn place_for(&mut self, now: Instant, bot: &str, first: bool, alone: bool) -> Option<Placement> {
         let rather = !self.is_full();
         if first && let Some(realm) = self.ahead(now, bot, rather) {
-            return Some(Place::Behind(realm));
+            return Some(Placement::Behind(realm));
         }
         if self.may_run(now, bot, alone) {
-            return Some(Place::Own);
+            return Some(Placement::Own);
         }
-        self.ahead(now, bot, false).filter(|_| first && rather).map(Place::Behind)
+        self.ahead(now, bot, false).filter(|_| first && rather).map(Placement::Behind)
     }
 
     /// The realm that may be sent another event of that bot while it is at one. With `rather`, only where that is better than

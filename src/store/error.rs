@@ -80,6 +80,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What a full disk says, for the simulator.
+    #[cfg(test)]
+    pub(crate) fn full_disk() -> Self {
+        Self::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None))
+    }
+
     /// The same, in a form that many can be told.
     pub(super) fn shared(self) -> Self {
         match self {

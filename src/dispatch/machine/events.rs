@@ -10,7 +10,7 @@ use super::super::stats::count;
 use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
 use crate::fleet::broken::{Rule, is_broken};
-use crate::fleet::{Loan, Place, ProcessId};
+use crate::fleet::{Loan, Placement, ProcessId};
 use crate::model::EventId;
 use crate::protocol::{DispatchKind, Frame, FrameKind, Processed, Settled, Unfit, WorkHead, event_work};
 use crate::store::{Begun, StoreError};
@@ -27,15 +27,15 @@ const MOST_REALMS: u32 = 12;
 
 impl Machine {
     /// An event's turn has come, and its bot has a realm for it: what it begins with is read meanwhile.
-    pub(super) fn reserve(&mut self, now: Now, run: QueuedRun, place: Place) {
+    pub(super) fn reserve(&mut self, now: Now, run: QueuedRun, place: Placement) {
         // What its scripts do elsewhere, a payment for example, they would do again for nothing.
         if run.unstored > 0 && !self.stores {
             return self.stuck.push(Control::Retry(run));
         }
         let until = run.begun.unwrap_or(now.at) + Duration::from_millis(self.tally.settings.scripts.event_waiting);
         let realm = match place {
-            Place::Behind(realm) => Some(realm),
-            Place::Own => self.fleet.run(now.at, &run.event.key.bot.shared(), Some(until)),
+            Placement::Behind(realm) => Some(realm),
+            Placement::Own => self.fleet.run(now.at, &run.event.key.bot.shared(), Some(until)),
         };
         let Some(realm) = realm else { return self.again.push_front(run) };
         self.fleet.opens(realm);

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// What a full disk says.
 fn full() -> StoreError {
-    StoreError::Sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(13), None))
+    StoreError::full_disk()
 }
 
 impl World {
