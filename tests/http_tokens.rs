@@ -125,6 +125,8 @@ async fn only_a_good_token_in_the_authorization_header_counts() {
     }
     // Elsewhere it is not looked for.
     let missing = unauthorized("Authorization header is missing");
+    let full = secured("", &[]).await.json()["full"].as_str().unwrap().to_owned();
+    assert!(full.starts_with("Authorization header is missing: make a token with `nudge token`"), "{full}");
     for query in ["token", "access_token", "authorization", "jwt"] {
         assert_eq!(refusal(&secured(&format!("?{query}={good}"), &[]).await), missing);
     }
