@@ -281,7 +281,9 @@ fn the_greeting_tells_where_the_first_hook_goes() {
 
 #[test]
 fn bench_counts_what_was_processed_and_committed() {
-    let folder = workspace(&[(PROACTIVE_PATH, PROACTIVE)]);
+    // Nothing says which bot: it is the first one.
+    let bot = r#"{ "id": "a-shop", "name": "Shop" }"#;
+    let folder = workspace(&[(PROACTIVE_PATH, PROACTIVE), ("bots/a-shop/bot.config.json", bot)]);
     let server = Server::start(folder.path(), &["--no-watch", "--production"]);
     let args = ["bench", "--url", server.url(), "--seconds", "1", "--connections", "2", "--users", "10"];
     let output = nudge(folder.path(), &args);

@@ -275,6 +275,8 @@ async fn no_token_is_ever_logged() {
     }
     let refused = post(&app, "open/converse/ann/secured", &[("authorization", &bearer(&bad))], HI).await.json();
     assert_eq!(refused["full"], "its signature is wrong: it was signed with another secret or key");
+    let none = post(&app, "private/converse/ann", &[], HI).await.json();
+    assert!(none["full"].as_str().unwrap().contains("make a token with `nudge token`"), "{none}");
     app.stop().await;
     let heard = hearing.take();
     assert!(!heard.is_empty());

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use report::{Counters, Report, Tally};
 
+use crate::cli::chat::choose_bot;
 use crate::cli::http::{Connection, Target};
 use crate::cli::output;
 use crate::model::BotId;
@@ -22,13 +23,13 @@ const VISITORS_RATE: u32 = 100;
 const POLL: Duration = Duration::from_millis(10);
 
 /// Measure a running server: requests per second, latencies, and events processed with their replies committed.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct BenchArgs {
     /// Where the server listens.
     #[arg(long, default_value = "http://localhost:3000")]
     url: String,
-    /// The bot that is spoken to. Given several times, each connection speaks to all of them in turn.
-    #[arg(long = "bot", value_name = "ID", default_value = "welcome-bot", value_parser = |text: &str| BotId::parse(text))]
+    /// The bot that is spoken to [default: the first one]. Given several times, each connection speaks to all of them in turn.
+    #[arg(long = "bot", value_name = "ID", value_parser = |text: &str| BotId::parse(text))]
     bots: Vec<BotId>,
     /// Connections that stay open, one request at a time on each.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -111,6 +112,11 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
 
 async fn load(args: &BenchArgs) -> anyhow::Result<()> {
     let target = Target::parse(&args.url)?;
+    let mut args = args.clone();
+    if args.bots.is_empty() {
+        args.bots.push(choose_bot(&target, None).await?);
+    }
+    let args = &args;
     if args.kind == Workload::Visitors {
         let plan = visitors::Plan {
             target: &target,
@@ -293,9 +299,9 @@ mod tests {
 
     #[test]
     fn connections_beyond_the_users_speak_for_one_of_them_and_when_each_speaks_once_for_none() {
-        let often = args("--users 2 --connections 3");
+        let often = args("--bot a --users 2 --connections 3");
         assert!((0..3).all(|number| paths(&often, number, "run").len() == 1));
-        let once = args("--users 2 --connections 3 --once");
+        let once = args("--bot a --users 2 --connections 3 --once");
         assert_eq!((0..3).map(|number| paths(&once, number, "run").len()).sum::<usize>(), 2);
     }
 

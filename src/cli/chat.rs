@@ -151,7 +151,7 @@ impl Own {
 }
 
 /// The bot that is asked for, or the first one in service.
-async fn choose_bot(target: &Target, asked: Option<&BotId>) -> anyhow::Result<BotId> {
+pub(super) async fn choose_bot(target: &Target, asked: Option<&BotId>) -> anyhow::Result<BotId> {
     let bots = session::bots(target).await?;
     let in_service: Vec<&str> = bots.iter().filter(|bot| !bot.disabled).map(|bot| bot.id.as_str()).collect();
     match (asked, in_service.first()) {

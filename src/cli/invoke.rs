@@ -63,7 +63,7 @@ async fn invoke(args: &InvokeArgs) -> anyhow::Result<Run> {
         bail!("{problem}");
     }
     let program = &workspace.program;
-    let kind = find_hook(program, &path)?;
+    let kind = find_hook(program, &path, &root)?;
 
     let event = input::read(&args.event).context("cannot read the event")?;
     let bot = match input::bot_of(&event, args.bot.as_ref())? {
@@ -129,11 +129,13 @@ fn hook_path(root: &Path, hook: &Path) -> anyhow::Result<String> {
 }
 
 /// The kind of the hook with that path.
-fn find_hook(program: &Program, path: &str) -> anyhow::Result<HookKind> {
+fn find_hook(program: &Program, path: &str, root: &Path) -> anyhow::Result<HookKind> {
     let found = program.scripts.iter().position(|script| &*script.path == path);
     let Some(index) = found else {
         bail!(
-            "{path} is not a hook in service: it must lie below hooks/<kind>/, end with .js, and its name must not begin with a dot"
+            "{path} is not a hook in service of the workspace {}: it must lie below hooks/<kind>/ there, end with .js, and its name \
+             must not begin with a dot; if its workspace is another folder, name that with --dir",
+            root.display()
         );
     };
     let Role::Hook(kind) = program.scripts[index].role else {
@@ -178,9 +180,12 @@ mod tests {
             ],
             ..Program::default()
         };
-        assert_eq!(find_hook(&program, "c.js").unwrap(), HookKind::BeforeIncomingMiddleware);
+        let root = Path::new("/srv/bots");
+        assert_eq!(find_hook(&program, "c.js", root).unwrap(), HookKind::BeforeIncomingMiddleware);
         for (path, why) in [("a.js", "not a hook"), ("b.js", "without an event"), ("d.js", "not a hook in service")] {
-            assert!(find_hook(&program, path).unwrap_err().to_string().contains(why), "{path}");
+            assert!(find_hook(&program, path, root).unwrap_err().to_string().contains(why), "{path}");
         }
+        let said = find_hook(&program, "d.js", root).unwrap_err().to_string();
+        assert!(said.contains("of the workspace /srv/bots:") && said.contains("--dir"), "{said}");
     }
 }

@@ -105,6 +105,7 @@ fn announce(args: &ServerArgs, app: &App) {
         url: app.url(),
         other_port: app.taken_port(),
         bots: Vec::new(),
+        open_bot: None,
         disabled: Vec::new(),
         hooks,
         lock_in: app.locked_in().how.clone(),
@@ -117,6 +118,9 @@ fn announce(args: &ServerArgs, app: &App) {
         if bot.disabled {
             greeting.disabled.push(id.to_string());
         } else {
+            if !bot.private && greeting.open_bot.is_none() {
+                greeting.open_bot = Some(id.to_string());
+            }
             greeting.bots.push((id.to_string(), bot.name.clone()));
         }
     }

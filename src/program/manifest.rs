@@ -8,7 +8,8 @@ use crate::config::jsonc;
 #[derive(Debug, Default)]
 pub(super) struct Manifest {
     main: Option<String>,
-    /// Files of `exports` that are there for `require`, those for browsers first: others may need modules of Node.
+    /// What comes before `main` alone. Files of `exports` that are there for `require`, those for browsers first: others may need
+    /// modules of Node. Then the file that `browser` names; and if there is one of these, `main` behind them.
     exported: Vec<String>,
     /// `"type": "module"`.
     module: bool,
@@ -26,17 +27,20 @@ impl Manifest {
         let exports = json.get("exports").map(|exports| exports.get(".").unwrap_or(exports));
         let mut exported = Vec::new();
         if let Some(exports) = exports {
-            for_require(exports, (false, module), &mut exported);
+            for_require(exports, Conditions { module, ..Conditions::default() }, &mut exported);
         }
-        exported.sort_by_key(|(browser, _)| !browser);
+        exported.sort_by_key(|(conditions, _)| conditions.rank());
+        let mut exported: Vec<String> = exported.into_iter().map(|(_, file)| file).collect();
         let imported = || exports.is_some() && exported.is_empty() || json.get("module").is_some();
         let for_import = main.map_or_else(imported, |main| main.ends_with(".mjs"));
-        Self {
-            main: main.map(ToOwned::to_owned),
-            exported: exported.into_iter().map(|(_, file)| file).collect(),
-            module,
-            for_import,
+        let browser = json.get("browser").and_then(Value::as_str);
+        let is_script = |file: &&str| file.ends_with(".cjs") || !module && !file.ends_with(".mjs");
+        exported.extend(browser.filter(is_script).map(ToOwned::to_owned));
+        let mut main = main.map(ToOwned::to_owned);
+        if !exported.is_empty() {
+            exported.extend(main.take());
         }
+        Self { main, exported, module, for_import }
     }
 
     /// The files that may be meant, the likeliest first. A `main` that the package calls an ES module comes last: a
@@ -56,25 +60,47 @@ impl Manifest {
     }
 }
 
-/// Collects the files that `exports` has for `require`, with whether they are for browsers. In an ES module a file is one unless its
-/// name or its condition says otherwise.
-fn for_require(exports: &Value, (browser, module): (bool, bool), into: &mut Vec<(bool, String)>) {
+/// Under which conditions a file is exported.
+#[derive(Debug, Default, Clone, Copy)]
+struct Conditions {
+    /// `browser`.
+    browser: bool,
+    /// `require`.
+    require: bool,
+    /// It is an ES module unless its name says otherwise.
+    module: bool,
+}
+
+impl Conditions {
+    /// The place among those that may be meant. What is for browsers and not for `require` may be an ES module.
+    fn rank(self) -> u8 {
+        match (self.require, self.browser) {
+            (true, true) => 0,
+            (true, false) => 1,
+            (false, true) => 2,
+            (false, false) => 3,
+        }
+    }
+}
+
+/// Collects the files that `exports` has for `require`. In an ES module a file is one unless its name or its condition says otherwise.
+fn for_require(exports: &Value, under: Conditions, into: &mut Vec<(Conditions, String)>) {
     match exports {
         Value::String(file)
-            if file.ends_with(".cjs") || file.ends_with(".json") || !module && file.ends_with(".js") =>
+            if file.ends_with(".cjs") || file.ends_with(".json") || !under.module && file.ends_with(".js") =>
         {
-            into.push((browser, file.clone()));
+            into.push((under, file.clone()));
         }
-        Value::Array(several) => several.iter().for_each(|one| for_require(one, (browser, module), into)),
+        Value::Array(several) => several.iter().for_each(|one| for_require(one, under, into)),
         Value::Object(conditions) => {
             for (condition, one) in conditions {
                 match condition.as_str() {
                     // Another entry of the package.
                     condition if condition.starts_with('.') => {}
                     "import" | "module" | "types" | "deno" | "worker" | "react-native" => {}
-                    "require" => for_require(one, (browser, false), into),
-                    "browser" => for_require(one, (true, module), into),
-                    _ => for_require(one, (browser, module), into),
+                    "require" => for_require(one, Conditions { require: true, module: false, ..under }, into),
+                    "browser" => for_require(one, Conditions { browser: true, ..under }, into),
+                    _ => for_require(one, under, into),
                 }
             }
         }
@@ -104,6 +130,20 @@ mod tests {
         assert_eq!(files(axios), ["./browser.cjs", "./node.cjs", "index.js"]);
         let below = r#"{ "type": "module", "exports": { "node": { "require": "./cjs/n.js" }, "browser": { "require": "./cjs/b.js" } } }"#;
         assert_eq!(files(below), ["./cjs/b.js", "./cjs/n.js"]);
+    }
+
+    #[test]
+    fn what_a_package_exports_comes_before_its_browser_file_and_that_before_its_main() {
+        let uuid = r#"{ "main": "./dist/index.js", "exports": { ".": {
+            "node": { "require": "./dist/index.js", "import": "./wrapper.mjs" },
+            "browser": { "import": "./dist/esm-browser/index.js", "require": "./dist/commonjs-browser/index.js" } } } }"#;
+        assert_eq!(files(uuid), ["./dist/commonjs-browser/index.js", "./dist/index.js", "./dist/index.js"]);
+        let preact = r#"{ "main": "./dist/preact.js", "exports": { ".": {
+            "browser": "./dist/preact.module.js", "import": "./dist/preact.mjs", "require": "./dist/preact.js" } } }"#;
+        assert_eq!(files(preact)[0], "./dist/preact.js");
+        assert_eq!(files(r#"{ "main": "node.js", "browser": "umd.js" }"#), ["umd.js", "node.js"]);
+        assert_eq!(files(r#"{ "main": "node.js", "browser": { "fs": false } }"#), ["node.js"]);
+        assert_eq!(files(r#"{ "main": "node.js", "browser": "es.mjs" }"#), ["node.js"]);
     }
 
     #[test]

@@ -61,13 +61,16 @@ const NODE: &[(&str, &str)] = &[
     ("assert", ""),
     ("async_hooks", ""),
     ("constants", ""),
-    ("crypto", ""),
+    (
+        "crypto",
+        "for ids `npm install nanoid@3` and require('nanoid/non-secure'), for digests `npm install crypto-js` and require('crypto-js/sha256')",
+    ),
     ("dns", ""),
-    ("events", ""),
+    ("events", "`npm install events` in the workspace's folder, and it is there"),
     ("module", ""),
     ("os", ""),
-    ("path", ""),
-    ("path/posix", ""),
+    ("path", "`npm install path-browserify` and require('path-browserify') are like it"),
+    ("path/posix", "`npm install path-browserify` and require('path-browserify') are like it"),
     ("perf_hooks", ""),
     ("process", ""),
     ("punycode", ""),
@@ -80,7 +83,7 @@ const NODE: &[(&str, &str)] = &[
     ("timers/promises", "`setTimeout` and its kin are there without it"),
     ("tty", ""),
     ("url", "`URL` and `URLSearchParams` are there without it"),
-    ("util", ""),
+    ("util", "`npm install util` in the workspace's folder, and it is there"),
     ("util/types", ""),
     ("zlib", ""),
 ];
@@ -111,6 +114,9 @@ pub fn advice(name: &str, nowhere: &Nowhere, files: &Files<'_>) -> String {
     if REFUSED.contains(&plain) {
         return "scripts have no access to files, processes or sockets, so this module is not offered".into();
     }
+    if plain == "botpress" || plain.starts_with("botpress/") {
+        return "it is no package of npm: what it gives scripts is `bp`, which is there without require".into();
+    }
     if let Some((_, instead)) = NODE.iter().find(|(module, _)| *module == plain) {
         let said = "it is a module of Node, and this version does not offer it";
         return if instead.is_empty() { said.into() } else { format!("{said}; {instead}") };
@@ -122,8 +128,8 @@ pub fn advice(name: &str, nowhere: &Nowhere, files: &Files<'_>) -> String {
     if let Some(manifest) = &nowhere.manifest
         && (files.read)(manifest).is_some_and(|text| super::manifest::Manifest::read(&text).is_module())
     {
-        let said = es_module(manifest.trim_end_matches("/package.json"));
-        return known(plain).map_or(said.clone(), |known| format!("{said}; {known}"));
+        let folder = manifest.trim_end_matches("/package.json");
+        return es_module(folder);
     }
     let mut said: Vec<String> = known(plain).into_iter().collect();
     // Of a package that nobody here knows the name says enough, if it is one.
@@ -153,14 +159,37 @@ fn known(package: &str) -> Option<String> {
     })
 }
 
+/// What to use instead of a package that is known not to work, or is part of the server.
+fn instead_of(package: &str) -> Option<String> {
+    if BUNDLED.contains(&package) {
+        return Some(in_the_server(package));
+    }
+    KNOWN.iter().any(|(name, advice)| *name == package && matches!(advice, Advice::Use(_))).then(|| known(package))?
+}
+
+/// What is said of a copy of a package of the server that cannot be used.
+fn in_the_server(package: &str) -> String {
+    format!("{package} is part of the server: remove it from node_modules (`npm uninstall {package}`)")
+}
+
+/// What to do where a file of the workspace's own copy of a package of the server cannot be used.
+pub fn own_copy(file: &str) -> Option<String> {
+    let (_, within) = file.rsplit_once("node_modules/")?;
+    let package = within.split('/').next()?;
+    BUNDLED.contains(&package).then(|| in_the_server(package))
+}
+
 /// What is said of a package in that folder that has ES modules only.
 pub fn es_module(folder: &str) -> String {
     let package = folder.rsplit_once("node_modules/").map_or(folder, |(_, package)| package);
+    if let Some(instead) = instead_of(package) {
+        return format!("{folder} has only ES modules, and scripts are CommonJS: {instead}");
+    }
     let file = package.trim_start_matches('@').replace('/', "-");
     format!(
         "{folder} has only ES modules, and scripts are CommonJS: install an older version of it that has CommonJS \
          (`npm install {package}@<version>`), or make one file of it, `npx esbuild ./{folder} --bundle --format=cjs \
-         --outfile=libraries/{file}-bundle.js`, and write require('{file}-bundle')"
+         --outfile=libraries/{file}-bundle.js`, and write require('{file}-bundle'), with `.default` for what it exports by default"
     )
 }
 
@@ -174,7 +203,18 @@ mod tests {
         let said = |name| advice(name, &Nowhere::default(), &nothing);
         assert!(said("node:fs").contains("is not offered"));
         assert!(said("url").ends_with("does not offer it; `URL` and `URLSearchParams` are there without it"));
-        assert!(said("node:path").ends_with("does not offer it"));
+        assert!(
+            said("node:path").ends_with(
+                "does not offer it; `npm install path-browserify` and require('path-browserify') are like it"
+            )
+        );
+        for (module, instead) in
+            [("crypto", "crypto-js/sha256"), ("util", "npm install util"), ("events", "npm install events")]
+        {
+            assert!(said(module).contains(instead), "{module}");
+        }
+        assert!(said("botpress/sdk").contains("`bp`") && !said("botpress/sdk").contains("npm install"));
+        assert!(said("zlib").ends_with("does not offer it"));
         assert!(said("request").ends_with("use `fetch`, or require('axios') instead"));
         assert!(said("@own/pack/lib/x").contains("`npm install @own/pack`"));
         assert!(said("mustache/render").contains("`npm install mustache`"));

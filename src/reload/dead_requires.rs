@@ -8,7 +8,7 @@ use super::assemble::Item;
 use super::load::{Loaded, LoadedScript};
 use super::parse::When;
 use crate::config::Problem;
-use crate::program::packages::{advice, bundled};
+use crate::program::packages::{advice, bundled, own_copy};
 use crate::program::resolve::{Files, is_of_package, resolve};
 
 /// The scripts in service, by path, and what is known of files of packages that scripts require.
@@ -47,7 +47,7 @@ impl<'a> Scripts<'a> {
                 // A file of the workspace's own that cannot be used has a problem of its own.
                 Some(file) if !is_of_package(file) => continue,
                 Some(file) => match self.end_of(file) {
-                    Some(why) => (format!("Cannot use module '{name}'"), why),
+                    Some(why) => (format!("Cannot use module '{name}'"), own_copy(file).unwrap_or(why)),
                     None => continue,
                 },
             };
@@ -150,6 +150,18 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_a_package_of_the_server_that_does_not_work_is_said_to_be_removed() {
+        let said = said(&[
+            (HOOK, "require('lodash')\nrequire('mustache')\n"),
+            ("node_modules/lodash/index.js", "require('fs')"),
+            ("node_modules/mustache/package.json", r#"{ "type": "module", "exports": { "import": "./index.js" } }"#),
+        ]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        let help = "help: lodash is part of the server: remove it from node_modules (`npm uninstall lodash`)";
+        assert!(said[0].ends_with(help), "{}", said[0]);
+    }
+
+    #[test]
     fn a_package_that_has_only_es_modules_is_said_where_it_is_required_with_what_works() {
         let said = said(&[
             (HOOK, "const { nanoid } = require('nanoid')\n"),
@@ -159,10 +171,7 @@ mod tests {
         assert_eq!(said.len(), 2, "{said:?}");
         assert!(said[0].starts_with("node_modules/nanoid/index.js:1:1: warning: this is an ES module"), "{}", said[0]);
         assert!(said[0].contains("help: node_modules/nanoid has only ES modules"), "{}", said[0]);
-        assert!(
-            said[0].contains("npm install nanoid@<version>")
-                && said[0].contains("--outfile=libraries/nanoid-bundle.js")
-        );
+        assert!(said[0].contains("require('nanoid/non-secure')") && !said[0].contains("esbuild"), "{}", said[0]);
         assert!(said[1].starts_with(&format!("{HOOK}:1:20: error: Cannot use module 'nanoid'\n")), "{}", said[1]);
         assert!(said[1].contains("help: node_modules/nanoid/index.js cannot be used"), "{}", said[1]);
     }

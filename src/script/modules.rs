@@ -92,8 +92,9 @@ impl ModuleIndex {
         let requires = script(from).map_or(&[][..], |script| &script.shape.requires);
         let refused = requires.iter().filter(|one| one.name == name).find_map(|one| one.file.as_deref());
         if let Some(file) = refused.filter(|file| script(file).is_none()) {
+            let why = packages::own_copy(file).unwrap_or_else(|| "the log and `nudge check` say why".into());
             return Resolution::Missing(format!(
-                "Cannot find module '{name}' (required by {from}); {file} cannot be used: the log and `nudge check` say why"
+                "Cannot find module '{name}' (required by {from}); {file} cannot be used: {why}"
             ));
         }
         let advice = packages::advice(name, &nowhere, &files);
@@ -141,7 +142,8 @@ mod tests {
             panic!()
         };
         assert!(said.contains("node_modules/nanoid has only ES modules"), "{said}");
-        assert!(said.contains("npx esbuild ./node_modules/nanoid --bundle") && !said.contains("looked for"), "{said}");
+        assert!(said.contains("nanoid/non-secure") && !said.contains("esbuild"), "{said}");
+        assert!(packages::es_module("node_modules/ms").contains("npx esbuild ./node_modules/ms --bundle"));
     }
 
     #[test]

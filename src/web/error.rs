@@ -85,6 +85,9 @@ pub(crate) enum HttpError {
     Page(String),
 }
 
+/// Why a request without a token is refused. What to do is said beside it, in development.
+pub(crate) const NO_TOKEN: &str = "Authorization header is missing";
+
 /// What the caller of a production server is not told. `web::router` adds it in development.
 #[derive(Clone)]
 pub(crate) struct Detail(pub(crate) String);
@@ -158,7 +161,14 @@ impl IntoResponse for HttpError {
                 response
             }
             Self::BadRequest(_) => json(status, "BP_0040", "BadRequestError", &message),
-            Self::Unauthorized(_) => json(status, "BP_0041", "UnauthorizedError", &message),
+            Self::Unauthorized(why) => {
+                let mut response = json(status, "BP_0041", "UnauthorizedError", &message);
+                if why == NO_TOKEN {
+                    let what_to_do = "make a token with `nudge token` and send it as `Authorization: Bearer <token>`";
+                    response.extensions_mut().insert(Detail(format!("{why}: {what_to_do}")));
+                }
+                response
+            }
             Self::InvalidToken(why) => {
                 let mut response = json(status, "BP_0041", "UnauthorizedError", &message);
                 response.extensions_mut().insert(Detail(why.to_string()));

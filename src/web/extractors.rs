@@ -14,7 +14,7 @@ use crate::model::{BotId, ConversationKey, UserId};
 use crate::reload::{BotInfo, Workspace};
 use crate::services::{Claims, TokenError};
 
-use super::error::HttpError;
+use super::error::{HttpError, NO_TOKEN};
 use super::state::Web;
 
 /// The bot of a path: it exists, is not disabled, and the caller may use it.
@@ -193,7 +193,7 @@ fn bearer(parts: &Parts, name: &HeaderName) -> Result<String, String> {
     let mut values = parts.headers.get_all(name).iter();
     let (Some(header), None) = (values.next(), values.next()) else {
         let missing = !parts.headers.contains_key(name);
-        return Err(if missing { "Authorization header is missing" } else { "The header is there twice" }.into());
+        return Err(if missing { NO_TOKEN } else { "The header is there twice" }.into());
     };
     let header = String::from_utf8_lossy(header.as_bytes());
     let (scheme, token) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));

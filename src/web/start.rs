@@ -119,10 +119,19 @@ fn wrong(out: &mut String, problems: &[Problem], faults: &[Fault], now: u64) {
         frame(out, line.frame.as_deref().filter(|frame| !line.message.contains(frame)));
         out.push_str("</div>\n");
     }
-    let more = problems.len().saturating_sub(WRONG) + faults.len().saturating_sub(WRONG);
-    if more > 0 {
-        let _ =
-            writeln!(out, "<p class=\"soft\">And {more} more: <code>nudge check</code> and the log name them all.</p>");
+    more(out, problems.len().saturating_sub(WRONG), faults.len().saturating_sub(WRONG));
+}
+
+/// How many are not shown, and where they are: what scripts ran into is in the log alone.
+fn more(out: &mut String, problems: usize, faults: usize) {
+    let counted = |count: usize, name: &str| format!("{count} more {name}{}", if count == 1 { "" } else { "s" });
+    if problems > 0 {
+        let count = counted(problems, "problem");
+        let _ = writeln!(out, "<p class=\"soft\">And {count} of files: <code>nudge check</code> names them all.</p>");
+    }
+    if faults > 0 {
+        let count = counted(faults, "error");
+        let _ = writeln!(out, "<p class=\"soft\">And {count} of scripts that ran: the log names them all.</p>");
     }
 }
 
@@ -223,5 +232,19 @@ mod tests {
     fn times_are_said_as_people_say_them() {
         let said: Vec<String> = [999, 1_000, 61_000, 7_300_000].map(ago).into();
         assert_eq!(said, ["just now", "1 s ago", "1 min ago", "2 h ago"]);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_where_it_is_said_to_be() {
+        let said = |problems, faults| {
+            let mut out = String::new();
+            more(&mut out, problems, faults);
+            out
+        };
+        assert_eq!(said(0, 0), "");
+        assert!(said(1, 0).contains("And 1 more problem of files: <code>nudge check</code> names them all."));
+        let faults = said(0, 17);
+        assert!(faults.contains("And 17 more errors of scripts that ran: the log names them all."), "{faults}");
+        assert!(!faults.contains("check"), "{faults}");
     }
 }

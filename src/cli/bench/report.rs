@@ -168,17 +168,20 @@ impl Report {
     pub(super) fn json(mut self) -> serde_json::Value {
         self.tally.latencies.sort_unstable();
         let sorted = &self.tally.latencies;
+        // Nothing is measured where nothing was answered.
+        let measured = |share| if sorted.is_empty() { None } else { Some(percentile(sorted, share)) };
+        let counters = self.counters.filter(|_| !sorted.is_empty());
         json!({
             "kind": self.kind,
             "sending": self.sending.as_secs_f64(),
             "draining": self.draining.as_secs_f64(),
             "answered": sorted.len(),
-            "p50": percentile(sorted, 0.5),
-            "p99": percentile(sorted, 0.99),
-            "worst": percentile(sorted, 1.0),
-            "processed": self.counters.map(|counters| counters.processed),
-            "replies": self.counters.map(|counters| counters.replies),
-            "left": self.counters.map(Counters::left),
+            "p50": measured(0.5),
+            "p99": measured(0.99),
+            "worst": measured(1.0),
+            "processed": counters.map(|counters| counters.processed),
+            "replies": counters.map(|counters| counters.replies),
+            "left": counters.map(Counters::left),
             "refused": self.tally.refused.values().sum::<u64>(),
             "broken": self.tally.broken.values().sum::<u64>(),
         })
@@ -202,6 +205,10 @@ impl Report {
             self.sending.as_secs_f64()
         );
         let _ = writeln!(out, "  answered 2xx   {:>8}   {}", sorted.len(), rate(sorted.len() as u64, self.sending));
+        if sorted.is_empty() {
+            self.failures(&mut out);
+            return out;
+        }
         let _ = writeln!(
             out,
             "  latency        p50 {}   p90 {}   p99 {}   max {}",
@@ -231,6 +238,12 @@ impl Report {
             }
             None => out.push_str("  the server shows no counters at /metrics: processed events were not counted\n"),
         }
+        self.failures(&mut out);
+        out
+    }
+
+    /// What was not answered with 2xx.
+    fn failures(&self, out: &mut String) {
         for (status, count) in &self.tally.refused {
             let said = self.tally.said.get(status).map(String::as_str).unwrap_or_default();
             let _ = writeln!(
@@ -242,7 +255,6 @@ impl Report {
         for (reason, count) in &self.tally.broken {
             let _ = writeln!(out, "  broken         {count:>8}   {reason}");
         }
-        out
     }
 }
 
@@ -308,5 +320,29 @@ mod tests {
         .assert_eq(&report.clone().render());
         let json = report.json();
         assert_eq!((&json["p50"], &json["worst"], &json["left"]), (&json!(2_000), &json!(90_000), &json!(1)));
+    }
+
+    #[test]
+    fn where_nothing_was_answered_nothing_is_said_to_be_measured() {
+        let mut tally = Tally::default();
+        tally.answer(404, b"Bot not found", Duration::ZERO);
+        let report = Report {
+            kind: "events",
+            connections: 1,
+            users: 1,
+            sending: Duration::from_secs(1),
+            draining: Duration::from_secs(1),
+            tally,
+            counters: Some(Counters::default()),
+        };
+        expect![[r#"
+            events over 1 connections, 1 users, 1.0 s
+              answered 2xx          0   0/s
+              status 404            1   Bot not found
+                                         nothing of these is there: see --bot and --url
+        "#]]
+        .assert_eq(&report.clone().render());
+        let json = report.json();
+        assert!(["p50", "p99", "worst", "processed", "replies"].iter().all(|key| json[key].is_null()), "{json}");
     }
 }

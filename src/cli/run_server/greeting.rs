@@ -18,6 +18,8 @@ pub(super) struct Greeting {
     pub(super) other_port: Option<u16>,
     /// Mounted bots: id and name.
     pub(super) bots: Vec<(String, String)>,
+    /// The first of them that anybody may talk to.
+    pub(super) open_bot: Option<String>,
     /// Bots that are switched off.
     pub(super) disabled: Vec<String>,
     /// The hooks in service.
@@ -90,8 +92,8 @@ impl Greeting {
                 let _ = writeln!(out, "  problems   {}, see above", problem_count(errors, warnings));
             }
         }
-        // Where there is no bot to talk to, the problems above come first.
-        if let Some((bot, _)) = self.bots.first().filter(|_| self.hooks.own.is_empty() && !self.production) {
+        // Where there is no bot to talk to without a token, the problems above come first.
+        if let Some(bot) = self.open_bot.as_ref().filter(|_| self.hooks.own.is_empty() && !self.production) {
             self.first_hook(&mut out, bot);
         }
         out
@@ -184,6 +186,7 @@ mod tests {
             url: "http://localhost:3000".into(),
             other_port: None,
             bots: vec![("welcome-bot".into(), "Welcome Bot".into()), ("shop".into(), "shop".into())],
+            open_bot: Some("welcome-bot".into()),
             disabled: vec![],
             hooks: HookCount { own: BTreeMap::new(), built_in: 7 },
             lock_in: "seccomp+landlock".into(),
@@ -252,8 +255,14 @@ mod tests {
 
     #[test]
     fn where_there_is_no_bot_nobody_is_told_to_talk_to_one() {
-        let greeting = Greeting { bots: vec![], problems: (1, 0), ..greeting() }.render();
+        let greeting = Greeting { bots: vec![], open_bot: None, problems: (1, 0), ..greeting() }.render();
         assert!(!greeting.contains("To begin") && greeting.ends_with("problems   1 error, see above\n"), "{greeting}");
+    }
+
+    #[test]
+    fn the_bot_that_is_talked_to_is_one_that_needs_no_token() {
+        let greeting = Greeting { open_bot: Some("shop".into()), ..greeting() }.render();
+        assert!(greeting.contains("/api/v1/bots/shop/converse/visitor-1"), "{greeting}");
     }
 
     #[test]

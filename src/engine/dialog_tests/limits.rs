@@ -104,7 +104,7 @@ fn an_action_that_waits_for_nothing_has_failed_at_once() {
     expect![[r#"
         > text hi
         < one
-        error actions/act.js:null Error: the action returned a promise that can never settle: it waits for no call and no timer; the instruction has failed (main.flow.json, node "entry": act)
+        error actions/act.js:null Error: the action waits for a promise that can never settle: no call and no timer is under way; the instruction has failed (main.flow.json, node "entry": act)
         info hooks/after_event_processed/2.js:1 after 1 act
           hook before_incoming_middleware · node main#entry · say #builtin_text {"text":"one"} · run act ✗ · wait · hook after_event_processed
     "#]].assert_eq(&bot.out);

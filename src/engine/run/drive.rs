@@ -183,7 +183,7 @@ impl<'js> Run<'_, 'js> {
             Driven::Idle => Ok(Some(Thrown {
                 name: "Error".into(),
                 message: format!(
-                    "{name} returned a promise that can never settle: it waits for no call and no timer; {without}"
+                    "{name} waits for a promise that can never settle: no call and no timer is under way; {without}"
                 ),
                 stack: String::new(),
             })),
