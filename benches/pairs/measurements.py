@@ -274,7 +274,8 @@ def peer(bench, deno, script, scale):
         process = Process([deno, "run", "-A", script, folder / "peer.db"], 8085, folder)
         try:
             process.until(lambda: listens(process.port))
-            load = {"users": USERS, "connections": CONNECTIONS}
+            # A peer does not say which bots it has.
+            load = {"users": USERS, "connections": CONNECTIONS, "bot": ["welcome-bot"]}
             bench.run(process, seconds=scale.warm, **load)
             for connections in [8, CONNECTIONS]:
                 said = bench.run(process, seconds=scale.load, **load | {"connections": connections})
