@@ -1,7 +1,7 @@
 /** The frame where it has much to do, or little to do it with: long lists, slow networks, pages in the background. */
 
 import { bubbles, chatPage, ECHO, ready, said, say, tell } from './frame-bot'
-import { chat, expect, settled, test, type Nudge } from './support'
+import { chat, expect, listens, settled, test, type Nudge } from './support'
 
 const API = '/api/v1/bots/echo/mod/channel-web'
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => `n${from + at}`)
@@ -137,6 +137,7 @@ test('nothing moves for visitors who want it so, as nothing does where the page 
     await page.emulateMedia({ reducedMotion })
     await page.goto(host.url + path)
     await ready(page)
+    await listens(nudge)
     await tell(page, { type: 'show' })
     await tell(page, { type: 'type', payload: { ms: 5000 } })
     await expect(chat(page).locator('.bpw-typing-dot')).toHaveCount(3)

@@ -242,6 +242,16 @@ export async function settled(nudge: Nudge): Promise<void> {
     .toBe(0)
 }
 
+/** Waits until a page listens: who types is told to those alone who do. */
+export async function listens(nudge: Nudge): Promise<void> {
+  await expect
+    .poll(async () => {
+      const { realtime } = (await nudge.call('GET', '/status')) as { realtime: { visitors: number } }
+      return realtime.visitors
+    })
+    .toBeGreaterThan(0)
+}
+
 /** The inside of the chat in a page. */
 export const chat = (page: Page, selector?: string): FrameLocator => page.frameLocator(selector ?? '#bp-widget')
 
