@@ -77,6 +77,7 @@ impl World {
             nlu: None,
             credentials: None,
             suggestions: None,
+            depth: 0,
         }
     }
 

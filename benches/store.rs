@@ -52,6 +52,7 @@ impl World {
             nlu: None,
             credentials: None,
             suggestions: None,
+            depth: 0,
         }
     }
 }

@@ -22,6 +22,7 @@ mod outcome;
 mod patience;
 #[cfg(test)]
 mod process_tests;
+mod rate;
 mod requests;
 mod shared;
 #[cfg(test)]

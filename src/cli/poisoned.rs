@@ -95,6 +95,7 @@ mod tests {
             deaths: 1,
             timeout: false,
             reset: false,
+            depth: 0,
         };
         let poisoned = Poisoned { event, reason: "its worker died (signal 11), in hooks/x.js".into() };
         expect![[r"

@@ -242,6 +242,12 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.stack", kind: Kind::Size(64 << 10, MB / 2), set: |s, v, _| s.scripts.stack = v.whole() },
     Key { path: "scripts.frame", kind: Kind::Size(MB, 256 * MB), set: |s, v, _| s.scripts.frame = v.whole() },
     Key { path: "scripts.effects", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.effects = v.whole() },
+    Key { path: "scripts.followUps", kind: Kind::Whole(1, MB), set: |s, v, _| s.dispatch.follow_ups = v.whole() },
+    Key {
+        path: "scripts.followUpDepth",
+        kind: Kind::Whole(1, MB),
+        set: |s, v, _| s.dispatch.follow_up_depth = v.whole(),
+    },
     Key { path: "scripts.requests", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.requests = v.whole() },
     Key { path: "scripts.timers", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.timers = v.whole() },
     Key { path: "scripts.logLines", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.log_lines = v.whole() },

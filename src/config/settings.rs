@@ -132,6 +132,10 @@ pub struct DispatchSettings {
     pub per_conversation: usize,
     /// `queue.bytes`: bytes of all waiting events; more are refused with 503.
     pub queue_bytes: u64,
+    /// `scripts.followUps`: events a second that scripts of one bot may send for ever, and ten times as many at once.
+    pub follow_ups: u32,
+    /// `scripts.followUpDepth`: how many events in a row may lead to one, each sent by a script of the one before.
+    pub follow_up_depth: u32,
 }
 
 impl Default for DispatchSettings {
@@ -158,6 +162,8 @@ impl Default for DispatchSettings {
             per_bot: 10_000,
             per_conversation: 100,
             queue_bytes: 256 << 20,
+            follow_ups: 200,
+            follow_up_depth: 16,
         }
     }
 }

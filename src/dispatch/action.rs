@@ -167,8 +167,17 @@ pub(super) enum Effect {
         key: ConversationKey,
         draft: EventDraft,
         bytes: usize,
+        /// The script waits to hear that it is stored.
+        asked: Option<Asked>,
         loan: Loan,
     },
+}
+
+/// A request that a script waits for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) dispatch: u64,
+    pub(super) number: u32,
 }
 
 impl Action {

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::config::DispatchSettings;
 use crate::model::{BotId, ConversationKey};
+use crate::share;
 
 /// Counts of what waits, by bot and by conversation.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ struct Counted {
 #[derive(Debug, Default)]
 struct Counts {
     waiting: usize,
+    bytes: u64,
     conversations: HashMap<ConversationKey, usize>,
 }
 
@@ -62,11 +64,14 @@ impl Admission {
     pub(super) fn enter(&self, key: &ConversationKey, bytes: usize) -> Result<(), (FullQueue, usize)> {
         let mut counts = self.counts.lock();
         let counts = &mut *counts;
-        // One alone is let in, however large.
-        if counts.bytes > 0 && counts.bytes + bytes as u64 > self.bytes {
-            return Err((FullQueue::Bytes, usize::try_from(counts.bytes >> 20).unwrap_or(usize::MAX)));
-        }
         let bot = counts.bots.entry(key.bot.clone()).or_default();
+        // One alone is let in, however large.
+        let (own, all) = (bot.bytes + bytes as u64, counts.bytes + bytes as u64);
+        if counts.bytes > 0 && !share::may_hold(own, all, self.bytes) {
+            let full = (FullQueue::Bytes, usize::try_from(counts.bytes >> 20).unwrap_or(usize::MAX));
+            counts.forget_idle(&key.bot);
+            return Err(full);
+        }
         if bot.waiting >= self.per_bot {
             return Err((FullQueue::Bot, bot.waiting));
         }
@@ -78,6 +83,7 @@ impl Admission {
             }
         }
         bot.waiting += 1;
+        bot.bytes += bytes as u64;
         counts.bytes += bytes as u64;
         Ok(())
     }
@@ -88,6 +94,7 @@ impl Admission {
         counts.bytes += bytes as u64;
         let bot = counts.bots.entry(key.bot.clone()).or_default();
         bot.waiting += 1;
+        bot.bytes += bytes as u64;
         *bot.conversations.entry(key.clone()).or_insert(0) += 1;
     }
 
@@ -97,14 +104,21 @@ impl Admission {
         counts.bytes = counts.bytes.saturating_sub(bytes as u64);
         let Some(bot) = counts.bots.get_mut(&key.bot) else { return };
         bot.waiting = bot.waiting.saturating_sub(1);
+        bot.bytes = bot.bytes.saturating_sub(bytes as u64);
         if let Some(waiting) = bot.conversations.get_mut(key) {
             *waiting -= 1;
             if *waiting == 0 {
                 bot.conversations.remove(key);
             }
         }
-        if bot.waiting == 0 {
-            counts.bots.remove(&key.bot);
+        counts.forget_idle(&key.bot);
+    }
+}
+
+impl Counted {
+    fn forget_idle(&mut self, bot: &BotId) {
+        if self.bots.get(bot).is_some_and(|bot| bot.waiting == 0) {
+            self.bots.remove(bot);
         }
     }
 }
@@ -142,9 +156,20 @@ mod tests {
         admission.enter(&key("u"), 20 << 20).unwrap();
         assert_eq!(admission.enter(&key("v"), 1), Err((FullQueue::Bytes, 20)));
         admission.leave(&key("u"), 20 << 20);
-        admission.enter(&key("u"), 6 << 20).unwrap();
-        admission.enter(&key("v"), 4 << 20).unwrap();
-        assert_eq!(admission.enter(&key("w"), 1), Err((FullQueue::Bytes, 10)));
+        admission.enter(&key("u"), 3 << 20).unwrap();
+        admission.enter(&key("v"), 2 << 20).unwrap();
+        assert_eq!(admission.enter(&key("w"), 1), Err((FullQueue::Bytes, 5)));
+    }
+
+    #[test]
+    fn a_bot_that_fills_the_queue_with_bytes_leaves_half_of_it_to_others() {
+        let settings = DispatchSettings { queue_bytes: 12 << 20, ..DispatchSettings::default() };
+        let admission = Admission::new(&settings);
+        while admission.enter(&key("u"), 1 << 20).is_ok() {}
+        let calm = ConversationKey { bot: BotId::parse("b").unwrap(), ..key("u") };
+        let held = (0..).take_while(|_| admission.enter(&calm, 1 << 20).is_ok()).count();
+        assert_eq!(held, 3, "half of what the first has left");
+        assert_eq!(admission.enter(&key("u"), 1), Err((FullQueue::Bytes, 9)));
     }
 
     #[test]

@@ -8,9 +8,10 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::action::{Action, After, Batch, Control, Effect};
+use super::action::{Action, After, Asked, Batch, Control, Effect};
 use super::errors::DispatchError;
 use super::fetches::{self, Fetches};
+use super::machine::follow_ups::sent;
 use super::machine::{Machine, Now};
 use super::notices::Notice;
 use super::outcome::Finishing;
@@ -164,6 +165,7 @@ impl Driver {
                     self.machine.fleet.clock(now.at, process, used, seen);
                 }
             }
+            Order::GiveWay { process } => self.processes.give_way(process),
             Order::LookAtMemory { process } => {
                 let bytes = self.processes.memory(process);
                 let now = self.now();
@@ -317,7 +319,7 @@ impl Driver {
 /// What is done when an effect is committed.
 enum Telling {
     Reply { key: ConversationKey, copy: Option<Box<RawValue>>, _loan: Loan },
-    FollowUp { key: ConversationKey, bytes: usize, _loan: Loan },
+    FollowUp { key: ConversationKey, bytes: usize, asked: Option<Asked>, _loan: Loan },
 }
 
 fn split(effect: Effect) -> (BatchEffect, Telling) {
@@ -325,8 +327,8 @@ fn split(effect: Effect) -> (BatchEffect, Telling) {
         Effect::Reply { number, key, message, copy, loan } => {
             (BatchEffect::Reply { number, message }, Telling::Reply { key, copy, _loan: loan })
         }
-        Effect::FollowUp { number, key, draft, bytes, loan } => {
-            (BatchEffect::FollowUp { number, draft }, Telling::FollowUp { key, bytes, _loan: loan })
+        Effect::FollowUp { number, key, draft, bytes, asked, loan } => {
+            (BatchEffect::FollowUp { number, draft }, Telling::FollowUp { key, bytes, asked, _loan: loan })
         }
     }
 }
@@ -342,6 +344,10 @@ fn told(
     telling: Telling,
     result: Result<EffectOutcome, StoreError>,
 ) {
+    if let Telling::FollowUp { asked: Some(asked), .. } = &telling {
+        let stored = result.as_ref().map(drop).map_err(ToString::to_string);
+        shared.tell(Control::Answered(sent(*asked, stored)));
+    }
     match (telling, result) {
         (Telling::Reply { .. }, Ok(EffectOutcome::Reply(Reply::AlreadyStored))) => {}
         (Telling::Reply { key, copy, .. }, Ok(EffectOutcome::Reply(reply))) => {

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// Too many wait already: 503 with Retry-After.
-    #[error("{waiting} {}; try again in {retry_after} s", match queue { FullQueue::Conversation => "already wait for this user", FullQueue::Bot => "already wait for this bot", FullQueue::Bytes => "MB of events wait already" })]
+    #[error("{waiting} {}; try again in {retry_after} s", match queue { FullQueue::Conversation => "already wait for this user (queue.perConversation)", FullQueue::Bot => "already wait for this bot (queue.perBot)", FullQueue::Bytes => "MB of events wait already (queue.bytes)" })]
     Full {
         /// Which queue is full.
         queue: FullQueue,

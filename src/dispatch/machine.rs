@@ -4,6 +4,7 @@
 mod dying;
 mod effects;
 mod events;
+pub(super) mod follow_ups;
 mod hooks;
 mod lines;
 mod processes;
@@ -19,6 +20,7 @@ use super::action::{Action, Batch, Control};
 use super::collect::Collectors;
 use super::errors::DispatchError;
 use super::line::Line;
+use super::rate::SendRate;
 use super::standing::{Post, Sources, Standing};
 use super::stats::gauge;
 use super::tally::Tally;
@@ -89,6 +91,8 @@ pub(super) struct Machine {
     pub(super) standing: BTreeMap<Post, Standing>,
     pub(super) collectors: Collectors,
     pub(super) holds: Holds,
+    /// Events that scripts have sent.
+    pub(super) send_rate: SendRate,
     /// The last number given to an effect of hooks without an event.
     pub(super) last_hook_effect: u64,
     /// What the realm that speaks has done, until it has said all there is to be read.
@@ -122,6 +126,7 @@ impl Machine {
         Self {
             turns: Turns::new(limits),
             holds: Holds::new(settings.typing),
+            send_rate: SendRate::new(settings.follow_ups),
             tally,
             fleet,
             again: VecDeque::new(),
@@ -264,6 +269,7 @@ impl Machine {
             self.second = Some(now.at);
             gauge(&self.tally.counters.rate, std::mem::take(&mut self.processed));
             self.holds.prune(now.millis);
+            self.send_rate.prune(now.at);
             self.collectors.prune();
             for flight in self.flights.values_mut() {
                 flight.begin_second();

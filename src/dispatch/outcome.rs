@@ -45,7 +45,7 @@ pub(super) struct Finishing {
 impl Finishing {
     /// The end of an event that leaves nothing to store.
     pub(super) fn of(run: &QueuedRun, lifetimes: Lifetimes) -> Self {
-        let QueuedEvent { id, key, thread, kind, deaths, timeout, reset, .. } = &run.event;
+        let QueuedEvent { id, key, thread, kind, deaths, timeout, reset, depth, .. } = &run.event;
         let queued = QueuedEvent {
             id: *id,
             key: key.clone(),
@@ -55,6 +55,7 @@ impl Finishing {
             deaths: *deaths,
             timeout: *timeout,
             reset: *reset,
+            depth: *depth,
         };
         Self {
             event: *id,
@@ -146,6 +147,7 @@ mod tests {
             deaths: 0,
             timeout: false,
             reset: false,
+            depth: 0,
         };
         let queued = Instant::now();
         let after = |ms| queued + Duration::from_millis(ms);

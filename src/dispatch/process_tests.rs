@@ -145,6 +145,7 @@ fn draft(channel: &str, user: &str, payload: Value) -> EventDraft {
         nlu: None,
         credentials: None,
         suggestions: None,
+        depth: 0,
     }
 }
 

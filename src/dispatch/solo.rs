@@ -7,10 +7,12 @@ use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
+use super::action::Asked;
 use super::attempt::Attempt;
 use super::content;
 use super::errors::DispatchError;
 use super::fetches::{Fetches, answer};
+use super::machine::follow_ups::sent;
 use super::requests::result_body;
 use crate::config::Settings;
 use crate::fleet::{Broken, COMPILE_ALL, Fetch, FromProcess, Message, ProcessId, Processes, WorkerCommand};
@@ -280,7 +282,12 @@ impl Solo {
             };
             for message in messages {
                 match message {
-                    Message::Effect { dispatch: DISPATCH, effect: Ok(effect), .. } => see(Seen::Effect(effect)),
+                    Message::Effect { dispatch: DISPATCH, effect: Ok(effect), .. } => {
+                        if let Some(number) = effect.ask {
+                            self.send(sent(Asked { dispatch: DISPATCH, number }, Ok(())));
+                        }
+                        see(Seen::Effect(effect));
+                    }
                     Message::Effect { dispatch: DISPATCH, effect: Err(why), .. } => {
                         tracing::error!("an event that the script made is refused: {}", one_line(&why));
                     }

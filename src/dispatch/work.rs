@@ -127,8 +127,6 @@ pub(super) struct Flight {
     pub(super) log_lines: u32,
     /// Bytes of its effects and requests.
     pub(super) bytes: u64,
-    /// An event that it sent found its queue full.
-    pub(super) refused: bool,
     /// Requests and calls without an answer, and how many there may be.
     pub(super) outstanding: u32,
     pub(super) most_outstanding: u32,
@@ -159,7 +157,6 @@ impl Flight {
             effects: 0,
             log_lines: 0,
             bytes: 0,
-            refused: false,
             outstanding: 0,
             most_outstanding: requests.saturating_mul(REALMS),
             answers: 0,
@@ -190,6 +187,14 @@ impl Flight {
         match &self.work {
             Work::Event(run) => Some(&run.event.key.bot),
             Work::Hooks(run) => run.bot.as_ref(),
+        }
+    }
+
+    /// How many events in a row have led to it.
+    pub(super) fn depth(&self) -> u32 {
+        match &self.work {
+            Work::Event(run) => run.event.depth,
+            Work::Hooks(_) => 0,
         }
     }
 

@@ -431,8 +431,23 @@ impl Host {
         Ok(())
     }
 
-    /// Appends an effect, a reply or an `incoming` event; an error says which limit it is over.
-    pub fn effect(&self, json: &str, kind: &str, incoming: bool) -> Result<(), String> {
+    /// Sends an event, an object as JSON; gives the number of the request that is answered when it is stored.
+    pub fn send_event(&self, json: &str, kind: &str) -> Result<u32, String> {
+        let number = self.ask("bp.events.sendEvent", "event", json.len(), 0)?;
+        let json = format!("{},\"ask\":{number}}}", json.strip_suffix('}').unwrap_or(json));
+        let sent = self.append(&json, kind, "event");
+        if sent.is_err() {
+            self.outstanding.borrow_mut().remove(&number);
+        }
+        sent.map(|()| number)
+    }
+
+    /// Appends a reply; an error says which limit it is over.
+    pub fn effect(&self, json: &str, kind: &str) -> Result<(), String> {
+        self.append(json, kind, "reply")
+    }
+
+    fn append(&self, json: &str, kind: &str, what: &'static str) -> Result<(), String> {
         let limits = &self.hello.limits;
         let number = self.sequence.get();
         if number.saturating_sub(self.turn_from.get()) >= limits.effects {
@@ -456,7 +471,7 @@ impl Host {
         self.send_bytes(json.len())?;
         self.sequence.set(number + 1);
         if self.hello.trace {
-            self.trace.borrow_mut().note(if incoming { "event" } else { "reply" }, "t", kind);
+            self.trace.borrow_mut().note(what, "t", kind);
         }
         self.frame(FrameKind::Effect, number, json.as_bytes());
         self.flush_if_slow();

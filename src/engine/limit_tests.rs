@@ -44,7 +44,7 @@ fn effects_of_what_hooks_leave_running_are_counted_by_the_second_and_refused_wit
     let meter = Rc::new(Meter::new(limits.clone()));
     let host = Host::new(meter, Arc::new(hello(limits)), Outbox::new(std::io::sink()));
     host.begin(Counts::default(), u64::MAX);
-    let (begun, effect) = (Instant::now(), || host.effect("{}", "text", false));
+    let (begun, effect) = (Instant::now(), || host.effect("{}", "text"));
     let half = Duration::from_millis(500);
     // Each timer has a turn of its own.
     for _ in 0..2 {

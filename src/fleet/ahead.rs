@@ -53,7 +53,9 @@ impl Fleet {
         }
         let room = |id: &ProcessId| {
             // One that is not made yet may take as long as its zygote loads.
-            let serves = |realm: &&Realm| *realm.bot == *bot && realm.image == lane.image && realm.made.is_some();
+            let serves = |realm: &&Realm| {
+                *realm.bot == *bot && realm.image == lane.image && realm.made.is_some() && !realm.gives_way
+            };
             let realm = self.realms.get(id).filter(serves)?;
             let State::Busy(busy) = &realm.state else { return None };
             let brief = |ahead: u32| !rather || lane.usual * (ahead + 1) < RATHER;

@@ -44,6 +44,8 @@ impl Fleet {
             let (realms, running, idle) = lanes.remove(bot).unwrap_or_default();
             let mut listed = lane.idle.clone();
             listed.sort_unstable();
+            let held = self.realms.values().filter(|realm| realm.bot == *bot).map(|realm| realm.resident).sum();
+            same(&format!("bytes of {bot:?}"), lane.resident, held)?;
             same(&format!("realms of {bot:?}"), lane.realms, realms)?;
             same(&format!("realms of {bot:?} that run"), lane.running, running)?;
             same(&format!("idle realms of {bot:?}"), listed, idle)?;

@@ -10,6 +10,8 @@ pub(crate) enum Rule {
     EveryEffect,
     /// What a script sends to a bot is dropped.
     EveryFollowUp,
+    /// An event sends another, however many have led to it.
+    FollowUpsEnd,
     /// An event's end is stored before what it did.
     EffectsFirst,
     /// The place on the board of a realm that is gone is not given back.
@@ -61,10 +63,11 @@ pub(crate) enum Rule {
 impl Rule {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::TurnAfterCommit,
         Self::EveryEffect,
         Self::EveryFollowUp,
+        Self::FollowUpsEnd,
         Self::EffectsFirst,
         Self::SlotsComeBack,
         Self::RunAgainOnce,

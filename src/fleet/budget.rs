@@ -11,6 +11,8 @@ use crate::protocol::Glimpse;
 
 /// From here on in one go a realm no longer counts among those that run: short events do not stand behind it.
 const LONG: Duration = Duration::from_millis(5);
+/// From here on it runs only while nobody else wants to: few scripts compute for so long, and those rarely end soon.
+const VERY_LONG: Duration = Duration::from_millis(100);
 /// How often a realm is looked at that has computed for long.
 const LONG_TICK: Duration = Duration::from_millis(50);
 /// How often realms that wait are looked at, and from which processor time in between on they do not.
@@ -97,6 +99,10 @@ impl Fleet {
         let base = *busy.base.get_or_insert_with(|| at_most(busy.since));
         let go = *busy.go.get_or_insert_with(|| at_most(since));
         let long = !busy.long && used.saturating_sub(go) >= LONG;
+        if !realm.gives_way && used.saturating_sub(go) >= VERY_LONG {
+            realm.gives_way = true;
+            self.orders.push(Order::GiveWay { process });
+        }
         let overrun = overrun(&self.limits, busy, used, base, seen);
         if long {
             busy.long = true;

@@ -149,7 +149,7 @@ impl Fleet {
         if !is_broken(Rule::SlotsComeBack) {
             self.slots.push_back(realm.slot);
         }
-        self.memory.gone(realm.resident);
+        self.frees(&realm.bot, realm.resident);
         if let Some(lane) = self.lanes.get_mut(&realm.bot) {
             lane.realms = lane.realms.saturating_sub(1);
         }

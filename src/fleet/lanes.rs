@@ -78,7 +78,7 @@ impl Fleet {
             return true;
         }
         // Whoever holds much waits, and nobody else: each bot may have one realm.
-        if lane.realms > 0 && self.is_out_of_memory() {
+        if lane.realms > 0 && self.must_wait_for_memory(bot) {
             return false;
         }
         // More realms than that of one bot help only where a processor is free, or those that there are wait or take long.
@@ -177,6 +177,7 @@ impl Fleet {
             script: None,
             clock: std::time::Duration::ZERO,
             resident: 0,
+            gives_way: false,
         };
         self.realms.insert(realm, made);
         if let Some(zygote) = self.zygotes.get_mut(&zygote) {
@@ -194,7 +195,7 @@ impl Fleet {
             return;
         }
         entry.state = State::Idle { since: now };
-        let (bot, image) = (Arc::clone(&entry.bot), entry.image);
+        let (bot, image, slow) = (Arc::clone(&entry.bot), entry.image, entry.gives_way);
         let current = self.lanes.get(&bot).is_some_and(|lane| lane.image == image && !lane.gone);
         match unfit {
             Some(_) => {
@@ -203,7 +204,7 @@ impl Fleet {
                     entry.state = State::Ending { since: now, cause: None, closed: false, killed: false };
                 }
             }
-            None if self.limits.fresh || !current => self.close_realm(now, realm),
+            None if self.limits.fresh || !current || slow => self.close_realm(now, realm),
             None => {
                 if let Some(lane) = self.lanes.get_mut(&bot) {
                     lane.idle.push(realm);

@@ -1,23 +1,71 @@
-//! How much memory the processes of scripts hold. A realm that holds too much is killed, and its event is over. While all together
-//! hold too much, idle realms go, those that were idle for longest first, then zygotes that nobody uses; if that does not
-//! help, no bot gets another realm beside the one that it has.
+//! How much memory the processes of scripts hold. A realm that holds too much is killed, and its event is over. A bot that
+//! holds more than its share gets no other realm until it holds less; others do not notice. While all together hold too much,
+//! idle realms go, those of bots over their share and those that were idle for longest first, then zygotes that nobody uses.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::orders::{Cause, Note, Order, ProcessId};
-use super::state::{Fleet, Realm, Role, State, Zygote};
+use super::state::{Fleet, Lane, Realm, Role, State, Zygote};
+use crate::share;
 
 /// Processes that are looked at at once: reading what one holds takes the kernel a while.
 const AT_ONCE: usize = 32;
 /// Of those, realms that compute, which alone may grow, are at most so many; the others have their turn, too.
 const COMPUTING: usize = 24;
+/// So many times as much as is free may a bot hold: four fifths of all alone, four ninths beside another that takes all it can
+/// get. Realms that wait hold little each and are many, so one busy bot is not kept to the half.
+const TIMES_FREE: u64 = 4;
 
 impl Fleet {
-    /// Whether nothing may be begun: too much is held, and something runs whose end will change that. What lives on for ever
-    /// keeps no event from being run.
-    pub(super) fn is_out_of_memory(&self) -> bool {
-        let ends = |realm: &Realm| !realm.is_idle() && !realm.lives_on();
-        self.memory.short && self.realms.values().any(ends)
+    /// Whether the bot of that lane holds so much that it gets no other realm: more than it would if all had the same, and
+    /// more than a few times of what is free.
+    pub(super) fn is_over_share(&self, lane: &Lane) -> bool {
+        let most = self.limits.all_resident;
+        let even = most / (self.memory.holders + 1);
+        lane.resident > even && !share::may_hold(lane.resident / TIMES_FREE, self.memory.sum, most)
+    }
+
+    /// The same, where something of the bot runs whose end will change that. What lives on for ever keeps no event from being run.
+    pub(super) fn must_wait_for_memory(&self, bot: &str) -> bool {
+        let ends = |realm: &Realm| *realm.bot == *bot && !realm.is_idle() && !realm.lives_on();
+        self.lanes.get(bot).is_some_and(|lane| self.is_over_share(lane)) && self.realms.values().any(ends)
+    }
+
+    /// Says once which bots get no other realm.
+    fn look_at_shares(&mut self, now: Instant) {
+        self.memory.holders = self.lanes.values().filter(|lane| lane.realms > 0).count() as u64;
+        let over: Vec<Arc<str>> =
+            self.lanes.iter().filter(|(_, lane)| self.is_over_share(lane)).map(|(bot, _)| Arc::clone(bot)).collect();
+        let (all, most) = (self.memory.sum >> 20, self.limits.all_resident >> 20);
+        for (bot, lane) in &mut self.lanes {
+            if over.contains(bot) {
+                if lane.shortage.met(now) {
+                    let what = format!(
+                        "the realms of {} hold {} MB, those of all bots {all} MB of {most} MB (`scripts.allResident`): it gets \
+                         no other until it holds less than {TIMES_FREE} times what is free",
+                        whose(bot),
+                        lane.resident >> 20
+                    );
+                    self.notes.push(Note::Scarce { what, over: false });
+                }
+            } else {
+                lane.shortage.went_well();
+                if lane.shortage.is_over(now) {
+                    let what =
+                        format!("the realms of {} hold {} MB: it gets others again", whose(bot), lane.resident >> 20);
+                    self.notes.push(Note::Scarce { what, over: true });
+                }
+            }
+        }
+    }
+
+    /// A realm is gone.
+    pub(super) fn frees(&mut self, bot: &str, bytes: u64) {
+        self.memory.gone(bytes);
+        if let Some(lane) = self.lanes.get_mut(bot) {
+            lane.resident = lane.resident.saturating_sub(bytes);
+        }
     }
 
     /// Has some processes looked at, in turn.
@@ -41,16 +89,23 @@ impl Fleet {
             }
         }
         self.orders.extend(turn.into_iter().map(|process| Order::LookAtMemory { process }));
+        self.look_at_shares(now);
         self.relieve(now);
     }
 
     /// What a process holds was looked at.
     pub fn memory(&mut self, now: Instant, process: ProcessId, bytes: u64) {
-        let realm = self.realms.get_mut(&process).map(|realm| &mut realm.resident);
-        let Some(held) = realm.or_else(|| self.zygotes.get_mut(&process).map(|zygote| &mut zygote.resident)) else {
+        let before = if let Some(realm) = self.realms.get_mut(&process) {
+            let before = std::mem::replace(&mut realm.resident, bytes);
+            if let Some(lane) = self.lanes.get_mut(&realm.bot) {
+                lane.resident = lane.resident.saturating_sub(before) + bytes;
+            }
+            before
+        } else if let Some(zygote) = self.zygotes.get_mut(&process) {
+            std::mem::replace(&mut zygote.resident, bytes)
+        } else {
             return;
         };
-        let before = std::mem::replace(held, bytes);
         self.memory.sum = self.memory.sum.saturating_sub(before) + bytes;
         if bytes > self.limits.resident && self.zygotes.contains_key(&process) {
             self.fat_zygote(process, bytes);
@@ -107,16 +162,17 @@ impl Fleet {
         let Some(mut over) = self.memory.sum.saturating_sub(freed).checked_sub(most).filter(|over| *over > 0) else {
             return;
         };
-        let mut idle: Vec<(Instant, ProcessId, u64)> = self
+        let within = |bot: &str| self.lanes.get(bot).is_some_and(|lane| !self.is_over_share(lane));
+        let mut idle: Vec<(bool, Instant, ProcessId, u64)> = self
             .realms
             .iter()
             .filter_map(|(id, realm)| match realm.state {
-                State::Idle { since } => Some((since, *id, realm.resident)),
+                State::Idle { since } => Some((within(&realm.bot), since, *id, realm.resident)),
                 _ => None,
             })
             .collect();
         idle.sort_unstable();
-        for (_, realm, bytes) in idle {
+        for (_, _, realm, bytes) in idle {
             if over == 0 {
                 return;
             }
@@ -133,12 +189,16 @@ impl Fleet {
         }
         if over > 0 && !std::mem::replace(&mut self.memory.short, true) && self.memory.shortage.met(now) {
             let what = format!(
-                "processes of scripts hold {} MB: no bot gets another realm beside the one that it has until they hold \
-                 less than {} MB (`scripts.allResident`)",
+                "processes of scripts hold {} MB: realms that nobody uses end, and bots that hold more than their share get no \
+                 other until all hold less than {} MB (`scripts.allResident`)",
                 self.memory.sum >> 20,
                 most >> 20
             );
             self.notes.push(Note::Scarce { what, over: false });
         }
     }
+}
+
+fn whose(bot: &str) -> String {
+    if bot.is_empty() { "hooks without a bot".to_owned() } else { format!("bot {bot}") }
 }

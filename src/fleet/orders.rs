@@ -151,6 +151,11 @@ pub enum Order {
         /// Whose.
         process: ProcessId,
     },
+    /// It runs only while nobody else wants to, for good.
+    GiveWay {
+        /// Which.
+        process: ProcessId,
+    },
 }
 
 /// What others should know.

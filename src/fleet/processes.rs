@@ -403,6 +403,13 @@ impl Processes {
         Some((crate::os::processor_time(pid)?, self.board.look(slot)))
     }
 
+    /// A process runs only while nobody else wants to, for good.
+    pub fn give_way(&self, process: ProcessId) {
+        if let Some(pid) = self.all.get(&process).and_then(|process| process.pid) {
+            crate::os::give_way(pid);
+        }
+    }
+
     /// Takes back what a process was sent and has not begun with, before that number. Gives the last that it has begun with.
     pub fn take_back(&self, slot: u16, below: u16) -> u16 {
         self.board.take_back(slot, below)

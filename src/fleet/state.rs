@@ -23,6 +23,8 @@ pub(super) struct Realm {
     /// Processor time when it was last looked at.
     pub(super) clock: Duration,
     pub(super) resident: u64,
+    /// It gives way to all others, which nothing takes back.
+    pub(super) gives_way: bool,
 }
 
 impl Realm {
@@ -155,6 +157,9 @@ pub(super) struct Lane {
     pub(super) running: usize,
     /// All that compute, those too that have for long.
     pub(super) computing: usize,
+    /// Bytes that its realms hold, as they were last looked at; and that it gets no other for that, as it was said.
+    pub(super) resident: u64,
+    pub(super) shortage: Shortage,
     /// Since when an event has found no realm.
     pub(super) blocked: Option<Instant>,
     /// Until when its realms get one event at a time, since one waited or computed for long.
@@ -180,6 +185,8 @@ impl Lane {
             realms: 0,
             running: 0,
             computing: 0,
+            resident: 0,
+            shortage: Shortage::default(),
             blocked: None,
             uneven: None,
             usual: UNKNOWN,
@@ -288,6 +295,8 @@ const OVER_AFTER: Duration = Duration::from_secs(10);
 pub(super) struct Memory {
     /// Of all together, as they were last looked at.
     pub(super) sum: u64,
+    /// How many bots have realms, as was last counted.
+    pub(super) holders: u64,
     pub(super) short: bool,
     /// That it is short, as it was said.
     pub(super) shortage: Shortage,

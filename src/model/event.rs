@@ -28,6 +28,8 @@ pub struct EventDraft {
     pub credentials: Option<Box<RawValue>>,
     /// `event.suggestions`, for events made by scripts.
     pub suggestions: Option<Box<RawValue>>,
+    /// How many events in a row have led to it, each sent by a script of the one before; 0 for one that came from outside.
+    pub depth: u32,
 }
 
 /// An event in the durable queue.
@@ -49,6 +51,8 @@ pub struct QueuedEvent {
     pub timeout: bool,
     /// It makes its session begin anew; an event of type `session_reset` that somebody sent does not.
     pub reset: bool,
+    /// How many events in a row have led to it (see [`EventDraft::depth`]).
+    pub depth: u32,
 }
 
 impl QueuedEvent {
@@ -123,6 +127,7 @@ impl EventDraft {
             deaths: 0,
             timeout: false,
             reset: false,
+            depth: self.depth,
         }
     }
 }

@@ -292,6 +292,9 @@ pub struct Effect {
     /// The incoming event that an outgoing one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incoming_event_id: Option<String>,
+    /// Number of the request that is answered when an incoming one is stored, or refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<u32>,
 }
 
 /// A line that a script or the engine wrote.

@@ -9,7 +9,7 @@ use super::{sessions, timeouts};
 use crate::model::{EventId, QueuedEvent};
 
 /// The event without its body, if it is a reset.
-const RESET: &str = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, reset FROM queue \
+const RESET: &str = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, reset, depth FROM queue \
                      WHERE id = ? AND reset = 1";
 
 /// An event that does not run again by itself.
@@ -75,10 +75,10 @@ impl Store {
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<Poisoned>, StoreError> {
     // Only columns of the first format: whoever looks from outside leaves a database as it is.
-    let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, 0, 0, poison FROM queue \
+    let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, 0, 0, 0, poison FROM queue \
                WHERE poison IS NOT NULL ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(10)? }))?;
+    let rows = statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(11)? }))?;
     rows.collect::<Result<_, _>>().map_err(StoreError::from)
 }
 

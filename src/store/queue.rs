@@ -28,6 +28,8 @@ pub struct Pending {
     pub timeout: bool,
     /// Makes its session begin anew.
     pub reset: bool,
+    /// How many events in a row have led to it.
+    pub depth: u32,
     /// How many bytes its body has.
     pub bytes: usize,
 }
@@ -35,8 +37,8 @@ pub struct Pending {
 impl Pending {
     /// The event with an empty body.
     pub fn without_body(self) -> QueuedEvent {
-        let Self { id, key, thread, kind, deaths, timeout, reset, .. } = self;
-        QueuedEvent { id, key, thread, kind, body: "".into(), deaths, timeout, reset }
+        let Self { id, key, thread, kind, deaths, timeout, reset, depth, .. } = self;
+        QueuedEvent { id, key, thread, kind, body: "".into(), deaths, timeout, reset, depth }
     }
 }
 
@@ -60,13 +62,13 @@ impl Store {
 
     /// Events that are not finished, oldest first; [`Store::queued`] reads the rest of one.
     pub fn pending(&self) -> Result<Vec<Pending>, StoreError> {
-        let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, reset, octet_length(body) FROM queue \
+        let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, reset, depth, octet_length(body) FROM queue \
                    WHERE poison IS NULL ORDER BY id";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| {
-                let QueuedEvent { id, key, thread, kind, deaths, timeout, reset, .. } = event_of_row(row)?;
-                Ok(Pending { id, key, thread, kind, deaths, timeout, reset, bytes: row.get(10)? })
+                let QueuedEvent { id, key, thread, kind, deaths, timeout, reset, depth, .. } = event_of_row(row)?;
+                Ok(Pending { id, key, thread, kind, deaths, timeout, reset, depth, bytes: row.get(11)? })
             })?;
             rows.collect::<Result<_, _>>().map_err(StoreError::from)
         })
@@ -75,7 +77,7 @@ impl Store {
 
 /// An event that is not finished.
 pub(super) fn find(connection: &Connection, event: EventId) -> Result<Option<QueuedEvent>, StoreError> {
-    let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout, reset FROM queue \
+    let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout, reset, depth FROM queue \
                WHERE id = ? AND poison IS NULL";
     Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?)
 }
@@ -85,8 +87,8 @@ pub(super) fn enqueue(tx: &Tx<'_>, draft: &EventDraft, origin: Origin) -> Result
     let Origin { timeout, reset } = origin;
     let event = QueuedEvent { timeout, reset, ..draft.queued(tx.next_event_id(), tx.now) };
     tx.run(
-        "INSERT INTO queue (id, bot, channel, target, thread, kind, body, timeout, reset) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO queue (id, bot, channel, target, thread, kind, body, timeout, reset, depth) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             event.id.0,
             event.key.bot.as_str(),
@@ -96,7 +98,8 @@ pub(super) fn enqueue(tx: &Tx<'_>, draft: &EventDraft, origin: Origin) -> Result
             event.kind,
             event.body,
             event.timeout,
-            event.reset
+            event.reset,
+            event.depth
         ],
     )?;
     tx.memory().note_event(event.id, origin);
@@ -138,6 +141,7 @@ pub(super) fn event_of_row(row: &rusqlite::Row<'_>) -> Result<QueuedEvent, rusql
         deaths: row.get(7)?,
         timeout: row.get(8)?,
         reset: row.get(9)?,
+        depth: row.get(10)?,
     })
 }
 

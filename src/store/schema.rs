@@ -137,6 +137,8 @@ const STEPS: &[&str] = &[
     DROP INDEX conversations_recent;
     CREATE INDEX conversations_recent ON conversations (bot, channel, user_id, last_heard_on);
     ",
+    // Format 5: how many events in a row have led to an event, each sent by a script of the one before.
+    "ALTER TABLE queue ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;",
 ];
 
 /// The format of the file, 0 if nothing is in it. A later one than the last that is known is refused, and so is a file that is

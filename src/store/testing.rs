@@ -166,6 +166,7 @@ pub(crate) fn draft(user: &str) -> EventDraft {
         nlu: None,
         credentials: None,
         suggestions: None,
+        depth: 0,
     }
 }
 

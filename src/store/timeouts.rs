@@ -144,6 +144,7 @@ fn timeout_of(tx: &Tx<'_>, session: DueSession) -> Result<Option<EventDraft>, St
             nlu: None,
             credentials: None,
             suggestions: None,
+            depth: 0,
         })
     });
     Ok(found.optional()?)

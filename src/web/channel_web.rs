@@ -113,6 +113,7 @@ pub(super) fn draft(visitor: Visitor, kind: impl Into<Arc<str>>, payload: Box<Ra
         nlu: None,
         credentials: visitor.credentials,
         suggestions: None,
+        depth: 0,
     }
 }
 

@@ -71,6 +71,7 @@ async fn converse(
         nlu: message.nlu,
         credentials: visitor.credentials,
         suggestions: None,
+        depth: 0,
     };
     let conversed = web.dispatcher.converse(draft, !parts.is_empty()).await.map_err(refused)?;
     let text = answer_text(&conversed, parts)?;

@@ -169,6 +169,7 @@ mod tests {
             nlu: None,
             suggestions: None,
             incoming_event_id: None,
+            ask: None,
         }
     }
 

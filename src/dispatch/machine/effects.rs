@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::super::action::{Action, After, Effect as Change};
+use super::super::action::{Action, After, Asked, Effect as Change};
 use super::super::notices::Notice;
 use super::super::typing::typing_length;
 use super::super::work::{Flight, QueuedRun, Work};
@@ -12,7 +12,7 @@ use super::{Machine, Now};
 use crate::fleet::Loan;
 use crate::fleet::broken::{Rule, is_broken};
 use crate::model::channel::channel;
-use crate::model::{BotId, ConversationKey, EventDraft, EventId, SessionKey, UserId};
+use crate::model::{BotId, ConversationKey, EventId, SessionKey, UserId};
 use crate::protocol::{Effect, LogLine};
 use crate::store::OutgoingMessage;
 use crate::telemetry::escape::one_line;
@@ -75,8 +75,12 @@ impl Machine {
             }
             _ => {}
         }
+        let asked = effect.as_ref().ok().and_then(|effect| effect.ask).map(|number| Asked { dispatch, number });
+        if asked.is_some() {
+            flight.asks()?;
+        }
         let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
-            Ok((key, effect)) => return self.take_effect(now, dispatch, number, key, *effect, loan),
+            Ok((key, effect)) => return self.take_effect(now, (dispatch, number), asked, key, *effect, loan),
             Err(why) => why,
         };
         let why = one_line(&refused);
@@ -89,6 +93,7 @@ impl Machine {
                 tracing::error!(bot, "an event that a {} hook made is refused: {why}", run.kind.folder());
             }
         }
+        self.not_sent(now, asked, refused);
         Ok(())
     }
 
@@ -106,8 +111,8 @@ impl Machine {
     fn take_effect(
         &mut self,
         now: Now,
-        dispatch: u64,
-        number: u32,
+        (dispatch, number): (u64, u32),
+        asked: Option<Asked>,
         key: ConversationKey,
         effect: Effect,
         loan: Loan,
@@ -126,22 +131,16 @@ impl Machine {
         let own_bot = own.as_ref().is_some_and(|own| own.bot == key.bot);
         if !own_bot && !self.served.as_ref().is_some_and(|served| served.bots.contains(&key.bot)) {
             // The bot was mounted when the script looked; it may have gone meanwhile.
-            tracing::warn!(bot = %key.bot, "an event for bot {} is dropped: there is no such bot", key.bot);
+            let why = format!("there is no bot {} any more", key.bot);
+            if asked.is_none() {
+                tracing::warn!(bot = %key.bot, "an event for bot {} is dropped: {why}", key.bot);
+            }
+            self.not_sent(now, asked, why);
         } else if effect.direction == OUTGOING {
             let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
             self.outgoing(now, (event, number), key, effect, collected, loan);
         } else {
-            let bot = key.bot.clone();
-            let refused = self.incoming((event, number), key, effect, loan).err();
-            // A script that sends without end is reported once, not for each.
-            if let Some((full, flight)) = refused.zip(self.flights.get_mut(&dispatch))
-                && !std::mem::replace(&mut flight.refused, true)
-            {
-                tracing::error!(
-                    bot = %bot,
-                    "an event sent by a script of event {event} is dropped (said once for each event): {full}"
-                );
-            }
+            self.incoming(now, (dispatch, asked), (event, number), key, effect, loan);
         }
         if let Some(batch) = self.batch.as_mut().filter(|batch| batch.event == event) {
             batch.hook = hook;
@@ -194,34 +193,6 @@ impl Machine {
     fn tell_after_commits(&mut self, notice: Notice, loan: Option<Loan>) {
         self.submit();
         self.actions.push(Action::AfterCommits(After::Notify(notice, loan)));
-    }
-
-    /// An event that a script sends; an error where its queue is full.
-    fn incoming(
-        &mut self,
-        (event, number): (EventId, u32),
-        key: ConversationKey,
-        effect: Effect,
-        loan: Loan,
-    ) -> Result<(), String> {
-        let draft = EventDraft {
-            key: key.clone(),
-            thread: effect.thread_id.map(Arc::from),
-            kind: effect.kind.into(),
-            payload: effect.payload,
-            preview: effect.preview,
-            nlu: effect.nlu,
-            credentials: None,
-            suggestions: effect.suggestions,
-        };
-        let bytes = draft.bytes();
-        self.tally.enter(&key, bytes).map_err(|full| full.to_string())?;
-        if is_broken(Rule::EveryFollowUp) {
-            self.tally.admission.leave(&key, bytes);
-            return Ok(());
-        }
-        self.batch_of(event).effects.push(Change::FollowUp { number, key, draft, bytes, loan });
-        Ok(())
     }
 }
 

@@ -73,16 +73,16 @@ impl Machine {
     /// They are done; what they leave behind lives on.
     pub(super) fn hooks_processed(&mut self, dispatch: u64, processed: Processed) {
         let settles = processed.settled;
+        let served = self.served.as_ref();
         let Some(Flight { work: Work::Hooks(run), realm, .. }) = self.flights.get_mut(&dispatch) else { return };
         run.answer(Ok(Self::result_of(processed)));
-        let bot = run.bot.clone();
-        let realm = *realm;
-        let gone = bot.is_some_and(|bot| self.is_gone(&bot));
         if !settles {
-            self.fleet.lives_on(realm);
-            // The bot went while its hooks ran: what they leave behind goes as well.
-            if gone {
-                self.actions.push(Action::cancel(realm, dispatch));
+            self.fleet.lives_on(*realm);
+            // The bot went while its hooks ran: what they leave behind goes as well. Should the bot be back by then, they run
+            // again.
+            if run.bot.as_ref().is_some_and(|bot| served.is_some_and(|served| !served.bots.contains(bot))) {
+                run.renew = true;
+                self.actions.push(Action::cancel(*realm, dispatch));
             }
         }
     }

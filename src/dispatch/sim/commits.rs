@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rand::RngExt as _;
 
 use super::super::action::{Batch, Control, Effect};
+use super::super::machine::follow_ups::sent;
 use super::super::outcome::MOST_RUNS;
 use super::plan::Step;
 use super::store::{Op, Outcome, Row, saying};
@@ -160,6 +161,10 @@ impl World {
             } else if stored {
                 self.store.effects.insert((event, number), says);
             }
+            if let Effect::FollowUp { asked: Some(asked), .. } = &effect {
+                let result = if refused { Err("the disk is full".to_owned()) } else { Ok(()) };
+                self.tell(Control::Answered(sent(*asked, result)));
+            }
             match effect {
                 Effect::Reply { copy: Some(payload), .. } if stored => self.tell(Control::Replied { event, payload }),
                 Effect::Reply { .. } => {}
@@ -229,8 +234,12 @@ impl World {
             caller: None,
             since: self.time,
             timeout,
+            depth: event.depth,
             passed: 0,
         };
+        if event.depth > self.tally.settings.dispatch.follow_up_depth {
+            self.wrong(format!("{} events in a row have led to event {}", event.depth, event.id));
+        }
         self.note(|| format!("event {} is accepted: {:?}", event.id, truth.plan));
         self.truths.insert(event.id, truth);
         self.open += 1;
@@ -248,7 +257,8 @@ impl World {
         let truth = &self.truths[&event];
         if outcome == Outcome::Done {
             let missing = |(number, step): &(u32, &Step)| {
-                let kept = !matches!(step, Step::Send(key, _) if key.bot != truth.key.bot);
+                let sends = truth.depth < self.tally.settings.dispatch.follow_up_depth;
+                let kept = !matches!(step, Step::Send(key, _) if key.bot != truth.key.bot || !sends);
                 kept && !self.store.effects.contains_key(&(event, *number))
             };
             let missing = truth.plan.effects().find(missing).map(|(number, _)| number);

@@ -87,6 +87,7 @@ impl World {
             nlu: None,
             credentials: None,
             suggestions: None,
+            depth: 0,
         };
         let timeout = self.rng.random_bool(0.05);
         let bytes = draft.bytes();

@@ -170,7 +170,12 @@ impl World {
                 let text = format!("{{\"text\":\"{} {}\"}}", work.event.unwrap(), work.number);
                 self.effect(id, work, work.key.clone().unwrap(), "outgoing", text);
             }
-            Step::Send(key, plan) => self.effect(id, work, key.clone(), "incoming", format!("{{\"plan\":{plan}}}")),
+            Step::Send(key, plan) => {
+                work.requests += 1;
+                work.waits = Some(work.requests);
+                self.effect(id, work, key.clone(), "incoming", format!("{{\"plan\":{plan}}}"));
+                return self.waits(id, work);
+            }
             Step::Compute(pause) => return self.go_after(id, *pause, true),
             Step::Sleep(pause) => {
                 self.waits(id, work);
@@ -221,6 +226,7 @@ impl World {
             nlu: None,
             suggestions: None,
             incoming_event_id: None,
+            ask: (direction == "incoming").then_some(work.requests),
         };
         let (dispatch, number, loan) = (work.dispatch, work.number, self.loan());
         work.number += 1;

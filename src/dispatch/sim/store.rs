@@ -78,6 +78,7 @@ impl Store {
             deaths: event.deaths,
             timeout: event.timeout,
             reset: event.reset,
+            depth: event.depth,
             bytes: event.body.len(),
         })
         .collect()

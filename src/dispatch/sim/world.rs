@@ -92,6 +92,8 @@ pub(super) struct Truth {
     /// It was accepted by an earlier server: nobody waits.
     pub(super) since: Duration,
     pub(super) timeout: bool,
+    /// How many events in a row have led to it.
+    pub(super) depth: u32,
     /// Others that were sent since it could have been.
     pub(super) passed: u32,
 }
@@ -323,6 +325,7 @@ impl World {
                     self.machine.fleet.clock(now.at, process, used, seen);
                 }
             }
+            Order::GiveWay { .. } => {}
             Order::LookAtMemory { process } => {
                 let bytes = self.processes.get(&process).map_or(0, |process| process.memory);
                 self.machine.fleet.memory(now.at, process, bytes);
@@ -467,6 +470,8 @@ fn limits(rng: &mut StdRng) -> (Settings, FleetLimits) {
     settings.dispatch.in_flight = rng.random_range(4..30);
     settings.dispatch.in_flight_per_bot = rng.random_range(2..20);
     settings.production = rng.random_bool(0.5);
+    settings.dispatch.follow_up_depth = rng.random_range(1..3);
+    settings.dispatch.follow_ups = u32::MAX;
     let mut limits = FleetLimits::of(&settings);
     limits.realms = rng.random_range(4..20);
     limits.realms_of_bot = rng.random_range(1..10);

@@ -163,10 +163,10 @@ pub(super) fn engine_functions<'js>(realm: &Realm<'js>, object: &Object<'js>, ho
     };
     object.set("hookFailed", realm.function("hookFailed", failed)?)?;
     let h = Rc::clone(host);
-    let effect = move |ctx: Ctx<'js>, json: String, kind: String, incoming: Opt<bool>| {
-        h.effect(&json, &kind, incoming.0 == Some(true)).map_err(|message| Exception::throw_range(&ctx, &message))
+    let send = move |ctx: Ctx<'js>, json: String, kind: String| {
+        h.send_event(&json, &kind).map_err(|message| Exception::throw_range(&ctx, &message))
     };
-    object.set("effect", realm.function("effect", effect)?)?;
+    object.set("sendEvent", realm.function("sendEvent", send)?)?;
     reply_functions(realm, object, host)?;
     let h = Rc::clone(host);
     let request = move |ctx: Ctx<'js>, method: String, arguments: String| {

@@ -110,7 +110,7 @@ fn end_frame(ctx: &Ctx<'_>, host: &Host, text: &mut Vec<u8>, kind: &str) -> rqui
     text.push(b'}');
     // Only JSON and texts of ours are in it.
     let json = std::str::from_utf8(text).unwrap_or_default();
-    host.effect(json, kind, false).map_err(|message| Exception::throw_range(ctx, &message))
+    host.effect(json, kind).map_err(|message| Exception::throw_range(ctx, &message))
 }
 
 /// Writing into memory cannot fail.

@@ -35,7 +35,7 @@ impl Host {
     }
 
     /// Counts a request that has so many bytes in its frame and says so much; gives its number.
-    fn ask(&self, what: &str, part: &str, frame: usize, said: usize) -> Result<u32, String> {
+    pub(super) fn ask(&self, what: &str, part: &str, frame: usize, said: usize) -> Result<u32, String> {
         let limits = &self.hello.limits;
         if self.outstanding.borrow().len() >= limits.requests as usize {
             return Err(format!("{what}: at most {} calls may be outstanding (scripts.requests)", limits.requests));

@@ -178,10 +178,6 @@
   }
   /** The server knows events by number; what a script called one by itself is its own business. */
   const numberOf = ({ id }) => (typeof id === 'string' && /^\d{1,18}$/.test(id) ? id : host.eventId());
-  function effect(value) {
-    const text = stringify(value);
-    host.effect(wellFormed(text), value.type.toWellFormed(), true);
-  }
 
   function destinationOf(destination, member, fields) {
     if (destination === null || typeof destination !== 'object') {
@@ -227,12 +223,13 @@
       addressOf(made, 'sendEvent');
       if (made.direction === 'outgoing') return send([made]);
       const { channel, target, botId, threadId } = made;
-      effect({
+      const value = {
         id: numberOf(made), direction: 'incoming', type: made.type, channel, target, botId,
         threadId: threadId === undefined || threadId === null ? undefined : String(threadId), payload: stringify(made.payload) === undefined ? null : made.payload,
         preview: typeof made.preview === 'string' ? made.preview : undefined, nlu: made.nlu, suggestions: made.suggestions,
-      });
-      return undefined;
+      };
+      // It resolves when the event is stored.
+      return requests.asked(() => host.sendEvent(wellFormed(stringify(value)), made.type.toWellFormed()));
     },
   };
 

@@ -6,12 +6,12 @@
 
   let pending = new Map();
 
-  function request(method, args) {
+  const request = (method, args) => asked(() => host.request(method, textOf(method, args)));
+  /** What `send` asks for, giving its number. */
+  function asked(send) {
     // The rejection will come from the server, which has no stack: keep the script's own.
     const at = new Error();
-    return new Promise((resolve, reject) => {
-      pending.set(host.request(method, textOf(method, args)), { resolve, reject, at });
-    });
+    return new Promise((resolve, reject) => { pending.set(send(), { resolve, reject, at }); });
   }
   /** The arguments of a request as JSON; what JSON cannot hold is named beside them. */
   function textOf(method, args) {
@@ -78,5 +78,5 @@
     return clean;
   }
 
-  return { request, answered, fetch, fetched, abandon, wellFormed, scrub: () => { if (pending.size) pending = new Map(); } };
+  return { request, asked, answered, fetch, fetched, abandon, wellFormed, scrub: () => { if (pending.size) pending = new Map(); } };
 })
