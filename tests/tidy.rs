@@ -20,7 +20,7 @@ enum Side {
 }
 
 /// Top modules with their side and row, from the table in `ARCHITECTURE.md`. Row 0 is the lowest.
-const LAYERS: [(&str, Side, u32); 22] = [
+const LAYERS: [(&str, Side, u32); 23] = [
     ("main", Side::Server, 16),
     ("cli", Side::Server, 16),
     ("app", Side::Server, 15),
