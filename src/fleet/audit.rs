@@ -15,11 +15,12 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, counted: T, is: T) -> Result
 impl Fleet {
     /// Counts everything again.
     pub(crate) fn audit(&self) -> Result<(), String> {
-        let mut lanes: BTreeMap<&Arc<str>, (usize, usize, Vec<ProcessId>)> = BTreeMap::new();
+        let mut lanes: BTreeMap<&Arc<str>, (usize, usize, Vec<ProcessId>, u64)> = BTreeMap::new();
         let (mut running, mut computing, mut resident) = (0, Vec::new(), 0);
         for (id, realm) in &self.realms {
             let lane = lanes.entry(&realm.bot).or_default();
             lane.0 += 1;
+            lane.3 += realm.resident;
             resident += realm.resident;
             match &realm.state {
                 State::Busy(busy) if busy.computing.is_some() => {
@@ -41,10 +42,9 @@ impl Fleet {
         // Those of hooks that live on do not count, also while they end.
         let ends = |realm: &&Realm| !realm.lives_on() && !realm.is_ending();
         for (bot, lane) in &self.lanes {
-            let (realms, running, idle) = lanes.remove(bot).unwrap_or_default();
+            let (realms, running, idle, held) = lanes.remove(bot).unwrap_or_default();
             let mut listed = lane.idle.clone();
             listed.sort_unstable();
-            let held = self.realms.values().filter(|realm| realm.bot == *bot).map(|realm| realm.resident).sum();
             same(&format!("bytes of {bot:?}"), lane.resident, held)?;
             same(&format!("realms of {bot:?}"), lane.realms, realms)?;
             same(&format!("realms of {bot:?} that run"), lane.running, running)?;
