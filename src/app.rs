@@ -114,6 +114,7 @@ impl App {
         let rules = Rules {
             recent_conversation: settings.http.recent_conversation_lifetime,
             retention: settings.retention.policies.clone(),
+            limits: settings.stored.clone(),
         };
         let store = Store::open_with(&root.join("data.db"), options.clock.clone(), rules)?;
         let (directory, bots) = watch::channel(Arc::default());

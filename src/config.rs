@@ -15,6 +15,7 @@ pub mod problem;
 pub mod redact;
 pub mod schema;
 pub mod settings;
+mod store_limits;
 pub mod values;
 
 pub use address::{local_address, public_address};
@@ -25,4 +26,5 @@ pub use layout::hook_folder;
 pub use load::{ConfigError, Overrides, load};
 pub use problem::Problem;
 pub use settings::*;
+pub use store_limits::StoreLimits;
 pub use values::parse_duration;

@@ -8,6 +8,7 @@ mod ahead;
 mod audit;
 pub(crate) mod broken;
 mod budget;
+mod buffers;
 mod compiling;
 mod credit;
 mod ending;

@@ -247,7 +247,7 @@ pub const MEMBERS: &[Member] = &[
         "users",
         "getAllUsers",
         "(paging?: { start?: number, count?: number }): Promise<UserRow[]>",
-        "All users, oldest first.",
+        "All users, oldest first; more than 10,000 at once are an error: ask for pages.",
     ),
     request("users", "getUserCount", "(): Promise<number>", "How many users there are."),
     request(
@@ -284,7 +284,7 @@ pub const MEMBERS: &[Member] = &[
         "http",
         "createShortLink",
         "(name: string, destination: string, params?: { [name: string]: any }): Promise<void>",
-        "Makes `/s/<name>` lead somewhere, until the server stops. Hooks make theirs anew at each start.",
+        "Makes `/s/<name>` lead somewhere. It belongs to the bot; what an event makes is kept for 90 days.",
     ),
     request("http", "deleteShortLink", "(name: string): Promise<void>", "Removes `/s/<name>`."),
     request(

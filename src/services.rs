@@ -1,7 +1,7 @@
 //! What scripts may ask the server for: the methods of `bp` that need the store, the bots or the configuration.
 //!
-//! One const table names them all. A call does its first step at once, so that the calls of one event reach the store in
-//! the order in which they were made; the future that it gives is ready when the answer is.
+//! One const table names them all. Each call begins in a turn of its bot, and what is called in order begins in order, so that the
+//! calls of one event reach the store as they were made; the answer of one is not waited for before the next begins.
 
 mod args;
 mod bot_directory;
@@ -13,6 +13,7 @@ mod dialog;
 mod error;
 mod experimental;
 mod external;
+mod fair_turns;
 mod fetch;
 mod http;
 mod kvs;
@@ -36,17 +37,19 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::config::Settings;
+use crate::model::ShareLimits;
 use crate::store::{Store, StoreError};
 
 use args::Args;
-use call::{Call, Outcome};
-use error::Answer;
+use call::{Call, LONG, Outcome, took};
 use external::External;
+use fair_turns::FairTurns;
 use fetch::Fetch;
 use media::Media;
 use state::ServiceState;
 
 pub use bot_directory::{BotDirectory, BotEntry};
+pub use call::{Begun, Pending};
 pub use caller::{Caller, Line};
 pub use error::ServiceError;
 pub(crate) use fetch::is_local;
@@ -55,6 +58,13 @@ pub use pages::{Audience, Pages};
 pub use tokens::{Claims, TokenError, Tokens};
 pub use visitors::{VisitorError, Visitors};
 
+/// What a call costs beside its bytes and those of its answer.
+const CALL: u64 = 1 << 10;
+/// Calls under way, each of which has at most [`LONG`] bytes: as many of a bot wait before another bot's at the writer.
+const CALLS: ShareLimits = ShareLimits { all: 256, assured: 1, each: 32, cost: 1 << 20 };
+/// Longer ones.
+const LONG_CALLS: ShareLimits = ShareLimits { all: 2, assured: 0, each: 1, cost: u64::MAX };
+
 /// A cheap handle to the services.
 #[derive(Clone)]
 pub struct Services(Arc<ServiceState>);
@@ -62,7 +72,7 @@ pub struct Services(Arc<ServiceState>);
 /// One method: its name and what it does.
 struct Method {
     name: &'static str,
-    /// It answers with what is stored, which may be long.
+    /// It sees what its line has written before: that is committed by then.
     reads: bool,
     run: fn(&Call<'_>) -> Result<Outcome, ServiceError>,
 }
@@ -70,13 +80,13 @@ struct Method {
 /// Every method, in the order of the reference.
 const METHODS: &[Method] = &[
     Method { name: "cms.saveFile", reads: false, run: cms::save_file },
-    Method { name: "cms.readFile", reads: true, run: cms::read_file },
-    Method { name: "users.getOrCreateUser", reads: true, run: users::get_or_create },
+    Method { name: "cms.readFile", reads: false, run: cms::read_file },
+    Method { name: "users.getOrCreateUser", reads: false, run: users::get_or_create },
     Method { name: "users.getAttributes", reads: true, run: users::attributes },
     Method { name: "users.setAttributes", reads: false, run: users::set },
     Method { name: "users.updateAttributes", reads: false, run: users::update },
     Method { name: "users.getAllUsers", reads: true, run: users::all },
-    Method { name: "users.getUserCount", reads: false, run: users::count },
+    Method { name: "users.getUserCount", reads: true, run: users::count },
     Method { name: "dialog.deleteSession", reads: false, run: dialog::delete_session },
     Method { name: "kvs.get", reads: true, run: kvs::get },
     Method { name: "kvs.set", reads: false, run: kvs::set },
@@ -127,7 +137,8 @@ impl Services {
             visitors,
             pages: OnceLock::new(),
             external,
-            links: Mutex::default(),
+            calls: FairTurns::new(CALLS),
+            long_calls: FairTurns::new(LONG_CALLS),
             unsettled: Mutex::default(),
             store,
         })))
@@ -144,22 +155,55 @@ impl Services {
         self.0.pages.get_or_init(|| pages);
     }
 
-    /// Calls a method with its arguments, a JSON array. The answer is JSON text; an **empty text is `undefined`**.
+    /// Begins a call of a method with its arguments, a JSON array. The answer is JSON text; an **empty text is `undefined`**.
     ///
-    /// The call is submitted before this returns, whether or not the future is awaited.
-    pub fn call(
-        &self,
-        caller: &Caller,
-        method: &str,
-        args: &RawValue,
-    ) -> impl Future<Output = Answer> + Send + 'static + use<> {
-        let outcome = self.begin(caller, method, args);
-        async move {
-            match outcome? {
-                Outcome::Now(answer) => Ok(answer),
-                Outcome::Later(answer) => answer.await,
+    /// Calls of a line take effect in the order in which they begin: who begins the next one when this is ready keeps it. It
+    /// waits for a turn of its bot: whatever the bots ask for, each has its share.
+    pub async fn begin(&self, caller: &Caller, method: &str, args: &RawValue) -> Begun {
+        let known = METHODS.iter().find(|known| known.name == method);
+        let Some(known) = known else {
+            return Begun::Answered(Err(ServiceError::Unknown(method.chars().take(100).collect())));
+        };
+        let (state, bytes) = (&self.0, args.get().len() as u64);
+        if known.reads {
+            state.settled(caller.line).await;
+        }
+        let long = bytes > LONG;
+        let turns = if long { &state.long_calls } else { &state.calls };
+        let mut turn = turns.turn(caller.bot.as_ref(), CALL + bytes).await;
+        let outcome = Args::parse(known.name, args)
+            .and_then(|args| (known.run)(&Call { services: state, caller, method: known.name, args }));
+        match outcome {
+            Err(error) => Begun::Answered(Err(error)),
+            Ok(Outcome::Now(text)) => {
+                let answer = Ok(text);
+                took(turn.as_mut(), &answer);
+                Begun::Answered(answer)
+            }
+            // What comes next may be about what this writes, which is too long for the writer to take apart.
+            Ok(Outcome::Later(answer)) if long => Begun::Answered(Pending { answer, turn }.answer().await),
+            Ok(Outcome::Later(answer)) => Begun::Pending(Pending { answer, turn }),
+            Ok(Outcome::Long { bytes, work }) => {
+                if !long {
+                    // Nobody waits for a long call while holding the place of a short one.
+                    drop(turn);
+                    turn = state.long_calls.turn(caller.bot.as_ref(), CALL + bytes).await;
+                }
+                let answer = work.await;
+                took(turn.as_mut(), &answer);
+                Begun::Answered(answer)
             }
         }
+    }
+
+    /// Has something done for a script that is none of the methods, in a turn of its bot.
+    pub async fn in_turn(&self, caller: &Caller, work: impl FnOnce() -> String) -> String {
+        let turn = self.0.calls.turn(caller.bot.as_ref(), CALL).await;
+        let text = work();
+        if let Some(mut turn) = turn {
+            turn.took(text.len() as u64);
+        }
+        text
     }
 
     /// Calls another server, with what `fetch` of a script says and a body. Dropping the future ends the call.
@@ -174,11 +218,6 @@ impl Services {
     ) -> impl Future<Output = Result<Fetched, FetchFailed>> + Send + 'static + use<> {
         let (fetch, bot, head) = (self.0.fetch.clone(), caller.bot.clone(), head.get().to_owned());
         async move { fetch.call(bot.as_ref(), &head, body).await }
-    }
-
-    /// The address that a short link leads to.
-    pub fn short_link(&self, name: &str) -> Option<String> {
-        self.0.links.lock().get(&name.to_lowercase()).cloned()
     }
 
     /// Signs a message as `bp.security.getMessageSignature` does: hexadecimal HMAC-SHA256 with the application's secret.
@@ -209,18 +248,6 @@ impl Services {
     /// What the token of another system says of a user, once it is verified: `event.credentials`.
     pub fn credentials(&self, token: &str) -> Result<Box<RawValue>, TokenError> {
         self.0.external.as_ref().ok_or(TokenError::Disabled)?.check(token)
-    }
-
-    /// Whether a method's answer may be long: as long as what is stored.
-    pub fn reads(method: &str) -> bool {
-        METHODS.iter().any(|known| known.name == method && known.reads)
-    }
-
-    fn begin(&self, caller: &Caller, method: &str, args: &RawValue) -> Result<Outcome, ServiceError> {
-        let known = METHODS.iter().find(|known| known.name == method);
-        let known = known.ok_or_else(|| ServiceError::Unknown(method.chars().take(100).collect()))?;
-        let args = Args::parse(known.name, args)?;
-        (known.run)(&Call { services: &self.0, caller, method: known.name, args })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::model::BotId;
 use crate::program::{HookKind, Program, Role};
 use crate::protocol::InvokeWork;
 use crate::services::Services;
-use crate::store::Store;
+use crate::store::{Rules, Store};
 
 use report::Run;
 
@@ -83,7 +83,8 @@ async fn invoke(args: &InvokeArgs) -> anyhow::Result<Run> {
     let state = input::complete_state(state)?;
 
     let scratch = Scratch::new()?;
-    let store = Store::open(&scratch.path().join("data.db"), clock)?;
+    let rules = Rules { limits: settings.stored.clone(), ..Rules::default() };
+    let store = Store::open_with(&scratch.path().join("data.db"), clock, rules)?;
     let settings = Arc::new(settings);
     let (_keep, bots) = watch::channel(Arc::new(on_disk::directory(&workspace)));
     let services = Services::new(store, bots, Arc::clone(&settings))?;

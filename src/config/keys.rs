@@ -144,6 +144,18 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "fetch.deny", kind: Kind::Hosts, set: |s, v, _| s.fetch.deny = v.hosts() },
     Key { path: "media.maxSize", kind: Kind::Size(1, 1 << 30), set: |s, v, _| s.media.max_size = v.whole() },
     Key { path: "media.perBot", kind: Kind::Size(1, 1 << 50), set: |s, v, _| s.media.per_bot = v.whole() },
+    Key { path: "dialog.maxState", kind: Kind::Size(4 << 10, 64 * MB), set: |s, v, _| s.stored.state = v.whole() },
+    Key { path: "kvs.maxValue", kind: Kind::Size(1 << 10, 128 * MB), set: |s, v, _| s.stored.value = v.whole() },
+    Key { path: "kvs.perBot", kind: Kind::Size(1 << 10, 1 << 50), set: |s, v, _| s.stored.values_of_bot = v.whole() },
+    Key {
+        path: "users.maxAttributes",
+        kind: Kind::Size(1 << 10, 16 * MB),
+        set: |s, v, _| s.stored.attributes = v.whole(),
+    },
+    Key { path: "users.maxListed", kind: Kind::Whole(1, 1 << 20), set: |s, v, _| s.stored.users_listed = v.whole() },
+    Key { path: "shortLinks.maxTarget", kind: Kind::Size(256, MB), set: |s, v, _| s.stored.link_target = v.whole() },
+    Key { path: "shortLinks.perBot", kind: Kind::Whole(1, MB), set: |s, v, _| s.stored.links_of_bot = v.whole() },
+    Key { path: "shortLinks.lifetime", kind: Kind::Duration(1_000), set: |s, v, _| s.stored.link_lifetime = v.whole() },
     Key {
         path: "dialog.maxTransitions",
         kind: Kind::Whole(1, 100_000),

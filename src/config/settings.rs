@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HostPattern;
 use super::external_auth::ExternalAuth;
+use super::store_limits::StoreLimits;
 
 /// Limits of scripts: they go to the workers as they are. Times are milliseconds, sizes bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -467,6 +468,8 @@ pub struct Settings {
     pub dialog: DialogSettings,
     /// What is forgotten of users, and when.
     pub retention: RetentionSettings,
+    /// How much bots may have stored.
+    pub stored: StoreLimits,
     /// `scripts.linksOutside`: links in the workspace may lead out of it.
     pub links_outside: bool,
     /// `--production`, `BP_PRODUCTION`: no stack traces, no traces, no start page.

@@ -66,7 +66,7 @@ impl Dispatcher {
         let key = draft.key.clone();
         let shared = Arc::clone(&self.0);
         let (answer, receiver) = oneshot::channel();
-        self.0.store.accept(draft, place, message, move |result| {
+        self.0.store.of(Some(&key.bot)).accept(draft, place, message, move |result| {
             let stored = match result {
                 Ok(Accepted { event, message, .. }) => {
                     let id = event.id;

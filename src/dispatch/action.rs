@@ -89,8 +89,8 @@ pub(super) enum Action {
     End(Finishing),
     /// Store that a realm died on an event.
     CountDeath(EventId),
-    /// When all is committed that was given to the store before.
-    AfterCommits(After),
+    /// When all is committed that was given to the store before: for that bot, or for all.
+    AfterCommits(Option<BotId>, After),
     Send(ProcessId, Frame),
     /// Take back what a realm was sent before that number and has not begun with.
     TakeBack {
@@ -146,6 +146,8 @@ pub(super) enum After {
 /// What one look at a realm's socket found that its event did.
 pub(super) struct Batch {
     pub(super) event: EventId,
+    /// Whose event it is: the store does things for all bots in turns.
+    pub(super) bot: Option<BotId>,
     /// The kind of the hooks, where those ran without an event: nothing of it is done again.
     pub(super) hook: Option<&'static str>,
     pub(super) effects: Vec<Effect>,

@@ -27,6 +27,9 @@ use crate::store::{BatchEffect, Begun, EffectOutcome, EventBatch, EventEnd, Foll
 /// Batches of frames that wait for the machine; more wait in the sockets.
 const BATCHES: usize = 256;
 
+/// More effects than that of one event are no single operation of the store.
+const MOST_EFFECTS: usize = 64;
+
 /// The machine and what it needs of the world.
 struct Driver {
     shared: Arc<Shared>,
@@ -185,7 +188,7 @@ impl Driver {
             Action::Settle(batch) => self.settle(batch),
             Action::End(finishing) => self.finish(finishing),
             Action::CountDeath(event) => self.shared.store.count_death(event),
-            Action::AfterCommits(after) => self.after_commits(after),
+            Action::AfterCommits(bot, after) => self.after_commits(bot.as_ref(), after),
             Action::Send(process, frame) => {
                 if let Some(out) = self.processes.out(process) {
                     out.send(&frame);
@@ -262,9 +265,9 @@ impl Driver {
         self.shared.store.begin(&event, move |begun| shared.tell(Control::Begun { dispatch, begun }));
     }
 
-    fn after_commits(&self, after: After) {
+    fn after_commits(&self, bot: Option<&BotId>, after: After) {
         let shared = Arc::clone(&self.shared);
-        self.shared.store.barrier(move || match after {
+        self.shared.store.of(bot).barrier(move || match after {
             After::Answer(event) => shared.tell(Control::Answer(event)),
             After::Notify(notice, loan) => {
                 drop(loan);
@@ -277,9 +280,24 @@ impl Driver {
         });
     }
 
-    /// Gives the store what an event did, all at once.
-    fn settle(&self, batch: Batch) {
-        let Batch { event, hook, effects, end } = batch;
+    /// Gives the store what an event did: all at once, or a part after the other where it is so much that others would wait.
+    fn settle(&self, mut batch: Batch) {
+        while batch.effects.len() > MOST_EFFECTS {
+            let rest = batch.effects.split_off(MOST_EFFECTS);
+            let effects = std::mem::replace(&mut batch.effects, rest);
+            self.settle_part(Batch {
+                event: batch.event,
+                bot: batch.bot.clone(),
+                hook: batch.hook,
+                effects,
+                end: None,
+            });
+        }
+        self.settle_part(batch);
+    }
+
+    fn settle_part(&self, batch: Batch) {
+        let Batch { event, bot, hook, effects, end } = batch;
         let (mut changes, mut tellings) = (Vec::with_capacity(effects.len()), Vec::with_capacity(effects.len()));
         for effect in effects {
             let (change, telling) = split(effect);
@@ -294,7 +312,7 @@ impl Driver {
             None => (None, None),
         };
         let shared = Arc::clone(&self.shared);
-        self.shared.store.settle(EventBatch { event, effects: changes, end }, move |settlement| {
+        self.shared.store.of(bot.as_ref()).settle(EventBatch { event, effects: changes, end }, move |settlement| {
             for (telling, result) in tellings.into_iter().zip(settlement.effects) {
                 told(&shared, (event, hook), telling, result);
             }
@@ -308,11 +326,12 @@ impl Driver {
     fn finish(&self, finishing: Finishing) {
         let Some(reason) = finishing.aside.clone() else {
             let event = finishing.event;
-            return self.settle(Batch { event, hook: None, effects: Vec::new(), end: Some((finishing, None)) });
+            let (bot, end) = (Some(finishing.queued.key.bot.clone()), Some((finishing, None)));
+            return self.settle(Batch { event, bot, hook: None, effects: Vec::new(), end });
         };
         let shared = Arc::clone(&self.shared);
-        let event = finishing.event;
-        self.shared.store.set_aside(event, reason, move |result| shared.tell(Control::Finished(finishing, result)));
+        let (event, store) = (finishing.event, self.shared.store.of(Some(&finishing.queued.key.bot)));
+        store.set_aside(event, reason, move |result| shared.tell(Control::Finished(finishing, result)));
     }
 }
 

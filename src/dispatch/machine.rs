@@ -208,9 +208,11 @@ impl Machine {
             again @ Control::FinishAgain(..) if !self.stores => self.stuck.push(again),
             Control::FinishAgain(finishing, state) => {
                 let event = finishing.event;
+                let bot = Some(finishing.queued.key.bot.clone());
                 self.actions.push(match finishing.aside {
                     None => {
-                        Action::Settle(Batch { event, hook: None, effects: Vec::new(), end: Some((finishing, state)) })
+                        let end = Some((finishing, state));
+                        Action::Settle(Batch { event, bot, hook: None, effects: Vec::new(), end })
                     }
                     Some(_) => Action::End(finishing),
                 });

@@ -1,11 +1,9 @@
 //! Requests of scripts: each dispatch has one task that begins them in the order of the calls.
 //!
-//! The bot is taken from the dispatch, never from what the realm says. The services submit a call before they return, so
-//! what is begun in order takes effect in order; answers come as they are ready.
+//! The bot is taken from the dispatch, never from what the realm says. What is begun in order takes effect in order; answers come
+//! as they are ready. A call begins in a turn of its bot (`services`), and those behind it wait.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -17,7 +15,7 @@ use super::shared::Shared;
 use super::work::Ask;
 use crate::fleet::Out;
 use crate::protocol::{Frame, FrameKind};
-use crate::services::{Caller, Services};
+use crate::services::{Begun, Caller};
 
 /// The requests of one dispatch. What was begun takes effect when this is dropped; what waits to be begun as well, unless
 /// [`Asks::stop`] is called.
@@ -62,28 +60,25 @@ struct Answering {
 }
 
 impl Answering {
-    /// Submits the call. What is answered at once needs no task of its own.
+    /// Begins the call. What is answered at once needs no task of its own.
     async fn begin(self: &Arc<Self>, ask: Ask) {
         let Ask { number, method, args, loan } = ask;
+        let services = &self.shared.services;
         if method == content::METHOD {
             let images = self.shared.images.read().clone();
-            let content = images.map_or_else(|| "null".into(), |images| content::content_of(images.program(), &args));
+            let content =
+                || images.map_or_else(|| "null".into(), |images| content::content_of(images.program(), &args));
+            let content = services.in_turn(&self.caller, content).await;
             return self.answer(number, &method, Ok(content));
         }
-        let place = match Services::reads(&method) {
-            // It is never closed.
-            true => Arc::clone(&self.out.reads).acquire_owned().await.ok(),
-            false => None,
-        };
-        let mut call = Box::pin(self.shared.services.call(&self.caller, &method, &args));
-        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => self.answer(number, &method, result.map_err(|error| error.to_string())),
-            Poll::Pending => {
+        match services.begin(&self.caller, &method, &args).await {
+            Begun::Answered(result) => self.answer(number, &method, result.map_err(|error| error.to_string())),
+            Begun::Pending(pending) => {
                 let answering = Arc::clone(self);
                 tokio::spawn(async move {
-                    let result = call.await.map_err(|error| error.to_string());
+                    let result = pending.answer().await.map_err(|error| error.to_string());
                     answering.answer(number, &method, result);
-                    drop((loan, place));
+                    drop(loan);
                 });
             }
         }

@@ -249,7 +249,10 @@ impl Solo {
                 };
                 let result = match method.as_str() {
                     content::METHOD => Ok(content::content_of(&program, &args)),
-                    _ => services.call(&caller, &method, &args).await.map_err(|error| error.to_string()),
+                    _ => {
+                        let begun = services.begin(&caller, &method, &args).await;
+                        begun.answer().await.map_err(|error| error.to_string())
+                    }
                 };
                 let body = result_body(&method, result, limit);
                 if let Some(out) = &out {

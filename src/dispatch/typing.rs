@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::model::ConversationKey;
+use crate::model::{BotId, ConversationKey};
 
+/// Users of one bot who are held back at a time: scripts choose whom they write to, and for each there is an entry here.
+const MOST_OF_BOT: usize = 10_000;
 const SHORTEST: u64 = 500;
 const NO_NUMBER: u64 = 1_000;
 
@@ -19,19 +21,32 @@ pub(super) struct Holds {
     /// Nobody is held back for longer, whatever scripts write and however often.
     longest: u64,
     until: HashMap<ConversationKey, u64>,
+    /// How many those are of each bot.
+    of_bot: HashMap<BotId, usize>,
 }
 
 impl Holds {
     pub(super) fn new(longest: u64) -> Self {
-        Self { longest, until: HashMap::new() }
+        Self { longest, until: HashMap::new(), of_bot: HashMap::new() }
     }
 
-    /// The user sees typing for `length` milliseconds, after what is already held. Returns when it ends.
+    /// The user sees typing for `length` milliseconds, after what is already held. Returns when it ends. Where very many users
+    /// of the bot are held back already, one more is not.
     pub(super) fn typing(&mut self, key: &ConversationKey, length: u64, now: u64) -> u64 {
-        let present = self.until.get(key).copied().unwrap_or(0);
+        let present = self.until.get(key).copied();
+        if present.is_none() && self.of_bot.get(&key.bot).is_some_and(|users| *users >= MOST_OF_BOT) {
+            return now;
+        }
+        let present = present.unwrap_or(0);
         let until = present.max(now).saturating_add(length).min(now.saturating_add(self.longest)).max(present);
-        self.until.insert(key.clone(), until);
+        self.hold(key, until);
         until
+    }
+
+    fn hold(&mut self, key: &ConversationKey, until: u64) {
+        if self.until.insert(key.clone(), until).is_none() {
+            *self.of_bot.entry(key.bot.clone()).or_default() += 1;
+        }
     }
 
     /// When a message stored now is delivered: never before an earlier one to the same user.
@@ -41,13 +56,21 @@ impl Holds {
 
     /// A message that was stored by an earlier run of the server is still ahead.
     pub(super) fn remember(&mut self, key: &ConversationKey, deliver_at: u64) {
-        let until = self.until.entry(key.clone()).or_insert(0);
-        *until = (*until).max(deliver_at);
+        let until = self.until.get(key).copied().unwrap_or(0);
+        self.hold(key, until.max(deliver_at));
     }
 
     /// Forgets users who wait for nothing.
     pub(super) fn prune(&mut self, now: u64) {
-        self.until.retain(|_, until| *until > now);
+        let of_bot = &mut self.of_bot;
+        self.until.retain(|key, until| {
+            let held = *until > now;
+            if !held && let Some(users) = of_bot.get_mut(&key.bot) {
+                *users -= 1;
+            }
+            held
+        });
+        of_bot.retain(|_, users| *users > 0);
     }
 }
 
@@ -122,6 +145,21 @@ mod tests {
         holds.remember(&key("u"), 50_000);
         holds.typing(&key("u"), 3_000, 100);
         assert_eq!(holds.deliver_at(&key("u"), 100), 50_000, "what is promised already stays in its order");
+    }
+
+    #[test]
+    fn of_one_bot_so_many_users_are_held_back_and_no_more_and_other_bots_have_their_own() {
+        let mut holds = Holds::new(3_600_000);
+        for user in 0..MOST_OF_BOT {
+            holds.typing(&key(&format!("u{user}")), 1_000, 100);
+        }
+        assert_eq!((holds.typing(&key("v"), 1_000, 100), holds.deliver_at(&key("v"), 100)), (100, 100));
+        assert_eq!(holds.typing(&key("u0"), 1_000, 100), 2_100);
+        let other = ConversationKey { bot: BotId::parse("b").unwrap(), ..key("v") };
+        assert_eq!(holds.typing(&other, 1_000, 100), 1_100);
+        holds.prune(1_100);
+        assert_eq!((holds.until.len(), holds.of_bot.len()), (1, 1));
+        assert_eq!(holds.typing(&key("v"), 1_000, 1_100), 2_100);
     }
 
     #[test]

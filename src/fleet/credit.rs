@@ -11,11 +11,14 @@ use tokio::sync::Notify;
 pub struct Credit {
     used: AtomicU64,
     limit: u64,
+    /// Below it there is room whatever the whole holds.
+    assured: u64,
     /// What is taken here is taken there as well.
     whole: Option<Arc<Credit>>,
     /// Nobody counts any more: whoever waits goes on.
     closed: AtomicBool,
-    freed: Notify,
+    /// Shared by the whole and its parts.
+    freed: Arc<Notify>,
 }
 
 /// Bytes that were taken; they are given back when this is dropped.
@@ -28,45 +31,34 @@ pub struct Loan {
 impl Credit {
     /// So many bytes may be on their way.
     pub fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self::made(limit, None))
+        Arc::new(Self::made(limit, 0, None))
     }
 
-    /// The same, of bytes that count to a whole too.
-    pub fn within(limit: u64, whole: Arc<Self>) -> Arc<Self> {
-        Arc::new(Self::made(limit, Some(whole)))
+    /// The same, of bytes that count to a whole too. Who holds less than what is assured may send whatever others hold.
+    pub fn within(limit: u64, assured: u64, whole: Arc<Self>) -> Arc<Self> {
+        Arc::new(Self::made(limit, assured, Some(whole)))
     }
 
-    fn made(limit: u64, whole: Option<Arc<Self>>) -> Self {
-        Self { used: AtomicU64::new(0), limit, whole, closed: AtomicBool::new(false), freed: Notify::new() }
+    fn made(limit: u64, assured: u64, whole: Option<Arc<Self>>) -> Self {
+        let freed = whole.as_ref().map_or_else(Arc::default, |whole| Arc::clone(&whole.freed));
+        Self { used: AtomicU64::new(0), limit, assured, whole, closed: AtomicBool::new(false), freed }
     }
 
     /// Whether anybody may send; what is sent then may go past the limit.
     pub fn has_room(&self) -> bool {
-        let closed = self.closed.load(Ordering::Acquire);
-        closed || (self.has_own_room() && self.whole.as_ref().is_none_or(|whole| whole.has_own_room()))
-    }
-
-    fn has_own_room(&self) -> bool {
-        self.used.load(Ordering::Acquire) < self.limit || self.closed.load(Ordering::Acquire)
+        let used = self.used.load(Ordering::Acquire);
+        let whole = || self.whole.as_ref().is_none_or(|whole| whole.has_room());
+        self.closed.load(Ordering::Acquire) || (used < self.limit && (used < self.assured || whole()))
     }
 
     /// Waits until there is room.
     pub async fn room(&self) {
         while !self.has_room() {
-            self.own_room().await;
-            if let Some(whole) = &self.whole {
-                whole.own_room().await;
-            }
-        }
-    }
-
-    async fn own_room(&self) {
-        while !self.has_own_room() {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
             // It may have been given back just before.
-            if !self.has_own_room() {
+            if !self.has_room() {
                 freed.await;
             }
         }
@@ -92,7 +84,8 @@ impl Credit {
             whole.give(bytes);
         }
         let before = self.used.fetch_sub(bytes as u64, Ordering::AcqRel);
-        if before >= self.limit && before.saturating_sub(bytes as u64) < self.limit {
+        let after = before.saturating_sub(bytes as u64);
+        if [self.limit, self.assured].iter().any(|mark| before >= *mark && after < *mark) {
             self.freed.notify_waiters();
         }
     }
@@ -101,6 +94,15 @@ impl Credit {
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.freed.notify_waiters();
+    }
+}
+
+impl Drop for Credit {
+    fn drop(&mut self) {
+        // What was never given back goes with the process that it was for.
+        if let Some(whole) = &self.whole {
+            whole.give(usize::try_from(*self.used.get_mut()).unwrap_or(usize::MAX));
+        }
     }
 }
 
@@ -117,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn what_all_hold_together_makes_each_wait() {
         let whole = Credit::new(10);
-        let (one, other) = (Credit::within(100, Arc::clone(&whole)), Credit::within(100, whole));
+        let (one, other) = (Credit::within(100, 0, Arc::clone(&whole)), Credit::within(100, 0, whole));
         let held = one.lend(10);
         assert!(!other.has_room());
         let waiting = tokio::spawn({
@@ -129,6 +131,29 @@ mod tests {
         drop(held);
         waiting.await.unwrap();
         assert!(one.has_room());
+    }
+
+    #[tokio::test]
+    async fn who_holds_little_does_not_wait_for_what_others_hold() {
+        let whole = Credit::new(10);
+        let (hostile, calm) = (Credit::within(8, 3, Arc::clone(&whole)), Credit::within(8, 3, Arc::clone(&whole)));
+        let held = hostile.lend(20);
+        assert!(!hostile.has_room() && calm.has_room());
+        let own = calm.lend(3);
+        assert!(!calm.has_room());
+        let waiting = tokio::spawn({
+            let calm = Arc::clone(&calm);
+            async move { calm.room().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(own);
+        waiting.await.unwrap();
+        // What is never given back goes with whom it was for.
+        drop(held);
+        calm.take(7);
+        drop(calm);
+        assert_eq!(whole.used.load(Ordering::Acquire), 0);
     }
 
     #[tokio::test]

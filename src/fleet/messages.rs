@@ -105,6 +105,9 @@ pub struct Broken {
     pub why: String,
 }
 
+/// What a message counts beside its bytes: there are not very many small ones.
+const FRAME: usize = 256;
+
 /// Reads a frame.
 pub(super) fn parse(frame: Frame, credit: &Arc<Credit>) -> Result<Message, Broken> {
     let dispatch = (frame.dispatch != 0).then_some(frame.dispatch);
@@ -126,7 +129,7 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
         FrameKind::Compiled => Message::Compiled(json(kind, &body)?),
         FrameKind::Request => request(dispatch, number, body, credit)?,
         FrameKind::Fetch => {
-            let loan = credit.lend(body.len());
+            let loan = credit.lend(FRAME + body.len());
             let (head, body) = split_head(body).ok_or("bad Fetch frame: no head")?;
             // What it was read into is larger, and would be held as long as the call.
             let body = Bytes::copy_from_slice(&body);
@@ -134,12 +137,12 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
         }
         FrameKind::Abandon => Message::Abandon { dispatch, number },
         FrameKind::Effect => {
-            Message::Effect { dispatch, number, effect: effect(&body)?, loan: credit.lend(body.len()) }
+            Message::Effect { dispatch, number, effect: effect(&body)?, loan: credit.lend(FRAME + body.len()) }
         }
         FrameKind::Acting => Message::Acting { dispatch, begins: number != 0 },
         FrameKind::Log => Message::Log { dispatch, line: json(kind, &body)? },
         FrameKind::Processed => {
-            let loan = credit.lend(body.len());
+            let loan = credit.lend(FRAME + body.len());
             Message::Processed { dispatch, processed: json(kind, &body)?, body, loan }
         }
         FrameKind::Settled => Message::Settled { dispatch, settled: json(kind, &body)? },
@@ -182,7 +185,7 @@ fn effect(body: &[u8]) -> Result<Result<Box<Effect>, String>, String> {
 }
 
 fn request(dispatch: u64, number: u32, mut body: Bytes, credit: &Arc<Credit>) -> Result<Message, String> {
-    let loan = credit.lend(body.len());
+    let loan = credit.lend(FRAME + body.len());
     let length = if body.is_empty() { 0 } else { body.get_u8() as usize };
     if length == 0 || body.len() < length {
         return Err("bad Request frame: no method".to_owned());

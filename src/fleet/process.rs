@@ -9,8 +9,9 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 
+use super::buffers::Buffer;
 use super::credit::Credit;
 use super::messages::{Broken, Message, parse};
 use super::orders::ProcessId;
@@ -19,8 +20,6 @@ use crate::protocol::{Frame, FrameReader};
 
 /// Frames handed over at once at most; a flood waits in the socket.
 const BATCH: usize = 512;
-/// Reads of one realm's scripts that may be on their way to the store and back at once.
-const READS: usize = 8;
 
 /// The way to a process. Sending never waits; who can wait does so for room before.
 #[derive(Debug, Clone)]
@@ -28,8 +27,6 @@ pub struct Out {
     inner: Arc<Inner>,
     /// What is sent and not written to the socket yet.
     pub unwritten: Arc<Credit>,
-    /// Reads of scripts whose answers are on their way: each may be as large as a frame.
-    pub reads: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -52,16 +49,16 @@ impl Out {
         id: ProcessId,
         socket: std::os::unix::net::UnixStream,
         frame_limit: usize,
-        (buffered, inward): (u64, Arc<Credit>),
+        buffer: Buffer,
         sink: mpsc::Sender<FromProcess>,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = UnixStream::from_std(socket)?;
         let inner = Arc::new(Inner { socket, queue: Mutex::default(), more: Notify::new() });
-        let unwritten = Credit::new(buffered);
+        let Buffer { inward, outward: unwritten } = buffer;
         tokio::spawn(write_rest(Arc::downgrade(&inner), Arc::clone(&unwritten)));
         tokio::spawn(read_frames(id, Arc::clone(&inner), FrameReader::new(frame_limit), inward, sink));
-        Ok(Self { inner, unwritten, reads: Arc::new(Semaphore::new(READS)) })
+        Ok(Self { inner, unwritten })
     }
 
     /// Sends a frame. A process that is gone is noticed by its reader.
@@ -257,12 +254,16 @@ mod tests {
     use super::*;
     use crate::protocol::FrameKind;
 
+    fn buffer(bytes: u64) -> Buffer {
+        Buffer { inward: Credit::new(bytes), outward: Credit::new(bytes) }
+    }
+
     #[tokio::test]
     async fn a_process_that_sends_faster_than_the_store_commits_waits_in_its_socket() {
         const FRAME: usize = 10_000;
         let (theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
         let (sink, mut batches) = mpsc::channel(1);
-        let _out = Out::connect(1, ours, 1 << 20, (50_000, Credit::new(50_000)), sink).unwrap();
+        let _out = Out::connect(1, ours, 1 << 20, buffer(50_000), sink).unwrap();
         std::thread::spawn(move || {
             let mut theirs = theirs;
             for number in 0..200 {
@@ -288,7 +289,7 @@ mod tests {
     async fn what_finds_no_room_is_written_later_and_in_order_and_the_end_comes_after_it() {
         let (mut theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
         let (sink, _batches) = mpsc::channel(1);
-        let out = Out::connect(1, ours, 1 << 20, (1_000, Credit::new(1_000)), sink).unwrap();
+        let out = Out::connect(1, ours, 1 << 20, buffer(1_000), sink).unwrap();
         for number in 0..100 {
             let body = Bytes::from(vec![b'x'; 20_000]);
             out.send(&Frame { kind: FrameKind::Result, dispatch: 1, number, body });

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::credit::Credit;
+use super::buffers::Buffers;
 use super::hello::hello;
 use super::orders::ProcessId;
 pub use super::process::FromProcess;
@@ -89,6 +89,8 @@ struct Process {
     /// It is to be killed as soon as its number is known.
     doomed: bool,
     family: ProcessId,
+    /// Whose scripts it runs: its copies run them, too. Empty for nobody's.
+    bot: Arc<str>,
     /// Texts that it has.
     blobs: Arc<BTreeSet<BlobId>>,
     /// Of the root alone.
@@ -115,8 +117,8 @@ pub struct Processes {
     sink: mpsc::Sender<FromProcess>,
     all: BTreeMap<ProcessId, Process>,
     families: BTreeMap<ProcessId, Family>,
-    /// Bytes on their way from all processes, to which those of each count.
-    inward: Arc<Credit>,
+    /// Bytes on their way.
+    buffers: Buffers,
     images: Option<Arc<Images>>,
     bots: Bytes,
 }
@@ -133,7 +135,7 @@ impl Processes {
     ) -> Result<Self, FleetError> {
         crate::os::hand_nothing_on();
         Ok(Self {
-            inward: Credit::new(settings.dispatch.all_buffered),
+            buffers: Buffers::new(&settings.dispatch),
             settings,
             command,
             board: Board::new()?,
@@ -195,14 +197,14 @@ impl Processes {
             tokio::spawn(log_stderr(stderr));
         }
         let pid = child.id();
-        let out = self.connect(root, ours)?;
+        let out = self.connect(root, ours, &Arc::default())?;
         let board = self.board.descriptor().try_clone()?;
         // Plain data into memory: it cannot fail.
         let text = serde_json::to_vec(&hello(&self.settings, &self.command.build())).unwrap_or_default();
         out.send_with(&Frame::new(FrameKind::Hello, text), Some(board.into()));
         out.send(&Frame::new(FrameKind::Bots, self.bots.clone()));
         self.families.insert(root, Family { _lifeline: end, members: 0, group: pid });
-        self.add(root, out, root, Arc::default());
+        self.add(root, out, (root, Arc::default()), Arc::default());
         if let Some(process) = self.all.get_mut(&root) {
             process.child = Some(child);
         }
@@ -216,30 +218,30 @@ impl Processes {
     /// The system has no more sockets.
     pub fn fork(&mut self, zygote: ProcessId, child: ProcessId, become_: ForkAs) -> Result<(), FleetError> {
         let (ours, theirs) = UnixStream::pair()?;
-        let out = self.connect(child, ours)?;
+        let bot = self.all.get(&zygote).map(|zygote| Arc::clone(&zygote.bot)).unwrap_or_default();
+        let out = self.connect(child, ours, &bot)?;
         if let ForkAs::Realm { slot } | ForkAs::Compiler { slot } = become_ {
             self.board.renew(slot);
         }
         let Some(parent) = self.all.get(&zygote) else {
             // Its other end goes with this: the copy is found to be gone.
-            self.add(child, out, zygote, Arc::default());
+            self.add(child, out, (zygote, bot), Arc::default());
             return Ok(());
         };
         let body = Bytes::copy_from_slice(&become_.to_bytes());
         let frame = Frame { kind: FrameKind::Fork, dispatch: 0, number: child, body };
         parent.out.send_with(&frame, Some(theirs.into()));
         let (family, blobs) = (parent.family, Arc::clone(&parent.blobs));
-        self.add(child, out, family, blobs);
+        self.add(child, out, (family, bot), blobs);
         Ok(())
     }
 
-    fn connect(&self, id: ProcessId, socket: UnixStream) -> io::Result<Out> {
+    fn connect(&mut self, id: ProcessId, socket: UnixStream, bot: &Arc<str>) -> io::Result<Out> {
         let limit = usize::try_from(self.settings.scripts.frame).unwrap_or(usize::MAX);
-        let inward = Credit::within(self.settings.dispatch.buffered, Arc::clone(&self.inward));
-        Out::connect(id, socket, limit, (self.settings.dispatch.buffered, inward), self.sink.clone())
+        Out::connect(id, socket, limit, self.buffers.of(bot), self.sink.clone())
     }
 
-    fn add(&mut self, id: ProcessId, out: Out, family: ProcessId, blobs: Arc<BTreeSet<BlobId>>) {
+    fn add(&mut self, id: ProcessId, out: Out, (family, bot): (ProcessId, Arc<str>), blobs: Arc<BTreeSet<BlobId>>) {
         if let Some(family) = self.families.get_mut(&family) {
             family.members += 1;
         }
@@ -250,6 +252,7 @@ impl Processes {
             handle: None,
             doomed: false,
             family,
+            bot,
             blobs,
             child: None,
         };
@@ -359,6 +362,9 @@ impl Processes {
     /// Has a zygote load what a bot runs.
     pub fn load(&mut self, zygote: ProcessId, bot: &str, warm: bool) {
         let Some(image) = self.images.as_ref().and_then(|images| images.image(bot)) else { return };
+        if let Some(process) = self.all.get_mut(&zygote) {
+            process.bot = bot.into();
+        }
         self.send_image(zygote, FrameKind::Load, warm.into(), &image);
     }
 

@@ -1,23 +1,81 @@
-//! One call on its way: reads and writes of the store, in the order of the event's calls.
+//! One call on its way: reads and writes of the store, in the order of the event's calls, in turns of its bot.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
 use super::args::Args;
 use super::caller::Caller;
 use super::error::{Answer, ServiceError};
+use super::fair_turns::FairTurn;
 use super::state::ServiceState;
-use crate::store::{Order, Store, StoreError};
+use crate::store::{Store, StoreError};
 
-type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// A call that goes through more bytes than that takes long.
+pub(super) const LONG: u64 = 128 << 10;
 
-/// An answer that is there, or one that comes.
+/// An answer that comes.
+pub(super) type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// What a method makes of a call.
 pub(super) enum Outcome {
+    /// The answer.
     Now(String),
+    /// It was submitted, and takes effect before whatever is called after it.
     Later(Later),
+    /// It takes long, since it has about so many bytes to go through: it begins when there is a turn for that, and nothing
+    /// that its line calls after it begins before it is over.
+    Long { bytes: u64, work: Later },
+}
+
+/// A call that has begun.
+pub enum Begun {
+    /// It is answered.
+    Answered(Answer),
+    /// Its answer comes.
+    Pending(Pending),
+}
+
+/// A call whose answer comes. It takes effect also where nobody waits for that.
+pub struct Pending {
+    pub(super) answer: Later,
+    pub(super) turn: Option<FairTurn>,
+}
+
+impl Begun {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn answer(self) -> Answer {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Pending(pending) => pending.answer().await,
+        }
+    }
+}
+
+impl Pending {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn answer(self) -> Answer {
+        let Self { answer, mut turn } = self;
+        let answer = answer.await;
+        took(turn.as_mut(), &answer);
+        answer
+    }
+}
+
+/// An answer counts for whose it is.
+pub(super) fn took(turn: Option<&mut FairTurn>, answer: &Answer) {
+    if let (Some(turn), Ok(text)) = (turn, answer) {
+        turn.took(text.len() as u64);
+    }
 }
 
 /// One call, as the methods see it.
@@ -29,24 +87,19 @@ pub(super) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// When a read of this call takes place: at once, unless its line has writes that are not committed yet.
-    fn order(&self) -> Order {
-        let unsettled = self.services.unsettled.lock();
-        match self.caller.line {
-            Some(line) if unsettled.contains_key(&line) => Order::AfterWrites,
-            _ => Order::AtOnce,
-        }
+    /// What a short read of the store gives, here and now.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Store) -> Result<T, StoreError>) -> Result<T, ServiceError> {
+        read(&self.services.store).map_err(|source| self.failed(source))
     }
 
-    /// An answer made of what a read gives.
-    pub(super) fn read<T: Send + 'static>(
-        &self,
-        start: impl FnOnce(&Store, Order, Completion<T>),
-        answer: impl FnOnce(T) -> Answer + Send + 'static,
-    ) -> Result<Outcome, ServiceError> {
-        let (completion, receiver) = channel();
-        start(&self.services.store, self.order(), completion);
-        Ok(self.later(receiver, answer))
+    /// An answer made beside all others, when there is a turn for it.
+    pub(super) fn beside(&self, bytes: u64, work: impl FnOnce(&ServiceState) -> Answer + Send + 'static) -> Outcome {
+        let (services, method) = (Arc::clone(self.services), self.method);
+        let work = Box::pin(async move {
+            let done = spawn_blocking(move || work(&services)).await;
+            done.unwrap_or_else(|error| Err(ServiceError::Refused { method, message: error.to_string() }))
+        });
+        Outcome::Long { bytes, work }
     }
 
     /// An answer made of what a write gives, once it is committed.
@@ -55,51 +108,41 @@ impl Call<'_> {
         start: impl FnOnce(&Store, Completion<T>),
         answer: impl FnOnce(T) -> Answer + Send + 'static,
     ) -> Result<Outcome, ServiceError> {
-        let (completion, receiver) = channel();
-        let Some(line) = self.caller.line else {
-            start(&self.services.store, completion);
-            return Ok(self.later(receiver, answer));
-        };
-        *self.services.unsettled.lock().entry(line).or_default() += 1;
-        let services = self.services.clone();
-        start(
-            &self.services.store,
-            Box::new(move |outcome| {
-                let mut unsettled = services.unsettled.lock();
-                if let Some(count) = unsettled.get_mut(&line) {
-                    *count -= 1;
-                    if *count == 0 {
-                        unsettled.remove(&line);
-                    }
-                }
-                drop(unsettled);
-                completion(outcome);
-            }),
-        );
-        Ok(self.later(receiver, answer))
-    }
-
-    fn later<T: Send + 'static>(
-        &self,
-        receiver: oneshot::Receiver<Result<T, StoreError>>,
-        answer: impl FnOnce(T) -> Answer + Send + 'static,
-    ) -> Outcome {
+        let (completion, receiver) = completion();
+        let store = self.services.store.of(self.caller.bot.as_ref());
+        match self.caller.line {
+            None => start(&store, completion),
+            Some(line) => {
+                self.services.unsettled.lock().entry(line).or_default().writes += 1;
+                let services = self.services.clone();
+                let completion = Box::new(move |outcome| {
+                    services.settle(line);
+                    completion(outcome);
+                });
+                start(&store, completion);
+            }
+        }
         let method = self.method;
-        Outcome::Later(Box::pin(async move {
+        Ok(Outcome::Later(Box::pin(async move {
             let outcome = receiver.await.unwrap_or(Err(StoreError::Closed));
             answer(outcome.map_err(|source| ServiceError::Store { method, source })?)
-        }))
+        })))
     }
 
     pub(super) fn refused(&self, message: String) -> ServiceError {
         ServiceError::Refused { method: self.method, message }
     }
+
+    pub(super) fn failed(&self, source: StoreError) -> ServiceError {
+        ServiceError::Store { method: self.method, source }
+    }
 }
 
 /// What the store calls when it is done.
-type Completion<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+pub(super) type Completion<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 
-fn channel<T: Send + 'static>() -> (Completion<T>, oneshot::Receiver<Result<T, StoreError>>) {
+/// A completion and what it tells.
+pub(super) fn completion<T: Send + 'static>() -> (Completion<T>, oneshot::Receiver<Result<T, StoreError>>) {
     let (sender, receiver) = oneshot::channel();
     let completion = Box::new(move |outcome| {
         // Who no longer waits does not need the answer.

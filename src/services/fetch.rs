@@ -22,14 +22,17 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
+use super::fair_turns::FairTurns;
 use crate::config::{FetchSettings, Settings};
-use crate::model::BotId;
+use crate::model::{BotId, ShareLimits};
 
 pub(crate) use address::is_local;
 use connect::{Connections, Target};
 use exchange::{Answer, Head, Outgoing, Redirect, address, read, shown};
 use problem::FetchError;
 
+/// What a call costs beside its bytes.
+const PLACE: u64 = 16 << 10;
 /// As many requests of one bot that are under way may have as many bytes as one may.
 const LARGE_REQUESTS: usize = 64;
 
@@ -41,7 +44,7 @@ pub struct Fetched {
     /// Its body, unpacked.
     pub body: Bytes,
     /// The body's place among the bytes that are held: to be kept until the script has it.
-    pub held: Option<OwnedSemaphorePermit>,
+    pub held: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 /// Why there is no answer; `message` is for people.
@@ -72,8 +75,8 @@ struct FetchState {
     /// Largest body that fits over the wall.
     largest: usize,
     connections: Arc<Connections>,
-    /// Places of all bots.
-    places: Arc<Semaphore>,
+    /// Places, of each bot and of all.
+    places: FairTurns,
     /// Bytes of answers.
     buffered: Arc<Semaphore>,
     bots: Mutex<HashMap<Option<BotId>, Arc<OfBot>>>,
@@ -81,7 +84,8 @@ struct FetchState {
 
 /// What the calls of one bot share.
 struct OfBot {
-    places: Arc<Semaphore>,
+    /// Bytes of answers: of what all hold together it has a part.
+    buffered: Arc<Semaphore>,
     /// Bytes of its requests, of those that wait as well.
     bytes: Arc<Semaphore>,
     most_bytes: usize,
@@ -116,7 +120,13 @@ impl Fetch {
             // The rest of the frame is for the answer's head.
             largest: settings.max_response.min(frame - (frame / 2).min(1 << 20)),
             connections: Arc::default(),
-            places: Arc::new(Semaphore::new(settings.connections)),
+            // A bot that calls nobody yet need not wait until the calls of others are over, which may hang.
+            places: FairTurns::new(ShareLimits {
+                all: settings.connections,
+                assured: 1,
+                each: settings.concurrent,
+                cost: u64::MAX,
+            }),
             buffered: Arc::new(Semaphore::new(settings.buffered as usize)),
             bots: Mutex::default(),
             settings,
@@ -166,10 +176,12 @@ impl FetchState {
         let taken =
             u32::try_from(bytes).ok().and_then(|bytes| Arc::clone(&of_bot.bytes).try_acquire_many_owned(bytes).ok());
         let Some(_bytes) = taken else { return Err(FetchError::Crowded(of_bot.most_bytes)) };
-        // Neither is ever closed.
-        let _place = of_bot.places.acquire().await;
-        let _connection = self.places.acquire().await;
-        self.follow(bot, request, head.redirect, stage).await
+        let mut place = self.places.turn(bot, PLACE + bytes as u64).await;
+        let fetched = self.follow(bot, (request, &of_bot), head.redirect, stage).await;
+        if let (Some(place), Ok(fetched)) = (&mut place, &fetched) {
+            place.took((bytes + fetched.body.len()) as u64);
+        }
+        fetched
     }
 
     fn of_bot(&self, bot: Option<&BotId>) -> Arc<OfBot> {
@@ -183,7 +195,7 @@ impl FetchState {
         let most_bytes = self.settings.concurrent.min(LARGE_REQUESTS);
         let most_bytes = most_bytes.saturating_mul(self.settings.max_request).min(u32::MAX as usize);
         let of_bot = Arc::new(OfBot {
-            places: Arc::new(Semaphore::new(self.settings.concurrent)),
+            buffered: Arc::new(Semaphore::new(buffered_of_bot(self.settings.buffered, self.largest))),
             bytes: Arc::new(Semaphore::new(most_bytes)),
             most_bytes,
         });
@@ -195,7 +207,7 @@ impl FetchState {
     async fn follow(
         &self,
         bot: Option<&BotId>,
-        mut request: Outgoing,
+        (mut request, of_bot): (Outgoing, &OfBot),
         redirect: Redirect,
         stage: &AtomicU8,
     ) -> Result<Fetched, FetchError> {
@@ -214,7 +226,8 @@ impl FetchState {
                     request = next;
                 }
                 None => {
-                    let answer = read(response, &request.method, self.largest, &self.buffered).await?;
+                    let answer =
+                        read(response, &request.method, self.largest, [&of_bot.buffered, &self.buffered]).await?;
                     self.connections.keep(target, link);
                     return Ok(fetched(answer, request.url, redirects > 0));
                 }
@@ -242,6 +255,12 @@ impl FetchState {
         let port = url.port_or_known_default().ok_or_else(no_host)?;
         Ok(Target { bot: bot.cloned(), secure: url.scheme() == "https", host, port })
     }
+}
+
+/// Bytes of answers of one bot that are held: a quarter of all, so that others find room, but never less than one answer.
+fn buffered_of_bot(all: u32, largest: usize) -> usize {
+    let all = all as usize;
+    (all / 4).max(largest.saturating_add(1 << 20)).min(all)
 }
 
 fn fetched(answer: Answer, mut url: Url, redirected: bool) -> Fetched {

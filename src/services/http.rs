@@ -1,15 +1,16 @@
-//! `bp.http`: short links, kept in memory, which hooks make anew at each start; tokens for calls to this server, and those of
-//! other systems.
+//! `bp.http`: short links; tokens for calls to this server, and those of other systems.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::call::{Call, Outcome, json};
+use super::call::{Call, Outcome, json, undefined};
+use super::caller::Line;
 use super::error::ServiceError;
 use super::tokens::TokenError;
 use crate::config::{local_address, public_address};
 use crate::model::BotId;
+use crate::store::ShortLink;
 
 /// How long a token for calls of this server to itself is good, in milliseconds.
 const TOKEN_LIFETIME: u64 = 5 * 60_000;
@@ -26,12 +27,13 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// Most links there may be; a script in a loop must not fill the memory.
-const MOST: usize = 10_000;
+/// Longest name of a link, in bytes.
+const LONGEST_NAME: usize = 200;
 
-/// `createShortLink(name, destination, params?)`; a link of that name is replaced.
+/// `createShortLink(name, destination, params?)`; a link of that name is replaced, if it is the bot's. What hooks make that run
+/// at each start stays; what an event makes has its time.
 pub(super) fn create_short_link(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let name = call.args.text(0, "name")?.to_lowercase();
+    let name = link_name(call)?;
     let mut destination = call.args.text(1, "destination")?;
     let params: Map<String, Value> = call.args.optional(2, "params", "an object")?.unwrap_or_default();
     for (key, value) in &params {
@@ -45,19 +47,32 @@ pub(super) fn create_short_link(call: &Call<'_>) -> Result<Outcome, ServiceError
         destination.push('=');
         destination.extend(utf8_percent_encode(&value, COMPONENT));
     }
-    let mut links = call.services.links.lock();
-    if links.len() >= MOST && !links.contains_key(&name) {
-        return Err(call.refused(format!("there are {MOST} short links already; delete some")));
-    }
-    links.insert(name, destination);
-    Ok(Outcome::Now(String::new()))
+    let owner = call.caller.bot.clone();
+    let lasting = !matches!(call.caller.line, Some(Line::Event(_)));
+    let link = ShortLink { name, target: destination, owner, lasting };
+    call.write(|store, done| store.put_short_link(link, done), |()| undefined())
 }
 
 /// `deleteShortLink(name)`.
 pub(super) fn delete_short_link(call: &Call<'_>) -> Result<Outcome, ServiceError> {
+    let name = link_name(call)?;
+    let asker = call.caller.bot.clone();
+    call.write(|store, done| store.delete_short_link(name, asker, done), |()| undefined())
+}
+
+/// The name of a link in lower case. What has the id of a bot is for that bot alone: its chat stands there.
+fn link_name(call: &Call<'_>) -> Result<String, ServiceError> {
     let name = call.args.text(0, "name")?.to_lowercase();
-    call.services.links.lock().remove(&name);
-    Ok(Outcome::Now(String::new()))
+    if name.len() > LONGEST_NAME {
+        return Err(call.refused(format!("the name of a short link must have {LONGEST_NAME} bytes at most")));
+    }
+    let of_bot = BotId::parse(&name).ok().filter(|bot| call.services.bots.borrow().0.contains_key(bot));
+    match (of_bot, &call.caller.bot) {
+        (Some(bot), Some(asker)) if bot != *asker => {
+            Err(call.refused(format!("short link {name:?} belongs to bot \"{bot}\"; choose another name")))
+        }
+        _ => Ok(name),
+    }
 }
 
 /// `getAxiosConfigForBot(botId, { localUrl }?)`: where that bot's routes are, and a token that is good for them and for no

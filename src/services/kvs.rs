@@ -1,76 +1,156 @@
 //! `bp.kvs`: values under a key of a bot or of any other name.
+//!
+//! A short value is read here and now, and changed in its place by the store's writer. A long one is read and taken apart on a
+//! thread of its own, in the turn of its bot, and nobody waits for that but the line whose call it is.
+
+use std::sync::Arc;
 
 use serde_json::{Number, Value};
+use tokio::task::spawn_blocking;
 
-use super::call::{Call, Outcome, json, undefined};
+use super::call::{Call, LONG, Outcome, completion, json, undefined};
 use super::error::{Answer, ServiceError};
 use super::path::{self, Path};
 use crate::config::values::duration_of;
-use crate::store::{Expiry, StoreError};
+use crate::store::{Expiry, KvsFound, KvsPlace, KvsWrite, StoreError};
+
+/// How often a long value is read anew that somebody else has changed meanwhile.
+const TRIES: usize = 5;
 
 /// `get(botId, key, path?)`.
 pub(super) fn get(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let ((bot, key), path) = (key(call)?, path_at(call, 2)?);
-    let answer = move |value: Option<String>| match (value, path) {
-        (None, _) => undefined(),
-        (Some(value), None) => Ok(value),
-        (Some(value), Some(path)) => match path::get(&parse(&value).unwrap_or(Value::Null), &path) {
+    let (place, path) = (place(call)?, path_at(call, 2)?);
+    read(call, place, move |value| match path {
+        None => Ok(value),
+        Some(path) => match path::get(&parse(&value).unwrap_or(Value::Null), &path) {
             Some(part) => json(part),
             None => undefined(),
         },
-    };
-    call.read(|store, order, done| store.kvs_get(order, bot, key, done), answer)
+    })
 }
 
 /// `set(botId, key, value, path?, expiry?)`.
 pub(super) fn set(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let ((bot, key), path) = (key(call)?, path_at(call, 3)?);
+    let (place, path) = (place(call)?, path_at(call, 3)?);
     let value = value(call)?;
     let expiry = match call.args.raw(4).filter(|raw| raw.get() != "null") {
         Some(_) => expiry_at(call, 4)?,
         None => Expiry::Keep,
     };
-    let most = call.services.settings.scripts.frame;
-    let change = move |present: Option<String>| match path {
-        Some(path) => set_in(present, &path, parse(&value).map_err(invalid)?, most),
-        None => Ok(value),
+    let write = write(call, place, expiry);
+    let Some(path) = path else {
+        return call.write(|store, done| store.kvs_set(write, value, done), |()| undefined());
     };
-    call.write(|store, done| store.kvs_change(bot, key, expiry, change, done), |()| undefined())
+    let set = move |present| {
+        let value = parse(&value).map_err(invalid)?;
+        Ok((Some(set_in(present, &path, value)?), ()))
+    };
+    change(call, write, set, |()| undefined())
 }
 
 /// `delete(botId, key, path?)`.
 pub(super) fn delete(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let ((bot, key), path) = (key(call)?, path_at(call, 2)?);
+    let (place, path) = (place(call)?, path_at(call, 2)?);
     let Some(path) = path else {
-        return call.write(|store, done| store.kvs_delete(bot, key, done), |_: bool| undefined());
+        return call.write(|store, done| store.kvs_delete(place, done), |_: bool| undefined());
     };
-    let change = move |present: Option<String>| {
+    let remove = move |present: Option<String>| {
         let Some(present) = present else { return Ok((None, ())) };
         let mut whole = parse(&present).map_err(invalid)?;
         let changed = if path::remove(&mut whole, &path) { Some(whole.to_string()) } else { None };
         Ok((changed, ()))
     };
-    call.write(|store, done| store.kvs_update(bot, key, Expiry::Keep, change, done), |()| undefined())
+    change(call, write(call, place, Expiry::Keep), remove, |()| undefined())
 }
 
 /// `increment(botId, key, by?, path?)`: the sum, which is stored in the same step.
 pub(super) fn increment(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let ((bot, key), path) = (key(call)?, path_at(call, 3)?.unwrap_or_default());
+    let (place, path) = (place(call)?, path_at(call, 3)?.unwrap_or_default());
     let by = call.args.optional::<Number>(2, "by", "a number")?.unwrap_or_else(|| 1.into());
-    let most = call.services.settings.scripts.frame;
-    let change = move |present: Option<String>| {
-        let whole = present.as_deref().map_or(Ok(Value::Null), parse).map_err(invalid)?;
+    let sum_up = move |present: Option<String>| {
+        let mut whole = present.as_deref().map_or(Ok(Value::Null), parse).map_err(invalid)?;
         let sum = match path::get(&whole, &path) {
-            None | Some(Value::Null) => Some(by),
+            None | Some(Value::Null) => Some(by.clone()),
             Some(Value::Number(number)) => add(number, &by),
             Some(_) => None,
         };
         let sum = sum.ok_or_else(|| StoreError::Invalid("what is stored there is no number to add to".into()))?;
-        let text = set_in(present, &path, sum.clone().into(), most)?;
-        Ok((Some(text), sum))
+        path::set(&mut whole, &path, sum.clone().into());
+        Ok((Some(whole.to_string()), sum))
     };
-    let answer = |sum: Number| json(&sum);
-    call.write(|store, done| store.kvs_update(bot, key, Expiry::Keep, change, done), answer)
+    change(call, write(call, place, Expiry::Keep), sum_up, |sum: Number| json(&sum))
+}
+
+/// An answer made of the value there, `undefined` if there is none.
+fn read(
+    call: &Call<'_>,
+    place: KvsPlace,
+    answer: impl FnOnce(String) -> Answer + Send + 'static,
+) -> Result<Outcome, ServiceError> {
+    match call.read(|store| store.kvs_get(&place, LONG))? {
+        KvsFound::Nothing => undefined().map(Outcome::Now),
+        KvsFound::Value(value) => answer(value).map(Outcome::Now),
+        KvsFound::Longer(bytes) => {
+            let method = call.method;
+            Ok(call.beside(bytes, move |services| match services.store.kvs_get(&place, u64::MAX) {
+                Ok(KvsFound::Value(value)) => answer(value),
+                Ok(_) => undefined(),
+                Err(source) => Err(ServiceError::Store { method, source }),
+            }))
+        }
+    }
+}
+
+/// A value is changed in one step, whoever else changes it. `change` may be asked more than once.
+fn change<T: Send + 'static>(
+    call: &Call<'_>,
+    write: KvsWrite,
+    change: impl Fn(Option<String>) -> Result<(Option<String>, T), StoreError> + Send + Sync + 'static,
+    answer: impl FnOnce(T) -> Answer + Send + 'static,
+) -> Result<Outcome, ServiceError> {
+    let given: usize = (0..4).filter_map(|at| call.args.raw(at)).map(|raw| raw.get().len()).sum();
+    let size = call.read(|store| store.kvs_size(&write.place))?.unwrap_or(0) + given as u64;
+    if size <= LONG {
+        return call.write(|store, done| store.kvs_update(write, change, done), answer);
+    }
+    let (services, line, method) = (Arc::clone(call.services), call.caller.line, call.method);
+    let writing = services.store.of(call.caller.bot.as_ref());
+    let failed = move |source| ServiceError::Store { method, source };
+    let (write, change) = (Arc::new(write), Arc::new(change));
+    let work = Box::pin(async move {
+        services.settled(line).await;
+        for _ in 0..TRIES {
+            let (store, place, change) = (services.store.clone(), write.place.clone(), Arc::clone(&change));
+            let made = spawn_blocking(move || {
+                let present = match store.kvs_get(&place, u64::MAX)? {
+                    KvsFound::Value(value) => Some(value),
+                    _ => None,
+                };
+                change(present.clone()).map(|(value, told)| (present, value, told))
+            });
+            let made = made.await.unwrap_or_else(|error| Err(StoreError::Panicked(error.to_string())));
+            let (present, value, told) = made.map_err(failed)?;
+            let Some(value) = value else { return answer(told) };
+            let (done, replaced) = completion();
+            match present {
+                Some(present) => writing.kvs_replace(KvsWrite::clone(&write), present, value, done),
+                // It was removed meanwhile: what is there now is short, or nothing.
+                None => writing.kvs_update(
+                    KvsWrite::clone(&write),
+                    move |present| Ok(present.map_or((Some(value), true), |_| (None, false))),
+                    done,
+                ),
+            }
+            if replaced.await.unwrap_or(Err(StoreError::Closed)).map_err(failed)? {
+                return answer(told);
+            }
+        }
+        Err(failed(StoreError::Invalid(format!(
+            "the value of {:?} changes all the time, while it takes long to change; ask once more",
+            write.place.key
+        ))))
+    });
+    Ok(Outcome::Long { bytes: size, work })
 }
 
 /// Whole numbers stay exact as long as they can.
@@ -82,16 +162,11 @@ fn add(a: &Number, b: &Number) -> Option<Number> {
 }
 
 /// A stored value with one part of it set.
-fn set_in(present: Option<String>, path: &[String], value: Value, most: u64) -> Result<String, StoreError> {
+fn set_in(present: Option<String>, path: &[String], value: Value) -> Result<String, StoreError> {
     let mut whole = present.as_deref().map_or(Ok(Value::Null), parse).map_err(invalid)?;
+    drop(present);
     path::set(&mut whole, path, value);
-    let text = whole.to_string();
-    // What is larger could never be read again.
-    if text.len() as u64 >= most {
-        let message = format!("the value would have {} bytes, less than {most} are allowed", text.len());
-        return Err(StoreError::Invalid(message));
-    }
-    Ok(text)
+    Ok(whole.to_string())
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -101,32 +176,45 @@ fn invalid(error: serde_json::Error) -> StoreError {
 
 /// `exists(botId, key)`.
 pub(super) fn exists(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let (bot, key) = key(call)?;
-    let answer = |value: Option<String>| json(&value.is_some());
-    call.read(|store, order, done| store.kvs_get(order, bot, key, done), answer)
+    let place = place(call)?;
+    json(&call.read(|store| store.kvs_size(&place))?.is_some()).map(Outcome::Now)
 }
 
 /// `setStorageWithExpiry(botId, key, value, expiry?)`; without an expiry the value stays for ever.
 pub(super) fn set_with_expiry(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let ((bot, key), value, expiry) = (key(call)?, value(call)?, expiry_at(call, 3)?);
-    call.write(|store, done| store.kvs_change(bot, key, expiry, |_| Ok(value), done), |()| undefined())
+    let (place, value, expiry) = (place(call)?, value(call)?, expiry_at(call, 3)?);
+    let write = write(call, place, expiry);
+    call.write(|store, done| store.kvs_set(write, value, done), |()| undefined())
 }
 
 /// `getStorageWithExpiry(botId, key)`.
 pub(super) fn get_with_expiry(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let (bot, key) = key(call)?;
-    let answer = |value: Option<String>| -> Answer { Ok(value.unwrap_or_default()) };
-    call.read(|store, order, done| store.kvs_get(order, bot, key, done), answer)
+    read(call, place(call)?, Ok)
 }
 
-/// `removeStorageKeysStartingWith(prefix)`.
+/// `removeStorageKeysStartingWith(prefix)`: some after the others, so that nobody waits for all of them.
 pub(super) fn remove_prefix(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let prefix = call.args.text(0, "prefix")?;
-    call.write(|store, done| store.kvs_delete_prefix(prefix, done), |()| undefined())
+    let (store, method) = (call.services.store.of(call.caller.bot.as_ref()), call.method);
+    let work = Box::pin(async move {
+        loop {
+            let (done, more) = completion();
+            store.kvs_delete_prefix(prefix.clone(), done);
+            let more = more.await.unwrap_or(Err(StoreError::Closed));
+            if !more.map_err(|source| ServiceError::Store { method, source })? {
+                return undefined();
+            }
+        }
+    });
+    Ok(Outcome::Long { bytes: LONG, work })
 }
 
-fn key(call: &Call<'_>) -> Result<(String, String), ServiceError> {
-    Ok((call.args.string(0, "botId")?, call.args.string(1, "key")?))
+fn place(call: &Call<'_>) -> Result<KvsPlace, ServiceError> {
+    Ok(KvsPlace { bot: call.args.string(0, "botId")?, key: call.args.string(1, "key")? })
+}
+
+fn write(call: &Call<'_>, place: KvsPlace, expiry: Expiry) -> KvsWrite {
+    KvsWrite { place, owner: call.caller.bot.clone(), expiry }
 }
 
 /// The value to be stored, as JSON text.

@@ -135,7 +135,7 @@ pub(super) fn set(value: &mut Value, path: &[String], new: Value) {
 pub(super) fn remove(value: &mut Value, path: &[String]) -> bool {
     let Some((key, rest)) = path.split_first() else { return false };
     match value {
-        Value::Object(map) if rest.is_empty() => map.remove(key).is_some(),
+        Value::Object(map) if rest.is_empty() => map.shift_remove(key).is_some(),
         Value::Object(map) => map.get_mut(key).is_some_and(|inner| remove(inner, rest)),
         Value::Array(list) => match index(key).and_then(|index| list.get_mut(index)) {
             Some(entry) if rest.is_empty() => !entry.take().is_null(),

@@ -5,6 +5,7 @@ use serde_json::json as value;
 use super::*;
 use crate::config::{ExternalAuth, HttpSettings};
 use crate::model::{BotId, EventId};
+use crate::store::Rules;
 use crate::store::testing::{Fixture, block_on};
 
 struct Bench {
@@ -15,12 +16,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let fixture = Fixture::new();
+        Self::with(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let config = value!({ "id": "my-bot", "custom": { "x": 1, "apiKey": "k" } });
         let entry = BotEntry { config: Arc::new(config.as_object().unwrap().clone()) };
         let directory = BotDirectory([(BotId::parse("my-bot").unwrap(), entry)].into_iter().collect());
         let (_, bots) = watch::channel(Arc::new(directory));
-        let settings = Settings {
+        let mut settings = Settings {
             app_secret: Some("key".into()),
             raw: value!({ "httpServer": { "port": 3000 }, "appSecret": "key", "smtpPassword": "key",
                            "list": [{ "client_secret": "key", "a": 2 }] })
@@ -35,6 +39,8 @@ impl Bench {
             },
             ..Settings::default()
         };
+        change(&mut settings);
+        let fixture = Fixture::with_rules(Rules { limits: settings.stored.clone(), ..Rules::default() });
         let services = Services::new(fixture.store.clone(), bots, Arc::new(settings)).unwrap();
         let caller = Caller { bot: Some(BotId::parse("my-bot").unwrap()), line: Some(Line::Event(EventId(7))) };
         Self { fixture, services, caller }
@@ -42,7 +48,8 @@ impl Bench {
 
     fn call(&self, method: &str, args: serde_json::Value) -> Result<String, String> {
         let args = RawValue::from_string(args.to_string()).unwrap();
-        block_on(self.services.call(&self.caller, method, &args)).map_err(|error| error.to_string())
+        let answer = async { self.services.begin(&self.caller, method, &args).await.answer().await };
+        block_on(answer).map_err(|error| error.to_string())
     }
 
     /// Calls that must succeed.
@@ -147,13 +154,88 @@ fn parts_are_removed_and_counted_up_in_one_step() {
 }
 
 #[test]
-fn a_value_does_not_grow_past_what_can_be_read_again() {
+fn a_value_does_not_grow_past_its_limit_in_parts_either() {
     let bench = Bench::new();
-    let long = "x".repeat(9 << 20);
-    bench.get("kvs.set", value!(["b", "k", long, "one"]));
-    let error = bench.call("kvs.set", value!(["b", "k", long, "two"])).unwrap_err();
-    assert!(error.starts_with("bp.kvs.set: the value would have"), "{error}");
+    let half = "x".repeat(33_000);
+    bench.get("kvs.set", value!(["b", "k", half, "one"]));
+    let error = bench.call("kvs.set", value!(["b", "k", half, "two"])).unwrap_err();
+    assert!(error.starts_with("bp.kvs.set: the value of \"k\" would have"), "{error}");
+    assert!(error.ends_with("at most 65536 are allowed (`kvs.maxValue`)"), "{error}");
     assert_eq!(bench.get("kvs.get", value!(["b", "k", "two"])), "");
+    let error = bench.call("kvs.setStorageWithExpiry", value!(["b", "e", "x".repeat(65_535), "1h"])).unwrap_err();
+    assert!(error.contains("(`kvs.maxValue`)"), "{error}");
+}
+
+#[test]
+fn a_long_value_is_read_and_changed_in_parts_and_counted_up_in_one_step_like_any_other() {
+    let bench = Bench::with(|settings| settings.stored.value = 4 << 20);
+    bench.get("kvs.set", value!(["b", "k", { "long": "x".repeat(1 << 20), "n": 1, "a": { "b": 2 } }]));
+    assert_eq!(bench.get("kvs.get", value!(["b", "k", "a.b"])), "2");
+    assert_eq!(bench.get("kvs.get", value!(["b", "k"])).len(), (1 << 20) + 29);
+    assert_eq!(bench.get("kvs.exists", value!(["b", "k"])), "true");
+    let args = RawValue::from_string(value!(["b", "k", 1, "n"]).to_string()).unwrap();
+    // Of two events at the same time.
+    let other = Caller { line: Some(Line::Event(EventId(8))), ..bench.caller.clone() };
+    let count = async |caller: &Caller| bench.services.begin(caller, "kvs.increment", &args).await.answer().await;
+    block_on(async {
+        for _ in 0..10 {
+            let (one, two) = tokio::join!(count(&bench.caller), count(&other));
+            assert!(one.is_ok() && two.is_ok());
+        }
+    });
+    assert_eq!(bench.get("kvs.get", value!(["b", "k", "n"])), "21");
+    bench.get("kvs.delete", value!(["b", "k", "long"]));
+    assert_eq!(bench.get("kvs.get", value!(["b", "k"])), r#"{"n":21,"a":{"b":2}}"#);
+    let error = bench.call("kvs.increment", value!(["b", "k", 1, "a"])).unwrap_err();
+    assert_eq!(error, "bp.kvs.increment: what is stored there is no number to add to");
+}
+
+#[test]
+fn calls_of_one_event_take_effect_in_their_order_where_some_take_long() {
+    let bench = Bench::with(|settings| settings.stored.value = 4 << 20);
+    let begin = async |method: &str, args: serde_json::Value| {
+        let args = RawValue::from_string(args.to_string()).unwrap();
+        bench.services.begin(&bench.caller, method, &args).await
+    };
+    let read = block_on(async {
+        drop(begin("kvs.set", value!(["b", "k", { "long": "x".repeat(1 << 20) }])).await);
+        drop(begin("kvs.set", value!(["b", "k", 1, "n"])).await);
+        let whole = begin("kvs.get", value!(["b", "k"])).await;
+        drop(begin("kvs.set", value!(["b", "k", { "n": 5 }])).await);
+        drop(begin("kvs.increment", value!(["b", "k", 2, "n"])).await);
+        drop(begin("kvs.removeStorageKeysStartingWith", value!(["x"])).await);
+        let short = begin("kvs.get", value!(["b", "k"])).await;
+        (whole.answer().await.unwrap(), short.answer().await.unwrap())
+    });
+    assert!(read.0.len() > 1 << 20 && read.0.ends_with(r#","n":1}"#), "{}", read.0.len());
+    assert_eq!(read.1, r#"{"n":7}"#);
+}
+
+#[test]
+fn a_calm_bots_call_is_served_before_more_than_a_few_of_nine_hundred_long_ones_of_another() {
+    let bench = Bench::with(|settings| settings.stored.value = 4 << 20);
+    bench.get("kvs.set", value!(["b", "k", { "long": "x".repeat(1 << 20), "n": 0 }]));
+    bench.get("kvs.set", value!(["c", "k", 1]));
+    let long = RawValue::from_string(value!(["b", "k", 1, "n"]).to_string()).unwrap();
+    let calm = RawValue::from_string(value!(["c", "k"]).to_string()).unwrap();
+    let of = |bot: &str, event| Caller { bot: BotId::parse(bot).ok(), line: Some(Line::Event(EventId(event))) };
+    let served = std::sync::atomic::AtomicU32::new(0);
+    block_on(async {
+        let one = async |event| {
+            bench.services.begin(&of("hostile", event), "kvs.increment", &long).await.answer().await.unwrap();
+            served.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        };
+        let mut hostile: Vec<_> = (0..900).map(|event| Box::pin(one(event))).collect();
+        // All of them ask, in this order.
+        for call in &mut hostile {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(call.as_mut().poll(&mut context).is_pending());
+        }
+        let calm = async |method: &str| bench.services.begin(&of("calm", 7), method, &calm).await.answer().await;
+        assert_eq!(calm("kvs.get").await.unwrap(), "1");
+        assert_eq!(calm("kvs.increment").await.unwrap(), "2");
+        assert!(served.load(std::sync::atomic::Ordering::SeqCst) <= 2);
+    });
 }
 
 #[test]
@@ -169,18 +251,24 @@ fn reads_of_a_start_hook_do_not_overtake_its_writes() {
 }
 
 fn in_order(bench: Bench) {
-    let start = |method: &str, args: serde_json::Value| {
+    let start = |method: &'static str, args: serde_json::Value| {
         let args = RawValue::from_string(args.to_string()).unwrap();
-        bench.services.call(&bench.caller, method, &args)
+        async { bench.services.begin(&bench.caller, method, &{ args }).await }
     };
-    let mut reads = Vec::new();
-    for number in 0..50 {
-        drop(start("kvs.set", value!(["b", "k", number])));
-        reads.push(start("kvs.get", value!(["b", "k"])));
-    }
-    let seen: Vec<String> = reads.into_iter().map(|read| block_on(read).unwrap()).collect();
-    assert_eq!(seen, (0..50).map(|number| number.to_string()).collect::<Vec<_>>());
-    drop(start("kvs.get", value!(["b", "k"])));
+    let seen = block_on(async {
+        let mut reads = Vec::new();
+        for number in 0..50 {
+            drop(start("kvs.set", value!(["b", "k", number])).await);
+            drop(start("kvs.increment", value!(["b", "k", 100])).await);
+            reads.push(start("kvs.get", value!(["b", "k"])).await);
+        }
+        let mut seen = Vec::new();
+        for read in reads {
+            seen.push(read.answer().await.unwrap());
+        }
+        seen
+    });
+    assert_eq!(seen, (0..50).map(|number| (number + 100).to_string()).collect::<Vec<_>>());
     crate::store::testing::wait(|then| bench.fixture.store.barrier(move || then(())));
     assert!(bench.services.0.unsettled.lock().is_empty());
 }
@@ -248,12 +336,44 @@ fn short_links_carry_their_parameters_and_are_found_without_regard_to_case() {
     let bench = Bench::new();
     let params = value!({ "m": "channel-web", "v": "Fullscreen", "options": "{\"hideWidget\":true}" });
     bench.get("http.createShortLink", value!(["My-Bot", "http://h/lite/my-bot/", params]));
+    let link = || bench.fixture.store.short_link("my-bot").unwrap();
     assert_eq!(
-        bench.services.short_link("MY-BOT").unwrap(),
+        link().unwrap(),
         "http://h/lite/my-bot/?m=channel-web&v=Fullscreen&options=%7B%22hideWidget%22%3Atrue%7D"
     );
-    bench.get("http.deleteShortLink", value!(["my-bot"]));
-    assert!(bench.services.short_link("my-bot").is_none());
+    bench.get("http.deleteShortLink", value!(["MY-BOT"]));
+    assert!(link().is_none());
+}
+
+#[test]
+fn the_name_of_a_bot_is_a_short_link_for_that_bot_alone_and_names_have_an_end() {
+    let mut bench = Bench::new();
+    bench.caller.bot = BotId::parse("other").ok();
+    let refused = "short link \"my-bot\" belongs to bot \"my-bot\"; choose another name";
+    for (method, args) in
+        [("createShortLink", value!(["My-Bot", "http://h/"])), ("deleteShortLink", value!(["My-Bot"]))]
+    {
+        let error = bench.call(&format!("http.{method}"), args).unwrap_err();
+        assert_eq!(error, format!("bp.http.{method}: {refused}"));
+    }
+    bench.get("http.createShortLink", value!(["x".repeat(200), "http://h/"]));
+    assert_eq!(
+        bench.call("http.createShortLink", value!(["x".repeat(201), "http://h/"])).unwrap_err(),
+        "bp.http.createShortLink: the name of a short link must have 200 bytes at most"
+    );
+    bench.caller.bot = None;
+    bench.get("http.createShortLink", value!(["My-Bot", "http://h/"]));
+}
+
+#[test]
+fn what_an_event_links_goes_some_day_and_what_a_start_hook_links_stays() {
+    let mut bench = Bench::new();
+    bench.get("http.createShortLink", value!(["event", "http://h/"]));
+    bench.caller.line = Some(Line::Hooks(3));
+    bench.get("http.createShortLink", value!(["hook", "http://h/"]));
+    bench.fixture.clock.advance(std::time::Duration::from_secs(90 * 86_400));
+    let there = |name| bench.fixture.store.short_link(name).unwrap().is_some();
+    assert_eq!((there("event"), there("hook")), (false, true));
 }
 
 #[test]

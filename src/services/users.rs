@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::call::{Call, Outcome, json, undefined};
+use super::call::{Call, LONG, Outcome, json, undefined};
 use super::error::{Answer, ServiceError};
 use crate::store::{Attributes, NewUser, Timestamp};
 
@@ -51,11 +51,9 @@ pub(super) fn get_or_create(call: &Call<'_>) -> Result<Outcome, ServiceError> {
 
 pub(super) fn attributes(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let (channel, user) = key(call)?;
-    let unknown = call.refused(format!("there is no user \"{user}\" of channel \"{channel}\""));
-    call.read(
-        |store, order, done| store.attributes(order, channel, user, done),
-        move |found: Option<String>| found.ok_or(unknown),
-    )
+    let found = call.read(|store| store.attributes(&channel, &user))?;
+    let unknown = || call.refused(format!("there is no user \"{user}\" of channel \"{channel}\""));
+    found.ok_or_else(unknown).map(Outcome::Now)
 }
 
 pub(super) fn set(call: &Call<'_>) -> Result<Outcome, ServiceError> {
@@ -70,16 +68,19 @@ pub(super) fn update(call: &Call<'_>) -> Result<Outcome, ServiceError> {
 
 pub(super) fn all(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let expected = "an object such as { start: 0, count: 10 }";
-    let most = call.services.settings.scripts.frame;
+    let (most, method) = (call.services.settings.scripts.frame, call.method);
     let paging: Paging = call.args.optional(0, "paging", expected)?.unwrap_or_default();
-    call.read(
-        move |store, order, done| store.all_users(order, (paging.start.unwrap_or(0), paging.count), most, done),
-        |rows: Vec<_>| json(&rows),
-    )
+    Ok(call.beside(LONG, move |services| {
+        let rows = services.store.all_users((paging.start.unwrap_or(0), paging.count), most);
+        json(&rows.map_err(|source| ServiceError::Store { method, source })?)
+    }))
 }
 
 pub(super) fn count(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    call.read(|store, order, done| store.user_count(order, done), |count: u64| json(&count))
+    let method = call.method;
+    Ok(call.beside(LONG, move |services| {
+        json(&services.store.user_count().map_err(|source| ServiceError::Store { method, source })?)
+    }))
 }
 
 /// Channel, in lower case, and user.

@@ -86,7 +86,6 @@ fn accept(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Order;
     use super::super::testing::*;
     use super::*;
     use crate::model::StateChange;
@@ -138,6 +137,6 @@ mod tests {
         let error = refused.unwrap_err();
         assert_eq!(error.to_string(), "conversation \"99999\" not found - BP_CONV_NOT_FOUND");
         assert!(fixture.store.pending().unwrap().is_empty());
-        assert_eq!(wait(|then| fixture.store.user_count(Order::AtOnce, then)).unwrap(), 0);
+        assert_eq!(fixture.store.user_count().unwrap(), 0);
     }
 }

@@ -74,7 +74,7 @@ mod tests {
     use rand::{RngExt as _, SeedableRng as _};
 
     use super::super::testing::*;
-    use super::super::{ConversationTarget, Expiry, Lifetimes, Rules};
+    use super::super::{ConversationTarget, Expiry, KvsPlace, KvsWrite, Lifetimes, Rules};
     use super::*;
     use crate::model::{BotId, ConversationKey};
 
@@ -172,7 +172,8 @@ mod tests {
         let store = &fixture.store;
         let session = &sessions[random.random_range(0..sessions.len())];
         let key = &session.conversation;
-        let (bot, channel, user) = (key.bot.to_string(), key.channel.to_string(), key.target.to_string());
+        let (channel, user) = (key.channel.to_string(), key.target.to_string());
+        let place = |name: &str| KvsPlace { bot: key.bot.to_string(), key: name.into() };
         let text = format!(r#"{{"n":{}}}"#, random.random_range(0..1_000));
         match random.random_range(0..18) {
             0..4 => {
@@ -202,12 +203,15 @@ mod tests {
             }
             12 => {
                 let expiry = [Expiry::Keep, Expiry::Never, Expiry::After(30)][random.random_range(0..3)];
-                store.kvs_change(bot, "global".into(), expiry, |_| Ok(text), drop);
+                store.kvs_set(KvsWrite { place: place("global"), owner: None, expiry }, text, drop);
             }
             13 => match random.random_range(0..3) {
-                0 => store.kvs_delete(bot, "global".into(), drop),
+                0 => store.kvs_delete(place("global"), drop),
                 1 => store.kvs_delete_prefix("glo".into(), drop),
-                _ => store.kvs_change(bot, "other".into(), Expiry::Keep, |_| Ok(text), drop),
+                _ => {
+                    let write = KvsWrite { place: place("other"), owner: None, expiry: Expiry::Keep };
+                    store.kvs_set(write, text, drop);
+                }
             },
             14 => {
                 let bot = (random.random_range(0..2) == 0).then(|| key.bot.clone());

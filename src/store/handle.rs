@@ -8,8 +8,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::connections::Readers;
 use super::error::StoreError;
+use super::fair_queue::Job;
 use super::lock::Lock;
-use super::operations::Repeated;
+use super::operations::{Once, Repeated, Submitted};
 use super::read_threads::ReadThreads;
 use super::rules::Rules;
 use super::state_cache::StateCache;
@@ -18,10 +19,11 @@ use super::tx::Tx;
 use super::unstored::Unstored;
 use super::writer::Writer;
 use crate::clock::Clock;
+use crate::model::BotId;
 
 /// A cheap handle to the store. When the last one is dropped, what was submitted is committed and the file is closed.
 #[derive(Clone)]
-pub struct Store(pub(super) Arc<StoreParts>);
+pub struct Store(pub(super) Arc<StoreParts>, pub(super) Option<BotId>);
 
 /// What it is made of.
 pub(super) struct StoreParts {
@@ -40,16 +42,14 @@ pub(super) struct StoreParts {
     pub(super) lock: Option<Lock>,
 }
 
-/// When a read takes place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// On the caller's thread, now: it sees what is committed.
-    AtOnce,
-    /// In line with the writes: it sees all that were submitted before, none that are submitted later.
-    AfterWrites,
-}
-
 impl Store {
+    /// The same, for what is done for that bot, or for none: what is done for one keeps its order; where much waits, the bots
+    /// have their turns.
+    #[must_use]
+    pub fn of(&self, bot: Option<&BotId>) -> Self {
+        Self(Arc::clone(&self.0), bot.cloned())
+    }
+
     /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be
     /// tiny: every other operation waits for it.
     pub(super) fn write_then<T: Send + 'static>(
@@ -57,7 +57,7 @@ impl Store {
         op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
-        self.0.writer.submit(op, then);
+        self.0.writer.submit(self.job(Once::new(op, then)));
     }
 
     /// The same for an operation that can run more than once, which is cheaper.
@@ -66,7 +66,7 @@ impl Store {
         op: impl FnMut(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
-        self.0.writer.submit_boxed(Box::new(Repeated::new(op, then)));
+        self.0.writer.submit(self.job(Repeated::new(op, then)));
     }
 
     /// Submits `op` at once; the future is ready when it is committed.
@@ -106,25 +106,16 @@ impl Store {
         running.await.unwrap_or_else(|error| Err(StoreError::Panicked(error.to_string())))
     }
 
-    /// Reads at once, or in the writer's order where earlier writes of the caller may not be committed yet.
-    pub(super) fn query<T: Send + 'static>(
-        &self,
-        order: Order,
-        op: impl FnOnce(&Connection, u64) -> Result<T, StoreError> + Send + 'static,
-        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
-    ) {
-        match order {
-            Order::AtOnce => {
-                let now = self.now();
-                then(self.read(|connection| op(connection, now)));
-            }
-            Order::AfterWrites => self.write_then(|tx| op(tx.connection, tx.now), then),
-        }
+    /// Runs `then` on the writer's thread after everything submitted before is committed (or has failed): for the bot that this
+    /// is the store [of](Self::of), or for all.
+    pub fn barrier(&self, then: impl FnOnce() + Send + 'static) {
+        let op = Repeated::new(|_: &Tx<'_>| Ok(()), |_: Result<(), StoreError>| then());
+        self.0.writer.submit(Job { fence: self.1.is_none(), ..self.job(op) });
     }
 
-    /// Runs `then` on the writer's thread after everything submitted before is committed (or has failed).
-    pub fn barrier(&self, then: impl FnOnce() + Send + 'static) {
-        self.write_repeated(|_| Ok(()), |_: Result<(), StoreError>| then());
+    /// An operation for the writer.
+    pub(super) fn job(&self, op: impl Submitted + 'static) -> Job {
+        Job { bot: self.1.clone(), fence: false, op: Box::new(op) }
     }
 
     /// Why nothing can be stored at present, as far as was tried.

@@ -1,15 +1,22 @@
 //! Values that scripts store under a key (`bp.kvs`), by bot or any other name.
+//!
+//! Whatever it takes long to read or to take apart is not done on the writer's thread: a long value is read and changed
+//! elsewhere, and put in the place of what was read, if that is still there.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
-use super::handle::{Order, Store};
+use super::handle::Store;
 use super::state_cache::{PartKey, StatePart, Variables};
 use super::tx::Tx;
 use crate::model::BotId;
 
 /// The key of a bot's variables, `event.state.bot`.
 const GLOBAL: &str = "global";
+/// The largest value that is changed in parts on the writer's thread, in bytes.
+const IN_PLACE: u64 = 1 << 20;
+/// As many values are removed in one operation.
+const SOME: u16 = 200;
 
 /// What becomes of the expiry of a stored value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,86 +29,198 @@ pub enum Expiry {
     After(u64),
 }
 
+/// Where a value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvsPlace {
+    /// The name under which the keys stand: a bot's id, or any other.
+    pub bot: String,
+    /// The key.
+    pub key: String,
+}
+
+/// A value that is to be written.
+#[derive(Debug, Clone)]
+pub struct KvsWrite {
+    /// Where.
+    pub place: KvsPlace,
+    /// Whose it is from then on: of the bot whose script writes it, or of none.
+    pub owner: Option<BotId>,
+    /// When it expires.
+    pub expiry: Expiry,
+}
+
+/// What stands under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KvsFound {
+    /// No value, or one whose time is over.
+    Nothing,
+    /// That value, as JSON text.
+    Value(String),
+    /// A value of so many bytes, which is longer than what was asked for.
+    Longer(u64),
+}
+
+/// The row that a value is to take.
+struct Before {
+    bytes: u64,
+    owner: String,
+    /// Its time is not over.
+    there: bool,
+}
+
 impl Store {
-    /// The value under a key as JSON text; `None` if there is none or its time is over.
-    pub fn kvs_get(
-        &self,
-        order: Order,
-        bot: String,
-        key: String,
-        then: impl FnOnce(Result<Option<String>, StoreError>) + Send + 'static,
-    ) {
-        self.query(order, move |connection, now| get(connection, &bot, &key, now), then);
+    /// The value under a key, if it has no more than `most` bytes. It is read here and now: all that is committed is seen.
+    pub fn kvs_get(&self, place: &KvsPlace, most: u64) -> Result<KvsFound, StoreError> {
+        let now = self.now();
+        self.read(|connection| get(connection, place, most, now))
     }
 
-    /// Stores what `change` makes of the present value (JSON text, `None` if there is none), in one transaction.
-    pub fn kvs_change(
-        &self,
-        bot: String,
-        key: String,
-        expiry: Expiry,
-        change: impl FnOnce(Option<String>) -> Result<String, StoreError> + Send + 'static,
-        then: impl FnOnce(Result<(), StoreError>) + Send + 'static,
-    ) {
-        self.kvs_update(bot, key, expiry, |present| Ok((Some(change(present)?), ())), then);
+    /// How many bytes the value under a key has, if there is one.
+    pub fn kvs_size(&self, place: &KvsPlace) -> Result<Option<u64>, StoreError> {
+        Ok(match self.kvs_get(place, 0)? {
+            KvsFound::Nothing => None,
+            KvsFound::Value(value) => Some(value.len() as u64),
+            KvsFound::Longer(bytes) => Some(bytes),
+        })
     }
 
-    /// As [`kvs_change`](Self::kvs_change), but `change` may leave things as they are with `None`, and gives an answer.
+    /// Stores a value, whatever is there.
+    pub fn kvs_set(&self, write: KvsWrite, value: String, then: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        let op = move |tx: &Tx<'_>| {
+            let before = before(tx, &write.place)?;
+            put(tx, &write, before.as_ref(), value)
+        };
+        self.write_then(op, then);
+    }
+
+    /// Stores what `change` makes of the present value (JSON text, `None` if there is none), in one transaction; with `None`
+    /// it leaves things as they are. It gives an answer, too. [`StoreError::Invalid`] where the value is longer than what may
+    /// be taken apart here: see [`Store::kvs_replace`].
     pub fn kvs_update<T: Send + 'static>(
         &self,
-        bot: String,
-        key: String,
-        expiry: Expiry,
+        write: KvsWrite,
         change: impl FnOnce(Option<String>) -> Result<(Option<String>, T), StoreError> + Send + 'static,
         then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
-        self.write_then(
-            move |tx| {
-                let present = get(tx.connection, &bot, &key, tx.now)?;
-                let keep = expiry == Expiry::Keep && present.is_some();
-                let (value, answer) = change(present)?;
-                let Some(value) = value else { return Ok(answer) };
-                let expires_on = match expiry {
-                    Expiry::Keep | Expiry::Never => None,
-                    Expiry::After(ms) => Some(tx.now.saturating_add(ms).min(i64::MAX as u64)),
-                };
-                let sql = "INSERT INTO kvs (key, bot, value, expires_on) VALUES (?1, ?2, ?3, ?4) \
-                           ON CONFLICT DO UPDATE SET value = ?3, expires_on = iif(?5, expires_on, ?4)";
-                let params = params![key, bot, value, expires_on, keep];
-                tx.run(sql, params)?;
-                // Of one that keeps its time that is not at hand.
-                changed(tx, &bot, &key, || (!keep).then(|| Some((value.into(), expires_on))));
-                Ok(answer)
-            },
-            then,
-        );
+        let op = move |tx: &Tx<'_>| {
+            let before = before(tx, &write.place)?;
+            let present = match get(tx.connection, &write.place, IN_PLACE, tx.now)? {
+                KvsFound::Nothing => None,
+                KvsFound::Value(value) => Some(value),
+                KvsFound::Longer(bytes) => {
+                    return Err(StoreError::Invalid(format!(
+                        "the value of {:?} has {bytes} bytes meanwhile; ask once more",
+                        write.place.key
+                    )));
+                }
+            };
+            let (value, answer) = change(present)?;
+            if let Some(value) = value {
+                put(tx, &write, before.as_ref(), value)?;
+            }
+            Ok(answer)
+        };
+        self.write_then(op, then);
+    }
+
+    /// Stores a value if `present` is still what is there; whether it was.
+    pub fn kvs_replace(
+        &self,
+        write: KvsWrite,
+        present: String,
+        value: String,
+        then: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
+    ) {
+        let op = move |tx: &Tx<'_>| {
+            let sql =
+                "SELECT value = ?3 FROM kvs WHERE key = ?1 AND bot = ?2 AND (expires_on IS NULL OR expires_on > ?4)";
+            let params = params![write.place.key, write.place.bot, present, tx.now];
+            let same = tx.connection.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?;
+            if same != Some(true) {
+                return Ok(false);
+            }
+            put(tx, &write, before(tx, &write.place)?.as_ref(), value)?;
+            Ok(true)
+        };
+        self.write_then(op, then);
     }
 
     /// Removes the value under a key; whether there was one.
-    pub fn kvs_delete(&self, bot: String, key: String, then: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
+    pub fn kvs_delete(&self, place: KvsPlace, then: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
         let op = move |tx: &Tx<'_>| {
             let sql = "DELETE FROM kvs WHERE key = ? AND bot = ? RETURNING expires_on IS NULL OR expires_on > ?";
             let mut statement = tx.connection.prepare_cached(sql)?;
-            let there = statement.query_row(params![key, bot, tx.now], |row| row.get(0)).optional()?;
-            changed(tx, &bot, &key, || Some(None));
+            let there = statement.query_row(params![place.key, place.bot, tx.now], |row| row.get(0)).optional()?;
+            changed(tx, &place, || Some(None));
             Ok(there.unwrap_or(false))
         };
         self.write_then(op, then);
     }
 
-    /// Removes, for all bots, the keys that begin with exactly that text.
-    pub fn kvs_delete_prefix(&self, prefix: String, then: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+    /// Removes, for all bots, some of the keys that begin with exactly that text; whether there may be more of them.
+    pub fn kvs_delete_prefix(&self, prefix: String, then: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
         let op = move |tx: &Tx<'_>| {
             if GLOBAL.starts_with(&prefix) {
                 tx.all_bots_changed();
             }
-            match successor(&prefix) {
-                Some(end) => tx.run("DELETE FROM kvs WHERE key >= ? AND key < ?", [&prefix, &end]).map(drop),
-                None => tx.run("DELETE FROM kvs WHERE key >= ?", [&prefix]).map(drop),
-            }
+            let removed = match successor(&prefix) {
+                Some(end) => {
+                    let sql = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE key >= ? AND key < ? LIMIT ?)";
+                    tx.run(sql, params![prefix, end, SOME])?
+                }
+                None => {
+                    let sql = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE key >= ? LIMIT ?)";
+                    tx.run(sql, params![prefix, SOME])?
+                }
+            };
+            Ok(removed == usize::from(SOME))
         };
         self.write_then(op, then);
     }
+}
+
+/// The row under a key, also where its time is over.
+fn before(tx: &Tx<'_>, place: &KvsPlace) -> Result<Option<Before>, StoreError> {
+    let sql =
+        "SELECT octet_length(value), owner, expires_on IS NULL OR expires_on > ?3 FROM kvs WHERE key = ?1 AND bot = ?2";
+    let read = |row: &rusqlite::Row<'_>| Ok(Before { bytes: row.get(0)?, owner: row.get(1)?, there: row.get(2)? });
+    Ok(tx.connection.prepare_cached(sql)?.query_row(params![place.key, place.bot, tx.now], read).optional()?)
+}
+
+/// Writes a value, if it and all of its owner are within their limits. Who makes something smaller may always do so.
+fn put(tx: &Tx<'_>, write: &KvsWrite, before: Option<&Before>, value: String) -> Result<(), StoreError> {
+    let KvsWrite { place, owner, expiry } = write;
+    let (bytes, owner) = (value.len() as u64, owner.as_ref().map_or("", BotId::as_str));
+    let most = tx.rules.limits.value;
+    if bytes > most && before.is_none_or(|before| bytes >= before.bytes) {
+        return Err(StoreError::Invalid(format!(
+            "the value of {:?} would have {bytes} bytes, at most {most} are allowed (`kvs.maxValue`)",
+            place.key
+        )));
+    }
+    let expires_on = match expiry {
+        Expiry::Keep | Expiry::Never => None,
+        Expiry::After(ms) => Some(tx.now.saturating_add(*ms).min(i64::MAX as u64)),
+    };
+    let keep = *expiry == Expiry::Keep && before.is_some_and(|before| before.there);
+    let sql = "INSERT INTO kvs (key, bot, value, expires_on, owner) VALUES (?1, ?2, ?3, ?4, ?6) \
+               ON CONFLICT DO UPDATE SET value = ?3, expires_on = iif(?5, expires_on, ?4), owner = ?6";
+    tx.run(sql, params![place.key, place.bot, value, expires_on, keep, owner])?;
+    if before.is_none_or(|before| bytes > before.bytes || before.owner != owner) {
+        let sql = "SELECT bytes FROM kvs_sizes WHERE owner = ?";
+        let (all, most): (u64, _) =
+            (tx.connection.prepare_cached(sql)?.query_row([owner], |row| row.get(0))?, tx.rules.limits.values_of_bot);
+        if all > most {
+            let whose = if owner.is_empty() { "scripts without a bot".to_owned() } else { format!("bot \"{owner}\"") };
+            return Err(StoreError::Invalid(format!(
+                "the values that {whose} has written would have {all} bytes together, at most {most} are allowed \
+                 (`kvs.perBot`); delete some"
+            )));
+        }
+    }
+    // Of one that keeps its time that is not at hand.
+    changed(tx, place, || (!keep).then(|| Some((value.into(), expires_on))));
+    Ok(())
 }
 
 /// Removes some of the values whose time was over at `then`.
@@ -110,26 +229,36 @@ pub(super) fn forget_expired(tx: &Tx<'_>, then: u64) -> Result<(), StoreError> {
     let mut statement = tx.connection.prepare_cached(sql)?;
     let mut rows = statement.query([then])?;
     while let Some(row) = rows.next()? {
-        let (bot, key): (String, String) = (row.get(0)?, row.get(1)?);
-        changed(tx, &bot, &key, || Some(None));
+        changed(tx, &KvsPlace { bot: row.get(0)?, key: row.get(1)? }, || Some(None));
     }
     Ok(())
 }
 
 /// Tells of a change of a bot's variables; what they are now, if that is known.
-fn changed(tx: &Tx<'_>, bot: &str, key: &str, now: impl FnOnce() -> Option<Variables>) {
+fn changed(tx: &Tx<'_>, place: &KvsPlace, now: impl FnOnce() -> Option<Variables>) {
     // Names of bots are in lower case where variables are read.
-    if key == GLOBAL
-        && let Ok(id) = BotId::parse(bot)
-        && id.as_str() == bot
+    if place.key == GLOBAL
+        && let Ok(id) = BotId::parse(&place.bot)
+        && id.as_str() == place.bot
     {
         tx.changed(PartKey::Bot(id), now().map(StatePart::Bot));
     }
 }
 
-fn get(connection: &Connection, bot: &str, key: &str, now: u64) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT value FROM kvs WHERE key = ? AND bot = ? AND (expires_on IS NULL OR expires_on > ?)";
-    Ok(connection.prepare_cached(sql)?.query_row(params![key, bot, now], |row| row.get(0)).optional()?)
+fn get(connection: &Connection, place: &KvsPlace, most: u64, now: u64) -> Result<KvsFound, StoreError> {
+    // Only the length is looked at of one that is longer: that is known without reading it.
+    let sql = "SELECT octet_length(value), iif(octet_length(value) <= ?4, value, NULL) FROM kvs \
+               WHERE key = ?1 AND bot = ?2 AND (expires_on IS NULL OR expires_on > ?3)";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row(params![place.key, place.bot, now, most], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match found {
+        None => KvsFound::Nothing,
+        Some((_, Some(value))) => KvsFound::Value(value),
+        Some((bytes, None)) => KvsFound::Longer(bytes),
+    })
 }
 
 /// The first text, in the order of UTF-8 bytes, after all that begin with `prefix`; `None` if none comes after them.
@@ -147,16 +276,50 @@ fn successor(prefix: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::Rules;
     use super::super::testing::*;
     use super::*;
+    use crate::config::StoreLimits;
 
-    fn set(fixture: &Fixture, bot: &str, key: &str, value: &'static str, expiry: Expiry) {
-        let (bot, key) = (bot.to_owned(), key.to_owned());
-        wait(|then| fixture.store.kvs_change(bot, key, expiry, move |_| Ok(value.into()), then)).unwrap();
+    fn place(bot: &str, key: &str) -> KvsPlace {
+        KvsPlace { bot: bot.to_owned(), key: key.to_owned() }
+    }
+
+    fn write(owner: &str, bot: &str, key: &str) -> KvsWrite {
+        KvsWrite { place: place(bot, key), owner: BotId::parse(owner).ok(), expiry: Expiry::Keep }
+    }
+
+    fn set(fixture: &Fixture, bot: &str, key: &str, value: &str, expiry: Expiry) {
+        let write = KvsWrite { expiry, ..write(bot, bot, key) };
+        wait(|then| fixture.store.kvs_set(write, value.to_owned(), then)).unwrap();
     }
 
     fn get(fixture: &Fixture, bot: &str, key: &str) -> Option<String> {
-        wait(|then| fixture.store.kvs_get(Order::AtOnce, bot.to_owned(), key.to_owned(), then)).unwrap()
+        match fixture.store.kvs_get(&place(bot, key), u64::MAX).unwrap() {
+            KvsFound::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn put(fixture: &Fixture, write: KvsWrite, bytes: usize) -> Result<(), String> {
+        wait(|then| fixture.store.kvs_set(write, "x".repeat(bytes), then)).map_err(|error| error.to_string())
+    }
+
+    fn sizes(fixture: &Fixture) -> Vec<(String, u64)> {
+        let read = fixture.store.read(|connection| {
+            let mut statement = connection.prepare("SELECT owner, bytes FROM kvs_sizes ORDER BY owner")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        });
+        read.unwrap()
+    }
+
+    fn limits(value: u64, values_of_bot: u64) -> Rules {
+        Rules { limits: StoreLimits { value, values_of_bot, ..StoreLimits::default() }, ..Rules::default() }
+    }
+
+    fn limited(value: u64, values_of_bot: u64) -> Fixture {
+        Fixture::with_rules(limits(value, values_of_bot))
     }
 
     #[test]
@@ -184,10 +347,10 @@ mod tests {
         assert_eq!(get(&fixture, "b", "k").as_deref(), Some("2"));
         fixture.clock.advance(std::time::Duration::from_secs(1));
         assert_eq!(get(&fixture, "b", "k"), None);
-        assert!(!wait(|then| fixture.store.kvs_delete("b".into(), "k".into(), then)).unwrap());
+        assert!(!wait(|then| fixture.store.kvs_delete(place("b", "k"), then)).unwrap());
         set(&fixture, "b", "k", "3", Expiry::Keep);
         assert_eq!(get(&fixture, "b", "k").as_deref(), Some("3"), "a new value is not born expired");
-        assert!(wait(|then| fixture.store.kvs_delete("b".into(), "k".into(), then)).unwrap());
+        assert!(wait(|then| fixture.store.kvs_delete(place("b", "k"), then)).unwrap());
         assert_eq!(get(&fixture, "b", "k"), None);
     }
 
@@ -215,16 +378,105 @@ mod tests {
     }
 
     #[test]
-    fn a_read_in_line_with_the_writes_sees_those_before_and_none_after() {
+    fn more_keys_than_one_operation_removes_are_removed_in_several() {
         let fixture = Fixture::new();
-        let change = |value: &'static str| {
-            fixture.store.kvs_change("b".into(), "k".into(), Expiry::Keep, move |_| Ok(value.into()), drop);
+        for number in 0..=SOME {
+            fixture.store.kvs_set(write("b", "b", &format!("k{number}")), "1".into(), drop);
+        }
+        let some = || wait(|then| fixture.store.kvs_delete_prefix("k".into(), then)).unwrap();
+        assert_eq!((some(), some()), (true, false));
+        assert_eq!(get(&fixture, "b", "k0"), None);
+    }
+
+    #[test]
+    fn of_a_long_value_only_the_length_is_read_unless_it_is_asked_for() {
+        let fixture = Fixture::new();
+        set(&fixture, "b", "k", &"é".repeat(50), Expiry::Keep);
+        let found = |most| fixture.store.kvs_get(&place("b", "k"), most).unwrap();
+        assert_eq!((found(99), found(100)), (KvsFound::Longer(100), KvsFound::Value("é".repeat(50))));
+        assert_eq!(fixture.store.kvs_size(&place("b", "k")).unwrap(), Some(100));
+        assert_eq!(fixture.store.kvs_size(&place("b", "no")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_value_has_as_many_bytes_as_configured_and_an_older_larger_one_may_be_made_smaller_and_deleted() {
+        let fixture = limited(1_000, 1 << 20);
+        set(&fixture, "b", "k", &"x".repeat(1_000), Expiry::Keep);
+        assert_eq!(
+            put(&fixture, write("b", "b", "k"), 1_001).unwrap_err(),
+            "the value of \"k\" would have 1001 bytes, at most 1000 are allowed (`kvs.maxValue`)"
+        );
+        assert_eq!(get(&fixture, "b", "k").unwrap().len(), 1_000, "nothing of it is stored");
+        let fixture = fixture.reopen_with_rules(limits(500, 1 << 20));
+        assert_eq!(get(&fixture, "b", "k").unwrap().len(), 1_000);
+        put(&fixture, write("b", "b", "k"), 1_000).unwrap_err();
+        put(&fixture, write("b", "b", "k"), 999).unwrap();
+        assert!(wait(|then| fixture.store.kvs_delete(place("b", "k"), then)).unwrap());
+        put(&fixture, write("b", "b", "k"), 501).unwrap_err();
+        put(&fixture, write("b", "b", "k"), 500).unwrap();
+    }
+
+    #[test]
+    fn all_values_that_a_bot_has_written_have_a_limit_whatever_names_they_stand_under() {
+        let fixture = limited(1_000, 1_000);
+        put(&fixture, write("b", "b", "k1"), 397).unwrap();
+        put(&fixture, write("b", "x", "k2"), 397).unwrap();
+        assert_eq!(sizes(&fixture), [("b".to_owned(), 1_000)]);
+        assert_eq!(
+            put(&fixture, write("b", "x", "k2"), 398).unwrap_err(),
+            "the values that bot \"b\" has written would have 1001 bytes together, at most 1000 are allowed \
+             (`kvs.perBot`); delete some"
+        );
+        put(&fixture, write("b", "b", "k3"), 0).unwrap_err();
+        assert_eq!(sizes(&fixture), [("b".to_owned(), 1_000)], "what was refused does not count");
+        // Others have their own, also for a value that was another's before.
+        put(&fixture, write("c", "x", "k2"), 397).unwrap();
+        assert_eq!(sizes(&fixture), [("b".to_owned(), 500), ("c".to_owned(), 500)]);
+        put(&fixture, write("b", "b", "k3"), 397).unwrap();
+        // Who has more than there may be makes room.
+        let fixture = fixture.reopen_with_rules(limits(1_000, 600));
+        put(&fixture, write("b", "b", "k3"), 396).unwrap();
+        put(&fixture, write("b", "b", "k3"), 397).unwrap_err();
+        put(&fixture, write("", "x", "k4"), 497).unwrap();
+        assert!(put(&fixture, write("", "x", "k5"), 497).unwrap_err().contains("scripts without a bot"));
+    }
+
+    #[test]
+    fn however_values_go_they_are_not_counted_any_more() {
+        let fixture = Fixture::new();
+        put(&fixture, write("b", "b", "one"), 10).unwrap();
+        put(&fixture, write("b", "b", "two"), 10).unwrap();
+        put(&fixture, KvsWrite { expiry: Expiry::After(5), ..write("b", "b", "three") }, 10).unwrap();
+        wait(|then| fixture.store.kvs_delete(place("b", "one"), then)).unwrap();
+        wait(|then| fixture.store.kvs_delete_prefix("tw".into(), then)).unwrap();
+        assert_eq!(sizes(&fixture), [("b".to_owned(), 116)]);
+        fixture.clock.advance(std::time::Duration::from_millis(5));
+        fixture.store.forget_expired().unwrap();
+        wait(|then| fixture.store.barrier(move || then(())));
+        assert_eq!(sizes(&fixture), [("b".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn a_value_takes_the_place_of_the_one_that_was_read_and_of_no_other() {
+        let fixture = Fixture::new();
+        set(&fixture, "b", "k", "1", Expiry::Keep);
+        let replace = |before: &str, value: &str| {
+            wait(|then| fixture.store.kvs_replace(write("b", "b", "k"), before.into(), value.into(), then)).unwrap()
         };
-        change("1");
-        let seen = wait(|then| {
-            fixture.store.kvs_get(Order::AfterWrites, "b".into(), "k".into(), then);
-            change("2");
-        });
-        assert_eq!(seen.unwrap().as_deref(), Some("1"));
+        assert!(replace("1", "2") && !replace("1", "3") && replace("2", "4"));
+        assert_eq!(get(&fixture, "b", "k").as_deref(), Some("4"));
+    }
+
+    #[test]
+    fn a_very_long_value_is_not_taken_apart_on_the_writers_thread() {
+        let fixture = limited(4 << 20, 1 << 30);
+        let update = || {
+            let change = |present: Option<String>| Ok((Some("1".into()), present.map_or(0, |value| value.len())));
+            wait(|then| fixture.store.kvs_update(write("b", "b", "k"), change, then))
+        };
+        put(&fixture, write("b", "b", "k"), 1 << 20).unwrap();
+        assert_eq!(update().unwrap(), 1 << 20);
+        put(&fixture, write("b", "b", "k"), (1 << 20) + 1).unwrap();
+        assert!(update().unwrap_err().to_string().contains("has 1048577 bytes meanwhile"));
     }
 }

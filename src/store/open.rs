@@ -17,7 +17,7 @@ use super::state_cache::StateCache;
 use super::trouble::{Health, at_start};
 use super::unstored::Unstored;
 use super::writer::Writer;
-use super::{queue, retention, schema};
+use super::{queue, retention, schema, short_links};
 use crate::clock::Clock;
 
 /// Bytes of states that are kept in memory.
@@ -62,6 +62,7 @@ impl Store {
         tune(&connection).map_err(|error| refused(error.to_string()))?;
         schema::prepare(&connection, path)?;
         retention::prepare(&connection, &rules)?;
+        short_links::prepare(&connection, clock.now(), rules.limits.link_lifetime)?;
         let last_event = queue::last_event(&connection)?;
         let readers = Readers::new(path);
         let checkpoints = Checkpoints::start(connect(path)?, &mut connection, path, limits)?;
@@ -76,6 +77,6 @@ impl Store {
         let unstored = Unstored::default();
         let parts =
             StoreParts { writer, readers, read_threads, states, long_reads, clock, unstored, health, rules, lock };
-        Ok(Self(Arc::new(parts)))
+        Ok(Self(Arc::new(parts), None))
     }
 }

@@ -3,8 +3,15 @@
 use super::error::StoreError;
 use super::tx::Tx;
 
+/// What most operations cost, in bytes that are written and statements that are run.
+pub(super) const COST: u64 = 1 << 10;
+
 /// One operation.
 pub(super) trait Submitted: Send {
+    /// About what it costs.
+    fn cost(&self) -> u64 {
+        COST
+    }
     /// Runs the operation, after which its transaction may be undone as a whole and it run once more; whether it was done. Who
     /// cannot run twice is not asked.
     fn attempt(&mut self, _tx: &Tx<'_>) -> bool {

@@ -95,7 +95,7 @@ fn note_policies(connection: &Connection, rules: &Rules) -> Result<(), StoreErro
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use super::super::{Attributes, ConversationTarget, Order};
+    use super::super::{Attributes, ConversationTarget};
     use super::*;
     use crate::clock::Clock;
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn attributes(fixture: &Fixture, user: &str) -> String {
-        wait(|then| fixture.store.attributes(Order::AtOnce, "web".into(), user.into(), then)).unwrap().unwrap()
+        fixture.store.attributes("web", user).unwrap().unwrap()
     }
 
     fn rows(fixture: &Fixture) -> u64 {

@@ -1,18 +1,22 @@
-//! What is configured of the store.
+//! What is configured of the store: how long what is stored counts, and how much there may be.
 
 use std::collections::BTreeMap;
 
-/// How long things that are stored count, in milliseconds, the same for all bots.
+use crate::config::StoreLimits;
+
+/// How long things that are stored count, in milliseconds, the same for all bots; and how much each may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// `channel-web` `recentConversationLifetime`: a conversation heard that recently is gone on with.
     pub recent_conversation: u64,
     /// `dataRetention.policies`: attributes of users that are forgotten that long after they were written.
     pub retention: BTreeMap<String, u64>,
+    /// How much there may be.
+    pub limits: StoreLimits,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { recent_conversation: 6 * 3_600_000, retention: BTreeMap::new() }
+        Self { recent_conversation: 6 * 3_600_000, retention: BTreeMap::new(), limits: StoreLimits::default() }
     }
 }

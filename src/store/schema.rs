@@ -139,6 +139,46 @@ const STEPS: &[&str] = &[
     ",
     // Format 5: how many events in a row have led to an event, each sent by a script of the one before.
     "ALTER TABLE queue ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;",
+    // Format 6: what a bot has stored has limits, and short links are stored.
+    //
+    // kvs: `owner` is the bot that wrote the value last, whatever name it stands under; empty is none.
+    // kvs_sizes: how many bytes the values of each have. Triggers keep it, whoever adds, changes or removes values; what each
+    //   value counts beside its texts is `StoreLimits::VALUE`.
+    // short_links: `name` is in lower case. One without `expires_on` was made by a hook that runs at each start: if it is not
+    //   made again then, its time begins.
+    "
+    ALTER TABLE kvs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+    UPDATE kvs SET owner = bot;
+    CREATE TABLE kvs_sizes (owner TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO kvs_sizes (owner, bytes)
+        SELECT owner, sum(octet_length(key) + octet_length(bot) + octet_length(value) + 100) FROM kvs GROUP BY owner;
+    CREATE TRIGGER kvs_added AFTER INSERT ON kvs BEGIN
+        INSERT INTO kvs_sizes (owner, bytes)
+            VALUES (NEW.owner, octet_length(NEW.key) + octet_length(NEW.bot) + octet_length(NEW.value) + 100)
+            ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+    END;
+    CREATE TRIGGER kvs_removed AFTER DELETE ON kvs BEGIN
+        UPDATE kvs_sizes
+            SET bytes = bytes - (octet_length(OLD.key) + octet_length(OLD.bot) + octet_length(OLD.value) + 100)
+            WHERE owner = OLD.owner;
+    END;
+    CREATE TRIGGER kvs_changed AFTER UPDATE OF value, owner ON kvs BEGIN
+        UPDATE kvs_sizes
+            SET bytes = bytes - (octet_length(OLD.key) + octet_length(OLD.bot) + octet_length(OLD.value) + 100)
+            WHERE owner = OLD.owner;
+        INSERT INTO kvs_sizes (owner, bytes)
+            VALUES (NEW.owner, octet_length(NEW.key) + octet_length(NEW.bot) + octet_length(NEW.value) + 100)
+            ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+    END;
+    CREATE TABLE short_links (
+        name TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        target TEXT NOT NULL,
+        expires_on INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX short_links_of_bot ON short_links (owner);
+    CREATE INDEX short_links_expiring ON short_links (expires_on) WHERE expires_on IS NOT NULL;
+    ",
 ];
 
 /// The format of the file, 0 if nothing is in it. A later one than the last that is known is refused, and so is a file that is

@@ -12,7 +12,7 @@ use super::memory::UserName;
 use super::rows::{LATEST, SESSION_KEY, session_of_row, thread_key};
 use super::state_cache::{PartKey, SessionTexts, StatePart, snapshot};
 use super::tx::Tx;
-use super::{kvs, users};
+use super::{kvs, short_links, users};
 use crate::model::{BotId, EventId, SessionKey, StateChange, StateSnapshot};
 
 /// How long the sessions of a bot live after they were stored, in milliseconds.
@@ -120,6 +120,7 @@ impl Store {
             self.write_then(op, report);
         }
         self.write_then(move |tx| kvs::forget_expired(tx, now), report);
+        self.write_then(move |tx| short_links::forget_expired(tx, now), report);
         Ok(())
     }
 
@@ -280,7 +281,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::testing::*;
-    use super::super::{ConversationTarget, Expiry};
+    use super::super::{ConversationTarget, Expiry, KvsPlace, KvsWrite};
     use super::*;
 
     fn change(json: &str) -> StateChange {
@@ -414,8 +415,9 @@ mod tests {
         let fixture = Fixture::new();
         let old = fixture.accept("old", ConversationTarget::Nowhere).event;
         fixture.finish(&old, Some(change(r#"{"session":{"s":1}}"#)));
-        wait(|then| fixture.store.kvs_change("b".into(), "k".into(), Expiry::After(5), |_| Ok("1".into()), then))
-            .unwrap();
+        let place = KvsPlace { bot: "b".into(), key: "k".into() };
+        let write = KvsWrite { place, owner: None, expiry: Expiry::After(5) };
+        wait(|then| fixture.store.kvs_set(write, "1".into(), then)).unwrap();
         fixture.clock.advance(Duration::from_secs(31 * 60));
         let new = fixture.accept("new", ConversationTarget::Nowhere).event;
         fixture.finish(&new, Some(change(r#"{"session":{"s":2}}"#)));
@@ -473,10 +475,9 @@ mod tests {
     fn the_bots_variables_are_its_global_key() {
         let fixture = Fixture::new();
         let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
-        let set = |then: Then<_>| {
-            fixture.store.kvs_change("my-bot".into(), "global".into(), Expiry::Keep, |_| Ok(r#"{"g":1}"#.into()), then);
-        };
-        wait(set).unwrap();
+        let place = KvsPlace { bot: "my-bot".into(), key: "global".into() };
+        let write = KvsWrite { place, owner: None, expiry: Expiry::Keep };
+        wait(|then| fixture.store.kvs_set(write, r#"{"g":1}"#.into(), then)).unwrap();
         assert_eq!(fixture.store.restore(&event.session()).unwrap().bot, r#"{"g":1}"#);
     }
 }

@@ -14,7 +14,7 @@ impl Store {
     /// Stores what a batch of an event does, in one transaction. `then` runs on the writer's thread.
     pub fn settle(&self, batch: EventBatch, then: impl FnOnce(Settlement) + Send + 'static) {
         let unstored = self.0.unstored.clone();
-        self.0.writer.submit_boxed(Box::new(Settling::new(batch, unstored, then)));
+        self.0.writer.submit(self.job(Settling::new(batch, unstored, then)));
     }
 
     /// Stores a reply, once for each (event, number).

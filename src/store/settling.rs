@@ -9,7 +9,7 @@ use super::batch::{BatchEffect, EffectOutcome, EventBatch, EventEnd, Settlement}
 use super::error::StoreError;
 use super::follow_ups::{self, FollowUp};
 use super::memory::Origin;
-use super::operations::Submitted;
+use super::operations::{COST, Submitted};
 use super::replies::{self, PlacedReply};
 use super::tx::Tx;
 use super::unstored::{self, Unstored};
@@ -23,6 +23,7 @@ pub(super) struct Settling<Then> {
     made: Option<AllMade>,
     outcome: Option<Settlement>,
     unstored: Unstored,
+    cost: u64,
     then: Then,
 }
 
@@ -37,7 +38,8 @@ type AllMade = (Vec<Made>, Option<Result<(), StoreError>>);
 
 impl<Then> Settling<Then> {
     pub(super) fn new(batch: EventBatch, unstored: Unstored, then: Then) -> Self {
-        Self { batch, made: None, outcome: None, unstored, then }
+        let effects: u64 = batch.effects.iter().map(|effect| COST + bytes_of(effect)).sum();
+        Self { batch, made: None, outcome: None, unstored, cost: COST + effects, then }
     }
 
     /// What is made becomes the outcome.
@@ -49,7 +51,20 @@ impl<Then> Settling<Then> {
     }
 }
 
+/// Bytes of an effect, about.
+fn bytes_of(effect: &BatchEffect) -> u64 {
+    let payload = match effect {
+        BatchEffect::Reply { message, .. } => &message.payload,
+        BatchEffect::FollowUp { draft, .. } => &draft.payload,
+    };
+    payload.get().len() as u64
+}
+
 impl<Then: FnOnce(Settlement) + Send> Submitted for Settling<Then> {
+    fn cost(&self) -> u64 {
+        self.cost
+    }
+
     fn attempt(&mut self, tx: &Tx<'_>) -> bool {
         let before = self.unstored.of(self.batch.event);
         self.made = all(tx, &self.batch, before).ok();

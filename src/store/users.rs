@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::error::StoreError;
-use super::handle::{Order, Store};
+use super::handle::Store;
 use super::memory::UserName;
 use super::retention_marks;
 use super::rows::unreadable;
@@ -45,8 +45,6 @@ pub struct NewUser {
 
 /// Bytes of a user's row in JSON beside names and attributes.
 const ROW: usize = 140;
-/// Largest attributes of one user, in bytes: every event of the user begins with them.
-const MOST_ATTRIBUTES: usize = 1 << 20;
 
 /// No attributes.
 const NONE: &str = "{}";
@@ -72,15 +70,9 @@ impl Store {
         );
     }
 
-    /// The attributes of a user as JSON text; `None` if there is no such user.
-    pub fn attributes(
-        &self,
-        order: Order,
-        channel: String,
-        user: String,
-        then: impl FnOnce(Result<Option<String>, StoreError>) + Send + 'static,
-    ) {
-        self.query(order, move |connection, _| attributes(connection, &channel, &user), then);
+    /// The attributes of a user as JSON text; `None` if there is no such user. It is read here and now.
+    pub fn attributes(&self, channel: &str, user: &str) -> Result<Option<String>, StoreError> {
+        self.read(|connection| attributes(connection, channel, user))
     }
 
     /// Replaces all attributes of a user, who is made if missing.
@@ -94,8 +86,8 @@ impl Store {
         self.write_then(
             move |tx| {
                 let user = UserName::new(&channel, &user);
-                ensure(tx, &user)?;
-                fits(&attributes)?;
+                let present = parse(&ensure_and_read(tx, &user)?)?;
+                fits(tx, &attributes, size(&present))?;
                 for attribute in tx.rules.retention.keys() {
                     match attributes.contains_key(attribute) {
                         true => retention_marks::written(tx, &user, attribute)?,
@@ -120,32 +112,36 @@ impl Store {
             move |tx| {
                 let user = UserName::new(&channel, &user);
                 let mut present = parse(&ensure_and_read(tx, &user)?)?;
+                let before = size(&present);
                 for attribute in changed.keys() {
                     retention_marks::written(tx, &user, attribute)?;
                 }
                 present.extend(changed);
-                fits(&present)?;
+                fits(tx, &present, before)?;
                 write(tx, user, &present)
             },
             then,
         );
     }
 
-    /// `count` users (all, if `None`) after the first `start`, oldest first. [`StoreError::Invalid`] if they have more
-    /// than about `most` bytes.
-    pub fn all_users(
-        &self,
-        order: Order,
-        (start, count): (u32, Option<u32>),
-        most: u64,
-        then: impl FnOnce(Result<Vec<UserRow>, StoreError>) + Send + 'static,
-    ) {
-        let op = move |connection: &Connection, _| {
+    /// `count` users (all, if `None`) after the first `start`, oldest first. [`StoreError::Invalid`] if those are more than
+    /// may be listed at once, or have more than about `most` bytes: nobody is left out without a word. It takes long.
+    pub fn all_users(&self, (start, count): (u32, Option<u32>), most: u64) -> Result<Vec<UserRow>, StoreError> {
+        let listed = self.0.rules.limits.users_listed;
+        let asked = count.unwrap_or(u32::MAX).min(listed.saturating_add(1));
+        self.read(|connection| {
             let sql = format!("SELECT {COLUMNS} FROM users ORDER BY id LIMIT ? OFFSET ?");
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![count.map_or(-1, i64::from), start])?;
+            let mut rows = statement.query(params![asked, start])?;
             let (mut users, mut bytes) = (Vec::new(), 0);
             while let Some(row) = rows.next()? {
+                if users.len() >= listed as usize {
+                    return Err(StoreError::Invalid(format!(
+                        "they are more than {listed} users, which are listed at once at most (`users.maxListed`); ask for \
+                         some after the others: {{ start: {start}, count: {listed} }}, then {{ start: {}, count: {listed} }}",
+                        u64::from(start) + u64::from(listed)
+                    )));
+                }
                 let user = user_of_row(row)?;
                 bytes += (ROW + user.channel.len() + user.user_id.len() + user.attributes.get().len()) as u64;
                 if bytes > most {
@@ -157,16 +153,13 @@ impl Store {
                 users.push(user);
             }
             Ok(users)
-        };
-        self.query(order, op, then);
+        })
     }
 
-    /// How many users there are, on all channels.
-    pub fn user_count(&self, order: Order, then: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
-        let op = |connection: &Connection, _| {
-            Ok(connection.prepare_cached("SELECT count(*) FROM users")?.query_row([], |row| row.get(0))?)
-        };
-        self.query(order, op, then);
+    /// How many users there are, on all channels. With very many it takes long.
+    pub fn user_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM users";
+        self.read(|connection| Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
     }
 }
 
@@ -193,16 +186,27 @@ pub(super) fn ensure_and_read(tx: &Tx<'_>, user: &UserName) -> Result<Arc<str>, 
     }
 }
 
-/// Merges what an event changed: `null` removes an attribute.
+/// Merges what an event changed: `null` removes an attribute. What there is no room for is left out and said: the event is
+/// over nevertheless.
 pub(super) fn merge(tx: &Tx<'_>, user: UserName, changed: &Attributes) -> Result<(), StoreError> {
     let mut present = parse(&ensure_and_read(tx, &user)?)?;
+    let before = size(&present);
     for (attribute, value) in changed {
         if value.get() == "null" {
-            retention_marks::removed(tx, &user, attribute)?;
             present.shift_remove(attribute);
         } else {
-            retention_marks::written(tx, &user, attribute)?;
             present.insert(attribute.clone(), value.clone());
+        }
+    }
+    if let Err(error) = fits(tx, &present, before) {
+        let (channel, user) = (&user.channel, &user.user);
+        tracing::error!("what an event changed of user {user:?} of channel {channel:?} is not stored: {error}");
+        return Ok(());
+    }
+    for (attribute, value) in changed {
+        match value.get() {
+            "null" => retention_marks::removed(tx, &user, attribute)?,
+            _ => retention_marks::written(tx, &user, attribute)?,
         }
     }
     write(tx, user, &present)
@@ -268,12 +272,19 @@ fn insert(tx: &Tx<'_>, user: &UserName) -> Result<bool, StoreError> {
     Ok(made)
 }
 
-/// An error if they are larger than attributes may be.
-fn fits(attributes: &Attributes) -> Result<(), StoreError> {
-    let bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.get().len()).sum();
-    if bytes > MOST_ATTRIBUTES {
+/// Bytes of names and values.
+fn size(attributes: &Attributes) -> usize {
+    attributes.iter().map(|(name, value)| name.len() + value.get().len()).sum()
+}
+
+/// An error if they are larger than attributes may be: every event of the user begins with them. Those that had so many bytes
+/// before may become fewer.
+fn fits(tx: &Tx<'_>, attributes: &Attributes, before: usize) -> Result<(), StoreError> {
+    let bytes = size(attributes);
+    let most = tx.rules.limits.attributes;
+    if bytes as u64 > most && bytes >= before {
         return Err(StoreError::Invalid(format!(
-            "the attributes of a user would have {bytes} bytes, at most {MOST_ATTRIBUTES} are allowed"
+            "the attributes of a user would have {bytes} bytes, at most {most} are allowed (`users.maxAttributes`)"
         )));
     }
     Ok(())
@@ -306,8 +317,11 @@ fn user_of_row(row: &Row<'_>) -> Result<UserRow, rusqlite::Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ConversationTarget;
+    use super::super::rules::Rules;
     use super::super::testing::*;
     use super::*;
+    use crate::config::StoreLimits;
 
     fn some(json: &str) -> Attributes {
         serde_json::from_str(json).unwrap()
@@ -325,21 +339,21 @@ mod tests {
             r#"{"channel":"web","user_id":"zoe","attributes":{},"created_at":"2026-11-22T06:48:19.736Z","updated_at":"2026-11-22T06:48:19.736Z"}"#
         );
         let list = |start, count| {
-            let rows = wait(|then| fixture.store.all_users(Order::AtOnce, (start, count), 1_000, then)).unwrap();
+            let rows = fixture.store.all_users((start, count), 1_000).unwrap();
             rows.into_iter().map(|row| row.user_id).collect::<Vec<_>>()
         };
         assert_eq!(list(0, None), ["zoe", "__proto__"]);
         assert_eq!(list(1, Some(5)), ["__proto__"]);
         assert_eq!(list(0, Some(1)), ["zoe"]);
-        let tight = wait(|then| fixture.store.all_users(Order::AtOnce, (0, None), 200, then)).unwrap_err();
+        let tight = fixture.store.all_users((0, None), 200).unwrap_err();
         assert!(tight.to_string().contains("such as { start: 0, count: 1 }"), "{tight}");
-        assert_eq!(wait(|then| fixture.store.user_count(Order::AtOnce, then)).unwrap(), 2);
+        assert_eq!(fixture.store.user_count().unwrap(), 2);
     }
 
     #[test]
     fn attributes_are_replaced_or_merged() {
         let fixture = Fixture::new();
-        let read = || wait(|then| fixture.store.attributes(Order::AtOnce, "web".into(), "ann".into(), then)).unwrap();
+        let read = || fixture.store.attributes("web", "ann").unwrap();
         assert_eq!(read(), None);
         wait(|then| fixture.store.update_attributes("web".into(), "ann".into(), some(r#"{"a":1,"b":1}"#), then))
             .unwrap();
@@ -349,15 +363,52 @@ mod tests {
         assert_eq!(read().as_deref(), Some(r#"{"c":3}"#));
     }
 
+    fn limits(limits: StoreLimits) -> Rules {
+        Rules { limits, ..Rules::default() }
+    }
+
     #[test]
-    fn attributes_do_not_grow_without_end() {
-        let fixture = Fixture::new();
-        let long = |name: &str| some(&format!(r#"{{"{name}":"{}"}}"#, "x".repeat(600_000)));
-        let update =
-            |name: &str| wait(|then| fixture.store.update_attributes("web".into(), "ann".into(), long(name), then));
-        update("a").unwrap();
-        assert!(matches!(update("b").unwrap_err(), StoreError::Invalid(_)));
-        update("a").unwrap();
+    fn attributes_have_as_many_bytes_as_configured_and_may_always_become_fewer() {
+        let fixture = Fixture::with_rules(limits(StoreLimits { attributes: 100, ..StoreLimits::default() }));
+        let of = |bytes: usize| some(&format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 3)));
+        let update = |bytes| {
+            wait(|then| fixture.store.update_attributes("web".into(), "ann".into(), of(bytes), then))
+                .map_err(|error| error.to_string())
+        };
+        let set = |bytes| wait(|then| fixture.store.set_attributes("web".into(), "ann".into(), of(bytes), then));
+        update(100).unwrap();
+        let full = "the attributes of a user would have 101 bytes, at most 100 are allowed (`users.maxAttributes`)";
+        assert_eq!(update(101).unwrap_err(), full);
+        assert!(set(101).unwrap_err().to_string().contains(full));
+        // What an event leaves is not stored either; the event is over.
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
+        fixture.finish(&event, serde_json::from_str(&format!(r#"{{"user":{{"b":"{}"}}}}"#, "x".repeat(10))).ok());
+        assert_eq!(fixture.store.attributes("web", "ann").unwrap().unwrap().len(), 105);
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
+        fixture.finish(&event, serde_json::from_str(r#"{"user":{"a":null}}"#).ok());
+        assert_eq!(fixture.store.attributes("web", "ann").unwrap().as_deref(), Some("{}"));
+        set(100).unwrap();
+        let fixture = fixture.reopen_with_rules(limits(StoreLimits { attributes: 50, ..StoreLimits::default() }));
+        let set = |bytes| wait(|then| fixture.store.set_attributes("web".into(), "ann".into(), of(bytes), then));
+        set(99).unwrap();
+    }
+
+    #[test]
+    fn as_many_users_are_listed_at_once_as_configured_and_who_asks_for_more_is_told_how_to_get_them() {
+        let fixture = Fixture::with_rules(limits(StoreLimits { users_listed: 3, ..StoreLimits::default() }));
+        for user in ["a", "b", "c"] {
+            wait(|then| fixture.store.get_or_create_user("web".into(), user.into(), then)).unwrap();
+        }
+        let list = |start, count| {
+            let rows = fixture.store.all_users((start, count), 10_000).map_err(|error| error.to_string());
+            rows.map(|rows| rows.len())
+        };
+        assert_eq!((list(0, None), list(0, Some(u32::MAX))), (Ok(3), Ok(3)));
+        wait(|then| fixture.store.get_or_create_user("web".into(), "d".into(), then)).unwrap();
+        assert_eq!((list(0, Some(3)), list(1, None), list(3, Some(3))), (Ok(3), Ok(3), Ok(1)));
+        let refused = "they are more than 3 users, which are listed at once at most (`users.maxListed`); ask for some after \
+                       the others: { start: 0, count: 3 }, then { start: 3, count: 3 }";
+        assert_eq!((list(0, None).unwrap_err().as_str(), list(0, Some(4)).unwrap_err().as_str()), (refused, refused));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The writer: one thread, one connection, many operations a transaction (group commit).
 //!
-//! While one commit waits for the disk, operations gather; the next transaction takes them all, so throughput rises with
-//! load while a lone operation is committed at once. When an operation fails or panics, its changes alone are undone: either
+//! While one commit waits for the disk, operations gather; the next transaction takes them all, or a fair part of them
+//! (`fair_queue`), so throughput rises with load while a lone operation is committed at once. When an operation fails or panics, its changes alone are undone: either
 //! each runs in a savepoint, or all of them without, and once more with savepoints where one of them fails. When the
 //! transaction itself fails, every operation in it is told so.
 
@@ -16,23 +16,21 @@ use rusqlite::Connection;
 
 use super::checkpoint::{Checkpoints, WriterLog};
 use super::error::StoreError;
+use super::fair_queue::{FairQueue, Job};
 use super::memory::Memory;
-use super::operations::{Once, Submitted};
+use super::operations::Submitted;
 use super::rules::Rules;
 use super::state_cache::{StateCache, StateChanged};
 use super::trouble::{CALM, Health, Watch};
 use super::tx::{Tx, lost, panic_text};
 use crate::clock::Clock;
 
-/// Most operations in one transaction: bounds how long the first one waits for the last.
-const BATCH: usize = 256;
-
 /// After a failure so many transactions run with savepoints.
 const CAREFUL: u32 = 16;
 
 /// The sending end of the writer's thread; dropping it commits what was submitted and ends the thread.
 pub(super) struct Writer {
-    jobs: Option<Sender<Box<dyn Submitted>>>,
+    jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     pub(super) checkpoints: Checkpoints,
 }
@@ -70,22 +68,13 @@ impl Writer {
     }
 
     /// Puts an operation in line.
-    pub(super) fn submit<T: Send + 'static>(
-        &self,
-        op: impl FnOnce(&Tx<'_>) -> Result<T, StoreError> + Send + 'static,
-        then: impl FnOnce(Result<T, StoreError>) + Send + 'static,
-    ) {
-        self.submit_boxed(Box::new(Once::new(op, then)));
-    }
-
-    /// Puts an operation in line that has a way of its own.
-    pub(super) fn submit_boxed(&self, job: Box<dyn Submitted>) {
+    pub(super) fn submit(&self, job: Job) {
         let refused = match &self.jobs {
             Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
             None => Some(job),
         };
         if let Some(job) = refused {
-            job.tell();
+            job.op.tell();
         }
     }
 }
@@ -122,15 +111,21 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn work(&mut self, jobs: &Receiver<Box<dyn Submitted>>) {
-        let mut batch: Vec<Box<dyn Submitted>> = Vec::with_capacity(BATCH);
-        while let Some(first) = self.next(jobs) {
-            batch.push(first);
-            while batch.len() < BATCH
-                && let Ok(next) = jobs.try_recv()
-            {
-                batch.push(next);
+    fn work(&mut self, jobs: &Receiver<Job>) {
+        let (mut queue, mut batch) = (FairQueue::default(), Vec::new());
+        loop {
+            let first = match queue.is_empty() {
+                true => match self.next(jobs) {
+                    Some(first) => Some(first),
+                    None => return,
+                },
+                false => None,
+            };
+            if self.watch.waits() && self.look <= Instant::now() {
+                self.look();
+                self.look = Instant::now() + Duration::from_millis(CALM);
             }
+            queue.gather(first, jobs, &mut batch);
             self.now = self.clock.now().max(self.now);
             while !batch.is_empty() {
                 let before = self.log.commits();
@@ -147,7 +142,7 @@ impl WriterThread {
     }
 
     /// Waits for the next operation; meanwhile it may be time to see whether all is well again.
-    fn next(&mut self, jobs: &Receiver<Box<dyn Submitted>>) -> Option<Box<dyn Submitted>> {
+    fn next(&mut self, jobs: &Receiver<Job>) -> Option<Job> {
         while self.watch.waits() {
             // Also where there is always something to do: what writes nothing proves nothing.
             if self.look > Instant::now() {

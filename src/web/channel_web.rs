@@ -7,11 +7,10 @@ use axum::extract::State;
 use axum::http::{Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 
 use crate::model::EventDraft;
 use crate::model::channel::WEB;
-use crate::store::{Attributes, ConversationTarget, Order, StoreError, UserMessage};
+use crate::store::{Attributes, ConversationTarget, UserMessage};
 
 use super::error::{HttpError, JSON, TEXT, answer};
 use super::extractors::{Bot, Visitor};
@@ -137,12 +136,7 @@ async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), Ht
         return Ok(());
     }
     let (channel, user) = (WEB.to_owned(), visitor.user.as_str().to_owned());
-    let (sender, receiver) = oneshot::channel();
-    web.store.attributes(Order::AtOnce, channel.clone(), user.clone(), |result| {
-        // The receiver waits below.
-        let _ = sender.send(result);
-    });
-    let known = receiver.await.unwrap_or(Err(StoreError::Closed)).map_err(error::stored)?;
+    let known = web.store.attributes(&channel, &user).map_err(error::stored)?;
     let known: Attributes = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let mut changed = Attributes::new();
     if let Some(hours) = visit.timezone {

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::error::{HttpError, TEXT, answer};
+use super::error::{HttpError, TEXT, answer, stored};
 use super::state::Web;
 
 /// Everything that is not ASCII is among it, too.
@@ -22,7 +22,7 @@ pub(crate) async fn follow(
 ) -> Result<Response<Body>, HttpError> {
     let name = params.iter().next().map_or("", |(_, name)| name);
     let unknown = || HttpError::Plain(StatusCode::NOT_FOUND, format!("Shortlink \"{name}\" not registered").into());
-    let target = web.services.short_link(name).ok_or_else(unknown)?;
+    let target = web.store.short_link(&name.to_lowercase()).map_err(stored)?.ok_or_else(unknown)?;
     // What no address may hold, line ends above all, is written in the way that any may: it never becomes a header.
     let target = utf8_percent_encode(&with_query(&target, query.as_deref()), NOT_IN_ADDRESSES).to_string();
     let location = HeaderValue::from_str(&target)

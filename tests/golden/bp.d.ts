@@ -556,7 +556,7 @@ interface BpUsers {
   setAttributes(channel: string, userId: string, attributes: object): Promise<void>
   /** Merges into a user's attributes, in one step. */
   updateAttributes(channel: string, userId: string, attributes: object): Promise<void>
-  /** All users, oldest first. */
+  /** All users, oldest first; more than 10,000 at once are an error: ask for pages. */
   getAllUsers(paging?: { start?: number, count?: number }): Promise<UserRow[]>
   /** How many users there are. */
   getUserCount(): Promise<number>
@@ -579,7 +579,7 @@ interface BpConfig {
 }
 
 interface BpHttp {
-  /** Makes `/s/<name>` lead somewhere, until the server stops. Hooks make theirs anew at each start. */
+  /** Makes `/s/<name>` lead somewhere. It belongs to the bot; what an event makes is kept for 90 days. */
   createShortLink(name: string, destination: string, params?: { [name: string]: any }): Promise<void>
   /** Removes `/s/<name>`. */
   deleteShortLink(name: string): Promise<void>

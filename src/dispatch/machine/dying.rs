@@ -57,7 +57,7 @@ impl Machine {
             }
             Work::Event(run) if processed => {
                 self.turns.left(&run.event.key.bot);
-                self.answer_when_committed(run.event.id);
+                self.answer_when_committed(run.event.key.bot, run.event.id);
             }
             // It was not even sent.
             Work::Event(run) if sent.is_none() => self.again.push_back(run),

@@ -142,8 +142,10 @@ impl Machine {
         } else {
             self.incoming(now, (dispatch, asked), (event, number), key, effect, loan);
         }
+        let bot = self.flights.get(&dispatch).and_then(|flight| flight.bot().cloned());
         if let Some(batch) = self.batch.as_mut().filter(|batch| batch.event == event) {
             batch.hook = hook;
+            batch.bot = bot;
         }
         Ok(())
     }
@@ -165,11 +167,13 @@ impl Machine {
             if effect.kind == "typing" {
                 let length = typing_length(&effect.payload).min(self.tally.settings.dispatch.typing);
                 self.holds.typing(&key, length, now);
-                return self.tell_after_commits(Notice::Typing { key, thread, length, at }, None);
+                let bot = key.bot.clone();
+                return self.tell_after_commits(bot, Notice::Typing { key, thread, length, at }, None);
             }
             if effect.kind == "data" {
+                let bot = key.bot.clone();
                 let notice = Notice::Data { key, payload: Arc::from(effect.payload), at };
-                return self.tell_after_commits(notice, Some(loan));
+                return self.tell_after_commits(bot, notice, Some(loan));
             }
             deliver_at = at;
         }
@@ -190,9 +194,9 @@ impl Machine {
         self.batch_of(event).effects.push(Change::Reply { number, key, message, copy, loan });
     }
 
-    fn tell_after_commits(&mut self, notice: Notice, loan: Option<Loan>) {
+    fn tell_after_commits(&mut self, bot: BotId, notice: Notice, loan: Option<Loan>) {
         self.submit();
-        self.actions.push(Action::AfterCommits(After::Notify(notice, loan)));
+        self.actions.push(Action::AfterCommits(Some(bot), After::Notify(notice, loan)));
     }
 }
 

@@ -11,8 +11,8 @@ use super::super::work::{Flight, QueuedRun, Work};
 use super::{Machine, Now};
 use crate::fleet::broken::{Rule, is_broken};
 use crate::fleet::{Loan, Placement, ProcessId};
-use crate::model::EventId;
-use crate::protocol::{DispatchKind, Frame, FrameKind, Processed, Settled, Unfit, WorkHead, event_work};
+use crate::model::{BotId, EventId, StateChange};
+use crate::protocol::{DispatchKind, Frame, FrameKind, LogLine, Processed, Settled, Unfit, WorkHead, event_work};
 use crate::store::{Begun, StoreError};
 use serde_json::value::RawValue;
 
@@ -24,6 +24,20 @@ const STORE_PAUSE: Duration = Duration::from_millis(100);
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 /// How often an event may go on in another realm after a limit: each had to compute for a second, of ten in all.
 const MOST_REALMS: u32 = 12;
+
+/// A state without what is larger than it may be, and what is said of that. Each event of the user would begin with it.
+fn within(state: StateChange, most: u64) -> (StateChange, Option<String>) {
+    let parts = [&state.session, &state.temp, &state.context];
+    let bytes: usize = parts.into_iter().flatten().map(|part| part.get().len()).sum();
+    if bytes as u64 <= most {
+        return (state, None);
+    }
+    let why = format!(
+        "session, temp and context have {bytes} bytes together, at most {most} are stored (`dialog.maxState`): what the \
+         event has changed of them is lost"
+    );
+    (StateChange { user: state.user, ..StateChange::default() }, Some(why))
+}
 
 impl Machine {
     /// An event's turn has come, and its bot has a realm for it: what it begins with is read meanwhile.
@@ -138,6 +152,14 @@ impl Machine {
                 let trace = traced.then(|| trace_of(run, sent, now.at, processed.errors, None, processed.trace));
                 let event = run.event.id;
                 let lifetimes = self.tally.timeouts.lifetimes(&run.event.key.bot);
+                let most = self.tally.settings.stored.state;
+                let state = processed.state.map(|state| within(state, most));
+                let (state, too_large) = state.map_or((None, None), |(state, why)| (Some(state), why));
+                if let Some(message) = too_large {
+                    let line = LogLine { level: "error".into(), message, ..LogLine::default() };
+                    let bot = Some(run.event.key.bot.to_string());
+                    self.actions.push(Action::Log(LogLine { bot, ..line }, Some(event)));
+                }
                 let finishing =
                     Finishing { body: Some(body), _loan: Some(loan), settles, ..Finishing::of(run, lifetimes) };
                 if processed.event.is_some() {
@@ -152,7 +174,9 @@ impl Machine {
                 if is_broken(Rule::IdleRealmsOnly) {
                     self.fleet.free(now.at, flight_realm, None);
                 }
-                self.batch_of(event).end = Some((finishing, processed.state));
+                let bot = Some(finishing.queued.key.bot.clone());
+                let batch = self.batch_of(event);
+                (batch.bot, batch.end) = (bot, Some((finishing, state)));
                 if let Some(trace) = trace {
                     // Whoever sees the trace finds the state among what the store was given before.
                     self.submit();
@@ -172,11 +196,11 @@ impl Machine {
             return Err("it said that an event has settled before it was processed".to_owned());
         }
         if let Work::Event(run) = &flight.work {
-            let event = run.event.id;
+            let (event, bot) = (run.event.id, run.event.key.bot.clone());
             if let Some(steps) = settled.trace.filter(|_| !self.tally.settings.production) {
                 self.actions.push(Action::TraceLate(event, steps));
             }
-            self.answer_when_committed(event);
+            self.answer_when_committed(bot, event);
         }
         if let Some(Flight { work: Work::Hooks(run), since, .. }) = self.leave(dispatch)
             && settled.ended
@@ -264,10 +288,10 @@ impl Machine {
     }
 
     /// Who waits for the event's replies is answered once all that was submitted so far is committed.
-    pub(super) fn answer_when_committed(&mut self, event: EventId) {
+    pub(super) fn answer_when_committed(&mut self, bot: BotId, event: EventId) {
         if self.collectors.waits(event) {
             self.submit();
-            self.actions.push(Action::AfterCommits(After::Answer(event)));
+            self.actions.push(Action::AfterCommits(Some(bot), After::Answer(event)));
         }
     }
 
@@ -299,6 +323,7 @@ impl Machine {
                 // It was parsed once already.
                 let parse = |body: &Bytes| serde_json::from_slice::<Processed>(body).ok();
                 let state = finishing.body.as_ref().and_then(parse).and_then(|processed| processed.state);
+                let state = state.map(|state| within(state, self.tally.settings.stored.state).0);
                 let again = match finishing.aside {
                     None => Control::FinishAgain(finishing, state),
                     Some(_) => Control::FinishAgain(finishing, None),
@@ -380,15 +405,15 @@ impl Machine {
         if self.batch.as_ref().is_some_and(|batch| batch.event != event || batch.end.is_some()) {
             self.submit();
         }
-        self.batch.get_or_insert_with(|| Batch { event, hook: None, effects: Vec::new(), end: None })
+        self.batch.get_or_insert_with(|| Batch { event, bot: None, hook: None, effects: Vec::new(), end: None })
     }
 
     /// Gives the store what was gathered.
     pub(super) fn submit(&mut self) {
         if let Some(mut batch) = self.batch.take() {
             if is_broken(Rule::EffectsFirst) {
-                let (event, end) = (batch.event, batch.end.take());
-                self.actions.push(Action::Settle(Batch { event, hook: None, effects: Vec::new(), end }));
+                let (event, bot, end) = (batch.event, batch.bot.clone(), batch.end.take());
+                self.actions.push(Action::Settle(Batch { event, bot, hook: None, effects: Vec::new(), end }));
             }
             self.actions.push(Action::Settle(batch));
         }
@@ -397,5 +422,27 @@ impl Machine {
     /// The result of hooks, or of one hook.
     pub(super) fn result_of(processed: Processed) -> Box<RawValue> {
         processed.event.or(processed.trace).unwrap_or_else(|| RawValue::NULL.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_has_as_many_bytes_as_configured_and_what_is_lost_of_a_larger_one_is_said() {
+        let state = |bytes: usize| {
+            let json = format!(r#"{{"session":"{}","temp":{{}},"user":{{"a":1}}}}"#, "x".repeat(bytes - 4));
+            serde_json::from_str::<StateChange>(&json).unwrap()
+        };
+        let (kept, said) = within(state(100), 100);
+        assert!(kept.session.is_some() && kept.temp.is_some() && said.is_none());
+        let (kept, said) = within(state(101), 100);
+        assert!(kept.session.is_none() && kept.temp.is_none() && kept.user.is_some());
+        assert_eq!(
+            said.unwrap(),
+            "session, temp and context have 101 bytes together, at most 100 are stored (`dialog.maxState`): what the event \
+             has changed of them is lost"
+        );
     }
 }

@@ -28,7 +28,7 @@ impl Machine {
         } else if (self.fleet.is_empty() || now.at > stop.until)
             && let Some(answer) = stop.answer.take()
         {
-            self.actions.push(Action::AfterCommits(After::Stopped(answer)));
+            self.actions.push(Action::AfterCommits(None, After::Stopped(answer)));
         }
     }
 

@@ -171,7 +171,8 @@ impl World {
         if finishing.aside.is_some() {
             self.give(Op::SetAside(finishing));
         } else {
-            self.give(Op::Settle(Batch { event, hook: None, effects: Vec::new(), end: Some((finishing, None)) }));
+            let (bot, end) = (Some(finishing.queued.key.bot.clone()), Some((finishing, None)));
+            self.give(Op::Settle(Batch { event, bot, hook: None, effects: Vec::new(), end }));
         }
     }
 

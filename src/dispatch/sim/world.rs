@@ -343,7 +343,7 @@ impl World {
             Action::Settle(batch) => self.settle(batch),
             Action::End(finishing) => self.end(finishing),
             Action::CountDeath(event) => self.count_death(event),
-            Action::AfterCommits(after) => self.give(Op::Barrier(after)),
+            Action::AfterCommits(_, after) => self.give(Op::Barrier(after)),
             Action::Send(process, frame) => self.send(process, frame),
             Action::TakeBack { realm, below, .. } => {
                 if self.machine.fleet.is_busy(realm) {

@@ -61,6 +61,8 @@ const OF_BODY: [HeaderName; 4] =
 
 /// Bytes of an answer that are counted at once.
 const BLOCK: usize = 64 << 10;
+/// The beginning of an answer that is not: short ones are read whatever others hold.
+const SHORT: usize = 16 << 10;
 
 /// A request that can be sent, and sent again elsewhere.
 #[derive(Debug, Clone)]
@@ -206,15 +208,16 @@ pub(super) struct Answer {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
     /// The body's place among the bytes that are held.
-    pub(super) held: Option<OwnedSemaphorePermit>,
+    pub(super) held: Option<[OwnedSemaphorePermit; 2]>,
 }
 
-/// Reads an answer to its end, unpacked: `limit` counts what came out.
+/// Reads an answer to its end, unpacked: `limit` counts what came out. What is held of it counts to what its bot may hold, and
+/// to what all may.
 pub(super) async fn read(
     response: Response<Incoming>,
     asked: &Method,
     limit: usize,
-    buffered: &Arc<Semaphore>,
+    buffered: [&Arc<Semaphore>; 2],
 ) -> Result<Answer, FetchError> {
     let status = response.status();
     let reason = response.extensions().get::<hyper::ext::ReasonPhrase>();
@@ -241,7 +244,7 @@ pub(super) async fn read(
     if body.size_hint().lower() > limit as u64 {
         return Err(FetchError::ResponseTooLarge(limit));
     }
-    let (mut bytes, mut held) = (BytesMut::new(), 0);
+    let (mut bytes, mut held) = (BytesMut::new(), SHORT);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| FetchError::Broken(innermost(&*error)))?;
         let Ok(data) = frame.into_data() else { continue };
@@ -251,11 +254,16 @@ pub(super) async fn read(
         if bytes.len() + data.len() > held {
             // Many at once: a server may send its answer byte by byte.
             let more = data.len().max(BLOCK);
-            // It is never closed.
-            if let Ok(more) = Arc::clone(buffered).acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX)).await {
+            let count = u32::try_from(more).unwrap_or(u32::MAX);
+            let [of_bot, of_all] = buffered.map(|part| Arc::clone(part).acquire_many_owned(count));
+            // They are never closed.
+            if let (Ok(of_bot), Ok(of_all)) = (of_bot.await, of_all.await) {
                 match &mut answer.held {
-                    Some(held) => held.merge(more),
-                    None => answer.held = Some(more),
+                    Some([held_of_bot, held_of_all]) => {
+                        held_of_bot.merge(of_bot);
+                        held_of_all.merge(of_all);
+                    }
+                    None => answer.held = Some([of_bot, of_all]),
                 }
             }
             held += more;

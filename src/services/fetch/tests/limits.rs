@@ -83,7 +83,10 @@ async fn a_server_that_is_slow_in_whatever_way_is_given_up() {
         let error = calls.get(&server.url(path)).await.unwrap_err();
         assert_eq!(error, format!("ETIMEDOUT fetch {}: {doing} after 100 ms (fetch.timeout)", server.url(path)));
     }
-    let places = calls.fetch.0.places.acquire_many(2_000).await.unwrap();
+    let mut places = Vec::new();
+    for _ in 0..1_000 {
+        places.push(calls.fetch.0.places.turn(Some(&calls.bot), 0).await);
+    }
     let error = calls.get(&server.url("/")).await.unwrap_err();
     drop(places);
     let turn = "it still waited for its turn (fetch.concurrent, fetch.connections) after 100 ms (fetch.timeout)";
@@ -105,6 +108,36 @@ async fn more_calls_than_there_are_places_wait_for_their_turn() {
         assert!(all.join_all().await.iter().all(|body| &body[..] == b"ok"));
         assert!((2..=3).contains(&server.most_at_once()), "{}", server.most_at_once());
     }
+}
+
+#[tokio::test]
+async fn a_bot_calls_while_other_bots_wait_for_servers_that_hang_and_hold_all_that_may_be_held() {
+    let server = TestServer::start(|request| match request.split(' ').nth(1).unwrap() {
+        "/hang" => Reply::Hang(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec()),
+        "/long" => text(200, &"x".repeat(600_000)),
+        _ => text(200, "ok"),
+    })
+    .await;
+    let calls = Calls::new(|settings| {
+        (settings.fetch.concurrent, settings.fetch.connections, settings.fetch.buffered) = (3, 4, 1 << 20);
+    });
+    let head = |path: &str| {
+        let head = json!({ "url": server.url(path), "method": "GET", "headers": [], "redirect": "follow" });
+        head.to_string()
+    };
+    let hostile = crate::model::BotId::parse("hostile").unwrap();
+    let held = calls.fetch.call(Some(&hostile), &head("/long"), Bytes::new()).await.unwrap();
+    let mut hanging = tokio::task::JoinSet::new();
+    for bot in ["hostile", "other"].into_iter().cycle().take(20) {
+        let (fetch, bot, head) = (calls.fetch.clone(), crate::model::BotId::parse(bot).unwrap(), head("/hang"));
+        hanging.spawn(async move { fetch.call(Some(&bot), &head, Bytes::new()).await });
+    }
+    while calls.fetch.0.places.under_way() < 4 {
+        tokio::task::yield_now().await;
+    }
+    let answer = calls.fetch.call(Some(&calls.bot), &head("/short"), Bytes::new()).await.unwrap();
+    assert_eq!(&answer.body[..], b"ok");
+    drop(held);
 }
 
 #[tokio::test]
@@ -148,5 +181,5 @@ async fn a_call_that_nobody_waits_for_any_more_ends_with_its_connection() {
         () = server.hanging() => {}
     }
     server.gone().await;
-    assert_eq!(calls.fetch.0.places.available_permits(), 2_000);
+    assert_eq!(calls.fetch.0.places.under_way(), 0);
 }
