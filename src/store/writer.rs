@@ -1,9 +1,9 @@
 //! The writer: one thread, one connection, many operations a transaction (group commit).
 //!
 //! While one commit waits for the disk, operations gather; the next transaction takes them all, or a fair part of them
-//! (`fair_queue`), so throughput rises with load while a lone operation is committed at once. When an operation fails or panics, its changes alone are undone: either
-//! each runs in a savepoint, or all of them without, and once more with savepoints where one of them fails. When the
-//! transaction itself fails, every operation in it is told so.
+//! (`fair_queue`), so throughput rises with load while a lone operation is committed at once. When an operation fails or panics,
+//! its changes alone are undone: either each runs in a savepoint, or all of them without, and once more with savepoints where one
+//! of them fails. When the transaction itself fails, every operation in it is told so.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -329,6 +329,7 @@ mod tests {
     use super::super::ConversationTarget;
     use super::super::testing::*;
     use super::*;
+    use crate::model::BotId;
 
     /// Holds the writer up until the guard is dropped, so that what is submitted meanwhile is one transaction.
     fn hold(fixture: &Fixture) -> Sender<()> {
@@ -428,6 +429,26 @@ mod tests {
         drop((held, sender));
         assert_eq!(receiver.iter().collect::<Vec<_>>(), [false, false, true]);
         assert_eq!(stored(&fixture), ["name 2"]);
+    }
+
+    #[test]
+    fn a_calm_bots_operation_is_committed_in_the_second_transaction_and_a_barrier_after_all() {
+        let fixture = Fixture::new();
+        let held = hold(&fixture);
+        let (sender, receiver) = unbounded();
+        for (name, count) in [("hostile", 2_000), ("calm", 1)] {
+            let store = fixture.store.of(BotId::parse(name).ok().as_ref());
+            for _ in 0..count {
+                let sender = sender.clone();
+                store.write_then(|_| Ok(()), move |_: Result<(), StoreError>| sender.send(name).unwrap());
+            }
+        }
+        fixture.store.barrier(move || sender.send("all").unwrap());
+        drop(held);
+        let order: Vec<_> = receiver.iter().collect();
+        let at = |name| order.iter().position(|other| *other == name).unwrap();
+        assert!(at("calm") < 512, "after {} of 2000", at("calm"));
+        assert_eq!((order.len(), at("all")), (2_002, 2_001));
     }
 
     #[test]

@@ -150,7 +150,7 @@ async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), Ht
     changed.retain(|name, value| known.get(name).is_none_or(|before| before.get() != value.get()));
     if !changed.is_empty() {
         // Nobody waits for it: it is committed together with the event, or before.
-        web.store.update_attributes(channel, user, changed, |result| {
+        web.store.of(Some(&visitor.bot)).update_attributes(channel, user, changed, |result| {
             if let Err(error) = result
                 && !error.is_trouble()
             {
