@@ -11,6 +11,7 @@ use nudge::config::keys::{BOT, CHANNEL_WEB, MAIN};
 use nudge::config::load::{UNUSED, VARIABLES};
 use nudge::config::schema::{Key, ValueKind, check};
 use nudge::config::secrets::Secrets;
+
 use nudge::config::{Overrides, Settings};
 use nudge::program::HOOK_KINDS;
 use nudge::sdk::{MEMBERS, Runs};

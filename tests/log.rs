@@ -115,7 +115,7 @@ async fn no_secret_is_in_the_log_in_traces_on_pages_or_in_what_check_says() {
     let server = Server::start(folder.path(), &[]);
     let mut caller = Caller::to(server.address);
     for text in ["env", "error", "url", "object", "state", "reply", "kvs", "late"] {
-        say(&mut caller, &json!({ "type": "text", "text": text, "password": MARKER, "deep": { "apiKey": MARKER } }))
+        say(&mut caller, &json!({ "type": "text", "text": text, "metadata": { "password": MARKER, "deep": [{ "apiKey": MARKER }] } }))
             .await;
     }
     caller.post(&format!("{SAY}/secured?token={MARKER}"), "{}".to_owned()).await.unwrap();
