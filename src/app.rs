@@ -2,6 +2,7 @@
 //! other, and taken down in the opposite one.
 
 mod edited_settings;
+mod storage;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::ErrorKind;
@@ -25,7 +26,8 @@ use crate::model::BotId;
 use crate::program::{CompileRequest, HookKind};
 use crate::reload::{self, CompileCache, Compiling, Reader, Watch, Workspace};
 use crate::services::{BotDirectory, BotEntry, Services};
-use crate::store::{Lifetimes, Rules, Store};
+use crate::store::{Lifetimes, Store};
+use crate::telemetry::LogRules;
 use crate::web::{self, Realtime, Web};
 
 /// The port when none is asked for; then the next free one.
@@ -58,6 +60,8 @@ pub struct Options {
     pub typing: Option<u64>,
     /// The time.
     pub clock: Clock,
+    /// The log that is to keep to the configuration.
+    pub log: Option<LogRules>,
 }
 
 impl Options {
@@ -72,6 +76,7 @@ impl Options {
             worker: WorkerCommand::current().unwrap_or_else(|_| WorkerCommand::of("nudge")),
             typing: None,
             clock: Clock::system(),
+            log: None,
         }
     }
 }
@@ -105,18 +110,16 @@ impl App {
         let root = root.with_context(|| format!("cannot open the workspace {}", options.root.display()))?;
         let edited = options.watch.then(|| EditedSettings::of(root.clone(), environment()));
         let (mut settings, warnings) = load(&root, &options)?;
+        if let Some(log) = &options.log {
+            log.set(settings.log, settings.secrets.clone());
+        }
         report(&warnings);
         let (listener, taken_port) = listen(&settings).await?;
         let address = listener.local_addr().context("the port that was opened has no address")?;
         settings.http.port = Some(address.port());
         settings.dispatch.typing = options.typing.unwrap_or(settings.dispatch.typing);
+        let store = storage::open(&root, &options, &mut settings)?;
         let settings = Arc::new(settings);
-        let rules = Rules {
-            recent_conversation: settings.http.recent_conversation_lifetime,
-            retention: settings.retention.policies.clone(),
-            limits: settings.stored.clone(),
-        };
-        let store = Store::open_with(&root.join("data.db"), options.clock.clone(), rules)?;
         let (directory, bots) = watch::channel(Arc::default());
         let services = Services::new(store.clone(), bots, Arc::clone(&settings))?;
         services.serve_workspace(&root);
@@ -137,7 +140,7 @@ impl App {
         };
         let (mounted, mounting) = mounted.first(Arc::clone(&workspace)).await?;
         let (watch, workspace) = if options.watch {
-            let watch = reload::watch(reader, Arc::clone(&settings), workspace, cache, compiling(&dispatcher))?;
+            let watch = reload::watch(reader, Arc::clone(&settings), workspace, cache, compiling(&dispatcher));
             let workspace = watch.subscribe();
             (Some(watch), workspace)
         } else {

@@ -98,8 +98,8 @@ impl Dispatcher {
         });
         let machine = Machine::new(Arc::clone(&tally), fleet::Machine::new(FleetLimits::of(&tally.settings)));
         let shared = Arc::new(Shared {
-            traces: Traces::new(tally.settings.dispatch.trace_bytes),
-            faults: Faults::default(),
+            traces: Traces::new(tally.settings.dispatch.trace_bytes, tally.settings.secrets.clone()),
+            faults: Faults::new(tally.settings.secrets.clone()),
             tally,
             clock,
             store,

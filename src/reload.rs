@@ -26,6 +26,7 @@ mod notifications;
 mod parse;
 mod pass;
 mod pending_changes;
+mod places;
 mod reader;
 mod report;
 mod resolve;
@@ -34,6 +35,8 @@ mod stable_read;
 #[cfg(test)]
 mod testing;
 mod watch;
+mod watched_folders;
+mod watched_names;
 mod workspace;
 
 pub use crate::config::Problem;
@@ -43,5 +46,5 @@ pub use candidate::{Candidate, finish};
 pub use compile_cache::CompileCache;
 pub use reader::{Reader, read};
 pub use report::report;
-pub use watch::{Compiling, Watch, WatchError, watch};
+pub use watch::{Compiling, Watch, watch};
 pub use workspace::{Action, BotInfo, Workspace};

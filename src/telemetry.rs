@@ -6,21 +6,27 @@
 //! server.
 
 pub mod escape;
+pub mod folding;
 mod line;
 pub mod seldom;
 pub mod trace;
 mod writer;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 pub use line::LogFormat;
-pub use writer::LogGuard;
+pub use writer::{LogGuard, LogRules};
 
-use line::{SCRIPT, TRACE};
+use folding::Folding;
+use line::{SCRIPT, TRACE, millis};
 
 use crate::model::EventId;
 use crate::protocol::LogLine;
@@ -71,7 +77,7 @@ pub fn init_to(
     let text = filter.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(usual);
     let filter = EnvFilter::from_str(text)
         .map_err(|error| TelemetryError::Filter { text: text.to_owned(), reason: error.to_string() })?;
-    let note = match format {
+    let dropped = match format {
         LogFormat::Pretty { .. } => |lost: u64| format!("{lost} log entries were dropped: the output is too slow\n"),
         LogFormat::Json => |lost: u64| {
             format!(
@@ -79,11 +85,27 @@ pub fn init_to(
             )
         },
     };
-    let (writer, guard) = writer::start(out, note).map_err(TelemetryError::Thread)?;
-    let layer = line::LineLayer { format, writer };
+    let folding = Arc::new(Mutex::new(Folding::default()));
+    let notes = notes(format, dropped, &folding);
+    let (writer, guard) = writer::start(out, notes, Arc::clone(&folding)).map_err(TelemetryError::Thread)?;
+    let layer = line::LineLayer { format, writer, folding };
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(layer))
         .map_err(|_| TelemetryError::Twice)?;
     Ok(guard)
+}
+
+/// What the thread that writes says of entries that were not written.
+fn notes(format: LogFormat, dropped: fn(u64) -> String, folding: &Arc<Mutex<Folding>>) -> writer::Notes {
+    let (asked, ended) = (Arc::clone(folding), Arc::clone(folding));
+    let due = move || asked.lock().due(millis(SystemTime::now())).map(Duration::from_millis);
+    let left_out = move |all| {
+        let now = SystemTime::now();
+        let mut folding = ended.lock();
+        let left_out = if all { folding.end() } else { folding.over(millis(now)) };
+        drop(folding);
+        left_out.into_iter().map(|left_out| line::written(left_out, now, format)).collect()
+    };
+    writer::Notes { dropped, due: Box::new(due), left_out: Box::new(left_out) }
 }
 
 /// Logs what a script or its engine said, with its place and its code frame.
@@ -113,8 +135,8 @@ pub fn script_line(entry: &LogLine, event: Option<EventId>) {
     }
 }
 
-/// Logs the trace of one event: JSON text as [`trace::render_trace`] reads it. The readable log shows one line of it, the
-/// JSON log the whole.
-pub fn event_trace(json: &str) {
-    tracing::info!(target: TRACE, trace = json, "event");
+/// Logs the trace of one event of a bot, which shows as JSON text that [`trace::render_trace`] reads. The readable log has one
+/// line of it, the JSON log the whole.
+pub fn event_trace(bot: &str, trace: impl Display) {
+    tracing::info!(target: TRACE, bot, %trace, "event");
 }

@@ -2,6 +2,7 @@
 //! have there has limits.
 
 #[path = "common/app.rs"]
+#[allow(dead_code, reason = "other test files use the rest")]
 mod app;
 #[path = "common/client.rs"]
 mod client;

@@ -26,7 +26,7 @@ use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, SessionKey, UserId};
 use crate::shutdown::StopSignals;
 use crate::store::{Store, StoreError};
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LogFormat, LogRules};
 
 /// How often it is looked for an answer.
 const POLL: Duration = Duration::from_millis(20);
@@ -73,20 +73,20 @@ pub(super) fn run(args: &ChatArgs) -> anyhow::Result<()> {
     let format = LogFormat::Pretty { colour: output::colour_on_stderr() };
     let log = telemetry::init_to(terminal.log(), format, environment.get("NUDGE_LOG").map(String::as_str), USUAL_LOG)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(talk(args, terminal));
+    let outcome = runtime.block_on(talk(args, terminal, log.rules()));
     // The last entries are written before the error is printed.
     drop(runtime);
     drop(log);
     outcome
 }
 
-async fn talk(args: &ChatArgs, terminal: Terminal) -> anyhow::Result<()> {
+async fn talk(args: &ChatArgs, terminal: Terminal, log: LogRules) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen().context("cannot listen for signals")?;
     let (target, own) = match &args.url {
         Some(url) => (Target { token: args.token.clone(), ..Target::parse(url)? }, None),
         None => {
             let own = tokio::select! {
-                own = Own::start(&args.dir, terminal.interactive) => own?,
+                own = Own::start(&args.dir, terminal.interactive, log) => own?,
                 _ = signals.next() => return Ok(()),
             };
             (own.target.clone(), Some(own))
@@ -120,10 +120,11 @@ struct Own {
 
 impl Own {
     /// Serves the workspace as `run-server` does. Typing holds back nothing where nobody watches it.
-    async fn start(dir: &Path, interactive: bool) -> anyhow::Result<Self> {
+    async fn start(dir: &Path, interactive: bool, log: LogRules) -> anyhow::Result<Self> {
         let mut options = Options::new(workspace::root(dir)?);
         options.host = Some("127.0.0.1".to_owned());
         options.port = Some(0);
+        options.log = Some(log);
         options.typing = (!interactive).then_some(0);
         let app = match App::build(options).await {
             Err(error) if matches!(error.downcast_ref(), Some(StoreError::InUse { .. })) => {

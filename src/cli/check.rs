@@ -28,7 +28,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     // Errors last: they are what is looked for, and the end of the output is what is seen.
     problems.sort_by_key(|problem| (problem.fatal, &problem.path, problem.line, problem.column));
     for problem in &problems {
-        output::line(format_args!("{problem}\n"));
+        output::line(format_args!("{}\n", problem.without(&checked.settings.secrets)));
     }
     let errors = problems.iter().filter(|problem| problem.fatal).count();
     let summary = summary(&workspace.program, workspace.bots.len());

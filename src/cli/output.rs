@@ -4,20 +4,22 @@
 use std::fmt::Arguments;
 use std::io::{IsTerminal as _, Write as _};
 
+use crate::config::secrets::hide;
+
 /// Writes one line of a command's result to stdout.
 pub(super) fn line(text: Arguments<'_>) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Writes one line about a failure to stderr.
+/// Writes one line about a failure to stderr. Lines of a configuration file may be in it: what is a secret by its place is hidden.
 pub(super) fn complaint(text: Arguments<'_>) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", hide(&text.to_string()));
 }
 
 /// Writes to stderr what a person should know and a script need not: only where stderr is a terminal.
 pub(super) fn hint(text: Arguments<'_>) {
     if std::io::stderr().is_terminal() {
-        complaint(text);
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cli::{output, workspace};
 use crate::config::{self, Overrides, Problem, hook_folder};
 use crate::reload::is_built_in;
 use crate::shutdown::StopSignals;
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, LogFormat, LogRules};
 
 use greeting::{Greeting, HookCount};
 
@@ -60,20 +60,21 @@ pub(super) fn run(args: &ServerArgs) -> anyhow::Result<()> {
     };
     let log = telemetry::init(format, environment.get("NUDGE_LOG").map(String::as_str), production)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(args, &root));
+    let outcome = runtime.block_on(serve(args, &root, log.rules()));
     // The last entries are written before the error is printed.
     drop(runtime);
     drop(log);
     outcome
 }
 
-async fn serve(args: &ServerArgs, root: &Path) -> anyhow::Result<()> {
+async fn serve(args: &ServerArgs, root: &Path, log: LogRules) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen().context("cannot listen for signals")?;
     let mut options = Options::new(root);
     options.host.clone_from(&args.host);
     options.port = args.port;
     options.production = args.production;
     options.watch = !args.no_watch;
+    options.log = Some(log);
     let app = tokio::select! {
         app = App::build(options) => app?,
         // Nothing was accepted yet: there is nothing to finish.

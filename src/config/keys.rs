@@ -223,7 +223,8 @@ pub const MAIN: &[Key<Settings>] = &[
         kind: Kind::Size(64 * MB, 1 << 40),
         set: |s, v, _| s.dispatch.all_resident = v.whole(),
     },
-    Key { path: "scripts.linksOutside", kind: Kind::Flag, set: |s, v, _| s.links_outside = v.flag() },
+    Key { path: "scripts.pathsToFolder", kind: Kind::Whole(1, 1_024), set: |s, v, _| s.links.paths = v.whole() },
+    Key { path: "scripts.linksOutside", kind: Kind::Flag, set: |s, v, _| s.links.outside = v.flag() },
     Key { path: "scripts.grace", kind: Kind::Duration(0), set: |s, v, _| s.dispatch.grace = v.whole() },
     Key { path: "scripts.buffered", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.buffered = v.whole() },
     Key {
@@ -232,6 +233,7 @@ pub const MAIN: &[Key<Settings>] = &[
         set: |s, v, _| s.dispatch.all_buffered = v.whole(),
     },
     Key { path: "scripts.typing", kind: Kind::Duration(500), set: |s, v, _| s.dispatch.typing = v.whole() },
+    Key { path: "scripts.typingUsers", kind: Kind::Whole(1, MB), set: |s, v, _| s.dispatch.typing_users = v.whole() },
     Key { path: "traces.bytes", kind: Kind::Size(1, 1 << 40), set: |s, v, _| s.dispatch.trace_bytes = v.whole() },
     Key { path: "scripts.hookRunning", kind: Kind::Duration(10), set: |s, v, _| s.scripts.hook_running = v.whole() },
     Key { path: "scripts.eventRunning", kind: Kind::Duration(10), set: |s, v, _| s.scripts.event_running = v.whole() },
@@ -264,6 +266,11 @@ pub const MAIN: &[Key<Settings>] = &[
     Key { path: "scripts.timers", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.timers = v.whole() },
     Key { path: "scripts.logLines", kind: Kind::Whole(1, MB), set: |s, v, _| s.scripts.log_lines = v.whole() },
     Key { path: "scripts.logLine", kind: Kind::Size(256, MB), set: |s, v, _| s.scripts.log_line = v.whole() },
+    Key { path: "log.perPlace", kind: Kind::Whole(1, MB), set: |s, v, _| s.log.per_place = v.whole() },
+    Key { path: "log.perBot", kind: Kind::Whole(1, MB), set: |s, v, _| s.log.per_bot = v.whole() },
+    Key { path: "log.all", kind: Kind::Whole(1, MB), set: |s, v, _| s.log.all = v.whole() },
+    Key { path: "log.bytes", kind: Kind::Size(1 << 10, 1 << 40), set: |s, v, _| s.log.bytes = v.whole() },
+    Key { path: "log.text", kind: Kind::Size(256, 16 * MB), set: |s, v, _| s.log.text = v.whole() },
 ];
 
 /// A text or an array of texts as a list; an empty text is none.

@@ -15,6 +15,7 @@ use super::layout::find_global;
 use super::modules::PREFIX;
 use super::problem::Problem;
 use super::schema::{Key, ValueKind, apply, check, nearest, nearest_allowed};
+use super::secrets::Secrets;
 use super::settings::Settings;
 
 /// What the command line says; it wins over everything.
@@ -111,6 +112,7 @@ pub fn load(
     settings.module_env = modules.map(|(name, value)| (name.clone(), value.clone())).collect();
     // An empty secret signs nothing: the store's own is better.
     settings.app_secret = settings.app_secret.take().filter(|secret| !secret.is_empty());
+    settings.secrets = Secrets::of(&settings.raw, &variables).with(settings.app_secret.as_deref());
     external_auth(root, &mut settings, &mut problems);
     if problems.iter().any(|problem| problem.fatal) {
         problems.sort_by_key(|problem| !problem.fatal);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::secrets::Secrets;
 use crate::code_frame::{code_frame, place};
 use crate::telemetry::escape::{lines, one_line};
 
@@ -55,6 +56,14 @@ impl Problem {
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// The same without what must not be read: the lines around it may hold secrets.
+    #[must_use]
+    pub fn without(&self, secrets: &Secrets) -> Self {
+        let hide = |text: &String| secrets.hide(text).into_owned();
+        let (message, help, frame) = (hide(&self.message), self.help.as_ref().map(hide), self.frame.as_ref().map(hide));
+        Self { message, help, frame, ..self.clone() }
     }
 
     /// The same without the lines around it: for things that need no look at the text.

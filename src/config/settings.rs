@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::HostPattern;
+use super::LinkSettings;
+use super::RetentionSettings;
 use super::external_auth::ExternalAuth;
+use super::secrets::Secrets;
 use super::store_limits::StoreLimits;
+use crate::telemetry::folding::LogLimits;
 
 /// Limits of scripts: they go to the workers as they are. Times are milliseconds, sizes bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +125,8 @@ pub struct DispatchSettings {
     pub all_buffered: u64,
     /// `scripts.typing`: milliseconds for which `typing` holds back the messages to one user at most, all together.
     pub typing: u64,
+    /// `scripts.typingUsers`: users whom one bot holds back by `typing` at once.
+    pub typing_users: usize,
     /// `traces.bytes`: bytes of the traces that are kept.
     pub trace_bytes: u64,
     /// `queue.inFlight`: events with realms at once.
@@ -157,6 +163,7 @@ impl Default for DispatchSettings {
             buffered: 64 << 20,
             all_buffered: 256 << 20,
             typing: 3_600_000,
+            typing_users: 10_000,
             trace_bytes: 16 << 20,
             in_flight: 2_000,
             in_flight_per_bot: 1_000,
@@ -432,21 +439,6 @@ impl Default for DialogSettings {
     }
 }
 
-/// What is forgotten of users, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetentionSettings {
-    /// `dataRetention.janitorInterval`: milliseconds between two searches for attributes that are to be forgotten.
-    pub janitor_interval: u64,
-    /// `dataRetention.policies`: for how many milliseconds after it was written an attribute is kept.
-    pub policies: BTreeMap<String, u64>,
-}
-
-impl Default for RetentionSettings {
-    fn default() -> Self {
-        Self { janitor_interval: 10 * 60_000, policies: BTreeMap::new() }
-    }
-}
-
 /// All settings of a running server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
@@ -470,12 +462,16 @@ pub struct Settings {
     pub retention: RetentionSettings,
     /// How much bots may have stored.
     pub stored: StoreLimits,
-    /// `scripts.linksOutside`: links in the workspace may lead out of it.
-    pub links_outside: bool,
+    /// How much is logged.
+    pub log: LogLimits,
+    /// Links in the workspace.
+    pub links: LinkSettings,
     /// `--production`, `BP_PRODUCTION`: no stack traces, no traces, no start page.
     pub production: bool,
     /// `pro.externalAuth`: tokens of another system that say who a user is.
     pub external_auth: ExternalAuth,
+    /// What must not be read in logs, traces and pages.
+    pub secrets: Secrets,
     /// `appSecret`, `APP_SECRET`: secret for signatures and tokens; generated and stored if none is given.
     pub app_secret: Option<String>,
     /// The configuration file as it stands, for `bp.config.getBotpressConfig()` (secrets redacted before it crosses the wall).

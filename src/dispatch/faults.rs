@@ -1,10 +1,12 @@
 //! The last errors of scripts, for those who write them: with their place and their code frame, as the log has them.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::config::secrets::Secrets;
 use crate::model::EventId;
 use crate::protocol::LogLine;
 
@@ -15,7 +17,11 @@ const LONGEST: usize = 4 << 10;
 
 /// A ring of errors; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Faults(Arc<Mutex<VecDeque<Fault>>>);
+pub(super) struct Faults {
+    ring: Arc<Mutex<VecDeque<Fault>>>,
+    /// What is not kept of them.
+    secrets: Secrets,
+}
 
 /// An error of a script.
 #[derive(Debug, Clone)]
@@ -31,13 +37,20 @@ pub struct Fault {
 }
 
 impl Faults {
+    pub(super) fn new(secrets: Secrets) -> Self {
+        Self { secrets, ..Self::default() }
+    }
+
     pub(super) fn keep(&self, mut line: LogLine, event: Option<EventId>, at: u64) {
         let LogLine { message, frame, file, hook, bot, .. } = &mut line;
         for text in [Some(message), frame.as_mut(), file.as_mut(), hook.as_mut(), bot.as_mut()].into_iter().flatten() {
+            if let Cow::Owned(hidden) = self.secrets.hide(text) {
+                *text = hidden;
+            }
             text.truncate(text.floor_char_boundary(LONGEST));
             text.shrink_to_fit();
         }
-        let mut ring = self.0.lock();
+        let mut ring = self.ring.lock();
         if let Some(last) = ring.back_mut().filter(|last| {
             (&last.line.message, &last.line.file, last.line.line) == (&line.message, &line.file, line.line)
         }) {
@@ -52,7 +65,7 @@ impl Faults {
 
     /// All that are kept, newest first.
     pub(super) fn recent(&self) -> Vec<Fault> {
-        self.0.lock().iter().rev().cloned().collect()
+        self.ring.lock().iter().rev().cloned().collect()
     }
 }
 

@@ -125,7 +125,7 @@ impl Machine {
         let limits = Limits { in_flight: settings.in_flight.max(1), per_bot: settings.in_flight_per_bot.max(1) };
         Self {
             turns: Turns::new(limits),
-            holds: Holds::new(settings.typing),
+            holds: Holds::new(settings.typing, settings.typing_users),
             send_rate: SendRate::new(settings.follow_ups),
             tally,
             fleet,

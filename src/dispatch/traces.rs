@@ -1,12 +1,13 @@
 //! The last thousand events: what each one did, as JSON text made once and never parsed again.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 
+use crate::config::secrets::Secrets;
 use crate::model::{BotId, EventId, UserId};
 use crate::telemetry;
 
@@ -15,7 +16,11 @@ const KEPT: usize = 1_000;
 
 /// A ring of traces; clones share it.
 #[derive(Debug, Clone)]
-pub struct Traces(Arc<Mutex<Ring>>);
+pub struct Traces {
+    ring: Arc<Mutex<Ring>>,
+    /// What is not told of them.
+    secrets: Secrets,
+}
 
 #[derive(Debug)]
 struct Ring {
@@ -64,16 +69,18 @@ impl Ring {
 
 impl Traces {
     /// A ring of so many bytes.
-    pub(super) fn new(most: u64) -> Self {
-        Self(Arc::new(Mutex::new(Ring { traces: VecDeque::new(), bytes: 0, most })))
+    pub(super) fn new(most: u64, secrets: Secrets) -> Self {
+        let ring = Arc::new(Mutex::new(Ring { traces: VecDeque::new(), bytes: 0, most }));
+        Self { ring, secrets }
     }
 
     /// Keeps a trace, and logs it if anybody reads it there.
     pub(super) fn push(&self, trace: Trace) {
         if tracing::enabled!(target: "trace", tracing::Level::INFO) {
-            telemetry::event_trace(&trace.to_json());
+            // It becomes text only if it is written.
+            telemetry::event_trace(trace.bot.as_str(), fmt::from_fn(|f| f.write_str(&trace.to_json())));
         }
-        let mut ring = self.0.lock();
+        let mut ring = self.ring.lock();
         if ring.traces.len() >= KEPT {
             ring.drop_oldest();
         }
@@ -84,7 +91,7 @@ impl Traces {
 
     pub(super) fn late(&self, event: EventId, steps: Box<RawValue>) {
         // What settles late was processed shortly before: it is found near the end.
-        let mut ring = self.0.lock();
+        let mut ring = self.ring.lock();
         let ring = &mut *ring;
         if let Some(trace) = ring.traces.iter_mut().rev().find(|trace| trace.event == event) {
             let before = trace.bytes();
@@ -97,26 +104,30 @@ impl Traces {
     /// The trace of an event as JSON: `{ eventId, botId, type, channel, target, waitedMs, tookMs, errors, ended?, payload?, steps, late }`;
     /// `None` once 1,000 later ones are done, or as many as hold `traces.bytes`, or before it is processed.
     pub fn get(&self, event: EventId) -> Option<String> {
-        self.0.lock().traces.iter().rev().find(|trace| trace.event == event).map(Trace::to_json)
+        self.ring.lock().traces.iter().rev().find(|trace| trace.event == event).map(|trace| self.told(trace))
     }
 
     /// The traces of a user's events after that one, oldest first, each as [`Traces::get`] gives it.
     pub fn of_user(&self, bot: &BotId, user: &UserId, after: EventId) -> Vec<String> {
-        let ring = self.0.lock();
+        let ring = self.ring.lock();
         let theirs = |trace: &&Trace| trace.event > after && trace.bot == *bot && trace.target == *user;
         let mut found: Vec<&Trace> = ring.traces.iter().filter(theirs).collect();
         found.sort_by_key(|trace| trace.event);
-        found.into_iter().map(Trace::to_json).collect()
+        found.into_iter().map(|trace| self.told(trace)).collect()
     }
 
     /// The traces of the last events, newest first, each as [`Traces::get`] gives it.
     pub fn last(&self, count: usize) -> Vec<String> {
-        self.0.lock().traces.iter().rev().take(count).map(Trace::to_json).collect()
+        self.ring.lock().traces.iter().rev().take(count).map(|trace| self.told(trace)).collect()
+    }
+
+    fn told(&self, trace: &Trace) -> String {
+        self.secrets.hide(&trace.to_json()).into_owned()
     }
 
     /// The ids of the last events, newest first.
     pub fn recent(&self, count: usize) -> Vec<EventId> {
-        self.0.lock().traces.iter().rev().take(count).map(|trace| trace.event).collect()
+        self.ring.lock().traces.iter().rev().take(count).map(|trace| trace.event).collect()
     }
 }
 
@@ -175,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_trace_is_json_with_its_late_steps() {
-        let traces = Traces::new(1 << 20);
+        let traces = Traces::new(1 << 20, Secrets::default());
         traces.push(trace(1));
         traces.late(EventId(1), RawValue::from_string("[1]".into()).unwrap());
         let json: serde_json::Value = serde_json::from_str(&traces.get(EventId(1)).unwrap()).unwrap();
@@ -190,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_users_events_are_found_in_their_order() {
-        let traces = Traces::new(1 << 20);
+        let traces = Traces::new(1 << 20, Secrets::default());
         let user = |text: &str| UserId::parse(text).unwrap();
         for (id, target) in [(3, "u"), (2, "u"), (4, "v"), (1, "u")] {
             traces.push(Trace { target: user(target), ..trace(id) });
@@ -206,7 +217,7 @@ mod tests {
 
     #[test]
     fn huge_traces_drive_out_older_ones_before_they_fill_the_memory() {
-        let traces = Traces::new(10_000);
+        let traces = Traces::new(10_000, Secrets::default());
         let huge = |bytes: usize| RawValue::from_string(format!("[{}]", "1".repeat(bytes))).unwrap();
         for id in 0..5 {
             traces.push(Trace { steps: Some(huge(3_000)), ..trace(id) });
@@ -216,12 +227,12 @@ mod tests {
         assert_eq!(traces.recent(10), [EventId(4)]);
         traces.late(EventId(4), huge(50_000));
         assert!(traces.recent(10).is_empty());
-        assert_eq!(traces.0.lock().bytes, 0);
+        assert_eq!(traces.ring.lock().bytes, 0);
     }
 
     #[test]
     fn only_the_last_thousand_are_kept() {
-        let traces = Traces::new(1 << 20);
+        let traces = Traces::new(1 << 20, Secrets::default());
         for id in 0..=1_000 {
             traces.push(trace(id));
         }

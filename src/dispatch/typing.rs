@@ -10,8 +10,6 @@ use serde_json::value::RawValue;
 
 use crate::model::{BotId, ConversationKey};
 
-/// Users of one bot who are held back at a time: scripts choose whom they write to, and for each there is an entry here.
-const MOST_OF_BOT: usize = 10_000;
 const SHORTEST: u64 = 500;
 const NO_NUMBER: u64 = 1_000;
 
@@ -20,57 +18,54 @@ const NO_NUMBER: u64 = 1_000;
 pub(super) struct Holds {
     /// Nobody is held back for longer, whatever scripts write and however often.
     longest: u64,
-    until: HashMap<ConversationKey, u64>,
-    /// How many those are of each bot.
-    of_bot: HashMap<BotId, usize>,
+    /// Users of one bot that it holds back at once: it may type to whoever it likes, there or not.
+    most: usize,
+    until: HashMap<BotId, HashMap<ConversationKey, u64>>,
 }
 
 impl Holds {
-    pub(super) fn new(longest: u64) -> Self {
-        Self { longest, until: HashMap::new(), of_bot: HashMap::new() }
+    pub(super) fn new(longest: u64, most: usize) -> Self {
+        Self { longest, most, until: HashMap::new() }
     }
 
-    /// The user sees typing for `length` milliseconds, after what is already held. Returns when it ends. Where very many users
-    /// of the bot are held back already, one more is not.
-    pub(super) fn typing(&mut self, key: &ConversationKey, length: u64, now: u64) -> u64 {
-        let present = self.until.get(key).copied();
-        if present.is_none() && self.of_bot.get(&key.bot).is_some_and(|users| *users >= MOST_OF_BOT) {
-            return now;
+    /// The user sees typing for `length` milliseconds, after what is already held. False if the bot holds back as many users
+    /// as it may: then this one is not.
+    pub(super) fn typing(&mut self, key: &ConversationKey, length: u64, now: u64) -> bool {
+        let of_bot = self.until.entry(key.bot.clone()).or_default();
+        let present = of_bot.get(key).copied();
+        if present.is_none() && of_bot.len() >= self.most {
+            of_bot.retain(|_, until| *until > now);
+            if of_bot.len() >= self.most {
+                return false;
+            }
         }
         let present = present.unwrap_or(0);
         let until = present.max(now).saturating_add(length).min(now.saturating_add(self.longest)).max(present);
-        self.hold(key, until);
-        until
+        of_bot.insert(key.clone(), until);
+        true
     }
 
-    fn hold(&mut self, key: &ConversationKey, until: u64) {
-        if self.until.insert(key.clone(), until).is_none() {
-            *self.of_bot.entry(key.bot.clone()).or_default() += 1;
-        }
+    fn until(&self, key: &ConversationKey) -> u64 {
+        self.until.get(&key.bot).and_then(|of_bot| of_bot.get(key)).copied().unwrap_or(0)
     }
 
     /// When a message stored now is delivered: never before an earlier one to the same user.
     pub(super) fn deliver_at(&self, key: &ConversationKey, now: u64) -> u64 {
-        self.until.get(key).copied().unwrap_or(0).max(now)
+        self.until(key).max(now)
     }
 
     /// A message that was stored by an earlier run of the server is still ahead.
     pub(super) fn remember(&mut self, key: &ConversationKey, deliver_at: u64) {
-        let until = self.until.get(key).copied().unwrap_or(0);
-        self.hold(key, until.max(deliver_at));
+        let until = self.until.entry(key.bot.clone()).or_default().entry(key.clone()).or_insert(0);
+        *until = (*until).max(deliver_at);
     }
 
     /// Forgets users who wait for nothing.
     pub(super) fn prune(&mut self, now: u64) {
-        let of_bot = &mut self.of_bot;
-        self.until.retain(|key, until| {
-            let held = *until > now;
-            if !held && let Some(users) = of_bot.get_mut(&key.bot) {
-                *users -= 1;
-            }
-            held
+        self.until.retain(|_, of_bot| {
+            of_bot.retain(|_, until| *until > now);
+            !of_bot.is_empty()
         });
-        of_bot.retain(|_, users| *users > 0);
     }
 }
 
@@ -99,7 +94,7 @@ pub(super) fn typing_length(payload: &RawValue) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BotId, UserId};
+    use crate::model::UserId;
 
     fn key(user: &str) -> ConversationKey {
         ConversationKey { bot: BotId::parse("a").unwrap(), channel: "web".into(), target: UserId::parse(user).unwrap() }
@@ -126,18 +121,18 @@ mod tests {
 
     #[test]
     fn typing_holds_back_later_messages_to_that_user_and_nobody_else() {
-        let mut holds = Holds::new(3_600_000);
+        let mut holds = Holds::new(3_600_000, 10);
         assert_eq!(holds.deliver_at(&key("u"), 100), 100);
-        assert_eq!(holds.typing(&key("u"), 1_000, 100), 1_100);
+        assert!(holds.typing(&key("u"), 1_000, 100));
         assert_eq!(holds.deliver_at(&key("u"), 150), 1_100);
-        assert_eq!(holds.typing(&key("u"), 500, 150), 1_600);
+        assert!(holds.typing(&key("u"), 500, 150));
         assert_eq!(holds.deliver_at(&key("u"), 150), 1_600);
         assert_eq!(holds.deliver_at(&key("v"), 150), 150);
     }
 
     #[test]
     fn typing_again_and_again_holds_nobody_back_for_ever() {
-        let mut holds = Holds::new(10_000);
+        let mut holds = Holds::new(10_000, 10);
         for _ in 0..1_000 {
             holds.typing(&key("u"), 3_000, 100);
         }
@@ -148,23 +143,22 @@ mod tests {
     }
 
     #[test]
-    fn of_one_bot_so_many_users_are_held_back_and_no_more_and_other_bots_have_their_own() {
-        let mut holds = Holds::new(3_600_000);
-        for user in 0..MOST_OF_BOT {
-            holds.typing(&key(&format!("u{user}")), 1_000, 100);
-        }
-        assert_eq!((holds.typing(&key("v"), 1_000, 100), holds.deliver_at(&key("v"), 100)), (100, 100));
-        assert_eq!(holds.typing(&key("u0"), 1_000, 100), 2_100);
-        let other = ConversationKey { bot: BotId::parse("b").unwrap(), ..key("v") };
-        assert_eq!(holds.typing(&other, 1_000, 100), 1_100);
-        holds.prune(1_100);
-        assert_eq!((holds.until.len(), holds.of_bot.len()), (1, 1));
-        assert_eq!(holds.typing(&key("v"), 1_000, 1_100), 2_100);
+    fn a_bot_that_types_to_everybody_holds_back_so_many_and_takes_no_more_memory() {
+        let mut holds = Holds::new(3_600_000, 10);
+        let held = (0..1_000).filter(|user| holds.typing(&key(&format!("u{user}")), 1_000, 100)).count();
+        assert_eq!((held, holds.until[&BotId::parse("a").unwrap()].len()), (10, 10));
+        assert_eq!((holds.deliver_at(&key("u9"), 100), holds.deliver_at(&key("u10"), 100)), (1_100, 100));
+        assert!(holds.typing(&key("u9"), 1_000, 100), "one who is held back already can be for longer");
+        let other = ConversationKey { bot: BotId::parse("b").unwrap(), ..key("u10") };
+        assert!(holds.typing(&other, 1_000, 100), "other bots are not concerned");
+        assert!(holds.typing(&key("u10"), 1_000, 1_100), "there is room when the first ones are over");
+        holds.prune(10_000);
+        assert!(holds.until.is_empty());
     }
 
     #[test]
     fn delivery_never_goes_backwards_and_ends_when_its_time_is_over() {
-        let mut holds = Holds::new(3_600_000);
+        let mut holds = Holds::new(3_600_000, 10);
         holds.remember(&key("u"), 5_000);
         holds.remember(&key("u"), 4_000);
         assert_eq!(holds.deliver_at(&key("u"), 1_000), 5_000);

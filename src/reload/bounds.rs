@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::LinkSettings;
+
 /// A workspace's folder, by the name it goes by and as it really is.
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
     root: PathBuf,
     /// Without links; `None` if there is no such folder.
     real: Option<PathBuf>,
-    /// `scripts.linksOutside`: links may lead where they like.
-    open: bool,
+    links: LinkSettings,
 }
 
 /// Where a path of the workspace really leads.
@@ -26,8 +27,13 @@ pub(super) enum Real {
 }
 
 impl Bounds {
-    pub(super) fn new(root: &Path, open: bool) -> Self {
-        Self { root: root.to_owned(), real: root.canonicalize().ok(), open }
+    pub(super) fn new(root: &Path, links: LinkSettings) -> Self {
+        Self { root: root.to_owned(), real: root.canonicalize().ok(), links }
+    }
+
+    /// By how many paths one folder is looked into, below one folder of scripts.
+    pub(super) fn most_paths(&self) -> usize {
+        self.links.paths
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -39,8 +45,17 @@ impl Bounds {
         let Ok(real) = self.root.join(path).canonicalize() else { return Real::Nowhere };
         match self.real.as_ref().and_then(|root| real.strip_prefix(root).ok()) {
             Some(inside) => Real::Inside(inside.to_string_lossy().into_owned()),
-            None if self.open => Real::Allowed,
+            None if self.links.outside => Real::Allowed,
             None => Real::Outside,
+        }
+    }
+
+    /// Where `path` really is, if it leads to what may be read: by the name that the workspace goes by, if it is in there.
+    pub(super) fn full(&self, path: &Path, real: &Real) -> Option<PathBuf> {
+        match real {
+            Real::Inside(inside) => Some(self.root.join(inside)),
+            Real::Allowed => path.canonicalize().ok(),
+            Real::Outside | Real::Nowhere => None,
         }
     }
 }

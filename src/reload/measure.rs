@@ -144,14 +144,15 @@ fn saves_in_large_workspaces() {
         let mut confirm = |_: &Path| true;
         let mut folders: BTreeMap<PathBuf, (u64, u64)> = BTreeMap::new();
         for round in 0..3 {
-            let watching = Watching { hints: &nobody, folders: &folders, polling: false, confirm: &mut confirm };
+            let watching =
+                Watching { hints: &nobody, folders: &folders, polled: &BTreeMap::new(), confirm: &mut confirm };
             let mut clock = Clock::start();
             let look = reader.look(&settings, Some(watching), false);
             if round > 0 {
                 let _ = writeln!(std::io::stderr(), "  nothing changed");
                 clock.lap("look at everything");
             }
-            folders = look.folders.unwrap_or_default();
+            folders = look.places.unwrap_or_default().folders;
         }
         let path = "bots/b1/hooks/before_incoming_middleware/h.js";
         let text = std::fs::read_to_string(root.path().join(path)).unwrap();
@@ -160,7 +161,8 @@ fn saves_in_large_workspaces() {
             // What is younger is looked at later.
             std::thread::sleep(Duration::from_millis(20));
             let hints = Hints { touched: HashSet::from([root.path().join(path)]), ..Hints::default() };
-            let watching = Watching { hints: &hints, folders: &folders, polling: false, confirm: &mut confirm };
+            let watching =
+                Watching { hints: &hints, folders: &folders, polled: &BTreeMap::new(), confirm: &mut confirm };
             let _ = writeln!(std::io::stderr(), "  save of one hook, {round}");
             let mut clock = Clock::start();
             let look = reader.look(&settings, Some(watching), false);

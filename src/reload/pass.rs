@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::bounds::Bounds;
 use super::load::{Loaded, Refused, load};
 use super::pending_changes::Hints;
+use super::places::{Identity, Stamp};
 use super::resolve::Disk;
-use super::scan::{FileRole, Scan, Stamp};
+use super::scan::{FileRole, Scan};
 use super::stable_read::{AGAIN, Read, read_stable};
 use crate::config::Problem;
 
@@ -48,9 +49,9 @@ pub(super) struct Entry {
 pub(super) struct Watching<'a> {
     pub(super) hints: &'a Hints,
     /// Folders whose changes it is told of, or would be.
-    pub(super) folders: &'a BTreeMap<PathBuf, (u64, u64)>,
-    /// It is told of nothing, and only looks now and then.
-    pub(super) polling: bool,
+    pub(super) folders: &'a BTreeMap<PathBuf, Identity>,
+    /// Those among them of whose changes nobody tells: it only looks now and then.
+    pub(super) polled: &'a BTreeMap<PathBuf, u64>,
     /// Asked after a file was read: whether nothing happened to it while it was.
     pub(super) confirm: &'a mut (dyn FnMut(&Path) -> bool + Send),
 }
@@ -135,7 +136,8 @@ impl Pass<'_, '_> {
             self.found.unwatched = true;
             return true;
         }
-        let least = if touched && !watching.polling { FRESH } else { YOUNG };
+        let polled = full.parent().is_some_and(|folder| watching.polled.contains_key(folder));
+        let least = if touched && !polled { FRESH } else { YOUNG };
         let age = stamp.modified.elapsed().unwrap_or(least);
         if age < least {
             self.look_again(path, least - age);
@@ -275,13 +277,16 @@ impl Pass<'_, '_> {
             let script = Arc::clone(script);
             for require in &script.script.shape.requires {
                 for file in require.manifest.iter().chain(&require.file) {
-                    self.refresh_module(file, scan);
+                    self.refresh_module(file, bounds, scan);
                 }
             }
         }
+        for path in disk.missed() {
+            scan.places.awaits(self.root.join(path));
+        }
     }
 
-    fn refresh_module(&mut self, path: &str, scan: &mut Scan) {
+    fn refresh_module(&mut self, path: &str, bounds: &Bounds, scan: &mut Scan) {
         if self.found.seen.contains(path) {
             return;
         }
@@ -289,11 +294,12 @@ impl Pass<'_, '_> {
         let Ok(metadata) = fs::metadata(&full) else { return };
         let stamp = Stamp::of(&metadata);
         scan.identities.insert(stamp.identity);
-        if let Some(folder) = full.parent()
-            && !scan.folders.contains_key(folder)
-            && let Ok(metadata) = fs::metadata(folder)
-        {
-            scan.folders.insert(folder.to_owned(), Stamp::of(&metadata).identity);
+        if let Some(folder) = full.parent().filter(|folder| !scan.places.folders.contains_key(*folder)) {
+            scan.places.folder(folder);
+        }
+        if full.is_symlink() {
+            let real = bounds.full(&full, &bounds.real(path));
+            scan.places.link(&full, Some(stamp.identity), real);
         }
         self.refresh(path, &FileRole::Module, stamp);
     }

@@ -168,11 +168,11 @@ impl PendingChanges {
     }
 }
 
-/// Files of editors that say nothing of the file that is edited.
+/// Files of editors that say nothing of the file that is edited, and those of our database.
 fn is_scratch(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let swap = name.starts_with('.') && [".swp", ".swo", ".swx"].iter().any(|ending| name.ends_with(ending));
-    swap || name == "4913" || name.starts_with(".#")
+    swap || name.starts_with("data.db") || name == "4913" || name.starts_with(".#")
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ use super::dead_requires::dead_requires;
 use super::depth::STACK;
 use super::flow_check::Flows;
 use super::pass::{Entry, Pass, PassResult, Watching};
-use super::scan::{Stamp, Surroundings, scan};
+use super::places::{Identity, Places, Stamp};
+use super::scan::{Surroundings, scan};
 use crate::config::{Problem, Settings};
 
 /// Reads a workspace again and again.
@@ -38,7 +39,7 @@ struct Last {
     around: Surroundings,
     /// Files in service, in order.
     visited: Vec<String>,
-    folders: BTreeMap<PathBuf, (u64, u64)>,
+    folders: BTreeMap<PathBuf, Identity>,
     /// Files that are no part of the program: if one of them goes, that may mean something all the same.
     others: HashSet<String>,
     /// A file or folder is there under two names, and its changes are told of under one.
@@ -56,9 +57,8 @@ pub(super) struct Look {
     pub(super) candidate: Option<Candidate>,
     /// When to look again, if something is not settled.
     pub(super) again: Option<Instant>,
-    /// Folders that files were looked for in, with their identities; nothing if only files were looked at that had been
-    /// told of.
-    pub(super) folders: Option<BTreeMap<PathBuf, (u64, u64)>>,
+    /// Where changes may happen; nothing if only files were looked at that had been told of.
+    pub(super) places: Option<Places>,
 }
 
 /// Reads a workspace once: its files in both layouts, every script parsed, all problems collected.
@@ -95,6 +95,11 @@ impl Reader {
         }
     }
 
+    /// Looks at everything the next time.
+    pub(super) fn look_afresh(&mut self) {
+        self.last = None;
+    }
+
     /// The workspace's folder.
     pub fn root(&self) -> &Path {
         &self.root
@@ -123,7 +128,7 @@ impl Reader {
     fn only_known(&self, watching: &Watching<'_>) -> Option<Vec<String>> {
         let last = self.last.as_ref().filter(|last| !last.aliases && !last.unfinished)?;
         let hints = watching.hints;
-        if watching.polling || hints.all || hints.folders || hints.touched.is_empty() && last.unsettled.is_empty() {
+        if hints.all || hints.folders || hints.touched.is_empty() && last.unsettled.is_empty() {
             return None;
         }
         let mut paths: HashSet<String> = last.unsettled.clone();
@@ -183,12 +188,12 @@ impl Reader {
         }
         let candidate = found.changed.then(|| self.candidate(&last, settings));
         self.last = Some(last);
-        Ok(Look { candidate, again: found.again, folders: None })
+        Ok(Look { candidate, again: found.again, places: None })
     }
 
     /// Looks at all files. `changed` says that there is something new already.
     fn look_at_everything(&mut self, settings: &Settings, watching: &mut Option<Watching<'_>>, changed: bool) -> Look {
-        let bounds = Bounds::new(&self.root, settings.links_outside);
+        let bounds = Bounds::new(&self.root, settings.links);
         let mut scan = scan(&bounds);
         let mut pass = Pass {
             root: &self.root,
@@ -208,20 +213,20 @@ impl Reader {
         self.entries.retain(|path, _| seen.contains(path));
         changed |= self.entries.len() != before;
 
-        let aliases = self.aliases(&scan.folders);
-        let folders = std::mem::take(&mut scan.folders);
+        let places = std::mem::take(&mut scan.places);
+        let aliases = self.aliases(&places.folders);
         let others = std::mem::take(&mut scan.others);
         let around = scan.surroundings();
         changed |= self.last.as_ref().is_none_or(|last| last.around != around);
         let unfinished = unwatched;
-        let last = Last { around, visited, folders: folders.clone(), others, aliases, unsettled, unfinished };
+        let last = Last { around, visited, folders: places.folders.clone(), others, aliases, unsettled, unfinished };
         let candidate = changed.then(|| self.candidate(&last, settings));
         self.last = Some(last);
-        Look { candidate, again, folders: Some(folders) }
+        Look { candidate, again, places: Some(places) }
     }
 
-    fn aliases(&self, folders: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
-        let mut known: HashSet<(u64, u64)> = HashSet::new();
+    fn aliases(&self, folders: &BTreeMap<PathBuf, Identity>) -> bool {
+        let mut known: HashSet<Identity> = HashSet::new();
         let files = self.entries.values().map(|entry| &entry.stamp.identity);
         !folders.values().chain(files).all(|identity| known.insert(*identity))
     }

@@ -4,13 +4,14 @@
 //! Folders are listed once in a look instead of asking the system for each name that a file might have.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::rc::Rc;
 
 use super::bounds::{Bounds, Real};
 use super::scan::{Kind, Listing};
 use crate::config::layout::join;
+use crate::program::packages::bundled;
 use crate::program::resolve::{Files, Lead, is_configuration, resolve};
 
 /// Whether a name that is not among those of its folder is no file's: elsewhere files answer to names in other letters.
@@ -25,13 +26,15 @@ pub(super) struct Disk<'b> {
     folders: RefCell<HashMap<String, Option<Rc<Listing>>>>,
     /// What names lead to, by the folder of the script that requires them.
     leads: RefCell<HashMap<String, HashMap<String, Led>>>,
+    /// Files that would have been found, were they there.
+    missed: RefCell<HashSet<String>>,
 }
 
 impl<'b> Disk<'b> {
     /// `listed` is what is known already.
     pub(super) fn new(bounds: &'b Bounds, listed: HashMap<String, Listing>) -> Self {
         let folders = listed.into_iter().map(|(path, listing)| (path, Some(Rc::new(listing)))).collect();
-        Self { bounds, folders: RefCell::new(folders), leads: RefCell::default() }
+        Self { bounds, folders: RefCell::new(folders), leads: RefCell::default(), missed: RefCell::default() }
     }
 
     /// What `require(name)` in the script `from` leads to; an error if nothing in the workspace answers to the name.
@@ -45,9 +48,38 @@ impl<'b> Disk<'b> {
             is_file: &|path| self.is_file(path),
             read: &|path| fs::read_to_string(self.bounds.root().join(path)).ok(),
         };
-        let lead = resolve(from, name, &files).map_err(|nowhere| nowhere.manifest);
+        let lead = resolve(from, name, &files).map_err(|nowhere| {
+            // What the server brings along is seldom brought by somebody else as well.
+            if bundled(name).is_none() {
+                self.missed.borrow_mut().extend(nowhere.tried);
+            }
+            nowhere.manifest
+        });
         self.leads.borrow_mut().entry(folder.to_owned()).or_default().insert(name.to_owned(), lead.clone());
         lead
+    }
+
+    /// What must come before a name that led nowhere can lead somewhere: files, or the first folder on the way to them that is
+    /// not there.
+    pub(super) fn missed(&self) -> HashSet<String> {
+        let mut missed = HashSet::new();
+        for file in self.missed.borrow().iter() {
+            missed.extend(self.first_missing(file));
+            if let Some(folder) = file.strip_suffix("/index.js") {
+                missed.extend(self.first_missing(&join(folder, "package.json")));
+            }
+        }
+        missed
+    }
+
+    fn first_missing(&self, path: &str) -> Option<String> {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        ends.map(|end| &path[..end])
+            .find(|path| {
+                let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+                self.folder(folder).is_some_and(|folder| !folder.entries.contains_key(name))
+            })
+            .map(str::to_owned)
     }
 
     fn is_file(&self, path: &str) -> bool {
@@ -103,10 +135,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::config::LinkSettings;
     use crate::reload::testing::workspace;
 
     fn required(root: &Path, name: &str) -> Vec<String> {
-        files(Disk::new(&Bounds::new(root, false), HashMap::new()).required("hooks/k/x.js", name))
+        files(Disk::new(&Bounds::new(root, LinkSettings::default()), HashMap::new()).required("hooks/k/x.js", name))
     }
 
     fn files(lead: Led) -> Vec<String> {
@@ -164,7 +197,7 @@ mod tests {
         for name in ["./secret", "./out/secret", "../../../secret", absolute.to_str().unwrap()] {
             assert!(required(&root, name).is_empty(), "{name}");
         }
-        let open = Bounds::new(&root, true);
+        let open = Bounds::new(&root, LinkSettings { outside: true, ..LinkSettings::default() });
         assert_eq!(files(Disk::new(&open, HashMap::new()).required("hooks/k/x.js", "./secret")), ["hooks/k/secret.js"]);
         // The workspace's own folder may be a link.
         let link = outer.path().join("link");

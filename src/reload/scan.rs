@@ -1,11 +1,11 @@
 //! Finds the files of a workspace: which there are, what each is for, and in which folders they lie.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::bounds::{Bounds, Real};
+use super::places::{Identity, Places, Stamp};
 use crate::config::Problem;
 use crate::config::layout::{BOTS, GLOBAL, join};
 use crate::config::schema::nearest;
@@ -39,27 +39,6 @@ pub(super) enum FileRole {
     Flow { bot: BotId, name: String },
 }
 
-/// What changes when a file's content does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) size: u64,
-    pub(super) modified: SystemTime,
-    pub(super) changed: (i64, i64),
-    pub(super) identity: (u64, u64),
-}
-
-impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self {
-            size: metadata.len(),
-            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            identity: (metadata.dev(), metadata.ino()),
-        }
-    }
-}
-
 /// A file.
 #[derive(Debug, Clone)]
 pub(super) struct FoundFile {
@@ -78,10 +57,10 @@ pub(super) struct Scan {
     pub(super) disabled: HashSet<(HookKind, Option<BotId>, String)>,
     /// Bot folders, with or without a configuration.
     pub(super) bots: BTreeMap<BotId, String>,
-    /// Every folder that was looked into, with its identity: what is to be watched.
-    pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
+    /// What is to be watched.
+    pub(super) places: Places,
     /// Identities of all files seen, those switched off as well: tells a renamed file from a deleted one.
-    pub(super) identities: HashSet<(u64, u64)>,
+    pub(super) identities: HashSet<Identity>,
     /// What lies in the folders that were looked into.
     pub(super) listings: HashMap<String, Listing>,
     /// Paths of all files seen.
@@ -116,6 +95,17 @@ impl Kind {
             () => None,
         }
     }
+}
+
+/// The way of one walk.
+#[derive(Debug, Default)]
+struct Way {
+    /// Folders that are being looked into.
+    above: Vec<Identity>,
+    /// One of them was come to by a link.
+    linked: bool,
+    /// How often each was come to by links.
+    visits: HashMap<Identity, usize>,
 }
 
 /// What besides files makes a program.
@@ -170,7 +160,7 @@ impl Scan {
                 continue;
             }
             match HookKind::from_folder(&entry.name) {
-                Some(kind) => self.walk(root, &entry.path, is_script, &mut Vec::new(), &mut |scan, entry| {
+                Some(kind) => self.walk(root, &entry.path, is_script, &mut Way::default(), &mut |scan, entry| {
                     if let Some(name) = entry.name.strip_prefix('.') {
                         scan.disabled.insert((kind, bot.cloned(), name.to_owned()));
                     } else {
@@ -183,7 +173,7 @@ impl Scan {
             }
         }
         let actions = join(folder, "actions");
-        self.walk(root, &actions, is_script, &mut Vec::new(), &mut |scan, entry| {
+        self.walk(root, &actions, is_script, &mut Way::default(), &mut |scan, entry| {
             if !entry.name.starts_with('.') {
                 let below = entry.path[actions.len() + 1..].trim_end_matches(".js");
                 let role = FileRole::Action { name: below.to_owned(), bot: bot.cloned() };
@@ -193,7 +183,7 @@ impl Scan {
     }
 
     fn content_types(&mut self, root: &Bounds, folder: &str) {
-        self.walk(root, folder, is_script, &mut Vec::new(), &mut |scan, entry| match entry.name.chars().next() {
+        self.walk(root, folder, is_script, &mut Way::default(), &mut |scan, entry| match entry.name.chars().next() {
             Some('.') => {}
             Some('_') => scan.files.push(entry.found(FileRole::Module)),
             _ => scan.files.push(entry.found(FileRole::ContentType)),
@@ -256,7 +246,7 @@ impl Scan {
     }
 
     fn flows(&mut self, root: &Bounds, folder: &str, bot: &BotId) {
-        self.walk(root, folder, is_json, &mut Vec::new(), &mut |scan, entry| {
+        self.walk(root, folder, is_json, &mut Way::default(), &mut |scan, entry| {
             // What the editor knows of a flow, and nobody else needs.
             if entry.name.starts_with('.') || entry.name.ends_with(".ui.json") {
                 return;
@@ -274,25 +264,39 @@ impl Scan {
     }
 
     /// All files below a folder whose names fit, sub-folders included, but what lies in `node_modules` and in folders with a leading dot.
-    /// `above` holds the folders it lies in: a link back to one of them is not followed, or its hooks would run again and again.
+    /// A link back to a folder that it lies in is not followed, or its hooks would run again and again.
     fn walk(
         &mut self,
         root: &Bounds,
         folder: &str,
         fits: fn(&str) -> bool,
-        above: &mut Vec<(u64, u64)>,
+        way: &mut Way,
         each: &mut dyn FnMut(&mut Self, Entry),
     ) {
         let entries = self.list(root, folder);
-        let Some(identity) = self.folders.get(&root.root().join(folder)) else { return };
-        if above.contains(identity) || above.len() > DEEPEST {
+        let Some(identity) = self.places.folders.get(&root.root().join(folder)).copied() else { return };
+        if way.above.contains(&identity) || way.above.len() > DEEPEST {
             return;
         }
-        above.push(*identity);
+        // Where it really lies a folder is looked into in any case.
+        if way.linked {
+            let visits = way.visits.entry(identity).or_default();
+            *visits += 1;
+            if *visits > root.most_paths() {
+                if *visits == root.most_paths() + 1 {
+                    self.problems.push(too_many_paths(folder, root.most_paths()));
+                }
+                return;
+            }
+        }
+        way.above.push(identity);
         for entry in entries {
             if entry.is_folder {
                 if entry.name != "node_modules" && !entry.name.starts_with('.') {
-                    self.walk(root, &entry.path, fits, above, each);
+                    let linked = way.linked;
+                    way.linked |= entry.is_link;
+                    self.walk(root, &entry.path, fits, way, each);
+                    way.linked = linked;
                 }
             } else if fits(&entry.name) {
                 if entry.real.as_deref().is_some_and(is_configuration) {
@@ -302,12 +306,14 @@ impl Scan {
                 each(self, entry);
             }
         }
-        above.pop();
+        way.above.pop();
     }
 
     /// A folder's files and folders by name; empty if it is not there.
     fn list(&mut self, root: &Bounds, folder: &str) -> Vec<Entry> {
         let path = root.root().join(folder);
+        // One that may not be read is watched for the moment when it may.
+        self.places.folder(&path);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) => {
@@ -317,9 +323,6 @@ impl Scan {
                 return Vec::new();
             }
         };
-        if let Ok(metadata) = fs::metadata(&path) {
-            self.folders.insert(path.clone(), Stamp::of(&metadata).identity);
-        }
         let mut listing = Listing { real: root.real(folder), entries: HashMap::new() };
         if listing.real == Real::Outside {
             self.problems.push(leads_out(folder));
@@ -337,45 +340,71 @@ impl Scan {
                 listing.entries.insert(name.to_owned(), kind);
             }
             // Links are followed; one that leads nowhere is no file.
-            let Ok(metadata) = fs::metadata(path.join(name)) else { continue };
+            let full = path.join(name);
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            let Ok(metadata) = fs::metadata(&full) else {
+                if is_link {
+                    self.places.link(&full, None, None);
+                }
+                continue;
+            };
             // Pipes and devices are left alone: reading them may never end.
             if !metadata.is_dir() && !metadata.is_file() {
                 continue;
             }
+            let stamp = Stamp::of(&metadata);
             let mut real = None;
-            if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-                match root.real(&join(folder, name)) {
-                    Real::Inside(path) => real = Some(path),
-                    Real::Allowed => {}
-                    // That is said of a folder once it is looked into.
-                    Real::Outside if metadata.is_dir() => {}
-                    Real::Outside => {
-                        if is_script(name) || is_json(name) {
-                            self.problems.push(leads_out(&join(folder, name)));
-                        }
-                        continue;
-                    }
-                    Real::Nowhere => continue,
+            if is_link {
+                match self.led_by(root, &join(folder, name), metadata.is_dir(), stamp) {
+                    Some(inside) => real = inside,
+                    None => continue,
                 }
             }
-            let stamp = Stamp::of(&metadata);
             if metadata.is_file() {
                 self.identities.insert(stamp.identity);
                 self.others.insert(join(folder, name));
             }
             let (name, path) = (name.to_owned(), join(folder, name));
-            found.push(Entry { path, name, is_folder: metadata.is_dir(), stamp, real });
+            found.push(Entry { path, name, is_folder: metadata.is_dir(), is_link, stamp, real });
         }
         self.listings.insert(folder.to_owned(), listing);
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
     }
 
+    /// Where in the workspace a link leads, if it leads into it; nothing at all if it is not followed.
+    fn led_by(&mut self, root: &Bounds, link: &str, to_folder: bool, stamp: Stamp) -> Option<Option<String>> {
+        let (full, led) = (root.root().join(link), root.real(link));
+        let file = root.full(&full, &led).filter(|_| !to_folder);
+        self.places.link(&full, Some(stamp.identity), file);
+        match led {
+            Real::Inside(path) => Some(Some(path)),
+            Real::Allowed => Some(None),
+            // That is said of a folder once it is looked into.
+            Real::Outside if to_folder => Some(None),
+            Real::Outside => {
+                if is_script(link) || is_json(link) {
+                    self.problems.push(leads_out(link));
+                }
+                None
+            }
+            Real::Nowhere => None,
+        }
+    }
+
     fn holds_scripts(&mut self, root: &Bounds, folder: &str) -> bool {
         let mut any = false;
-        self.walk(root, folder, is_script, &mut Vec::new(), &mut |_, _| any = true);
+        self.walk(root, folder, is_script, &mut Way::default(), &mut |_, _| any = true);
         any
     }
+}
+
+fn too_many_paths(path: &str, most: usize) -> Problem {
+    Problem::error(
+        path,
+        format!("not read: links lead to this folder by more than {most} paths (`scripts.pathsToFolder`)"),
+    )
+    .help("remove links to folders that hold links themselves, or raise the limit in botpress.config.json")
 }
 
 fn leads_out(path: &str) -> Problem {
@@ -404,6 +433,7 @@ struct Entry {
     path: String,
     name: String,
     is_folder: bool,
+    is_link: bool,
     stamp: Stamp,
     /// If it is a link, where in the workspace it leads.
     real: Option<String>,

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::scan::Stamp;
+use super::places::Stamp;
 
 /// When to look again at a file that changed while it was read.
 pub(super) const AGAIN: Duration = Duration::from_millis(20);

@@ -2,23 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::{mpsc, watch};
+use notify::RecommendedWatcher;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Interval;
 
 use super::candidate::finish;
 use super::compile_cache::CompileCache;
-use super::notifications::Notifications;
+use super::notifications::{Notifications, Notify};
 use super::pass::Watching;
 use super::pending_changes::Hints;
+use super::places::{Identity, Places, Stamp, seen_in};
 use super::reader::{Look, Reader};
-use super::scan::{Stamp, roots};
+use super::scan::roots;
+use super::watched_folders::WatchedFolders;
 use super::workspace::Workspace;
 use crate::config::Settings;
 use crate::program::CompileRequest;
@@ -31,20 +34,15 @@ const POLL: Duration = Duration::from_millis(500);
 /// How long after a look at single files everything is looked at: a safeguard, should a notification be missing.
 const EVERYTHING: Duration = Duration::from_secs(5);
 
+/// How often in a row everything is looked at because folders came that were not watched; then others have their turn.
+const LOOKS: usize = 8;
+
 /// How long to wait at first, and at most, before a program that no worker answered for is tried again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 const ASK_AGAIN_AT_LAST: Duration = Duration::from_secs(30);
 
 /// A compilation under way: a worker's answer, or why there is none.
 pub type Compiling = Pin<Box<dyn Future<Output = Result<Compiled, String>> + Send>>;
-
-/// The watch cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// The system refuses notifications altogether.
-    #[error("cannot watch the workspace for changes: {0}; start with --no-watch to do without")]
-    Notify(#[from] notify::Error),
-}
 
 /// A watch under way; it ends when this is dropped.
 #[derive(Debug)]
@@ -70,38 +68,46 @@ impl Drop for Watch {
 /// published; if there is no answer from `compile`, the change is tried again soon, and with the next one. Must be called
 /// within a tokio runtime.
 ///
-/// # Errors
-/// If the system offers no notifications. If single folders cannot be watched (too many of them), everything is looked at
-/// twice a second instead, and a log line says so.
+/// Where the system does not tell of changes (it grants no notifications, or no more watches), that is looked at twice a
+/// second instead, and a log line says so.
 pub fn watch<F>(
     reader: Reader,
     settings: Arc<Settings>,
     first: Arc<Workspace>,
     cache: CompileCache,
     compile: F,
-) -> Result<Watch, WatchError>
+) -> Watch
 where
     F: Fn(CompileRequest) -> Compiling + Send + 'static,
 {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let watcher = notify::recommended_watcher(move |event| drop(sender.send(event)))?;
-    let notifications = Notifications::new(receiver, reader.root());
+    watch_by(|notify| notify::recommended_watcher(notify), reader, settings, first, cache, compile)
+}
+
+fn watch_by<F>(
+    watcher: impl FnOnce(Notify) -> notify::Result<RecommendedWatcher>,
+    reader: Reader,
+    settings: Arc<Settings>,
+    first: Arc<Workspace>,
+    cache: CompileCache,
+    compile: F,
+) -> Watch
+where
+    F: Fn(CompileRequest) -> Compiling + Send + 'static,
+{
+    let (notifications, notify) = Notifications::new(reader.root());
+    let watched = WatchedFolders::new(watcher(notify).map_err(|error| error.to_string()));
     let (publish, workspaces) = watch::channel(first);
-    let observer = Observer { reader, watcher, notifications, settings, watched: BTreeMap::new(), polling: false };
+    let observer = Observer { reader, notifications, settings, watched };
     let task = tokio::spawn(run(observer, publish, cache, compile));
-    Ok(Watch { workspaces, task })
+    Watch { workspaces, task }
 }
 
 /// What looks at files; moved to a blocking thread and back.
 struct Observer {
     reader: Reader,
-    watcher: RecommendedWatcher,
     notifications: Notifications,
     settings: Arc<Settings>,
-    /// Watched folders with their identities: one that was deleted and made again is another one.
-    watched: BTreeMap<PathBuf, (u64, u64)>,
-    /// A folder could not be watched.
-    polling: bool,
+    watched: WatchedFolders,
 }
 
 async fn run<F>(mut observer: Observer, publish: watch::Sender<Arc<Workspace>>, mut cache: CompileCache, compile: F)
@@ -116,12 +122,11 @@ where
     // Why no worker has answered for the last program, and when to ask again.
     let mut unanswered: Option<(String, Duration)> = None;
     loop {
-        let Some(hints) = observer.next_change(&mut folders, &mut polled).await else { return };
-        let Some(hints) = hints else { continue };
+        let Some(hints) = observer.next_change(&mut folders, &mut polled).await else { continue };
         let started = Instant::now();
         let afresh = unanswered.is_some();
         let looked = spawn_blocking(move || {
-            let look = observer.look(&hints, afresh);
+            let look = catch_unwind(AssertUnwindSafe(|| observer.look(&hints, afresh)));
             (observer, look)
         });
         let look = match looked.await {
@@ -130,15 +135,23 @@ where
                 look
             }
             Err(error) => {
-                tracing::error!("hot reload ended: reading the workspace failed: {error}");
+                tracing::error!("hot reload ended: {error}; restart the server");
                 return;
             }
+        };
+        let Ok(look) = look else {
+            tracing::error!(
+                "the changed files are not in service: reading them failed, which is a fault of this server; it is tried \
+                 again with the next change"
+            );
+            observer.reader.look_afresh();
+            continue;
         };
         let pending = &mut observer.notifications.pending;
         if let Some(again) = look.again {
             pending.again(again);
         }
-        if look.folders.is_none() {
+        if look.places.is_none() {
             pending.again(Instant::now() + EVERYTHING);
         }
         let Some(candidate) = look.candidate else { continue };
@@ -167,23 +180,36 @@ where
 }
 
 impl Observer {
-    /// Waits for a change, or for something that may be one: then there is something to look at if it is time. `None` if
-    /// there will be no changes any more.
-    async fn next_change(&mut self, folders: &mut Interval, polled: &mut Instant) -> Option<Option<Hints>> {
+    /// Waits for a change, or for something that may be one: then there is something to look at if it is time.
+    async fn next_change(&mut self, folders: &mut Interval, polled: &mut Instant) -> Option<Hints> {
         let due = self.notifications.pending.due().map(tokio::time::Instant::from_std);
         tokio::select! {
-            more = self.notifications.next() => if !more { return None },
+            more = self.notifications.next() => if !more {
+                self.watched.lose_watcher();
+                self.notifications.pending.mark_folders(Instant::now());
+            },
             () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {}
             _ = folders.tick() => {
-                let poll = self.polling && polled.elapsed() >= POLL;
-                if poll || new_folders(self.reader.root(), &self.watched) {
-                    *polled = Instant::now();
-                    self.notifications.pending.mark_folders(*polled);
+                let poll = polled.elapsed() >= POLL && self.poll(polled).await;
+                if poll || new_folders(self.reader.root(), self.watched.folders()) || self.watched.turn() {
+                    self.notifications.pending.mark_folders(Instant::now());
                 }
             }
         }
         self.notifications.catch_up();
-        Some(self.notifications.pending.take(Instant::now()))
+        self.notifications.pending.take(Instant::now())
+    }
+
+    /// Whether something has changed in folders that cannot be watched.
+    async fn poll(&mut self, polled: &mut Instant) -> bool {
+        if self.watched.polled().is_empty() {
+            return false;
+        }
+        let folders: Vec<PathBuf> = self.watched.polled().keys().cloned().collect();
+        let look = |folder: &PathBuf| (folder.clone(), seen_in(folder));
+        let seen = spawn_blocking(move || folders.iter().map(look).collect()).await;
+        *polled = Instant::now();
+        seen.is_ok_and(|seen| self.watched.differs(seen))
     }
 
     /// Looks at the files, and watches the folders they lie in. Folders that were not watched before are looked at once
@@ -191,68 +217,45 @@ impl Observer {
     fn look(&mut self, hints: &Hints, afresh: bool) -> Look {
         let mut look = self.look_once(hints, afresh);
         let everything = hints.with_folders();
-        while look.folders.as_ref().is_some_and(|folders| self.watch_folders(folders)) {
+        for _ in 0..LOOKS {
+            let Some(places) = &mut look.places else { return look };
+            if !self.watch_places(std::mem::take(places)) {
+                return look;
+            }
             let more = self.look_once(&everything, false);
             look = Look { candidate: more.candidate.or(look.candidate), ..more };
         }
+        look.again = Some(Instant::now());
         look
     }
 
     fn look_once(&mut self, hints: &Hints, afresh: bool) -> Look {
-        let Self { reader, notifications, watched, polling, settings, .. } = self;
+        let Self { reader, notifications, watched, settings } = self;
         let mut confirm = |path: &Path| notifications.heard_nothing_of(path);
-        let watching = Watching { hints, folders: watched, polling: *polling, confirm: &mut confirm };
-        reader.look(settings, Some(watching), afresh)
+        let (folders, polled) = (watched.folders(), watched.polled());
+        reader.look(settings, Some(Watching { hints, folders, polled, confirm: &mut confirm }), afresh)
     }
 
-    /// Whether there is a folder that was not watched.
-    fn watch_folders(&mut self, folders: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
-        let old: Vec<PathBuf> = self
-            .watched
-            .iter()
-            .filter(|(path, id)| folders.get(*path) != Some(id))
-            .map(|(path, _)| path.clone())
-            .collect();
-        // First: the system knows a folder that was renamed by one number under both names.
-        for path in old {
-            self.watched.remove(&path);
-            // It is gone most of the time, and its watch with it.
-            drop(self.watcher.unwatch(&path));
+    /// Whether something may have happened that nobody told of.
+    fn watch_places(&mut self, mut places: Places) -> bool {
+        if let Some(folder) = self.notifications.sentinel_folder() {
+            places.folder(folder);
         }
-        let mut new = false;
-        if self.watched.is_empty()
-            && let Some(folder) = self.notifications.sentinel_folder()
-        {
-            drop(self.watcher.watch(folder, RecursiveMode::NonRecursive));
-        }
-        for (path, identity) in folders {
-            if self.watched.contains_key(path) {
-                continue;
-            }
-            self.watched.insert(path.clone(), *identity);
-            new = true;
-            if let Err(error) = self.watcher.watch(path, RecursiveMode::NonRecursive)
-                && path.exists()
-                && !std::mem::replace(&mut self.polling, true)
-            {
-                tracing::warn!(
-                    "cannot watch {}: {error}; looking at all files twice a second instead \
-                     (on Linux, a higher fs.inotify.max_user_watches helps)",
-                    path.display()
-                );
-            }
-        }
-        new
+        let news = self.watched.update(places, self.notifications.take_ended());
+        self.notifications.names = self.watched.names();
+        news
     }
 }
 
 /// Whether a folder for scripts has come, or is another one than that which is watched.
-fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, (u64, u64)>) -> bool {
+fn new_folders(root: &Path, watched: &BTreeMap<PathBuf, Identity>) -> bool {
     roots(root).iter().any(|path| match std::fs::metadata(path) {
         Ok(metadata) => metadata.is_dir() && watched.get(path) != Some(&Stamp::of(&metadata).identity),
         Err(_) => watched.contains_key(path),
     })
 }
 
+#[cfg(test)]
+mod link_tests;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,20 @@
 //! A log entry as text: collected from `tracing`, written as one readable line or as one JSON object.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use super::folding::{Folding, LeftOut, Origin, Verdict};
 use super::writer::LineWriter;
 use super::{escape, trace};
+use crate::config::secrets::Secrets;
 
 /// Target of what scripts log.
 pub(super) const SCRIPT: &str = "script";
@@ -32,37 +37,129 @@ pub enum LogFormat {
 pub(super) struct LineLayer {
     pub(super) format: LogFormat,
     pub(super) writer: LineWriter,
+    pub(super) folding: Arc<Mutex<Folding>>,
 }
 
 impl<S: Subscriber> Layer<S> for LineLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let entry = Entry {
-            time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            level: *event.metadata().level(),
-            target: event.metadata().target(),
-            fields,
+        let (now, metadata) = (SystemTime::now(), event.metadata());
+        let (level, target) = (*metadata.level(), metadata.target());
+        let mut origin =
+            Origin { source: (metadata.file().unwrap_or(""), metadata.line().unwrap_or(0)), ..<_>::default() };
+        event.record(&mut origin);
+        let (over, verdict, (most, secrets)) = {
+            let mut folding = self.folding.lock();
+            let written = (folding.limits().text, folding.secrets.clone());
+            (folding.over(millis(now)), folding.admit(level, target, &origin), written)
         };
-        self.writer.write(match self.format {
-            LogFormat::Pretty { colour } => entry.pretty(colour),
-            LogFormat::Json => entry.json(),
-        });
+        for left_out in over {
+            self.writer.write(written(left_out, now, self.format));
+        }
+        if verdict == Verdict::LeftOut {
+            return;
+        }
+        let mut fields = Fields { most, secrets, ..Fields::default() };
+        event.record(&mut fields);
+        if let Verdict::Quoted(place) = verdict {
+            let message = if target == TRACE { "" } else { &fields.message };
+            self.folding.lock().quote(place, message);
+            return self.writer.left_out();
+        }
+        let text = Entry { time: time(now), level, target, fields }.text(self.format);
+        self.folding.lock().wrote(origin.bot.is_some(), text.len());
+        self.writer.write(text);
+    }
+}
+
+/// RFC 3339 in UTC, with milliseconds.
+fn time(now: SystemTime) -> String {
+    humantime::format_rfc3339_millis(now).to_string()
+}
+
+pub(super) fn millis(now: SystemTime) -> u64 {
+    now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The entry that says what was left out.
+pub(super) fn written(left_out: LeftOut, now: SystemTime, format: LogFormat) -> String {
+    let mut fields = Fields { message: left_out.message(), ..Fields::default() };
+    let LeftOut { level, target, origin, times, .. } = left_out;
+    let texts = [("bot", origin.bot), ("hook", origin.hook), ("file", origin.file)];
+    for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        fields.others.insert(name.into(), text.into());
+    }
+    fields.others.extend(origin.line.map(|line| ("line".to_owned(), line.into())));
+    if format == LogFormat::Json {
+        fields.others.insert("leftOut".into(), times.into());
+    }
+    // What was left out is no trace.
+    let target = if target == TRACE { module_path!() } else { target };
+    Entry { time: time(now), level, target, fields }.text(format)
+}
+
+/// Characters of a name that says where an entry comes from.
+const NAMED: usize = 200;
+
+impl Visit for Origin {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let place = match field.name() {
+            "bot" => &mut self.bot,
+            "hook" => &mut self.hook,
+            "file" => &mut self.file,
+            _ => return,
+        };
+        *place = Some(escape::shortened(value, NAMED));
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "line" {
+            self.line = Some(value);
+        }
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if matches!(field.name(), "bot" | "hook" | "file") {
+            self.record_str(field, &format!("{value:?}"));
+        }
     }
 }
 
 #[derive(Default)]
 struct Fields {
+    /// Longest text, in bytes; 0 is no limit.
+    most: usize,
+    /// What must not be read.
+    secrets: Secrets,
     message: String,
     others: Map<String, Value>,
 }
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
+        let value = match value {
+            // It is JSON, and read before it is written.
+            Value::String(text) if field.name() == "trace" => Value::String(self.hidden(text)),
+            Value::String(text) => Value::String(self.cut(self.hidden(text))),
+            other => other,
+        };
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
             (name, value) => drop(self.others.insert(name.to_owned(), value)),
         }
+    }
+
+    fn hidden(&self, text: String) -> String {
+        match self.secrets.hide(&text) {
+            Cow::Owned(hidden) => hidden,
+            Cow::Borrowed(_) => text,
+        }
+    }
+
+    fn cut(&self, mut text: String) -> String {
+        let left = text.len().saturating_sub(self.most);
+        if self.most > 0 && left > 0 {
+            text.truncate(text.floor_char_boundary(self.most));
+            let _ = write!(text, "… ({left} bytes more, `log.text` is {})", self.most);
+        }
+        text
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -117,6 +214,13 @@ struct Entry {
 const PLACED: [&str; 6] = ["bot", "hook", "file", "line", "column", "frame"];
 
 impl Entry {
+    fn text(&self, format: LogFormat) -> String {
+        match format {
+            LogFormat::Pretty { colour } => self.pretty(colour),
+            LogFormat::Json => self.json(),
+        }
+    }
+
     fn level(&self) -> &'static str {
         match self.level {
             Level::ERROR => "error",
@@ -173,6 +277,16 @@ impl Entry {
         self.fields.text("trace").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
+    /// The trace for machines; one that is too long is the line that people see.
+    fn whole_trace(&self) -> Value {
+        let trace = self.trace();
+        let bytes = self.fields.text("trace").map_or(0, str::len);
+        if self.fields.most == 0 || bytes <= self.fields.most {
+            return trace;
+        }
+        serde_json::json!({ "eventId": trace["eventId"], "bytes": bytes, "line": trace::render_trace(&trace) })
+    }
+
     /// `bot kind file:line:column`, as far as known.
     fn place(&self) -> Option<String> {
         if self.target == TRACE {
@@ -199,7 +313,12 @@ impl Entry {
         object.insert("module".into(), self.target.into());
         object.insert("message".into(), self.fields.message.as_str().into());
         for (name, value) in &self.fields.others {
-            let value = if self.target == TRACE && name == "trace" { self.trace() } else { value.clone() };
+            let value = match (self.target, &**name) {
+                // It is in the trace.
+                (TRACE, "bot") => continue,
+                (TRACE, "trace") => self.whole_trace(),
+                _ => value.clone(),
+            };
             // A field must not pass for one of ours.
             let name = if object.contains_key(name) { format!("field.{name}") } else { name.clone() };
             object.insert(name, value);
@@ -219,7 +338,7 @@ mod tests {
 
     fn entry(level: Level, target: &'static str, message: &str, others: Value) -> Entry {
         let Value::Object(others) = others else { panic!("an object") };
-        let fields = Fields { message: message.into(), others };
+        let fields = Fields { message: message.into(), others, ..Fields::default() };
         Entry { time: "2025-11-22T08:15:30.123Z".into(), level, target, fields }
     }
 

@@ -4,15 +4,32 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+
+use super::folding::{Folding, LogLimits};
+use crate::config::secrets::Secrets;
 
 /// Entries that may wait to be written.
 const WAITING: usize = 4_096;
 
 enum LogCommand {
     Line(String),
+    /// Something was left out: it is to be said later.
+    LeftOut,
     Stop,
+}
+
+/// What the thread is to write by itself.
+pub(super) struct Notes {
+    /// Says how many entries were dropped.
+    pub(super) dropped: fn(u64) -> String,
+    /// How long until there is something to be said of what was left out; nothing if nothing was.
+    pub(super) due: Box<dyn FnMut() -> Option<Duration> + Send>,
+    /// What is to be said of it by now; with `true` all.
+    pub(super) left_out: Box<dyn FnMut(bool) -> String + Send>,
 }
 
 /// Where finished lines go.
@@ -34,6 +51,27 @@ impl std::fmt::Debug for LogCommand {
 pub struct LogGuard {
     sender: Sender<LogCommand>,
     thread: Option<JoinHandle<()>>,
+    folding: Arc<Mutex<Folding>>,
+}
+
+impl LogGuard {
+    /// A way to set what is written.
+    pub fn rules(&self) -> LogRules {
+        LogRules(Arc::clone(&self.folding))
+    }
+}
+
+/// What is written of what is logged; clones are the same.
+#[derive(Debug, Clone)]
+pub struct LogRules(Arc<Mutex<Folding>>);
+
+impl LogRules {
+    /// From here on so much is written, and these are not.
+    pub fn set(&self, limits: LogLimits, secrets: Secrets) {
+        let mut folding = self.0.lock();
+        folding.limit(limits);
+        folding.secrets = secrets;
+    }
 }
 
 impl LineWriter {
@@ -43,44 +81,64 @@ impl LineWriter {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    /// Something was left out.
+    pub(super) fn left_out(&self) {
+        // Where there is no room the thread is awake, and asks.
+        drop(self.sender.try_send(LogCommand::LeftOut));
+    }
 }
 
-/// Starts the thread. `note` is the entry that says how many were dropped.
+/// Starts the thread.
 pub(super) fn start(
     out: impl Write + Send + 'static,
-    note: fn(u64) -> String,
+    notes: Notes,
+    folding: Arc<Mutex<Folding>>,
 ) -> std::io::Result<(LineWriter, LogGuard)> {
     let (sender, receiver) = bounded(WAITING);
     let dropped = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&dropped);
-    let thread = std::thread::Builder::new().name("log".into()).spawn(move || run(out, &receiver, &counter, note))?;
-    Ok((LineWriter { sender: sender.clone(), dropped }, LogGuard { sender, thread: Some(thread) }))
+    let thread = std::thread::Builder::new().name("log".into()).spawn(move || run(out, &receiver, &counter, notes))?;
+    Ok((LineWriter { sender: sender.clone(), dropped }, LogGuard { sender, thread: Some(thread), folding }))
 }
 
-fn run(mut out: impl Write, receiver: &Receiver<LogCommand>, dropped: &AtomicU64, note: fn(u64) -> String) {
+fn run(mut out: impl Write, receiver: &Receiver<LogCommand>, dropped: &AtomicU64, mut notes: Notes) {
+    let mut last = false;
     // A closed stderr is no reason to stop the server: what cannot be written is lost.
-    while let Ok(LogCommand::Line(first)) = receiver.recv() {
-        let mut batch = first.into_bytes();
-        let mut last = false;
-        while batch.len() < 64 * 1024 {
-            match receiver.try_recv() {
-                Ok(LogCommand::Line(next)) => batch.extend_from_slice(next.as_bytes()),
-                Ok(LogCommand::Stop) => {
-                    last = true;
-                    break;
-                }
-                Err(_) => break,
+    while !last {
+        let mut batch = Vec::new();
+        let mut next = wait(receiver, (notes.due)());
+        loop {
+            match next {
+                Some(LogCommand::Line(line)) => batch.extend_from_slice(line.as_bytes()),
+                Some(LogCommand::LeftOut) => {}
+                Some(LogCommand::Stop) => last = true,
+                None => break,
             }
+            if last || batch.len() >= 64 * 1024 {
+                break;
+            }
+            next = receiver.try_recv().ok();
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            batch.extend_from_slice(note(lost).as_bytes());
+            batch.extend_from_slice((notes.dropped)(lost).as_bytes());
         }
+        batch.extend_from_slice((notes.left_out)(last).as_bytes());
         drop(out.write_all(&batch));
         drop(out.flush());
-        if last {
-            return;
-        }
+    }
+}
+
+/// The next command, or nothing once it is time to say what was left out.
+fn wait(receiver: &Receiver<LogCommand>, due: Option<Duration>) -> Option<LogCommand> {
+    match due {
+        None => Some(receiver.recv().unwrap_or(LogCommand::Stop)),
+        Some(due) => match receiver.recv_timeout(due) {
+            Ok(command) => Some(command),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(LogCommand::Stop),
+        },
     }
 }
 
@@ -99,7 +157,7 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Shared(Arc<parking_lot::Mutex<Vec<u8>>>);
+    struct Shared(Arc<Mutex<Vec<u8>>>);
     impl Write for Shared {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().extend_from_slice(bytes);
@@ -110,10 +168,34 @@ mod tests {
         }
     }
 
+    fn notes() -> Notes {
+        let (due, left_out) = (Box::new(|| None), Box::new(|_| String::new()));
+        Notes { dropped: |lost| format!("{lost} dropped\n"), due, left_out }
+    }
+
+    #[test]
+    fn what_was_left_out_is_said_when_it_is_time_and_at_the_end() {
+        let out = Shared::default();
+        let (said, heard) = crossbeam_channel::unbounded();
+        let mut times = 0;
+        let left_out = Box::new(move |all| {
+            times += 1;
+            let _ = said.send(all);
+            if all { "all\n".to_owned() } else { format!("{times}\n") }
+        });
+        let (writer, guard) =
+            start(out.clone(), Notes { due: Box::new(|| Some(Duration::ZERO)), left_out, ..notes() }, Arc::default())
+                .unwrap();
+        writer.left_out();
+        assert!(!heard.recv().unwrap());
+        drop(guard);
+        assert!(out.0.lock().starts_with(b"1\n") && out.0.lock().ends_with(b"all\n"));
+    }
+
     #[test]
     fn dropping_the_guard_writes_everything_in_order() {
         let out = Shared::default();
-        let (writer, guard) = start(out.clone(), |lost| format!("{lost} dropped\n")).unwrap();
+        let (writer, guard) = start(out.clone(), notes(), Arc::default()).unwrap();
         for number in 0..1_000 {
             writer.write(format!("{number}\n"));
         }
@@ -136,7 +218,7 @@ mod tests {
         }
         let (open, gate) = crossbeam_channel::unbounded::<()>();
         let out = Shared::default();
-        let (writer, guard) = start(Gate(gate, out.clone()), |lost| format!("{lost} dropped\n")).unwrap();
+        let (writer, guard) = start(Gate(gate, out.clone()), notes(), Arc::default()).unwrap();
         for _ in 0..(2 * WAITING) {
             writer.write("x\n".into());
         }

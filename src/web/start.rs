@@ -51,7 +51,9 @@ pub(crate) async fn page(State(web): State<Web>) -> Response<Body> {
             shown(&trouble.why)
         );
     }
-    wrong(&mut out, &workspace.problems, &web.dispatcher.faults(), web.clock.now());
+    let problems: Vec<Problem> =
+        workspace.problems.iter().take(WRONG).map(|problem| problem.without(&web.settings.secrets)).collect();
+    wrong(&mut out, &problems, workspace.problems.len(), &web.dispatcher.faults(), web.clock.now());
     bots(&mut out, &workspace);
     first_hook(&mut out, &workspace);
     hooks(&mut out, &workspace);
@@ -68,13 +70,13 @@ pub(crate) async fn style(asked: HeaderMap) -> Response<Body> {
     cached_text(&asked, HeaderValue::from_static("text/css; charset=utf-8"), STYLE.to_owned())
 }
 
-/// Problems of files and errors of scripts, first, where there are any.
-fn wrong(out: &mut String, problems: &[Problem], faults: &[Fault], now: u64) {
+/// Problems of files and errors of scripts, first, where there are any; of `all_problems` only the first are there.
+fn wrong(out: &mut String, problems: &[Problem], all_problems: usize, faults: &[Fault], now: u64) {
     if problems.is_empty() && faults.is_empty() {
         return;
     }
     out.push_str("<h2>What is wrong</h2>\n");
-    for problem in problems.iter().take(WRONG) {
+    for problem in problems {
         let place = match (problem.line, problem.column) {
             (Some(line), Some(column)) => format!("{}:{line}:{column}", problem.path),
             _ => problem.path.clone(),
@@ -119,7 +121,7 @@ fn wrong(out: &mut String, problems: &[Problem], faults: &[Fault], now: u64) {
         frame(out, line.frame.as_deref().filter(|frame| !line.message.contains(frame)));
         out.push_str("</div>\n");
     }
-    more(out, problems.len().saturating_sub(WRONG), faults.len().saturating_sub(WRONG));
+    more(out, all_problems.saturating_sub(WRONG), faults.len().saturating_sub(WRONG));
 }
 
 /// How many are not shown, and where they are: what scripts ran into is in the log alone.
@@ -222,7 +224,7 @@ mod tests {
     fn nothing_that_files_or_scripts_say_becomes_markup() {
         let mut out = String::new();
         let problem = Problem::error("hooks/<b>.js", "<script>alert(1)</script>").help("\"><img>");
-        wrong(&mut out, &[problem], &[], 0);
+        wrong(&mut out, &[problem], 1, &[], 0);
         assert!(out.contains("hooks/&lt;b&gt;.js") && out.contains("&lt;script&gt;alert(1)"), "{out}");
         assert!(!out.contains("<img>") && !out.contains("<script>"), "{out}");
         assert_eq!(shown("a\n\"b\""), "a\\n&quot;b&quot;");

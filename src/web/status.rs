@@ -46,7 +46,8 @@ pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response
     // origins that the author visits: browsers say `Origin` for those, and not for the server's own.
     let shown = !web.settings.production && !asked.contains_key(ORIGIN);
     if shown {
-        body["problems"] = workspace.problems.iter().map(ToString::to_string).collect();
+        body["problems"] =
+            workspace.problems.iter().map(|problem| problem.without(&web.settings.secrets).to_string()).collect();
     }
     let Some(trouble) = web.store.trouble() else { return answer(StatusCode::OK, JSON, body.to_string()) };
     body["status"] = "cannot store".into();

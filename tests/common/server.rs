@@ -75,6 +75,21 @@ impl Server {
         Self::start_by(limited, folder, args)
     }
 
+    /// The same where the system grants so many watches of folders and so many watchers; nothing where nobody may say that.
+    pub(crate) fn start_with_watches(watches: u32, watchers: u32, folder: &Path, args: &[&str]) -> Option<Self> {
+        let limit = |command: &str| {
+            let sh = format!(
+                "cd /proc/sys/user && echo {watches} > max_inotify_watches && echo {watchers} > max_inotify_instances \
+                 && cd \"$OLDPWD\" && {command}"
+            );
+            let mut limited = Command::new("unshare");
+            limited.args(["-Ur", "sh", "-c", &sh, env!("CARGO_BIN_EXE_nudge")]);
+            limited
+        };
+        let granted = limit("true").status().is_ok_and(|status| status.success());
+        granted.then(|| Self::start_by(limit("exec \"$0\" \"$@\""), folder, args))
+    }
+
     fn start_by(mut command: Command, folder: &Path, args: &[&str]) -> Self {
         let started = Instant::now();
         let log = File::options().create(true).append(true).open(folder.join("server.log")).unwrap();

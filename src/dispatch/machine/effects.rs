@@ -166,7 +166,14 @@ impl Machine {
             let at = self.holds.deliver_at(&key, now);
             if effect.kind == "typing" {
                 let length = typing_length(&effect.payload).min(self.tally.settings.dispatch.typing);
-                self.holds.typing(&key, length, now);
+                if !self.holds.typing(&key, length, now) {
+                    tracing::warn!(
+                        bot = %key.bot,
+                        "the bot types to more than {} users at once (`scripts.typingUsers`): messages to further ones are \
+                         not held back",
+                        self.tally.settings.dispatch.typing_users
+                    );
+                }
                 let bot = key.bot.clone();
                 return self.tell_after_commits(bot, Notice::Typing { key, thread, length, at }, None);
             }

@@ -43,10 +43,10 @@ impl Watched {
         let touched = touched.iter().map(|path| self.root.path().join(path)).collect();
         let hints = Hints { touched, folders, ..Hints::default() };
         let mut confirm = |_: &Path| true;
-        let watching = Watching { hints: &hints, folders: &self.folders, polling: false, confirm: &mut confirm };
+        let watching = Watching { hints: &hints, folders: &self.folders, polled: &BTreeMap::new(), confirm: &mut confirm };
         let look = self.reader.look(&Settings::default(), Some(watching), false);
-        if let Some(folders) = &look.folders {
-            self.folders.clone_from(folders);
+        if let Some(places) = &look.places {
+            self.folders.clone_from(&places.folders);
         }
         look
     }
@@ -78,11 +78,11 @@ fn saved() -> Watched {
 fn a_save_that_changes_a_text_looks_at_that_file_alone() {
     let mut watched = saved();
     let before = watched.look(&[], true);
-    assert!(before.candidate.is_none() && before.folders.is_some());
+    assert!(before.candidate.is_none() && before.places.is_some());
     watched.write(SAVED, "require('lib'); 2");
     watched.write("libraries/lib.js", "nobody told of it");
     let look = watched.look(&[SAVED], false);
-    assert!(look.folders.is_none(), "everything was looked at");
+    assert!(look.places.is_none(), "everything was looked at");
     let program = look.candidate.unwrap().program;
     let source = |path: &str| program.scripts.iter().find(|one| &*one.path == path).unwrap().source.to_string();
     assert_eq!(source(SAVED), "require('lib'); 2");
@@ -92,11 +92,11 @@ fn a_save_that_changes_a_text_looks_at_that_file_alone() {
     // The temporary file of an editor has come and gone.
     watched.write(SAVED, "require('lib'); 3");
     let look = watched.look(&[SAVED, "hooks/before_incoming_middleware/a.js.tmp"], false);
-    assert!(look.folders.is_none() && look.candidate.is_some());
+    assert!(look.places.is_none() && look.candidate.is_some());
     // A text that cannot be used, and one that can.
     watched.write(SAVED, "require('lib'); (");
     let look = watched.look(&[SAVED], false);
-    assert!(look.folders.is_none() && look.candidate.unwrap().problems.iter().any(|problem| problem.fatal));
+    assert!(look.places.is_none() && look.candidate.unwrap().problems.iter().any(|problem| problem.fatal));
     watched.write(SAVED, "require('lib')");
     assert!(watched.look(&[SAVED], false).candidate.unwrap().problems.iter().all(|problem| !problem.fatal));
 }
@@ -124,7 +124,7 @@ fn what_may_change_more_than_a_text_is_looked_for_everywhere() {
         let mut watched = saved();
         change(&watched);
         let look = watched.look(&[path], false);
-        assert!(look.folders.is_some(), "{path}");
+        assert!(look.places.is_some(), "{path}");
         let fresh = reader(&watched.root).read(&Settings::default());
         let paths = |program: &Program| {
             let mut paths: Vec<String> = program.scripts.iter().map(|script| script.path.to_string()).collect();
@@ -147,7 +147,7 @@ fn a_file_with_two_names_is_looked_at_under_both() {
     watched.look(&[link], true);
     watched.write(SAVED, "require('lib'); 2");
     let look = watched.look(&[SAVED], false);
-    assert!(look.folders.is_some());
+    assert!(look.places.is_some());
     let sources: Vec<String> = look
         .candidate
         .map(|candidate| candidate.program.scripts.iter().map(|script| script.source.to_string()).collect())

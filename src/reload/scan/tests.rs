@@ -1,10 +1,11 @@
 //! Which files are found, and what for.
 
 use super::*;
+use crate::config::LinkSettings;
 use crate::reload::testing::workspace;
 
 fn scan(root: &Path) -> Scan {
-    super::scan(&Bounds::new(root, false))
+    super::scan(&Bounds::new(root, LinkSettings::default()))
 }
 
 fn paths(scan: &Scan) -> Vec<&str> {
@@ -132,13 +133,45 @@ fn links_out_of_the_workspace_are_not_read() {
     wrong.sort_unstable();
     let there = ["away", "far.js", "secret.js"].map(|name| format!("hooks/after_bot_mount/{name}"));
     assert_eq!(wrong, ["bots/b/hooks", &there[0], &there[1], &there[2]]);
-    let open = super::scan(&Bounds::new(&root, true));
+    let open = super::scan(&Bounds::new(&root, LinkSettings { outside: true, ..LinkSettings::default() }));
     assert!(paths(&open).contains(&"bots/b/hooks/after_bot_mount/far.js"));
     assert!(paths(&open).contains(&"hooks/after_bot_mount/far.js"));
     // The workspace's own folder may be a link.
     let named = outer.path().join("link");
     std::os::unix::fs::symlink(&root, &named).unwrap();
     assert_eq!(paths(&scan(&named)), paths(&closed));
+}
+
+#[test]
+fn links_that_lead_everywhere_are_followed_so_often_and_then_named() {
+    let most = 4;
+    let read = |folders: usize| {
+        let root = workspace(&[]);
+        let name = |n: usize| format!("hooks/after_bot_mount/f{n:02}");
+        for n in 0..folders {
+            std::fs::create_dir_all(root.path().join(name(n))).unwrap();
+            std::fs::write(root.path().join(name(n)).join("h.js"), "").unwrap();
+        }
+        // Each folder holds links to all others: ever new paths lead from one to the next.
+        for (n, to) in (0..folders).flat_map(|n| (0..folders).map(move |to| (n, to))).filter(|(n, to)| n != to) {
+            std::os::unix::fs::symlink(
+                root.path().join(name(to)),
+                root.path().join(name(n)).join(format!("to{to:02}")),
+            )
+            .unwrap();
+        }
+        super::scan(&Bounds::new(root.path(), LinkSettings { paths: most, ..LinkSettings::default() }))
+    };
+    // Each of three folders is where it is, and reached by 2 + 2 paths of links.
+    let few = read(3);
+    assert_eq!((few.files.len(), few.problems.len()), (3 * (1 + most), 0), "{:?}", few.problems);
+    let many = read(20);
+    assert!(many.files.len() <= 20 * (1 + most), "{}", many.files.len());
+    let found = paths(&many);
+    assert!((0..20).all(|n| found.contains(&&*format!("hooks/after_bot_mount/f{n:02}/h.js"))), "{found:?}");
+    assert!((1..=20).contains(&many.problems.len()), "{}", many.problems.len());
+    let said = many.problems[0].to_string();
+    assert!(said.contains("more than 4 paths (`scripts.pathsToFolder`)"), "{said}");
 }
 
 #[test]
@@ -180,5 +213,5 @@ fn a_folder_that_holds_nothing_but_what_visitors_sent_is_no_bot() {
     assert_eq!(scan.bots.keys().map(BotId::as_str).collect::<Vec<_>>(), ["other", "third"]);
     assert_eq!(paths(&scan), ["bots/third/bot.config.json"]);
     assert_eq!(scan.problems.len(), 1, "{:?}", scan.problems);
-    assert!(scan.folders.keys().all(|folder| !folder.ends_with("media")), "a folder of media is not watched");
+    assert!(scan.places.folders.keys().all(|folder| !folder.ends_with("media")), "a folder of media is not watched");
 }

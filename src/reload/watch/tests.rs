@@ -7,29 +7,31 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::program::{HookKind, Program};
-use crate::reload::candidate::tests::compile as answer;
+pub(super) use crate::reload::candidate::tests::compile as answer;
 use crate::reload::report::{changes, mended};
 use crate::reload::testing::{workspace, write};
 
-const HOOK: &str = "hooks/before_incoming_middleware/a.js";
+pub(super) const HOOK: &str = "hooks/before_incoming_middleware/a.js";
 
 /// Long enough for a busy machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Bench {
+pub(super) struct Bench {
     root: tempfile::TempDir,
+    /// The workspace, within that.
+    folder: &'static str,
     workspaces: watch::Receiver<Arc<Workspace>>,
     /// Sources of the hook [`HOOK`] in every program that was compiled.
     compiled: Arc<Mutex<Vec<String>>>,
     _watch: Watch,
 }
 
-fn source(program: &Program, path: &str) -> Option<String> {
+pub(super) fn source(program: &Program, path: &str) -> Option<String> {
     program.scripts.iter().find(|script| &*script.path == path).map(|script| script.source.to_string())
 }
 
 impl Bench {
-    async fn new(files: &[(&str, &str)]) -> Self {
+    pub(super) async fn new(files: &[(&str, &str)]) -> Self {
         Self::with(files, |program| Ok(answer(&program))).await
     }
 
@@ -37,45 +39,66 @@ impl Bench {
         files: &[(&str, &str)],
         compile: impl Fn(Arc<Program>) -> Result<Compiled, String> + Send + Sync + 'static,
     ) -> Self {
-        let root = workspace(files);
+        Self::by(|notify| notify::recommended_watcher(notify), "", files, compile).await
+    }
+
+    /// The workspace lies in a folder of that name.
+    pub(super) async fn in_folder(folder: &'static str, files: &[(&str, &str)]) -> Self {
+        Self::by(|notify| notify::recommended_watcher(notify), folder, files, |program| Ok(answer(&program))).await
+    }
+
+    pub(super) async fn by(
+        watcher: impl FnOnce(Notify) -> notify::Result<RecommendedWatcher>,
+        folder: &'static str,
+        files: &[(&str, &str)],
+        compile: impl Fn(Arc<Program>) -> Result<Compiled, String> + Send + Sync + 'static,
+    ) -> Self {
+        let root = workspace(&[]);
+        for (path, text) in files {
+            write(&root.path().join(folder), path, text);
+        }
         let settings = Arc::new(Settings::default());
-        let mut reader = Reader::with_builtins(root.path(), &[]);
+        let mut reader = Reader::with_builtins(&root.path().join(folder), &[]);
         let candidate = reader.read(&settings);
         let first = finish(candidate.clone(), &answer(&candidate.program), None);
         let compiled = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&compiled);
-        let watch = watch(reader, settings, Arc::new(first), CompileCache::default(), move |request| {
+        let watch = watch_by(watcher, reader, settings, Arc::new(first), CompileCache::default(), move |request| {
             seen.lock().unwrap().extend(source(&request.program, HOOK));
             let answered = compile(request.program);
             Box::pin(async move { answered })
-        })
-        .unwrap();
+        });
         // The first look, which may find what changed since the reading, is over when a change is seen.
-        let mut bench = Self { root, workspaces: watch.subscribe(), compiled, _watch: watch };
+        let mut bench = Self { root, folder, workspaces: watch.subscribe(), compiled, _watch: watch };
         bench.write("hooks/after_server_start/ready.js", "ready()");
         bench.until(|workspace| source(&workspace.program, "hooks/after_server_start/ready.js").is_some()).await;
         bench
     }
 
-    fn path(&self, path: &str) -> PathBuf {
-        self.root.path().join(path)
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(self.folder).join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
-        write(self.root.path(), path, text);
+    pub(super) fn write(&self, path: &str, text: &str) {
+        write(&self.path(""), path, text);
     }
 
-    async fn until(&mut self, done: impl Fn(&Workspace) -> bool) -> Arc<Workspace> {
+    /// Sources of the hook [`HOOK`] in every program that was compiled.
+    pub(super) fn compiled(&self) -> Vec<String> {
+        self.compiled.lock().unwrap().clone()
+    }
+
+    pub(super) async fn until(&mut self, done: impl Fn(&Workspace) -> bool) -> Arc<Workspace> {
         let found = tokio::time::timeout(PATIENCE, self.workspaces.wait_for(|workspace| done(workspace))).await;
         Arc::clone(&found.expect("published in time").expect("the watch goes on"))
     }
 
     /// Waits until the hook has this source.
-    async fn until_source(&mut self, wanted: &str) -> Arc<Workspace> {
+    pub(super) async fn until_source(&mut self, wanted: &str) -> Arc<Workspace> {
         self.until(|workspace| source(&workspace.program, HOOK).as_deref() == Some(wanted)).await
     }
 
-    async fn until_gone(&mut self) -> Arc<Workspace> {
+    pub(super) async fn until_gone(&mut self) -> Arc<Workspace> {
         self.until(|workspace| source(&workspace.program, HOOK).is_none()).await
     }
 }
