@@ -110,14 +110,19 @@ impl Fleet {
         if bytes > self.limits.resident && self.zygotes.contains_key(&process) {
             self.fat_zygote(process, bytes);
         } else if bytes > self.limits.resident {
-            let what = format!(
-                "killed: its realm held {} MB of memory, {} MB are allowed (scripts.realmResident)",
-                bytes >> 20,
-                self.limits.resident >> 20
-            );
+            let what = self.too_large(bytes);
             self.kill(now, process, Cause::Overran { what, script: None });
         }
         self.relieve(now);
+    }
+
+    /// What is said of a realm that holds more than it may.
+    pub(super) fn too_large(&self, bytes: u64) -> String {
+        format!(
+            "killed: its realm held {} MB of memory, {} MB are allowed (scripts.realmResident)",
+            bytes >> 20,
+            self.limits.resident >> 20
+        )
     }
 
     /// What a zygote loads holds more than a realm may. One that has loaded it goes on, as its realms share it: by themselves each
