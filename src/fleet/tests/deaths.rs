@@ -87,8 +87,12 @@ fn a_zygote_that_somebody_has_stopped_is_killed_whoever_it_is() {
         let (mut fleet, now) = fleet(|_| {});
         fleet.tick(now + SECOND);
         assert!(fleet.take_orders().contains(&Order::LookAtMemory { process: zygote }));
-        fleet.looked(now + SECOND, zygote, true);
-        fleet.looked(now + SECOND * 3, zygote, true);
+        // Also one that was told to end.
+        fleet.end_zygote(zygote);
+        fleet.tick(now + SECOND * 2);
+        assert!(fleet.take_orders().contains(&Order::LookAtMemory { process: zygote }));
+        fleet.looked(now + SECOND * 2, zygote, true);
+        fleet.looked(now + SECOND * 4, zygote, true);
         assert_eq!(fleet.take_orders(), [Order::Kill { process: zygote }]);
     }
 }
