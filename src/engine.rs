@@ -36,4 +36,6 @@ mod globals_tests;
 #[cfg(test)]
 mod limit_tests;
 #[cfg(test)]
+mod sweeps;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -38,6 +38,25 @@ pub fn fork() -> io::Result<Forked> {
     }
 }
 
+/// Runs something in a copy of this process, which ends with the code that it gives, 101 after a panic. For tests, whose runner
+/// has threads.
+///
+/// # Errors
+/// The system refuses.
+#[cfg(test)]
+pub(crate) fn in_a_copy(run: impl FnOnce() -> u8) -> io::Result<u32> {
+    // SAFETY: the runner's other thread does nothing but wait for this one, so it holds no lock that the copy could need.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or(101);
+            // SAFETY: it ends the process, and nothing of it is run any more.
+            unsafe { libc::_exit(code.into()) }
+        }
+        child => Ok(child.unsigned_abs()),
+    }
+}
+
 /// How many threads this process has, as far as the system tells.
 #[cfg(target_os = "linux")]
 fn threads() -> u64 {
@@ -160,6 +179,57 @@ pub fn give_way(process: u32) {
 pub fn give_way(process: u32) {
     // SAFETY: it takes numbers only.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, process, 20) };
+}
+
+/// How a child of this process ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Burial {
+    /// As the system says it.
+    pub status: std::process::ExitStatus,
+    /// Bytes by which it had grown beyond the most that this process has ever held. A copy begins with what its parent holds.
+    pub grew: u64,
+}
+
+/// Waits for a child of this process to be gone, and takes its number from it.
+///
+/// # Errors
+/// It is no child of this process.
+pub fn bury(child: u32) -> io::Result<Burial> {
+    use std::os::unix::process::ExitStatusExt as _;
+    let child = libc::pid_t::try_from(child).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let (mut status, mut used) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    let mut own = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both places have the right types and live through the call. Only `child` itself can be meant: no number below 1
+    // is let through, which would stand for any child.
+    while child < 1 || unsafe { libc::wait4(child, &raw mut status, 0, used.as_mut_ptr()) } == -1 {
+        let error = io::Error::last_os_error();
+        if child < 1 || error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    // SAFETY: the place has the right type. All zeroes are a valid value of it, so both are whole whatever the calls have filled in.
+    let (used, own) = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, own.as_mut_ptr());
+        (used.assume_init(), own.assume_init())
+    };
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1 << 10 };
+    let grew = u64::try_from(used.ru_maxrss.saturating_sub(own.ru_maxrss)).unwrap_or(0).saturating_mul(unit);
+    Ok(Burial { status: std::process::ExitStatus::from_raw(status), grew })
+}
+
+/// Whether a process is stopped by a signal: it does nothing until somebody lets it go on. One that is looked into by a
+/// debugger is not meant.
+#[cfg(target_os = "linux")]
+pub fn is_stopped(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name before may hold anything.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
+/// Elsewhere nobody is asked.
+#[cfg(not(target_os = "linux"))]
+pub fn is_stopped(_process: u32) -> bool {
+    false
 }
 
 /// Has no process that is started from here on inherit what this one has open, whatever it was itself given by who started it.

@@ -2,18 +2,20 @@
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 
 /// Listens for signals that ask the process to stop: `SIGINT` (Ctrl-C), `SIGTERM` and `SIGHUP`.
 #[derive(Debug)]
 pub struct StopSignals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hang_up: unix::Signal,
     /// A file would become larger than `ulimit -f` allows. Nobody waits for it: being listened to, it does not end the process,
     /// and whoever writes is told so.
     #[allow(dead_code, reason = "it is held, never looked at")]
-    file_size: Signal,
+    file_size: unix::Signal,
+    /// What would end a process that does not listen to it, and means nothing to this one.
+    others: [(unix::Signal, &'static str); 3],
 }
 
 /// `SIGXFSZ`, of Linux and macOS.
@@ -30,30 +32,50 @@ impl StopSignals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             file_size: signal(SignalKind::from_raw(FILE_SIZE))?,
+            others: [
+                (signal(SignalKind::user_defined1())?, "SIGUSR1"),
+                (signal(SignalKind::user_defined2())?, "SIGUSR2"),
+                (signal(SignalKind::alarm())?, "SIGALRM"),
+            ],
         })
     }
 
     /// Waits for the next signal and gives the exit code that belongs to it (128 and its number).
     pub async fn next(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 130,
-            _ = self.terminate.recv() => 143,
-            _ = self.hang_up.recv() => 129,
+        loop {
+            let [(first, _), (second, _), (alarm, _)] = &mut self.others;
+            let other = tokio::select! {
+                _ = self.interrupt.recv() => return 130,
+                _ = self.terminate.recv() => return 143,
+                _ = self.hang_up.recv() => return 129,
+                _ = first.recv() => 0,
+                _ = second.recv() => 1,
+                _ = alarm.recv() => 2,
+            };
+            let name = self.others[other].1;
+            tracing::warn!(
+                "{name} means nothing to this server; SIGTERM stops it, and edited files are noticed by themselves"
+            );
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::Signal;
+
     use super::*;
 
     #[tokio::test]
-    async fn a_signal_is_noticed_and_does_not_end_the_process() {
+    async fn a_signal_that_stops_is_noticed_one_that_means_nothing_is_passed_over_and_none_ends_the_process() {
         let mut signals = StopSignals::listen().unwrap();
         let own = rustix::process::getpid();
-        rustix::process::kill_process(own, rustix::process::Signal::HUP).unwrap();
-        assert_eq!(signals.next().await, 129);
-        rustix::process::kill_process(own, rustix::process::Signal::TERM).unwrap();
-        assert_eq!(signals.next().await, 143);
+        for (signal, code) in [(Signal::HUP, 129), (Signal::TERM, 143), (Signal::INT, 130)] {
+            for nothing in [Signal::USR1, Signal::USR2, Signal::ALARM] {
+                rustix::process::kill_process(own, nothing).unwrap();
+            }
+            rustix::process::kill_process(own, signal).unwrap();
+            assert_eq!(signals.next().await, code);
+        }
     }
 }

@@ -54,12 +54,13 @@ async fn a_thousand_events_of_fifty_users_run_once_each_in_the_order_of_arrival(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_survives_twenty_kills_of_the_server_and_no_reply_is_doubled() {
+async fn what_was_acknowledged_survives_kills_of_the_server_and_no_reply_is_doubled() {
+    let kills = kills(20);
     let folder = numbered_workspace();
     let numbers = Arc::default();
     let mut acknowledged = Acknowledged::new();
     let (mut hit, mut start_up, mut slowest) = (0, Duration::ZERO, Duration::ZERO);
-    for round in 0..20 {
+    for round in 0..kills {
         let server = Server::start(folder.path(), &["--production", "--no-watch"]);
         slowest = slowest.max(server.start_up);
         start_up += server.start_up;
@@ -74,15 +75,18 @@ async fn what_was_acknowledged_survives_twenty_kills_of_the_server_and_no_reply_
     check(folder.path(), &acknowledged);
     let total: usize = acknowledged.values().map(Vec::len).sum();
     println!(
-        "{total} events acknowledged over 20 kills, {hit} of which hit unfinished ones; start-up {} ms on average, {} ms at most",
-        start_up.as_millis() / 20,
+        "{total} events acknowledged over {kills} kills, {hit} of which hit unfinished ones; start-up {} ms on average, {} ms at most",
+        start_up.as_millis() / u128::from(kills),
         slowest.as_millis()
     );
     assert!(hit > 0, "no kill hit an event on its way: the test shows nothing");
 }
 
-/// Kills in the test run; `KILLS=300` for more of them.
-const KILLS: u64 = 60;
+/// How many kills there are, unless `KILLS` says otherwise.
+fn kills(few: u64) -> u64 {
+    std::env::var("KILLS").map_or(few, |kills| kills.parse().unwrap())
+}
+
 /// Kills while one load is on its way.
 const KILLS_A_LOAD: u64 = 10;
 
@@ -112,8 +116,9 @@ fn victim(groups: &BTreeSet<i32>, turn: u64) -> Option<processes::Process> {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_zygotes_and_realms_under_load_loses_nothing_and_doubles_nothing_and_leaves_nothing_behind() {
-    let kills = std::env::var("KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
-    let folder = numbered_workspace();
+    let kills = kills(60);
+    // Long enough that whoever is killed has one.
+    let folder = workspace(&[(HOOK, &waits(4, "''"))]);
     let server = Server::start(folder.path(), &["--production", "--no-watch"]);
     let (numbers, mut acknowledged) = (Arc::default(), Acknowledged::new());
     let (mut killed, mut realms, mut groups) = (0, 0, BTreeSet::new());
@@ -232,9 +237,11 @@ async fn an_event_that_takes_two_realms_with_it_is_set_aside_and_all_others_go_o
     let queue = server.queue().await;
     assert_eq!(queue["setAside"], 1, "{queue}");
     // Its first death, after which it ran once more, and its second one: nobody else ran again.
-    let counted = ["realmsCrashed", "realmsKilled", "runAgain", "endedByKill", "dispatched"];
+    let counted = ["realmsCrashed", "realmsKilled", "runAgain", "endedByKill"];
     let counted = counted.map(|name| queue[name].as_u64().unwrap());
-    assert_eq!(counted, [2, 0, 1, 0, 204], "{queue}\n{}", log_of(folder.path()));
+    assert_eq!(counted, [2, 0, 1, 0], "{queue}\n{}", log_of(folder.path()));
+    // Beside it those that were sent ahead and taken back before a realm had begun with them.
+    assert!(queue["dispatched"].as_u64().unwrap() >= 204, "{queue}");
     assert_eq!(queue["processed"], 203, "what is set aside is over, too: {queue}");
     assert_eq!(count(folder.path(), "SELECT count(*) FROM queue WHERE poison IS NOT NULL"), 1);
     let log = log_of(folder.path());

@@ -169,10 +169,15 @@ impl Driver {
                 }
             }
             Order::GiveWay { process } => self.processes.give_way(process),
+            Order::LookIfStopped { process } => {
+                let stopped = self.processes.is_stopped(process);
+                self.machine.fleet.looked(self.now().at, process, stopped);
+            }
             Order::LookAtMemory { process } => {
-                let bytes = self.processes.memory(process);
+                let (bytes, stopped) = (self.processes.memory(process), self.processes.is_stopped(process));
                 let now = self.now();
                 self.machine.fleet.memory(now.at, process, bytes);
+                self.machine.fleet.looked(now.at, process, stopped);
             }
         }
     }

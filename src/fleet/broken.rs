@@ -58,12 +58,20 @@ pub(crate) enum Rule {
     TakenBackRunElsewhere,
     /// A realm that waited when its answer was sent counts as waiting while it computes on it.
     AnswersOnTheirWayCount,
+    /// A realm that somebody else killed counts as a death of its event.
+    OthersKillsAreNotCounted,
+    /// What an event has lived until somebody else killed its realm counts towards how long it may.
+    WhoIsKilledHasItsTimeAgain,
+    /// An event whose realm somebody else has stopped is over, as if it had taken too long.
+    WhoIsStoppedIsNotToBlame,
+    /// An event whose realm has grown larger than it may runs again where the system kills it before the server does.
+    WhatGrowsTooLargeIsOver,
 }
 
 impl Rule {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::TurnAfterCommit,
         Self::EveryEffect,
         Self::EveryFollowUp,
@@ -91,6 +99,10 @@ impl Rule {
         Self::EndingRealmsEnd,
         Self::TakenBackRunElsewhere,
         Self::AnswersOnTheirWayCount,
+        Self::OthersKillsAreNotCounted,
+        Self::WhoIsKilledHasItsTimeAgain,
+        Self::WhoIsStoppedIsNotToBlame,
+        Self::WhatGrowsTooLargeIsOver,
     ];
 }
 

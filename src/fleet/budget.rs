@@ -18,6 +18,8 @@ const LONG_TICK: Duration = Duration::from_millis(50);
 /// How often realms that wait are looked at, and from which processor time in between on they do not.
 const SLEEPERS: Duration = Duration::from_secs(1);
 const AWAKE: Duration = Duration::from_millis(50);
+/// How long a process may be stopped by somebody else.
+const STOPPED: Duration = Duration::from_secs(2);
 /// What an event may take past its time until it is killed.
 const PAST_WAITING: Duration = Duration::from_secs(2);
 
@@ -65,17 +67,40 @@ impl Fleet {
         }
     }
 
-    /// Events that live longer than they may.
+    /// Events that live longer than they may are over, unless somebody has stopped them.
     fn end_overdue(&mut self, now: Instant) {
-        let late = |realm: &Realm| match &realm.state {
+        let late = |realm: &Realm| self.is_overdue(now, realm);
+        let late: Vec<ProcessId> = self.realms.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
+        self.orders.extend(late.into_iter().map(|process| Order::LookIfStopped { process }));
+    }
+
+    fn is_overdue(&self, now: Instant, realm: &Realm) -> bool {
+        match &realm.state {
             // Whose realm its zygote has not made yet has not begun: the zygote is looked after.
             State::Busy(busy) if realm.made.is_some() || !self.zygotes.contains_key(&realm.zygote) => {
                 busy.until.is_some_and(|until| now > until + PAST_WAITING)
             }
             _ => false,
-        };
-        let late: Vec<ProcessId> = self.realms.iter().filter(|(_, one)| late(one)).map(|(id, _)| *id).collect();
-        for process in late {
+        }
+    }
+
+    /// It was looked at whether a process is stopped. It may never go on: one that stays so is killed, and what it was at is not
+    /// to blame.
+    pub fn looked(&mut self, now: Instant, process: ProcessId, stopped: bool) {
+        if let Some(zygote) = self.zygotes.get_mut(&process) {
+            if stays_stopped(now, &mut zygote.stopped, stopped) && zygote.killed.is_none() {
+                zygote.killed = Some("somebody else had stopped it");
+                self.orders.push(Order::Kill { process });
+            }
+            return;
+        }
+        let Some(realm) = self.realms.get_mut(&process) else { return };
+        let stays = stays_stopped(now, &mut realm.stopped, stopped);
+        let late = self.realms.get(&process).is_some_and(|realm| self.is_overdue(now, realm));
+        if (stays || (stopped && late)) && !is_broken(Rule::WhoIsStoppedIsNotToBlame) {
+            let what = "its realm was stopped by somebody else, and killed".to_owned();
+            self.kill(now, process, Cause::Killed { what, script: None });
+        } else if stays || late {
             let allowed = (self.limits.event_waiting + PAST_WAITING).as_millis();
             let what = format!("killed after {allowed} ms: it was not given up in time");
             self.kill(now, process, Cause::Overran { what, script: None });
@@ -118,6 +143,13 @@ impl Fleet {
             self.kill(now, process, Cause::Overran { what, script });
         }
     }
+}
+
+/// Whether a process that is or is not stopped now has been for too long.
+fn stays_stopped(now: Instant, since: &mut Option<Instant>, stopped: bool) -> bool {
+    let first = stopped.then(|| since.unwrap_or(now));
+    *since = first;
+    first.is_some_and(|first| now.saturating_duration_since(first) >= STOPPED)
 }
 
 /// How long a realm has computed where that is too long.

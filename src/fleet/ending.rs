@@ -7,10 +7,13 @@ use super::orders::{Cause, Death, Note, Order, ProcessId};
 use super::state::{Fleet, Realm, State};
 use crate::protocol::Glimpse;
 
-/// How a process ended that was killed. No script can do that to its own.
-const SIGKILL: &str = "signal: 9";
-/// How long the end of a process is waited to be told of.
-const FORGOTTEN: Duration = Duration::from_millis(500);
+/// What ends a process for what it does itself. No script can send a signal, so every other one came from somebody else: from
+/// the system where memory is short, an administrator, `ulimit`.
+const OWN_SIGNALS: [i32; 7] =
+    [libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGSEGV, libc::SIGSYS];
+/// How long the end of a process is waited to be told of. A zygote that is busy, on a machine that is, takes a while: an end of
+/// which nobody knows how it came is nobody's doing.
+const FORGOTTEN: Duration = Duration::from_secs(20);
 /// How long a realm may take to end by itself that is to be gone.
 const STUBBORN: Duration = Duration::from_secs(2);
 
@@ -139,6 +142,13 @@ impl Fleet {
         }
     }
 
+    /// A realm that is gone had grown by so many bytes beyond its zygote.
+    pub fn had_grown(&mut self, realm: ProcessId, bytes: u64) {
+        if let Some(realm) = self.realms.get_mut(&realm) {
+            realm.grew = bytes;
+        }
+    }
+
     /// The process is gone, and how: as its zygote says, or unknown.
     pub fn buried(&mut self, process: ProcessId, how: Option<&str>) {
         let gone = |realm: &Realm| matches!(realm.state, State::Ending { closed: true, .. });
@@ -156,11 +166,9 @@ impl Fleet {
         self.forget_idle_zygote(realm.zygote);
         let script = realm.script;
         let State::Ending { cause: Some(mut cause), .. } = realm.state else { return };
-        if let Cause::Crashed { what, .. } = &mut cause {
-            cause = match how {
-                Some(SIGKILL) | None => Cause::Killed { what: std::mem::take(what), script },
-                Some(how) => Cause::Crashed { what: format!("{what} ({how})"), script },
-            };
+        if let Cause::Crashed { .. } = cause {
+            let fat = (realm.grew > self.limits.resident).then(|| self.too_large(realm.grew));
+            cause = how_it_died(how, script, fat);
         }
         if !is_broken(Rule::DeathsAreTold) {
             self.notes.push(Note::Died(Death { realm: process, cause }));
@@ -193,7 +201,7 @@ impl Fleet {
         }
     }
 
-    /// A realm whose end nobody tells of, since its zygote hangs.
+    /// A realm whose end nobody tells of, since its zygote hangs, which is killed.
     pub(super) fn bury_the_forgotten(&mut self, now: Instant) {
         let forgotten = |realm: &Realm| match &realm.state {
             State::Ending { since, closed, .. } => *closed && now.saturating_duration_since(*since) > FORGOTTEN,
@@ -202,7 +210,30 @@ impl Fleet {
         let forgotten: Vec<ProcessId> =
             self.realms.iter().filter(|(_, realm)| forgotten(realm)).map(|(id, _)| *id).collect();
         for process in forgotten {
+            if let Some(zygote) = self.realms.get(&process).map(|realm| realm.zygote)
+                && let Some(entry) = self.zygotes.get_mut(&zygote).filter(|entry| entry.killed.is_none())
+            {
+                entry.killed = Some("it did nothing any more");
+                self.orders.push(Order::Kill { process: zygote });
+            }
             self.buried(process, None);
         }
+    }
+}
+
+/// What is said of a realm that died and that the server has not killed. It had grown by more than it may where that is said.
+fn how_it_died(how: Option<&str>, script: Option<u32>, fat: Option<String>) -> Cause {
+    let signal = how.and_then(|how| how.strip_prefix("signal: ")?.parse::<i32>().ok());
+    let own = signal.is_some_and(|signal| OWN_SIGNALS.contains(&signal));
+    match (how, fat) {
+        (Some(how), _) if own || how.starts_with("exit status") => {
+            Cause::Crashed { what: format!("its realm died ({how})"), script }
+        }
+        // The system was faster than the server, which looks at what it holds now and then.
+        (Some(_), Some(fat)) if !is_broken(Rule::WhatGrowsTooLargeIsOver) => Cause::Overran { what: fat, script },
+        (Some(how), _) if signal.is_some() => {
+            Cause::Killed { what: format!("its realm was killed by somebody else ({how})"), script }
+        }
+        _ => Cause::Killed { what: "its realm died, and nobody can tell how".into(), script },
     }
 }

@@ -178,6 +178,8 @@ impl Fleet {
             clock: std::time::Duration::ZERO,
             resident: 0,
             gives_way: false,
+            grew: 0,
+            stopped: None,
         };
         self.realms.insert(realm, made);
         if let Some(zygote) = self.zygotes.get_mut(&zygote) {

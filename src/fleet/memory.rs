@@ -72,8 +72,8 @@ impl Fleet {
     pub(super) fn look_at_memory(&mut self, now: Instant) {
         let made = |id: &ProcessId| self.realms.get(id).is_some_and(|realm| realm.made.is_some());
         let mut turn: Vec<ProcessId> = self.computing.iter().copied().filter(made).take(COMPUTING).collect();
-        // The root is made by no other.
-        let made_zygote = |zygote: &Zygote| (zygote.made.is_some() || zygote.loaded) && !zygote.ending;
+        // The root is made by no other. One that is told to end, and is stopped, does not.
+        let made_zygote = |zygote: &Zygote| zygote.made.is_some() || zygote.loaded;
         let zygotes = self.zygotes.iter().filter(|(_, zygote)| made_zygote(zygote));
         let mut all: Vec<ProcessId> = self.realms.keys().copied().filter(made).collect();
         all.extend(zygotes.map(|(id, _)| *id));
@@ -110,21 +110,26 @@ impl Fleet {
         if bytes > self.limits.resident && self.zygotes.contains_key(&process) {
             self.fat_zygote(process, bytes);
         } else if bytes > self.limits.resident {
-            let what = format!(
-                "killed: its realm held {} MB of memory, {} MB are allowed (scripts.realmResident)",
-                bytes >> 20,
-                self.limits.resident >> 20
-            );
+            let what = self.too_large(bytes);
             self.kill(now, process, Cause::Overran { what, script: None });
         }
         self.relieve(now);
+    }
+
+    /// What is said of a realm that holds more than it may.
+    pub(super) fn too_large(&self, bytes: u64) -> String {
+        format!(
+            "killed: its realm held {} MB of memory, {} MB are allowed (scripts.realmResident)",
+            bytes >> 20,
+            self.limits.resident >> 20
+        )
     }
 
     /// What a zygote loads holds more than a realm may. One that has loaded it goes on, as its realms share it: by themselves each
     /// would hold as much, and be killed. One that is still at it may never end, and is killed.
     fn fat_zygote(&mut self, process: ProcessId, bytes: u64) {
         let Some(zygote) = self.zygotes.get_mut(&process) else { return };
-        if zygote.role == Role::Root || zygote.killed.is_some() {
+        if zygote.role == Role::Root || zygote.killed.is_some() || zygote.ending {
             return;
         }
         if !zygote.loaded {

@@ -37,9 +37,11 @@ pub enum Message {
         child: ProcessId,
         result: Result<u32, String>,
     },
+    /// A zygote has buried a copy that had grown by so many bytes.
     Reaped {
         child: ProcessId,
         how: String,
+        grew: u64,
     },
     Compiling(u32),
     Compiled(Compiled),
@@ -124,7 +126,12 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
             let result = pid.map_err(|_| String::from_utf8_lossy(&body).into_owned());
             Message::Forked { child: number, result }
         }
-        FrameKind::Reaped => Message::Reaped { child: number, how: String::from_utf8_lossy(&body).into_owned() },
+        FrameKind::Reaped => {
+            let (grew, how) =
+                body.split_first_chunk().ok_or("bad Reaped frame: it does not say how much it had grown")?;
+            let how = String::from_utf8_lossy(how).into_owned();
+            Message::Reaped { child: number, how, grew: u64::from_le_bytes(*grew) }
+        }
         FrameKind::Compiling => Message::Compiling(number),
         FrameKind::Compiled => Message::Compiled(json(kind, &body)?),
         FrameKind::Request => request(dispatch, number, body, credit)?,
@@ -223,6 +230,7 @@ mod tests {
             (FrameKind::Effect, b"\xff"),
             (FrameKind::Processed, b"[1"),
             (FrameKind::Dispatch, b"{}"),
+            (FrameKind::Reaped, b"\x01\0\0\0\0\0\0"),
         ] {
             let breach = parse(frame(kind, body), &Credit::new(1)).unwrap_err();
             assert_eq!(breach.dispatch, Some(3), "{kind:?} {body:?}: its dispatch is named");

@@ -146,7 +146,12 @@ pub enum Order {
         /// Its place.
         slot: u16,
     },
-    /// Read how much memory a process has to itself.
+    /// Look whether a realm is stopped by a signal. To be answered by [`super::Machine::looked`].
+    LookIfStopped {
+        /// Whose.
+        process: ProcessId,
+    },
+    /// Read how much memory a process has to itself, and look whether it is stopped.
     LookAtMemory {
         /// Whose.
         process: ProcessId,
@@ -229,7 +234,8 @@ pub enum Cause {
         /// Index of the script that it was in, if it said so.
         script: Option<u32>,
     },
-    /// Somebody else killed it, such as the system when memory was short, or nobody can tell how it ended.
+    /// Somebody else killed or stopped it, such as the system when memory was short, or nobody can tell how it ended: it is
+    /// nobody's doing, however often it happens.
     Killed {
         /// For the log.
         what: String,

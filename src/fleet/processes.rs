@@ -416,6 +416,11 @@ impl Processes {
         }
     }
 
+    /// Whether somebody has stopped a process.
+    pub fn is_stopped(&self, process: ProcessId) -> bool {
+        self.all.get(&process).and_then(|process| process.pid).is_some_and(crate::os::is_stopped)
+    }
+
     /// Takes back what a process was sent and has not begun with, before that number. Gives the last that it has begun with.
     pub fn take_back(&self, slot: u16, below: u16) -> u16 {
         self.board.take_back(slot, below)

@@ -25,6 +25,10 @@ pub(super) struct Realm {
     pub(super) resident: u64,
     /// It gives way to all others, which nothing takes back.
     pub(super) gives_way: bool,
+    /// The most that it had grown by beyond its zygote, as is known at its end.
+    pub(super) grew: u64,
+    /// Since when it is known to be stopped by somebody else.
+    pub(super) stopped: Option<Instant>,
 }
 
 impl Realm {
@@ -236,6 +240,8 @@ pub(super) struct Zygote {
     /// Why it was killed, if it was.
     pub(super) killed: Option<&'static str>,
     pub(super) resident: u64,
+    /// Since when it is known to be stopped by somebody else.
+    pub(super) stopped: Option<Instant>,
 }
 
 impl Zygote {
@@ -251,6 +257,7 @@ impl Zygote {
             ending: false,
             killed: None,
             resident: 0,
+            stopped: None,
         }
     }
 }

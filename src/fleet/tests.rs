@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::program::{BotProgram, Images, LayerKey, Program};
 use crate::protocol::{Glimpse, Unfit};
 
+mod deaths;
 mod surplus;
 
 /// The processes that there are from the first on.

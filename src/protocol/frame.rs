@@ -43,7 +43,8 @@ pub enum FrameKind {
     /// A zygote has made a copy of itself: number = the process; its system number as four bytes, or nothing where the system
     /// refused, with the reason as text in place of it.
     Forked = 34,
-    /// A child is buried: number = the process, body = how it ended, as text.
+    /// A child is buried: number = the process; bytes by which it had grown beyond its zygote, as eight bytes, and how it ended,
+    /// as text.
     Reaped = 35,
     /// A compiler begins with a file of the candidate, so that it is known which one it was at if it dies: number = the
     /// script's index.

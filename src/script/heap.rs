@@ -20,13 +20,36 @@ struct Counts {
     used: Cell<usize>,
     limit: Cell<usize>,
     refused: Cell<bool>,
+    /// For tests: how often memory was asked for, and which of these times it is refused.
+    #[cfg(test)]
+    asked: Cell<u64>,
+    #[cfg(test)]
+    fails: Cell<Option<Fails>>,
+}
+
+/// Memory that is refused although there is some.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fails {
+    /// The time at which it is, counted from 0.
+    pub(crate) at: u64,
+    /// And at each one after it.
+    pub(crate) from_there_on: bool,
 }
 
 impl Heap {
     /// A heap of at most that many bytes.
     pub fn new(limit: u64) -> Self {
         let limit = Cell::new(usize::try_from(limit).unwrap_or(usize::MAX));
-        Self(Rc::new(Counts { used: Cell::new(0), limit, refused: Cell::new(false) }))
+        Self(Rc::new(Counts {
+            used: Cell::new(0),
+            limit,
+            refused: Cell::new(false),
+            #[cfg(test)]
+            asked: Cell::new(0),
+            #[cfg(test)]
+            fails: Cell::new(None),
+        }))
     }
 
     /// Bytes that are held now.
@@ -47,6 +70,13 @@ impl Heap {
     /// Whether memory was refused.
     pub fn refused(&self) -> bool {
         self.0.refused.get()
+    }
+
+    /// Has memory refused from here on as that says. Gives how often it was asked for since the last call.
+    #[cfg(test)]
+    pub(crate) fn refuse(&self, fails: Option<Fails>) -> u64 {
+        self.0.fails.set(fails);
+        self.0.asked.take()
     }
 
     /// What the engine allocates with.
@@ -71,10 +101,21 @@ impl Counting {
     /// Whether so many more bytes may be taken.
     fn may(&self, bytes: usize) -> bool {
         let may = self.0.used.get().checked_add(bytes).is_some_and(|sum| sum <= self.0.limit.get());
+        #[cfg(test)]
+        let may = may && !self.is_to_fail();
         if !may {
             self.0.refused.set(true);
         }
         may
+    }
+}
+
+#[cfg(test)]
+impl Counting {
+    fn is_to_fail(&self) -> bool {
+        let asked = self.0.asked.get();
+        self.0.asked.set(asked + 1);
+        self.0.fails.get().is_some_and(|fails| asked == fails.at || (fails.from_there_on && asked > fails.at))
     }
 }
 

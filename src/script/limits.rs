@@ -81,6 +81,11 @@ pub struct Meter {
     processor: Cell<Duration>,
     /// What was counted since then.
     counted: Cell<Duration>,
+    /// For tests: whether the engine has asked if it may go on, and is told to stop when it does.
+    #[cfg(test)]
+    asked: Cell<bool>,
+    #[cfg(test)]
+    stops: Cell<bool>,
 }
 
 /// From here on a slice's wall time is checked against the processor's time.
@@ -113,6 +118,10 @@ impl Meter {
             slice: Cell::new(None),
             processor: Cell::new(processor_time()),
             counted: Cell::new(Duration::ZERO),
+            #[cfg(test)]
+            asked: Cell::new(false),
+            #[cfg(test)]
+            stops: Cell::new(false),
         }
     }
 
@@ -206,6 +215,10 @@ impl Meter {
 
     /// The interrupt handler's answer: whether to end what runs.
     pub fn poll(&self) -> bool {
+        #[cfg(test)]
+        if self.is_to_stop() {
+            self.fired.set(true);
+        }
         if self.fired.get() {
             return true;
         }
@@ -229,6 +242,21 @@ impl Meter {
         // The machine may be busy with others: this process has not had the time it is entitled to.
         self.deadline.set(Some(now + (allowed - computed).min(LOOK)));
         false
+    }
+
+    /// Has the engine told to stop, or not, when it asks next while somebody's time is counted. Gives whether it was asked since
+    /// the last call.
+    #[cfg(test)]
+    pub(crate) fn stop_next(&self, stops: bool) -> bool {
+        self.stops.set(stops);
+        self.asked.take()
+    }
+
+    #[cfg(test)]
+    fn is_to_stop(&self) -> bool {
+        let counts = self.slice.get().is_some();
+        self.asked.set(self.asked.get() || counts);
+        counts && self.stops.take()
     }
 
     /// How much of a slice's wall time this process really computed: at most what the processor's clock has counted since

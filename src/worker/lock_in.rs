@@ -176,6 +176,7 @@ mod linux {
         libc::SYS_close,
         libc::SYS_fcntl,
         libc::SYS_wait4,
+        libc::SYS_getrusage,
         libc::SYS_set_robust_list,
         libc::SYS_rseq,
         libc::SYS_prlimit64,

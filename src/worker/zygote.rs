@@ -6,6 +6,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::control::{Control, Texts, WorkerError, add_texts, read_json};
 use super::lock_in::{LockedIn, RealmLock};
 use super::{compiler, realm};
 use crate::engine::{BotRealm, Host, LoadedProgram};
-use crate::os::{Forked, fork};
+use crate::os::{Burial, Forked, fork};
 use crate::program::Image;
 use crate::protocol::board::Place;
 use crate::protocol::{Board, ForkAs, FrameKind, Hello, LogLine, Outbox, Ready};
@@ -114,7 +115,7 @@ impl Zygote<'_> {
                 }
                 FrameKind::Reap => {
                     let pid = <[u8; 4]>::try_from(&*frame.body).map(u32::from_le_bytes).unwrap_or(0);
-                    self.host.tell(FrameKind::Reaped, frame.number, bury(pid).as_bytes());
+                    self.host.tell(FrameKind::Reaped, frame.number, &bury(pid));
                 }
                 kind => return Err(WorkerError::Message(format!("{kind:?} is not for zygotes"))),
             }
@@ -195,18 +196,15 @@ impl Zygote<'_> {
     }
 }
 
-/// Waits for a child that is gone, or about to be; says how it ended.
-fn bury(pid: u32) -> String {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    let ended = pid.map(|pid| {
-        rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()))
-    });
-    match ended {
-        Some(Ok(Some((_, status)))) => match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) => format!("exit status: {code}"),
-            (_, Some(signal)) => format!("signal: {signal}"),
-            _ => "it is gone".to_owned(),
+/// Waits for a child that is gone, or about to be; says how it ended, and by how much it had grown.
+fn bury(pid: u32) -> Vec<u8> {
+    let (how, grew) = match crate::os::bury(pid) {
+        Ok(Burial { status, grew }) => match (status.code(), status.signal()) {
+            (Some(code), _) => (format!("exit status: {code}"), grew),
+            (_, Some(signal)) => (format!("signal: {signal}"), grew),
+            _ => ("it is gone".to_owned(), grew),
         },
-        _ => "it is gone".to_owned(),
-    }
+        Err(_) => ("it is gone".to_owned(), 0),
+    };
+    [&grew.to_le_bytes()[..], how.as_bytes()].concat()
 }

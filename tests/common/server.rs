@@ -127,6 +127,11 @@ impl Server {
         self.child.wait().unwrap()
     }
 
+    /// Waits until it has ended.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// Its number.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()

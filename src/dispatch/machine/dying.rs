@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::DispatchError;
-use super::super::action::Action;
+use super::super::action::{Action, Control};
 use super::super::outcome::{Finishing, trace_of};
 use super::super::stats::count;
 use super::super::work::{Flight, HookRun, QueuedRun, Work};
@@ -15,8 +15,12 @@ use crate::program::Role;
 use crate::protocol::LogLine;
 use crate::telemetry::escape::one_line;
 
-/// How often an event runs again whose realms were killed by somebody else, before that counts as its own doing.
-const MOST_KILLS: u32 = 5;
+/// How often an event runs again at once whose realm was killed by somebody else. After that it waits before each run, twice as
+/// long as the time before: what kills it, a lack of memory for instance, may be over then.
+const AT_ONCE: u32 = 2;
+/// How long it waits at first, and at most.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// What ended an event, and where it was.
 struct End {
@@ -77,13 +81,7 @@ impl Machine {
                 run.begun = None;
                 self.again.push_back(run);
             }
-            // As often as that it is no accident any more: it fills the memory of the machine, for instance.
-            Cause::Killed { .. } if run.kills < MOST_KILLS => {
-                count(&self.tally.counters.run_again);
-                tracing::warn!("event {} runs again: {}", run.event.id, end.what);
-                run.kills += 1;
-                self.again.push_back(run);
-            }
+            Cause::Killed { .. } => self.killed_by_others(run, &end),
             Cause::Overran { .. } => {
                 count(&self.tally.counters.ended_by_kill);
                 if is_broken(Rule::KillsEndOneEvent)
@@ -95,7 +93,7 @@ impl Machine {
                 self.report(&run, &end, "the event is over");
                 self.end(now, run, sent, end, false);
             }
-            Cause::Crashed { .. } | Cause::Killed { .. } if run.event.deaths == 0 && !is_broken(Rule::TwoDeaths) => {
+            Cause::Crashed { .. } if run.event.deaths == 0 && !is_broken(Rule::TwoDeaths) => {
                 count(&self.tally.counters.run_again);
                 tracing::warn!("event {} runs once more: {}", run.event.id, end.what);
                 self.actions.push(Action::CountDeath(run.event.id));
@@ -112,12 +110,32 @@ impl Machine {
                 }
                 self.again.push_back(run);
             }
-            Cause::Crashed { .. } | Cause::Killed { .. } => {
+            Cause::Crashed { .. } => {
                 count(&self.tally.counters.set_aside);
                 self.report(&run, &end, "the event took two realms with it and is set aside");
                 self.end(now, run, sent, end, true);
             }
         }
+    }
+
+    /// Whatever has killed its realm, it was not this event: it runs again, however often that happens.
+    fn killed_by_others(&mut self, mut run: QueuedRun, end: &End) {
+        count(&self.tally.counters.run_again);
+        if is_broken(Rule::OthersKillsAreNotCounted) {
+            self.actions.push(Action::CountDeath(run.event.id));
+        }
+        run.kills += 1;
+        if !is_broken(Rule::WhoIsKilledHasItsTimeAgain) {
+            run.begun = None;
+        }
+        let event = run.event.id;
+        let Some(waits) = run.kills.checked_sub(AT_ONCE + 1) else {
+            tracing::warn!("event {event} runs again: {end}");
+            return self.again.push_back(run);
+        };
+        let pause = PAUSE.saturating_mul(1 << waits.min(6)).min(LONGEST);
+        tracing::warn!("event {event} runs again in {} s: {end}, for the {}th time", pause.as_secs(), run.kills);
+        self.actions.push(Action::Later(pause, Control::Retry(run)));
     }
 
     /// The event is over: its row goes, or is set aside; then its turn is free and who waits is answered.
@@ -158,7 +176,7 @@ impl Machine {
         let (what, script) = match cause {
             Cause::Overran { what, script } => (one_line(what), *script),
             Cause::Crashed { what, script } => (one_line(what), *script),
-            Cause::Killed { what, script } => (format!("{}, killed by somebody else", one_line(what)), *script),
+            Cause::Killed { what, script } => (one_line(what), *script),
             Cause::Innocent => ("its realm was told to stop".to_owned(), None),
         };
         let script = script.and_then(|script| self.served.as_ref()?.images.script(bot, script));

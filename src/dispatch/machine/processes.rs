@@ -103,7 +103,10 @@ impl Machine {
                 return Err(format!("it spoke of process {child}, which is none of its copies"));
             }
             Message::Forked { child, result } => self.forked(now, zygote, child, result),
-            Message::Reaped { child, how } => self.fleet.buried(child, Some(&one_line(&how))),
+            Message::Reaped { child, how, grew } => {
+                self.fleet.had_grown(child, grew);
+                self.fleet.buried(child, Some(&one_line(&how)));
+            }
             _ => return Err("it spoke like a zygote, which it is not".to_owned()),
         }
         Ok(())

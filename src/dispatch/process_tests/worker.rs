@@ -119,7 +119,8 @@ impl Zygote {
                         None => status.to_string(),
                     };
                     let how = status.map_or_else(|| "it is gone".to_owned(), how);
-                    self.link.out.raw(FrameKind::Reaped, 0, frame.number, how.into_bytes());
+                    let body = [&0_u64.to_le_bytes()[..], how.as_bytes()].concat();
+                    self.link.out.raw(FrameKind::Reaped, 0, frame.number, body);
                 }
                 _ => {}
             }

@@ -12,6 +12,7 @@ use super::super::outcome::{FINISH_TRIES, Finishing, MOST_RUNS};
 use super::super::standing::KINDS;
 use super::super::work::Work as Given;
 use super::super::{AcceptError, ConverseError};
+use super::fleet::{Life, Process};
 use super::plan::{Plan, Step};
 use super::realm::{Work, resumed};
 use super::store::{Op, saying};
@@ -73,6 +74,9 @@ impl World {
         }
         if let Some(outcome) = truth.outcome {
             faults.push(format!("event {event} runs though it is over: {outcome:?}"));
+        }
+        if truth.too_large {
+            faults.push(format!("event {event} runs again though its realm held too much"));
         }
         if truth.runs > 0 && !truth.again {
             faults.push(format!("event {event} runs again for no reason"));
@@ -161,8 +165,8 @@ impl World {
             let full = truth.unstored >= MOST_RUNS || truth.ends_refused > FINISH_TRIES;
             let fair = match &finishing.aside {
                 None => truth.guilty || late || overtaken,
-                // Many kills by others count as one death.
-                Some(_) => truth.guilty || truth.deaths >= 2 || truth.deaths + truth.kills >= 6 || full,
+                // However often others have killed it.
+                Some(_) => truth.guilty || truth.deaths >= 2 || full,
             };
             if !fair {
                 self.wrong(format!("event {event} is ended, innocent as it is: {:?}", finishing.aside));
@@ -179,7 +183,7 @@ impl World {
     pub(super) fn count_death(&mut self, event: EventId) {
         if let Some(truth) = self.truths.get_mut(&event) {
             truth.counted += 1;
-            if truth.counted > truth.deaths + truth.kills / 5 && !truth.guilty {
+            if truth.counted > truth.deaths && !truth.guilty {
                 self.wrong(format!("a death is counted for event {event}, of which it is innocent"));
             }
         }
@@ -254,6 +258,14 @@ impl World {
             Ok(Err(ConverseError::Accept(AcceptError::Stopping))) if self.machine.stop.is_some() => {}
             other => self.wrong(format!("who asked with event {event} is told {:?}", other.map(|_| "an error"))),
         }
+    }
+
+    /// Dead children of a zygote that lives, which nobody has buried.
+    pub(super) fn zombies(&self) -> Vec<ProcessId> {
+        let lives = |id: &ProcessId| self.processes.get(id).is_some_and(Process::lives);
+        let zombie = |process: &Process| matches!(process.life, Life::Dead(_)) && process.become_.is_some();
+        let all = self.processes.iter().filter(|(_, process)| zombie(process) && lives(&process.parent));
+        all.map(|(id, _)| *id).collect()
     }
 
     /// Nothing is left to be done.

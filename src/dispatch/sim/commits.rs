@@ -224,7 +224,7 @@ impl World {
             sent_with: None,
             deaths: 0,
             counted: 0,
-            kills: 0,
+            too_large: false,
             guilty: false,
             again: false,
             unstored: 0,

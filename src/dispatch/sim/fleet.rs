@@ -9,6 +9,7 @@ use rand::RngExt as _;
 use super::realm::Work;
 use super::world::{Happening, World};
 use crate::fleet::{Broken, Message, ProcessId};
+use crate::model::EventId;
 use crate::program::CompileRequest;
 use crate::protocol::{Compiled, ForkAs, Glimpse, Ready, is_before};
 
@@ -44,7 +45,7 @@ pub(super) enum Output {
 /// A process.
 pub(super) struct Process {
     pub(super) become_: Option<ForkAs>,
-    parent: ProcessId,
+    pub(super) parent: ProcessId,
     pub(super) life: Life,
     inbox: VecDeque<Input>,
     reading: bool,
@@ -54,10 +55,14 @@ pub(super) struct Process {
     pub(super) closed: bool,
     ended: bool,
     /// The server knows its number; it is to be killed as soon as that is so.
-    known: bool,
+    pub(super) known: bool,
     doomed: bool,
     /// It does nothing any more until it is killed.
     pub(super) stuck: bool,
+    /// Since somebody has stopped it.
+    pub(super) stopped: bool,
+    /// The event for which it holds too much memory.
+    pub(super) fat_of: Option<EventId>,
     /// It has said what nobody may, or is beside itself.
     pub(super) tainted: bool,
     pub(super) work: Option<Box<Work>>,
@@ -88,6 +93,8 @@ impl Process {
             known: false,
             doomed: false,
             stuck: false,
+            stopped: false,
+            fat_of: None,
             tainted: false,
             work: None,
             ahead: VecDeque::new(),
@@ -299,12 +306,23 @@ impl World {
                 Some(life) => {
                     let how = if let Life::Dead(how) = life { how } else { "it is gone" };
                     *life = Life::Buried;
-                    self.say(id, Message::Reaped { child, how: how.to_owned() });
+                    self.tell_of(id, child, how);
                 }
                 None => {}
             },
             Input::End => self.die(id, "exit status: 0"),
             _ => {}
+        }
+    }
+
+    /// A zygote has buried a child of its.
+    fn tell_of(&mut self, zygote: ProcessId, child: ProcessId, how: &str) {
+        let Some(buried) = self.processes.get(&child) else { return };
+        let (grew, event) = (buried.memory, buried.fat_of);
+        self.say(zygote, Message::Reaped { child, how: how.to_owned(), grew });
+        // From here on it is known whose doing it was.
+        if let Some(truth) = event.and_then(|event| self.truths.get_mut(&event)) {
+            truth.too_large = true;
         }
     }
 
@@ -473,14 +491,6 @@ impl World {
         let running = process.computing.map_or(Duration::ZERO, |since| self.time.saturating_sub(since));
         let allowed_ms = if process.computing.is_some() { 1_000 } else { 0 };
         Some((process.used + running, Glimpse { script: 0, allowed_ms, slice: process.slice }))
-    }
-
-    /// Dead children of a zygote that lives, which nobody has buried.
-    pub(super) fn zombies(&self) -> Vec<ProcessId> {
-        let lives = |id: &ProcessId| self.processes.get(id).is_some_and(|parent| parent.life == Life::Alive);
-        let zombie = |process: &Process| matches!(process.life, Life::Dead(_)) && process.become_.is_some();
-        let all = self.processes.iter().filter(|(_, process)| zombie(process) && lives(&process.parent));
-        all.map(|(id, _)| *id).collect()
     }
 }
 

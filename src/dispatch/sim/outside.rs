@@ -12,6 +12,7 @@ use super::super::work::HookRun;
 use super::plan::{Plan, Step, Temper};
 use super::store::{Op, caller};
 use super::world::{BOTS, Happening, World};
+use crate::fleet::ProcessId;
 use crate::model::{BotId, ConversationKey, EventDraft, UserId};
 use crate::program::{BotProgram, CompileRequest, HookKind, Images, Program, Role, Script, Shape};
 
@@ -41,7 +42,7 @@ impl World {
             78..84 if self.chance(self.weather.faults * 5.0) => {
                 let at = self.rng.random_range(0..self.processes.len().max(1));
                 if let Some(process) = self.processes.keys().copied().nth(at) {
-                    self.die_by_others(process);
+                    if self.chance(0.3) { self.stop_process(process) } else { self.die_by_others(process) }
                 }
             }
             84..90 if self.chance(self.weather.upheavals) => self.publish(),
@@ -63,12 +64,36 @@ impl World {
         self.later(pause, Happening::Room);
     }
 
-    fn die_by_others(&mut self, process: crate::fleet::ProcessId) {
+    fn die_by_others(&mut self, process: ProcessId) {
         let event = self.processes.get(&process).and_then(|process| process.work.as_ref()?.event);
         if let Some(truth) = event.and_then(|event| self.truths.get_mut(&event)) {
-            truth.kills += 1;
+            truth.since = self.time;
         }
         self.die(process, "signal: 9");
+    }
+
+    /// Somebody stops a process: it does nothing until it is killed.
+    pub(super) fn stop_process(&mut self, id: ProcessId) {
+        let time = self.time;
+        let Some(process) = self.processes.get_mut(&id).filter(|process| process.lives() && !process.stuck) else {
+            return;
+        };
+        (process.stuck, process.stopped) = (true, true);
+        if let Some(since) = process.computing.take() {
+            process.used += time - since;
+        }
+        let event = process.work.as_ref().and_then(|work| work.event);
+        self.note(|| format!("somebody stops process {id}"));
+        if let Some(truth) = event.and_then(|event| self.truths.get_mut(&event)) {
+            truth.since = time;
+        }
+    }
+
+    /// The server looks whether a process is stopped.
+    pub(super) fn look_if_stopped(&mut self, id: ProcessId) {
+        let now = self.now();
+        let stopped = self.processes.get(&id).is_some_and(|process| process.known && process.stopped);
+        self.machine.fleet.looked(now.at, id, stopped);
     }
 
     /// Somebody writes to a bot.

@@ -45,8 +45,8 @@ pub(super) enum Trouble {
     Limit,
     /// Its realm closes its socket, and lives on.
     Close,
-    /// It holds too much memory.
-    Fat,
+    /// It holds too much memory; perhaps somebody else kills its realm for it before the server does.
+    Fat(bool),
 }
 
 /// A script.
@@ -97,9 +97,11 @@ impl Plan {
                 5 | 6 => Trouble::Breach(rng.random_range(0..9)),
                 7..10 => Trouble::Limit,
                 10 => Trouble::Close,
-                _ => Trouble::Fat,
+                _ => Trouble::Fat(rng.random_bool(0.5)),
             };
-            plan.trouble = Some((at, what, rng.random_range(1..4)));
+            // Whoever kills from outside may do it over and over.
+            let runs = if what == Trouble::Killed { rng.random_range(1..12) } else { rng.random_range(1..4) };
+            plan.trouble = Some((at, what, runs));
         }
         if rng.random_bool(0.1) {
             plan.unfit = Unfit::from_number(rng.random_range(1..=6));

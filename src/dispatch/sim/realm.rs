@@ -238,7 +238,7 @@ impl World {
         let (dispatch, event) = (work.dispatch, work.event.unwrap());
         self.note(|| format!("event {event} in realm {id}: {trouble:?}"));
         let truth = self.truths.get_mut(&event)?;
-        let guilty = matches!(trouble, Trouble::Hang | Trouble::Dawdle | Trouble::Breach(_) | Trouble::Fat);
+        let guilty = matches!(trouble, Trouble::Hang | Trouble::Dawdle | Trouble::Breach(_) | Trouble::Fat(_));
         truth.guilty |= guilty && !work.processed;
         match trouble {
             Trouble::Crash => self.die_of_itself(id, work, "signal: 6"),
@@ -269,9 +269,14 @@ impl World {
                 self.die_of_itself(id, work, "");
                 return Some(true);
             }
-            Trouble::Fat => {
+            Trouble::Fat(killed) => {
                 if let Some(process) = self.processes.get_mut(&id) {
                     process.memory = 100 << 20;
+                    process.fat_of = Some(event).filter(|_| !work.processed);
+                }
+                if killed {
+                    self.die_of_itself(id, work, "signal: 9");
+                    return Some(false);
                 }
                 self.waits(id, work);
                 return Some(true);
@@ -286,7 +291,7 @@ impl World {
             && !work.processed
         {
             match how {
-                "signal: 9" => truth.kills += 1,
+                "signal: 9" => truth.since = self.time,
                 _ => truth.deaths += 1,
             }
             if !how.is_empty() {
@@ -316,7 +321,7 @@ impl World {
             5 if !work.processed => self.say(id, Message::Free { dispatch, unfit: None }),
             6 if !work.processed => self.say(id, Message::Settled { dispatch, settled: Settled::default() }),
             7 => self.say(id, Message::Compiled(Compiled::default())),
-            8 => self.say(id, Message::Reaped { child: other, how: "signal: 6".into() }),
+            8 => self.say(id, Message::Reaped { child: other, how: "signal: 6".into(), grew: 1 << 40 }),
             _ => self.processed(id, dispatch + 1, false),
         }
     }

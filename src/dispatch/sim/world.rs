@@ -76,8 +76,8 @@ pub(super) struct Truth {
     /// How often its realm died by itself while it ran, and how many of those were counted.
     pub(super) deaths: u32,
     pub(super) counted: u32,
-    /// How often somebody else killed its realm.
-    pub(super) kills: u32,
+    /// It held too much memory, and the server is told.
+    pub(super) too_large: bool,
     /// It did what a kill is for.
     pub(super) guilty: bool,
     /// It is to run again: its realm is gone, or something of it could not be stored.
@@ -89,7 +89,7 @@ pub(super) struct Truth {
     /// The last number of its effects in this run.
     pub(super) last: Option<u32>,
     pub(super) caller: Option<oneshot::Receiver<Result<Conversed, ConverseError>>>,
-    /// It was accepted by an earlier server: nobody waits.
+    /// When it was accepted, or somebody else killed or stopped its realm: it may live for a while from then on at least.
     pub(super) since: Duration,
     pub(super) timeout: bool,
     /// How many events in a row have led to it.
@@ -326,9 +326,11 @@ impl World {
                 }
             }
             Order::GiveWay { .. } => {}
+            Order::LookIfStopped { process } => self.look_if_stopped(process),
             Order::LookAtMemory { process } => {
                 let bytes = self.processes.get(&process).map_or(0, |process| process.memory);
                 self.machine.fleet.memory(now.at, process, bytes);
+                self.look_if_stopped(process);
             }
         }
     }
@@ -385,7 +387,7 @@ impl World {
         for event in &pending {
             if let Some(truth) = self.truths.get_mut(&event.id) {
                 (truth.realm, truth.again, truth.left, truth.caller) = (None, true, None, None);
-                (truth.passed, truth.unstored, truth.ends_refused) = (0, 0, 0);
+                (truth.passed, truth.unstored, truth.ends_refused, truth.too_large) = (0, 0, 0, false);
             }
         }
         self.machine.take_up(now, std::iter::empty(), pending);
