@@ -18,7 +18,7 @@ import time
 
 import figures
 import kinds
-from served import ROOT, Asking, NotServing, Served, Watch, calm_in_log, wait_until, workspace  # before what it makes reachable
+from served import ROOT, Asking, NotServing, Served, Watch, accounting, calm_in_log, workspace
 from called import Upstream
 from client import Client
 from loads import Attack
@@ -72,8 +72,10 @@ async def phases(kind, served, seconds, outcome):
             begun, log = time.monotonic(), served.log_bytes()
             await asyncio.sleep(seconds)
             watch.most()
+            used, machine = served.account.seconds(), accounting.Machine.now()
             attacked, log = time.monotonic(), served.log_bytes()
             await run_for(kind.load(attack), seconds)
+            outcome.machine.span(machine, served.account.seconds() - used, 0)
             over, outcome.log_rate = time.monotonic(), (served.log_bytes() - log) / seconds
             await asyncio.sleep(SETTLE)
             outcome.memory = watch.most()
@@ -99,7 +101,7 @@ async def run_for(load, seconds):
 def measure(kind, binary, folder, seconds):
     """One run of one kind."""
     outcome = figures.Outcome(kind)
-    outcome.asking = None
+    outcome.asking, outcome.machine = None, accounting.Machine()
     place(folder, kind)
     served = Served(binary, folder, kind.development)
     try:
@@ -107,7 +109,7 @@ def measure(kind, binary, folder, seconds):
         moments = asyncio.run(phases(kind, served, seconds, outcome))
         requests = outcome.asking.stop()
         outcome.alone, outcome.beside, outcome.after = (figures.Phase(requests, *moment) for moment in moments)
-        outcome.stands = served.stands()
+        outcome.stands, outcome.others = served.stands(), outcome.machine.shares()[0]
         outcome.counters = (served.status() or {}).get("queue", {})
     finally:
         if outcome.asking:
@@ -132,7 +134,8 @@ def report(outcome, took):
     """A few lines for people, when a kind is over."""
     cells = outcome.cells()
     say(f"{outcome.kind.name:28} {'; '.join(outcome.faults()) or 'holds'}")
-    say(f"    alone {cells[2]}   beside {cells[3]}   after {cells[4]} ms   {took:.0f} s   load average {os.getloadavg()[0]:.1f}")
+    say(f"    alone {cells[2]}   beside {cells[3]}   after {cells[4]} ms   {took:.0f} s")
+    say(f"    others used {outcome.others:.0%} of the processors, load average {os.getloadavg()[0]:.1f}")
     say(f"    server/all {cells[6]} MB   log {cells[7]} KB/s   attacker's requests by status {outcome.tally}   "
         f"queue {({name: value for name, value in outcome.counters.items() if value and isinstance(value, (int, float))})}")
     for message in outcome.ended[:3]:

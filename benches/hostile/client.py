@@ -23,7 +23,7 @@ class Client:
         if body is not None and "content-type" not in given:
             given["content-type"] = "application/json"
         lines += [f"{name}: {value}" for name, value in given.items()]
-        reader, writer = self.idle.pop() if self.idle else (None, None)
+        reader, writer = self.kept()
         try:
             if writer is None:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 26)
@@ -43,6 +43,15 @@ class Client:
             raise
         self.tally[status] = self.tally.get(status, 0) + 1
         return status, text
+
+    def kept(self):
+        """A connection that is open and free, or nothing; the server has closed those that were idle for long."""
+        while self.idle:
+            reader, writer = self.idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()
+        return None, None
 
     async def get(self, path, headers=()):
         """The same without a body."""

@@ -5,6 +5,8 @@ import re
 P99, WORST, RATIO = 100.0, 500.0, 5.0
 HEAD = ["kind", "attacks", "calm alone: p50 / p99 / worst", "beside it", "after it", "p99 by", "server / all MB", "log KB/s",
         "calm again / ended / lost", "found"]
+# From which share of the processors on that go to others the machine is said to be busy.
+BUSY = 0.1
 BEGIN, END = "<!-- made by `make hostile` -->", "<!-- end of what is made -->"
 
 
@@ -49,6 +51,8 @@ class Outcome:
         self.stands, self.starts_again = True, None
         self.memory, self.log_rate, self.counters, self.tally = (0, 0), 0.0, {}, {}
         self.trouble = ""
+        # What the processors had to do for others meanwhile: how much the figures are worth.
+        self.others = 0.0
 
     @property
     def ratio(self):
@@ -76,6 +80,8 @@ class Outcome:
                 found.append(f"{name}worst {short(phase.worst)} ms")
         if self.ratio > RATIO:
             found.append(f"p99 × {self.ratio:.1f}")
+        if self.others > BUSY and found:
+            found.append(f"BUSY: others {self.others:.0%}")
         found += [f"{count} {name}" for count, name in ((self.again, "again"), (len(self.ended), "ended"), (self.lost, "lost")) if count]
         return found
 

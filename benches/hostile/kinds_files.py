@@ -55,7 +55,8 @@ def hooks_1000(turn):
 def link_up(folder, turn):
     """A link in a folder of hooks that leads up, and one from one kind's folder to another's."""
     below = folder / HOOKS
-    made = [below / f"up-{turn}", folder / "bots/hostile/hooks" / f"after_incoming_middleware"]
+    below.mkdir(parents=True, exist_ok=True)
+    made = [below / f"up-{turn}", folder / "bots/hostile/hooks/after_incoming_middleware"]
     os.symlink("../../..", made[0])
     if not made[1].exists():
         os.symlink("before_incoming_middleware", made[1])

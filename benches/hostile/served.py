@@ -1,4 +1,5 @@
 """A server with a calm and a hostile bot, the visitor of the calm one, and what is looked at meanwhile."""
+import http.client
 import json
 import os
 import pathlib
@@ -53,7 +54,6 @@ class Served(Process):
 
     def status(self, patience=10):
         """What `/status` says, or nothing."""
-        import http.client
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
         try:
             connection.request("GET", "/status")
@@ -150,14 +150,4 @@ def calm_in_log(path, start=0):
     return len(ran), again, ended
 
 
-def wait_until(true, patience):
-    """Seconds until that is so, or nothing if it does not come to that."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < patience:
-        if true():
-            return time.monotonic() - begun
-        time.sleep(0.02)
-    return None
-
-
-__all__ = ["Asking", "INCOMING", "NotServing", "ROOT", "Served", "Watch", "calm_in_log", "wait_until", "workspace"]
+__all__ = ["Asking", "INCOMING", "NotServing", "ROOT", "Served", "Watch", "accounting", "calm_in_log", "workspace"]
