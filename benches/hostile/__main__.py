@@ -66,6 +66,7 @@ async def phases(kind, served, seconds, outcome):
         attack = Attack(client, served.folder / "workspace", upstream)
         if kind.before:
             await run_for(kind.before(attack), kind.before_seconds or seconds)
+            await quiet(served)
         outcome.asking, watch = Asking(served, outcome.token), Watch(served)
         try:
             await asyncio.sleep(WARM)
@@ -85,6 +86,16 @@ async def phases(kind, served, seconds, outcome):
             await asyncio.to_thread(watch.close)
             outcome.tally = client.tally
         return (begun, attacked), (attacked, over), (settled, time.monotonic())
+
+
+async def quiet(served, patience=60):
+    """Waits until all that was prepared is done."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < patience:
+        queue = (await asyncio.to_thread(served.status) or {}).get("queue", {})
+        if not queue.get("waiting", 1) and not queue.get("inFlight", 0):
+            return
+        await asyncio.sleep(0.05)
 
 
 async def run_for(load, seconds):
