@@ -105,8 +105,10 @@ async def run_for(load, seconds):
     if done:
         task.result()
         await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    # Until it ends: `wait_for` of older Pythons loses a cancellation that comes with the answer.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
 
 
 def measure(kind, binary, folder, seconds):

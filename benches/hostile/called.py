@@ -26,7 +26,8 @@ class Upstream:
                 length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0].strip()
                 await reader.readexactly(int(length or 0))
                 await self.answer(head.split(b" ")[1].decode(), writer)
-        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        # Cancelled is what is left when the run is over: nobody asks any more.
+        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass
         finally:
             writer.transport.abort()
