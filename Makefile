@@ -1,5 +1,5 @@
 # `make test` is the one test command: it sets up what is missing, builds, and runs every test.
-.PHONY: test widget setup run check bench
+.PHONY: test widget setup run check bench hostile
 
 CARGO ?= cargo
 
@@ -37,6 +37,13 @@ bench:
 	@[ -n "$(NEW)" ] || $(CARGO) build --release --locked
 	python3 -B benches/pairs --old "$(OLD)" --new "$(or $(NEW),target/release/nudge)" $(if $(QUICK),--quick) \
 		$(if $(PEER),--deno "$(DENO)" --peer "$(PEER)") $(ARGS)
+
+# A calm bot beside a hostile one, attack by attack: `make hostile ONLY='kvs-*'` for some kinds, `NEW=` for another binary, `ARGS=` is
+# handed on (`python3 benches/hostile --help`; docs/hostile.md keeps the table).
+hostile:
+	@command -v python3 >/dev/null 2>&1 || { echo "please install Python 3"; exit 1; }
+	@[ -n "$(NEW)" ] || $(CARGO) build --release --locked
+	python3 -B benches/hostile --new "$(or $(NEW),target/release/nudge)" $(if $(ONLY),--only '$(ONLY)') $(ARGS)
 
 # A C compiler (SQLite and QuickJS are built from source), Node with npm (the chat widget, and packages that scripts may
 # require), Chromium for its tests (`CHROMIUM` names another one) with a font for emoji, and Rust. All but Rust come from the

@@ -73,6 +73,25 @@ test('ill-formed suggestions are dropped with a reason, never sent', () => {
   assert.deepEqual(none.suggestions, [])
 })
 
+test('a suggestion that throws when it is looked at is dropped with a reason, and the others are elected', () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const odd = [
+    { get confidence() { throw new Error('no') }, payloads: [] },
+    { confidence: 1, payloads: [], source: { toString() { throw 'nor this' } } },
+    Object.defineProperty(suggestion(1, 'written once'), 'decision', { value: 1 }),
+    proxy
+  ]
+  const it = event([...odd, suggestion(0.9, 'a')])
+  rank(it, options)
+  assert.deepEqual(it.suggestions.map(({ decision }) => decision.status), ['elected', 'dropped', 'dropped', 'dropped', 'dropped'])
+  assert.equal(it.suggestions[0].sourceDetails, 'a')
+  const reasons = it.suggestions.slice(1).map(({ decision }) => decision.reason)
+  assert.ok(reasons.every(reason => reason.startsWith('ill-formed: it cannot be read: ')), reasons.join())
+  assert.equal(reasons[0], 'ill-formed: it cannot be read: no')
+  assert.equal(reasons[1], 'ill-formed: it cannot be read: nor this')
+})
+
 test('with no suggestion the decision is to run the flow, as recorded', () => {
   const it = event([])
   rank(it, options)

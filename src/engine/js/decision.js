@@ -58,9 +58,18 @@
         suggestion = { confidence: 0, payloads: [], source: 'unknown' }
         faults.set(suggestion, 'ill-formed: a suggestion must be an object')
       } else {
-        // A decision is written onto each.
-        suggestion = Object.isExtensible(suggestion) ? suggestion : { ...suggestion }
-        const wrong = fault(suggestion)
+        let wrong
+        try {
+          // A decision is written onto each.
+          suggestion = Object.isExtensible(suggestion) ? suggestion : { ...suggestion }
+          suggestion.decision = undefined
+          sourceOf(suggestion)
+          wrong = fault(suggestion)
+        } catch (error) {
+          // One that throws when it is looked at must not take the others and the event's state with it.
+          suggestion = { confidence: 0, payloads: [], source: 'unknown' }
+          wrong = `ill-formed: it cannot be read: ${isObject(error) ? error.message : error}`
+        }
         if (wrong !== undefined) {
           faults.set(suggestion, wrong)
         }
