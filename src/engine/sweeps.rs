@@ -289,6 +289,7 @@ fn with_each(mut body: impl FnMut(&Case, &Warm<'_, '_>)) {
 }
 
 /// Runs something with each typical event; `faults` says what goes wrong in which of them.
+#[allow(clippy::print_stdout, reason = "what came of it is for who asks for many runs")]
 fn sweep(what: &str, runs: u64, faults: impl Fn(&Warm<'_, '_>, u64) -> Vec<Fault>) {
     let (begun, mut all) = (Instant::now(), Tally::new());
     let (mut total, mut met) = (0, 0);

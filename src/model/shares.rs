@@ -78,7 +78,7 @@ impl<K: Ord + Clone, T> Shares<K, T> {
 
     /// What begins next of what waits, with whose it is and its cost. To be asked until it gives nothing, whenever something
     /// is over.
-    pub fn next(&mut self) -> Option<(K, u64, T)> {
+    pub fn take(&mut self) -> Option<(K, u64, T)> {
         if self.waiting == 0 {
             return None;
         }
@@ -162,7 +162,7 @@ mod tests {
 
     /// What begins now.
     fn begun(shares: &mut Names) -> Vec<&'static str> {
-        std::iter::from_fn(|| shares.next().map(|(who, ..)| who)).collect()
+        std::iter::from_fn(|| shares.take().map(|(who, ..)| who)).collect()
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
         for _ in 0..4 {
             shares.over(&"a", 1, 1);
             assert!(!shares.begin(&"a", 1), "nobody goes past what waits");
-            order.push(shares.next().unwrap().2);
+            order.push(shares.take().unwrap().2);
         }
         assert_eq!(order, [1, 2, 3, 4]);
     }
@@ -228,7 +228,7 @@ mod tests {
         shares.over(&"a", 1, 4);
         let mut order = Vec::new();
         for _ in 0..8 {
-            let (who, cost, _) = shares.next().unwrap();
+            let (who, cost, _) = shares.take().unwrap();
             order.push(who);
             shares.over(&who, cost, cost);
         }
@@ -241,14 +241,14 @@ mod tests {
         asks(&mut shares, "a", 10, 20);
         for _ in 0..10 {
             shares.over(&"a", 10, 10);
-            assert_eq!(shares.next().unwrap().0, "a");
+            assert_eq!(shares.take().unwrap().0, "a");
         }
         asks(&mut shares, "b", 10, 10);
         let mut order = Vec::new();
         let mut last = "a";
         for _ in 0..6 {
             shares.over(&last, 10, 10);
-            last = shares.next().unwrap().0;
+            last = shares.take().unwrap().0;
             order.push(last);
         }
         assert_eq!(order, ["b", "a", "b", "a", "b", "a"]);
@@ -278,7 +278,7 @@ mod tests {
                     shares.wait(&who, random.random_range(1..=*size), ());
                 }
             }
-            while let Some((who, cost, ())) = shares.next() {
+            while let Some((who, cost, ())) = shares.take() {
                 running.push_back((who, cost));
             }
             let (who, cost) = running.pop_front().unwrap();

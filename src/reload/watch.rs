@@ -80,7 +80,7 @@ pub fn watch<F>(
 where
     F: Fn(CompileRequest) -> Compiling + Send + 'static,
 {
-    watch_by(|notify| notify::recommended_watcher(notify), reader, settings, first, cache, compile)
+    watch_by(notify::recommended_watcher, reader, settings, first, cache, compile)
 }
 
 fn watch_by<F>(

@@ -55,7 +55,7 @@ impl FairTurns {
     fn give(&self) {
         loop {
             let mut shares = self.0.lock();
-            let Some((bot, cost, sender)) = shares.next() else { return };
+            let Some((bot, cost, sender)) = shares.take() else { return };
             if sender.is_closed() {
                 shares.over(&bot, cost, 0);
                 continue;

@@ -93,7 +93,7 @@ impl FairQueue {
         if self.fences.front().is_some_and(|(_, before, _)| *before == 0) {
             return self.fences.pop_front().map(|(.., op)| op);
         }
-        let (bot, cost, (number, op)) = self.shares.next()?;
+        let (bot, cost, (number, op)) = self.shares.take()?;
         self.shares.over(&bot, cost, cost);
         for (fence, before, _) in &mut self.fences {
             *before -= usize::from(number < *fence);

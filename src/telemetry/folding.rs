@@ -156,7 +156,7 @@ impl Folding {
 
     /// Whether an entry is written that comes at `now`. Ask [`Folding::over`] first.
     pub(super) fn admit(&mut self, level: Level, target: &'static str, origin: &Origin) -> Verdict {
-        let bot = origin.bot.as_ref().map(|bot| hash(bot));
+        let bot = origin.bot.as_ref().map(hash);
         let mut key = hash(&(bot, &origin.hook, &origin.file, origin.line, origin.source, level.as_str()));
         let mut from = origin;
         let wider;

@@ -39,12 +39,12 @@ impl Bench {
         files: &[(&str, &str)],
         compile: impl Fn(Arc<Program>) -> Result<Compiled, String> + Send + Sync + 'static,
     ) -> Self {
-        Self::by(|notify| notify::recommended_watcher(notify), "", files, compile).await
+        Self::by(notify::recommended_watcher, "", files, compile).await
     }
 
     /// The workspace lies in a folder of that name.
     pub(super) async fn in_folder(folder: &'static str, files: &[(&str, &str)]) -> Self {
-        Self::by(|notify| notify::recommended_watcher(notify), folder, files, |program| Ok(answer(&program))).await
+        Self::by(notify::recommended_watcher, folder, files, |program| Ok(answer(&program))).await
     }
 
     pub(super) async fn by(
