@@ -261,7 +261,8 @@ impl Thrown {
 
     /// Whether the realm ran out of memory. After that nothing in it can be relied upon.
     pub fn is_out_of_memory(&self) -> bool {
-        self.name == "InternalError" && self.message == "out of memory"
+        // The second is what the engine says where there is no memory for the first.
+        self.name == "InternalError" && ["out of memory", "Invalid error message"].contains(&&*self.message)
     }
 
     /// With file, line and column read off the stack; `file` is where it is looked for first.
