@@ -10,14 +10,7 @@ pub struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
-    /// A file would become larger than `ulimit -f` allows. Nobody waits for it: being listened to, it does not end the process,
-    /// and whoever writes is told so.
-    #[allow(dead_code, reason = "it is held, never looked at")]
-    file_size: Signal,
 }
-
-/// `SIGXFSZ`, of Linux and macOS.
-const FILE_SIZE: i32 = 25;
 
 impl StopSignals {
     /// Begins to listen; from here on these signals no longer end the process by themselves.
@@ -29,7 +22,6 @@ impl StopSignals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
-            file_size: signal(SignalKind::from_raw(FILE_SIZE))?,
         })
     }
 
