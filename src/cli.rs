@@ -45,6 +45,7 @@ enum Command {
 
 /// Reads the command line and runs the command. The exit code is 0, or 1 after an error, 2 for a wrong command line.
 pub fn main() -> ExitCode {
+    crate::os::let_files_end();
     let outcome = match CommandLine::parse().command {
         Command::RunServer(args) => run_server::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(&args),

@@ -247,6 +247,15 @@ pub fn hand_nothing_on() {
 #[cfg(not(target_os = "linux"))]
 pub fn hand_nothing_on() {}
 
+/// A file that becomes larger than `ulimit -f` allows is an error for whoever writes, and no reason to end this process or one that
+/// it starts.
+pub fn let_files_end() {
+    // SAFETY: to ignore a signal runs nothing of ours when it comes.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 /// Pages of memory are copied one by one after a fork, not two megabytes at a time; the C library gives back what it holds in
 /// vain, and what a copy of this process allocates lies together.
 pub fn settle_memory() {

@@ -10,16 +10,9 @@ pub struct StopSignals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hang_up: unix::Signal,
-    /// A file would become larger than `ulimit -f` allows. Nobody waits for it: being listened to, it does not end the process,
-    /// and whoever writes is told so.
-    #[allow(dead_code, reason = "it is held, never looked at")]
-    file_size: unix::Signal,
     /// What would end a process that does not listen to it, and means nothing to this one.
     others: [(unix::Signal, &'static str); 3],
 }
-
-/// `SIGXFSZ`, of Linux and macOS.
-const FILE_SIZE: i32 = 25;
 
 impl StopSignals {
     /// Begins to listen; from here on these signals no longer end the process by themselves.
@@ -31,7 +24,6 @@ impl StopSignals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
-            file_size: signal(SignalKind::from_raw(FILE_SIZE))?,
             others: [
                 (signal(SignalKind::user_defined1())?, "SIGUSR1"),
                 (signal(SignalKind::user_defined2())?, "SIGUSR2"),

@@ -5,16 +5,21 @@
 //! run where they are asked for, on connections of their own, and see what was committed before.
 
 mod accept;
+mod advice;
 mod batch;
 mod begin;
 mod checkpoint;
+#[cfg(test)]
+mod clock_tests;
 mod connections;
 mod conversations;
 mod error;
 mod fair_queue;
+mod files;
 mod follow_ups;
 mod handle;
 mod history;
+mod inspection;
 mod kvs;
 mod listing;
 mod lock;

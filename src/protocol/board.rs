@@ -107,7 +107,12 @@ impl Board {
     /// The system refuses.
     pub fn new() -> io::Result<Self> {
         let (file, page) = (memory()?, crate::os::page_size());
-        file.set_len(u64::from(PLACES) * page)?;
+        let bytes = u64::from(PLACES) * page;
+        file.set_len(bytes).map_err(|error| {
+            // A limit of the size of files counts for this memory as well.
+            let why = format!("no {bytes} bytes of memory that processes share: {error}; raise `ulimit -f`");
+            io::Error::new(error.kind(), why)
+        })?;
         #[cfg(target_os = "linux")]
         rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW | rustix::fs::SealFlags::SHRINK)?;
         let all = usize::try_from(u64::from(PLACES) * page).unwrap_or(usize::MAX) / size_of::<AtomicU32>();

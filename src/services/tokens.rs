@@ -97,7 +97,7 @@ impl Tokens {
     /// # Errors
     /// None that is known: signing fails only where the machine does.
     pub fn make(&self, user: Option<&str>, bot: Option<&BotId>, lifetime: u64) -> Result<String, TokenError> {
-        let now = seconds(self.clock.now());
+        let now = seconds(self.clock.wall());
         let until = now.saturating_add((lifetime / 1_000).max(1));
         let claims = Claims { user: user.map(ToOwned::to_owned), bot: bot.cloned(), made: Some(now), until };
         Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?)
@@ -106,7 +106,7 @@ impl Tokens {
     /// Checks signature, algorithm and time. The comparison of signatures takes the same time whatever they are.
     pub fn check(&self, token: &str) -> Result<Claims, TokenError> {
         let claims: Box<RawValue> = jsonwebtoken::decode(token, &self.decoding, &self.validation)?.claims;
-        check_times(&claims, self.clock.now())?;
+        check_times(&claims, self.clock.wall())?;
         serde_json::from_str(claims.get()).map_err(|_| TokenError::Malformed)
     }
 }
@@ -192,6 +192,19 @@ mod tests {
         assert!(tokens.check(&token).is_ok());
         tokens.clock.advance(Duration::from_secs(1));
         assert_eq!(tokens.check(&token), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_clock_that_was_a_year_ahead_for_a_moment_makes_no_token_late() {
+        let tokens = tokens();
+        tokens.clock.set(2 * NOW);
+        assert_eq!(tokens.clock.now(), 2 * NOW);
+        tokens.clock.set(NOW);
+        let of_others = serde_json::json!({ "exp": NOW / 1_000 + 60 });
+        assert!(tokens.check(&foreign(Algorithm::HS256, "secret", &of_others)).is_ok());
+        assert!(tokens.check(&tokens.make(None, None, 60_000).unwrap()).is_ok());
+        tokens.clock.advance(Duration::from_secs(60));
+        assert_eq!(tokens.check(&foreign(Algorithm::HS256, "secret", &of_others)), Err(TokenError::Expired));
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Store {
     /// the store that reads; it must be short.
     pub fn begin(&self, event: &QueuedEvent, then: impl FnOnce(Result<Begun, StoreError>) + Send + 'static) {
         let (event, states, clock) = (event.clone(), Arc::clone(&self.0.states), self.0.clock.clone());
+        let health = self.0.health.clone();
         self.0.read_threads.run(Box::new(move |connection| {
             let session = event.session();
             let reading = states.reading(&session);
@@ -43,6 +44,7 @@ impl Store {
             });
             match found {
                 Err(error) => {
+                    health.saw(&error, clock.now());
                     states.read(reading, None);
                     then(Err(error));
                 }

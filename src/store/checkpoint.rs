@@ -16,13 +16,14 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
 
 use super::error::StoreError;
+use super::files::beside;
 
 /// How long the writer waits for those who read just now, when it begins the log anew.
-const MOMENT: Duration = Duration::from_millis(20);
+pub(super) const MOMENT: Duration = Duration::from_millis(20);
 /// The same at the log's limit, each time; after that it looks whether the store is closing.
 const LONG_MOMENT: Duration = Duration::from_millis(250);
-/// How long the writer's connection waits for locks otherwise.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the writer's connection waits for locks otherwise: whoever has one for longer is said to, and nothing is stored.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// So few pages left to copy are nothing.
 const LITTLE: u32 = 60;
 /// So often it is copied before the log begins anew.
@@ -94,10 +95,8 @@ impl Checkpoints {
             Ok(())
         }))?;
         let (orders, receiver) = unbounded();
-        let mut file = database.as_os_str().to_owned();
-        file.push("-wal");
-        let mut copier =
-            Copier { connection, progress: progress.clone(), file: file.into(), limits, seen: 0, ill: false };
+        let file = beside(database, "-wal");
+        let mut copier = Copier { connection, progress: progress.clone(), file, limits, seen: 0, ill: false };
         let work = move || copier.work(&receiver);
         let refused = |error: std::io::Error| StoreError::Open { path: database.to_owned(), why: error.to_string() };
         let thread = std::thread::Builder::new().name("store-checkpoints".into()).spawn(work).map_err(refused)?;
@@ -209,6 +208,16 @@ impl WriterLog {
         self.next = self.limits.copy;
         self.last = 0;
         self.said = Said::Nothing;
+    }
+}
+
+/// Copies all that stands in the log into the database, and leaves nothing in the log. As far as that can be: it is for files that
+/// somebody has moved or deleted, so that each of them is whole by itself.
+pub(super) fn settle(connection: &Connection) {
+    let outcome = connection.busy_timeout(LONG_MOMENT).and_then(|()| checkpoint(connection, "TRUNCATE"));
+    let restored = connection.busy_timeout(PATIENCE);
+    if let Err(error) = outcome.and(restored) {
+        tracing::warn!("the log of a database that was moved could not be copied into it: {error}");
     }
 }
 

@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use parking_lot::Mutex;
-use rusqlite::Connection;
+use parking_lot::{Condvar, Mutex};
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::checkpoint::PATIENCE;
 use super::error::StoreError;
+use super::files::OpenFiles;
 
 /// Idle reading connections; one more is opened whenever all are busy.
 pub(super) struct Readers {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    files: OpenFiles,
+    /// The connections that nobody reads with, and how many there are in all.
+    idle: Mutex<(Vec<Connection>, usize)>,
+    returned: Condvar,
 }
 
 /// As many idle connections are kept.
@@ -25,34 +29,72 @@ pub(super) struct Reader<'r> {
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Mutex::new(Vec::new()) }
+    /// One is opened at once: it is there however few files may be open later.
+    pub(super) fn new(path: &Path, files: OpenFiles) -> Result<Self, StoreError> {
+        let idle = Mutex::new((vec![connect_reader(path)?], 1));
+        Ok(Self { path: path.to_owned(), files, idle, returned: Condvar::new() })
     }
 
+    /// A connection to read with. Where no other one can be opened it waits for one that reads.
     pub(super) fn take(&self) -> Result<Reader<'_>, StoreError> {
-        let idle = self.idle.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connect_reader(&self.path)?,
-        };
-        Ok(Reader { connection: Some(connection), home: self })
+        let mut idle = self.idle.lock();
+        if let Some(connection) = idle.0.pop() {
+            return Ok(Reader { connection: Some(connection), home: self });
+        }
+        idle.1 += 1;
+        drop(idle);
+        let opened = self.open();
+        let mut idle = self.idle.lock();
+        match opened {
+            Ok(connection) => return Ok(Reader { connection: Some(connection), home: self }),
+            // All others may be gone meanwhile.
+            Err(error) => {
+                idle.1 -= 1;
+                if !wants_files(&error) || idle.1 == 0 {
+                    return Err(error);
+                }
+            }
+        }
+        loop {
+            if let Some(connection) = idle.0.pop() {
+                return Ok(Reader { connection: Some(connection), home: self });
+            }
+            self.returned.wait(&mut idle);
+        }
     }
+
+    /// Another connection, to the files that the others have as well and to no others.
+    fn open(&self) -> Result<Connection, StoreError> {
+        self.files.are_there()?;
+        let connection = connect_reader(&self.path)?;
+        self.files.are_there()?;
+        Ok(connection)
+    }
+}
+
+/// Whether the process has as many files open as it may.
+fn wants_files(error: &StoreError) -> bool {
+    matches!(error, StoreError::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen))
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             let mut idle = self.home.idle.lock();
-            if idle.len() < IDLE_READERS {
-                idle.push(connection);
+            if idle.0.len() < IDLE_READERS {
+                idle.0.push(connection);
+                self.home.returned.notify_one();
+            } else {
+                idle.1 -= 1;
             }
         }
     }
 }
 
-/// Opens a connection with the settings that all share.
+/// Opens a connection with the settings that all share. No file is made: there is one.
 pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open(path)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     tune(&connection)?;
     Ok(connection)
 }

@@ -16,6 +16,25 @@ pub enum StoreError {
         /// What the system or SQLite says.
         why: String,
     },
+    /// What lies there cannot be the database, or cannot be used as one.
+    #[error("the database file {} cannot be used: {why}", .path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// A file that is open lies no longer where it was: what is stored there would be gone when the server ends.
+    #[error(
+        "{} is not the file that the server has open: {why}; put that one back, or restart the server to go on with what is there",
+        .path.display()
+    )]
+    Moved {
+        /// The file.
+        path: PathBuf,
+        /// What became of it.
+        why: &'static str,
+    },
     /// Another server has the file.
     #[error("the database {} is in use by another server{}; stop that one first, or serve another folder", .path.display(), by.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
     InUse {
@@ -35,7 +54,12 @@ pub enum StoreError {
         known: usize,
     },
     /// The file is no database, or not any more.
-    #[error("the database {} cannot be read: {why}; put back a copy of it, or move it away to begin anew", .path.display())]
+    #[error(
+        "the database {} cannot be read: {why}; stop the server and put back a copy of it, save what can be read (`sqlite3 {} .recover | \
+         sqlite3 saved.db`), or move it away to begin anew",
+        .path.display(),
+        .path.display()
+    )]
     Damaged {
         /// The database file.
         path: PathBuf,
@@ -100,6 +124,8 @@ impl StoreError {
             Self::Commit(error) => Self::Commit(Arc::clone(error)),
             Self::Panicked(why) => Self::Panicked(why.clone()),
             Self::Closed => Self::Closed,
+            Self::Moved { path, why } => Self::Moved { path: path.clone(), why },
+            Self::Damaged { path, why } => Self::Damaged { path: path.clone(), why: why.clone() },
             other => Self::Invalid(other.to_string()),
         }
     }

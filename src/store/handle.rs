@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::connections::Readers;
 use super::error::StoreError;
 use super::fair_queue::Job;
+use super::inspection::Inspection;
 use super::lock::Lock;
 use super::operations::{Once, Repeated, Submitted};
 use super::read_threads::ReadThreads;
@@ -37,6 +38,9 @@ pub(super) struct StoreParts {
     pub(super) unstored: Unstored,
     pub(super) health: Health,
     pub(super) rules: Rules,
+    /// What is still looked through for damage.
+    #[allow(dead_code, reason = "it is held, never looked at")]
+    pub(super) inspection: Option<Inspection>,
     /// Last, so that it is given up when the file is closed.
     #[allow(dead_code, reason = "it is held, never looked at")]
     pub(super) lock: Option<Lock>,
@@ -89,7 +93,8 @@ impl Store {
     /// Reads on a connection of its own, on the caller's thread.
     pub(super) fn read<T>(&self, op: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let reader = self.0.readers.take()?;
-        reader.connection.as_ref().map_or(Err(StoreError::Closed), op)
+        let read = reader.connection.as_ref().map_or(Err(StoreError::Closed), op);
+        read.inspect_err(|error| self.0.health.saw(error, self.now()))
     }
 
     /// Runs reads that may take long on a thread made for waiting; a few at a time, each has a connection of its own.

@@ -5,10 +5,12 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::advice::of_system;
 use super::error::StoreError;
+use super::files::beside;
 
 /// How long to wait for a server that is about to end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -22,8 +24,8 @@ pub(super) struct Lock {
 
 /// Takes the lock of a database. `None` where the file system knows no locks: that is logged and goes on without.
 pub(super) fn take(database: &Path) -> Result<Option<Lock>, StoreError> {
-    let path = beside(database);
-    let refused = |error: std::io::Error| StoreError::Open { path: path.clone(), why: error.to_string() };
+    let path = beside(database, "-lock");
+    let refused = |error: std::io::Error| StoreError::Unusable { path: path.clone(), why: of_system(&error, database) };
     let mut options = OpenOptions::new();
     options.create(true).read(true).write(true).truncate(false);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -51,12 +53,6 @@ pub(super) fn take(database: &Path) -> Result<Option<Lock>, StoreError> {
     let said = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
     said.map_err(refused)?;
     Ok(Some(Lock { _file: file }))
-}
-
-fn beside(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-lock");
-    name.into()
 }
 
 #[cfg(test)]

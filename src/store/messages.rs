@@ -153,6 +153,7 @@ pub(super) fn insert(tx: &Tx<'_>, event: EventId, sequence: i64, row: &MessageRo
             row.deliver_at > tx.now,
         ],
     )?;
+    tx.note_time()?;
     Ok(changed == 1)
 }
 

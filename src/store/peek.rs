@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 use super::poison::{self, Poisoned};
-use super::{schema, secrets};
+use super::{files, schema, secrets};
 
 /// How long to wait for another process that is just writing.
 const BUSY: Duration = Duration::from_secs(10);
@@ -28,6 +28,7 @@ impl Peek {
         if !path.exists() {
             return Ok(None);
         }
+        files::look(path)?;
         let refused = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
         // Not read-only: SQLite may have to make the index of the log that another process writes.
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(refused)?;

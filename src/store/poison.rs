@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::StoreError;
 use super::handle::Store;
 use super::queue::event_of_row;
+use super::rows::unreadable;
 use super::{sessions, timeouts};
-use crate::model::{EventId, QueuedEvent};
+use crate::model::{BotId, ConversationKey, EventId, QueuedEvent, UserId};
 
 /// The event without its body, if it is a reset.
 const RESET: &str = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, reset, depth FROM queue \
@@ -36,7 +37,11 @@ impl Store {
                 unstored.told(event);
                 // What it resets is done now, and not once more should it be tried again.
                 let mut resetting = tx.connection.prepare_cached(RESET)?;
-                let reset = resetting.query_row([event.0], event_of_row).optional()?;
+                let reset = match resetting.query_row([event.0], event_of_row).optional() {
+                    // Its row cannot be read, which is why it is set aside: nobody knows what it resets.
+                    Err(error) if error.sqlite_error_code().is_none() => None,
+                    reset => reset?,
+                };
                 if let Some(reset) = reset {
                     sessions::delete(tx, &reset.session())?;
                 }
@@ -78,8 +83,21 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Poisoned>, StoreError>
     let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, 0, 0, 0, poison FROM queue \
                WHERE poison IS NOT NULL ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok(Poisoned { event: event_of_row(row)?, reason: row.get(11)? }))?;
+    let rows = statement.query_map([], |row| {
+        let event = event_of_row(row).or_else(|_| unknown(EventId(row.get(0)?)))?;
+        Ok(Poisoned { event, reason: row.get(11)? })
+    })?;
     rows.collect::<Result<_, _>>().map_err(StoreError::from)
+}
+
+/// An event of whose row only the id can be read.
+fn unknown(id: EventId) -> Result<QueuedEvent, rusqlite::Error> {
+    const UNREADABLE: &str = "unreadable";
+    let bot = BotId::parse(UNREADABLE).map_err(|error| unreadable(1, error))?;
+    let target = UserId::parse(UNREADABLE).map_err(|error| unreadable(3, error))?;
+    let key = ConversationKey { bot, channel: UNREADABLE.into(), target };
+    let (kind, body) = (UNREADABLE.into(), "".into());
+    Ok(QueuedEvent { id, key, thread: None, kind, body, deaths: 0, timeout: false, reset: false, depth: 0 })
 }
 
 #[cfg(test)]
@@ -102,6 +120,36 @@ mod tests {
         let poisoned = fixture.store.poisoned().unwrap();
         assert_eq!((poisoned[0].event.id, poisoned[0].reason.as_str()), (event.id, "killed two workers"));
         assert!(fixture.store.queued(event.id).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_event_whose_row_cannot_be_read_is_set_aside_by_name_and_the_others_go_on() {
+        for column in
+            ["bot = x'ff'", "bot = ''", "target = x'00ff'", "deaths = 'many'", "kind = x'00ff'", "timeout = 'x'"]
+        {
+            let fixture = Fixture::new();
+            let [ill, well] = ["ann", "bob"].map(|user| fixture.accept(user, ConversationTarget::Nowhere).event);
+            let sql = format!("UPDATE queue SET {column} WHERE id = {}", ill.id);
+            wait(|then| fixture.store.write_then(move |tx| tx.run(&sql, []), then)).unwrap();
+            let pending: Vec<_> = fixture.store.pending().unwrap().iter().map(|event| event.id).collect();
+            assert_eq!(pending, [well.id], "{column}");
+            wait(|then: Then<()>| fixture.store.barrier(move || then(())));
+            let poisoned = fixture.store.poisoned().unwrap();
+            assert_eq!(poisoned[0].event.id, ill.id);
+            assert!(poisoned[0].reason.starts_with("its row cannot be read: "), "{}", poisoned[0].reason);
+        }
+    }
+
+    #[test]
+    fn an_event_whose_body_is_damaged_is_an_error_to_read_and_no_damage_of_the_database() {
+        let fixture = Fixture::new();
+        let event = fixture.accept("ann", ConversationTarget::Nowhere).event;
+        for body in ["char(0, 0, 0)", "substr(body, 1, 20)", "x'ffff'", "''"] {
+            let sql = format!("UPDATE queue SET body = {body} WHERE id = {}", event.id);
+            wait(|then| fixture.store.write_then(move |tx| tx.run(&sql, []), then)).unwrap();
+            let error = fixture.store.queued(event.id).unwrap_err();
+            assert!(!error.is_trouble(), "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::de::IgnoredAny;
 
 use super::error::StoreError;
 use super::handle::Store;
@@ -60,26 +61,46 @@ impl Store {
         self.read(|connection| find(connection, event))
     }
 
-    /// Events that are not finished, oldest first; [`Store::queued`] reads the rest of one.
+    /// Events that are not finished, oldest first; [`Store::queued`] reads the rest of one. Those whose rows cannot be read are said
+    /// and set aside, and stand in nobody's way.
     pub fn pending(&self) -> Result<Vec<Pending>, StoreError> {
         let sql = "SELECT id, bot, channel, target, thread, kind, '', deaths, timeout, reset, depth, octet_length(body) FROM queue \
                    WHERE poison IS NULL ORDER BY id";
-        self.read(|connection| {
+        let found = self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| {
-                let QueuedEvent { id, key, thread, kind, deaths, timeout, reset, depth, .. } = event_of_row(row)?;
-                Ok(Pending { id, key, thread, kind, deaths, timeout, reset, depth, bytes: row.get(11)? })
-            })?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
-        })
+            let rows = statement.query_map([], |row| Ok((EventId(row.get(0)?), pending_of_row(row))))?;
+            rows.collect::<Result<Vec<_>, _>>().map_err(StoreError::from)
+        })?;
+        let mut pending = Vec::with_capacity(found.len());
+        for (id, row) in found {
+            match row {
+                Ok(event) => pending.push(event),
+                Err(error) => {
+                    let why = format!("its row cannot be read: {error}");
+                    tracing::error!("event {id} is set aside (`nudge poisoned`): {why}");
+                    self.set_aside(id, why, drop);
+                }
+            }
+        }
+        Ok(pending)
     }
 }
 
-/// An event that is not finished.
+fn pending_of_row(row: &rusqlite::Row<'_>) -> Result<Pending, rusqlite::Error> {
+    let QueuedEvent { id, key, thread, kind, deaths, timeout, reset, depth, .. } = event_of_row(row)?;
+    Ok(Pending { id, key, thread, kind, deaths, timeout, reset, depth, bytes: row.get(11)? })
+}
+
+/// An event that is not finished; an error where its body is none.
 pub(super) fn find(connection: &Connection, event: EventId) -> Result<Option<QueuedEvent>, StoreError> {
     let sql = "SELECT id, bot, channel, target, thread, kind, body, deaths, timeout, reset, depth FROM queue \
                WHERE id = ? AND poison IS NULL";
-    Ok(connection.prepare_cached(sql)?.query_row([event.0], event_of_row).optional()?)
+    let found = connection.prepare_cached(sql)?.query_row([event.0], |row| {
+        let event = event_of_row(row)?;
+        serde_json::from_str::<IgnoredAny>(&event.body).map_err(|error| unreadable(6, error))?;
+        Ok(event)
+    });
+    Ok(found.optional()?)
 }
 
 /// Puts an event at the end of the queue.

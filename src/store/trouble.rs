@@ -1,12 +1,12 @@
 //! Whether anything can be stored: it is said when that ends, then how much is refused, and when it can again. What asked for it
 //! is told each time and says nothing of it to the log.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use rusqlite::ErrorCode;
 
+use super::advice::advice;
 use super::error::StoreError;
 
 /// So often it is said how much was refused, in milliseconds.
@@ -28,12 +28,49 @@ pub struct Trouble {
 
 /// What the writer tells everybody else of it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Health(Arc<Mutex<Option<Trouble>>>);
+pub(super) struct Health(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    database: PathBuf,
+    trouble: Mutex<Option<Trouble>>,
+    /// What is damaged. It stays so for as long as this process has the file: nobody writes into one that may be broken.
+    damage: OnceLock<String>,
+}
 
 impl Health {
+    pub(super) fn of(database: &Path) -> Self {
+        Self(Arc::new(Known { database: database.to_owned(), ..Known::default() }))
+    }
+
     /// Why the last thing that was to be stored was not.
     pub(super) fn trouble(&self) -> Option<Trouble> {
-        self.0.lock().clone()
+        self.0.trouble.lock().clone()
+    }
+
+    /// The error of whatever is to be stored in a database that is damaged.
+    pub(super) fn damage(&self) -> Option<StoreError> {
+        let why = self.0.damage.get()?.clone();
+        Some(StoreError::Damaged { path: self.0.database.clone(), why })
+    }
+
+    /// Something could not be done, at that time: a damaged database is said once and used no further.
+    pub(super) fn saw(&self, error: &StoreError, now: u64) {
+        if error.is_damage() {
+            self.damaged(error.to_string(), now);
+        }
+    }
+
+    /// The database is damaged.
+    pub(super) fn damaged(&self, why: String, now: u64) {
+        if self.0.damage.set(why).is_ok()
+            && let Some(error) = self.damage()
+        {
+            let mut trouble = self.0.trouble.lock();
+            let trouble = trouble.get_or_insert_with(|| Trouble { why: String::new(), since: now, refused: 0 });
+            trouble.why = error.to_string();
+            tracing::error!("nothing can be stored: {error}; until then requests are refused with 503");
+        }
     }
 }
 
@@ -62,14 +99,19 @@ impl Watch {
 
     /// An operation came to that; what is to be said of it.
     pub(super) fn failed(&mut self, now: u64, error: &StoreError) -> Option<String> {
-        let why = advice(error)?;
-        let mut trouble = self.health.0.lock();
+        let why = advice(error, &self.health.0.database)?;
+        self.health.saw(error, now);
+        // Which says it itself.
+        let silent = self.health.0.damage.get().is_some();
+        let mut trouble = self.health.0.trouble.lock();
         let trouble = trouble.get_or_insert_with(|| Trouble { why: String::new(), since: now, refused: 0 });
         trouble.refused += 1;
         trouble.why = why;
         let Some(said) = &mut self.said else {
             self.said = Some(Said { since: now, at: now, last: now, refused: 1 });
-            return Some(format!("nothing can be stored: {}; until then requests are refused with 503", trouble.why));
+            let why = &trouble.why;
+            return (!silent)
+                .then(|| format!("nothing can be stored: {why}; until then requests are refused with 503"));
         };
         said.refused += 1;
         said.last = now;
@@ -81,13 +123,19 @@ impl Watch {
         Some(format!("{} operations of the last {seconds} s were not stored: {}", said.refused, trouble.why))
     }
 
+    /// See [`Health::damage`].
+    pub(super) fn damage(&self) -> Option<StoreError> {
+        self.health.damage()
+    }
+
     pub(super) fn is_in_trouble(&self) -> bool {
-        self.health.0.lock().is_some()
+        self.health.0.trouble.lock().is_some()
     }
 
     /// It was tried again, for nobody: nothing of anybody's was refused by that.
     pub(super) fn still(&self, error: &StoreError) {
-        if let (Some(trouble), Some(why)) = (self.health.0.lock().as_mut(), advice(error)) {
+        let why = advice(error, &self.health.0.database);
+        if let (Some(trouble), Some(why)) = (self.health.0.trouble.lock().as_mut(), why) {
             trouble.why = why;
         }
     }
@@ -95,7 +143,7 @@ impl Watch {
     /// Something was stored; what is to be said of it.
     pub(super) fn stored(&mut self, now: u64) -> Option<String> {
         if self.said.is_some() {
-            *self.health.0.lock() = None;
+            *self.health.0.trouble.lock() = None;
         }
         self.over(now)
     }
@@ -108,7 +156,7 @@ impl Watch {
     /// Says that all is well if nothing was refused for a while, and something was stored.
     pub(super) fn over(&mut self, now: u64) -> Option<String> {
         let said = self.said.as_ref()?;
-        if self.health.0.lock().is_some() {
+        if self.is_in_trouble() {
             return None;
         }
         if now.saturating_sub(said.last) < CALM {
@@ -120,46 +168,17 @@ impl Watch {
     }
 }
 
-impl StoreError {
-    /// Whether the database or its disk refuses whatever it is asked to store: that is said by the store itself, once.
-    pub fn is_trouble(&self) -> bool {
-        code(self).is_some_and(|code| code == ErrorCode::OperationAborted) || advice(self).is_some()
-    }
-}
-
 /// The error of a start at which the database cannot be used, with what to do.
 pub(super) fn at_start(path: &Path, error: StoreError) -> StoreError {
-    advice(&error).map_or(error, |why| StoreError::Open { path: path.to_owned(), why })
-}
-
-fn cause(error: &StoreError) -> Option<&rusqlite::Error> {
-    match error {
-        StoreError::Sqlite(error) => Some(error),
-        StoreError::Commit(error) => Some(error),
-        _ => None,
+    if error.is_damage() {
+        return StoreError::Damaged { path: path.to_owned(), why: error.to_string() };
     }
-}
-
-fn code(error: &StoreError) -> Option<ErrorCode> {
-    cause(error)?.sqlite_error_code()
-}
-
-/// What SQLite says and what to do, where it is the database or its disk that is at fault. That a neighbour lost the transaction
-/// is no reason of its own.
-fn advice(error: &StoreError) -> Option<String> {
-    let what_to_do = match code(error)? {
-        ErrorCode::DiskFull => "make room on its disk",
-        ErrorCode::SystemIoFailure => {
-            "see whether its disk is full or ill, and whether files may grow (`ulimit -f`, quotas)"
+    match &error {
+        StoreError::Sqlite(_) | StoreError::Commit(_) => {
+            advice(&error, path).map_or(error, |why| StoreError::Unusable { path: path.to_owned(), why })
         }
-        ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
-            "see that data.db and its folder may be written to"
-        }
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => "end the program that holds it locked",
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => "stop the server and put back a copy of data.db",
-        _ => return None,
-    };
-    Some(format!("{}; {what_to_do}", cause(error)?))
+        _ => error,
+    }
 }
 
 #[cfg(test)]
@@ -200,7 +219,7 @@ mod tests {
         assert!(error.is_trouble(), "{error}");
         let trouble = fixture.store.trouble().unwrap();
         assert_eq!((trouble.since, trouble.refused), (NOW, 1));
-        assert!(trouble.why.ends_with("; make room on its disk"), "{trouble:?}");
+        assert!(trouble.why.contains("; make room on its disk"), "{trouble:?}");
         // What writes nothing proves nothing.
         wait(|then: Then<()>| fixture.store.barrier(move || then(())));
         fixture.clock.advance(Duration::from_secs(1));

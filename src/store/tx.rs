@@ -18,6 +18,9 @@ const SERVER_IDS: u64 = EventId::OF_QUEUE;
 /// Ids of one millisecond.
 const IDS_PER_MS: u64 = EventId::PER_MS;
 
+/// The newest thing that is stored has a time by so many milliseconds after that of the last id, at most.
+pub(super) const UNNOTED: u64 = 100;
+
 /// What an operation works with: the connection, inside the transaction, and what the writer keeps in memory.
 pub(super) struct Tx<'w> {
     pub(super) connection: &'w Connection,
@@ -93,6 +96,20 @@ impl Tx<'_> {
     /// Runs a statement, prepared once, and gives the number of rows it changed.
     pub(super) fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Notes that something is stored which has its place by the time. The ids of events say how late it is, which the next start
+    /// reads; where none was given for a while, that is noted in their place.
+    pub(super) fn note_time(&self) -> Result<(), StoreError> {
+        if self.now.saturating_sub(self.last_event.get() / IDS_PER_MS) < UNNOTED {
+            return Ok(());
+        }
+        let id = self.now.saturating_mul(IDS_PER_MS);
+        if self.run("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'queue'", [id])? == 0 {
+            self.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('queue', ?)", [id])?;
+        }
+        self.last_event.set(id);
+        Ok(())
     }
 
     /// An id above every id given before, in this run and in earlier ones, even if the clock went backwards.

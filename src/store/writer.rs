@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use rusqlite::Connection;
 
-use super::checkpoint::{Checkpoints, WriterLog};
+use super::checkpoint::{self, Checkpoints, MOMENT, PATIENCE, WriterLog};
 use super::error::StoreError;
 use super::fair_queue::{FairQueue, Job};
+use super::files::OpenFiles;
 use super::memory::Memory;
 use super::operations::Submitted;
 use super::rules::Rules;
@@ -43,7 +44,7 @@ impl Writer {
         (checkpoints, log): (Checkpoints, WriterLog),
         (clock, rules): (Clock, Rules),
         last_event: u64,
-        (states, health): (Arc<StateCache>, Health),
+        (states, health, files): (Arc<StateCache>, Health, OpenFiles),
     ) -> std::io::Result<Self> {
         let (sender, receiver) = unbounded();
         let work = move || {
@@ -58,6 +59,8 @@ impl Writer {
                 changes: RefCell::default(),
                 states,
                 watch: Watch::new(health),
+                files,
+                away: false,
                 careful: 0,
                 look: Instant::now(),
             };
@@ -104,6 +107,9 @@ struct WriterThread {
     changes: RefCell<Vec<StateChanged>>,
     states: Arc<StateCache>,
     watch: Watch,
+    files: OpenFiles,
+    /// The files did not lie in their place when that was looked at last.
+    away: bool,
     /// So many transactions run with savepoints.
     careful: u32,
     /// When to try next whether anything can be stored, while it cannot.
@@ -129,7 +135,7 @@ impl WriterThread {
             self.now = self.clock.now().max(self.now);
             while !batch.is_empty() {
                 let before = self.log.commits();
-                let done = self.transaction(&mut batch);
+                let done = self.transaction_of_files(&mut batch);
                 self.look_after(&batch[..done], self.log.commits() > before);
                 for job in batch.drain(..done) {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.tell())) {
@@ -158,11 +164,42 @@ impl WriterThread {
         jobs.recv().ok()
     }
 
+    /// A transaction, and whether its files are still those that the next start finds: what was committed to others is not said
+    /// to be stored. It may be there, if they come back: as after a crash between the commit and the word of it.
+    fn transaction_of_files(&mut self, jobs: &mut [Box<dyn Submitted>]) -> usize {
+        if let Some(error) = self.refusal() {
+            fail_all(jobs, error);
+            return jobs.len();
+        }
+        let before = self.log.commits();
+        let done = self.transaction(jobs);
+        if self.log.commits() > before
+            && let Err(error) = self.files.are_there()
+        {
+            self.away = true;
+            checkpoint::settle(&self.connection);
+            fail_all(&mut jobs[..done], error);
+        }
+        done
+    }
+
+    /// Why nothing may be written at all.
+    fn refusal(&mut self) -> Option<StoreError> {
+        if let Some(damage) = self.watch.damage() {
+            return Some(damage);
+        }
+        let away = if self.away { self.files.are_there().err() } else { None };
+        self.away = away.is_some();
+        away
+    }
+
     /// Sees whether something can be stored again: nobody else may ever try.
     fn look(&mut self) {
         self.now = self.clock.now().max(self.now);
         let mut stored = false;
-        if self.watch.is_in_trouble() {
+        if let Some(error) = self.refusal() {
+            self.watch.still(&error);
+        } else if self.watch.is_in_trouble() {
             let before = self.log.commits();
             match self.write_nothing_new() {
                 Ok(()) => stored = self.log.commits() > before,
@@ -178,7 +215,7 @@ impl WriterThread {
 
     /// A transaction that writes and changes nothing.
     fn write_nothing_new(&self) -> Result<(), rusqlite::Error> {
-        self.statement("BEGIN IMMEDIATE")?;
+        self.begin()?;
         if let Err(error) = touch(&self.connection) {
             self.roll_back();
             return Err(error);
@@ -210,45 +247,61 @@ impl WriterThread {
     /// transaction away on the way (a full disk, for example); the rest then needs another one.
     fn transaction(&mut self, jobs: &mut [Box<dyn Submitted>]) -> usize {
         if self.careful == 0 && jobs.iter().all(|job| job.repeats()) {
-            if self.attempt(jobs) {
-                return jobs.len();
+            match self.attempt(jobs) {
+                Ok(true) => return jobs.len(),
+                Ok(false) => {}
+                Err(error) => {
+                    fail_all(jobs, StoreError::Commit(error.into()));
+                    return jobs.len();
+                }
             }
             // Whatever failed may do so again and again: others do not run twice for each of it.
             self.careful = CAREFUL;
         }
         self.careful = self.careful.saturating_sub(1);
-        if let Err(error) = self.statement("BEGIN IMMEDIATE") {
-            fail_all(jobs, error);
+        if let Err(error) = self.begin() {
+            fail_all(jobs, StoreError::Commit(error.into()));
             return jobs.len();
         }
         for at in 0..jobs.len() {
             self.run(jobs[at].as_mut());
             if self.connection.is_autocommit() {
                 self.nothing_is_stored();
-                fail_all(&mut jobs[..=at], lost());
+                fail_all(&mut jobs[..=at], StoreError::Commit(lost().into()));
                 return at + 1;
             }
         }
         if let Err(error) = self.commit() {
-            fail_all(jobs, error);
+            fail_all(jobs, StoreError::Commit(error.into()));
         }
         jobs.len()
     }
 
     /// Runs operations without savepoints, which cost as much as what most of them do, and commits them; whether all were
-    /// done. Otherwise nothing was, and they are to run with savepoints.
-    fn attempt(&self, jobs: &mut [Box<dyn Submitted>]) -> bool {
-        if self.statement("BEGIN IMMEDIATE").is_err() {
-            return false;
-        }
+    /// done. Otherwise nothing was, and they are to run with savepoints. An error: not even a transaction can begin.
+    fn attempt(&self, jobs: &mut [Box<dyn Submitted>]) -> Result<bool, rusqlite::Error> {
+        self.begin()?;
         let tx = self.tx();
         let done = jobs.iter_mut().all(|job| catch_unwind(AssertUnwindSafe(|| job.attempt(&tx))).unwrap_or(false));
         if done && !self.connection.is_autocommit() {
-            return self.commit().is_ok();
+            return Ok(self.commit().is_ok());
         }
         self.nothing_is_stored();
         self.roll_back();
-        false
+        Ok(false)
+    }
+
+    /// Begins a transaction. While nothing can be stored, nobody waits for another program that may hold the database for ever.
+    fn begin(&self) -> Result<(), rusqlite::Error> {
+        let hurried = self.watch.is_in_trouble();
+        if hurried {
+            self.connection.busy_timeout(MOMENT)?;
+        }
+        let begun = self.statement("BEGIN IMMEDIATE");
+        if hurried {
+            self.connection.busy_timeout(PATIENCE)?;
+        }
+        begun
     }
 
     /// Commits, and tells of it what is kept in memory. After an error nothing of the transaction is left.
@@ -317,161 +370,11 @@ pub(super) fn touch(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "user_version", format)
 }
 
-fn fail_all(jobs: &mut [Box<dyn Submitted>], error: rusqlite::Error) {
-    let error = Arc::new(error);
+fn fail_all(jobs: &mut [Box<dyn Submitted>], error: StoreError) {
     for job in jobs {
-        job.fail(StoreError::Commit(error.clone()));
+        job.fail(error.again());
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::ConversationTarget;
-    use super::super::testing::*;
-    use super::*;
-    use crate::model::BotId;
-
-    /// Holds the writer up until the guard is dropped, so that what is submitted meanwhile is one transaction.
-    fn hold(fixture: &Fixture) -> Sender<()> {
-        let (sender, receiver) = unbounded::<()>();
-        let (entered, inside) = unbounded();
-        fixture.store.write_then(
-            move |_| {
-                let _ = entered.send(());
-                let _ = receiver.recv();
-                Ok(())
-            },
-            drop,
-        );
-        inside.recv().unwrap();
-        sender
-    }
-
-    fn put(tx: &Tx<'_>, name: &str) -> Result<(), StoreError> {
-        tx.run("INSERT INTO secrets (name, value) VALUES (?, '')", [name]).map(drop)
-    }
-
-    fn stored(fixture: &Fixture) -> Vec<String> {
-        let read = fixture.store.read(|connection| {
-            let mut statement = connection.prepare("SELECT name FROM secrets ORDER BY name")?;
-            let rows = statement.query_map([], |row| row.get(0))?;
-            rows.collect::<Result<_, _>>().map_err(StoreError::from)
-        });
-        read.unwrap()
-    }
-
-    #[test]
-    fn a_failing_operation_is_undone_and_harms_no_neighbour() {
-        let fixture = Fixture::new();
-        let held = hold(&fixture);
-        let (sender, receiver) = unbounded();
-        for number in 0..9 {
-            let sender = sender.clone();
-            let op = move |tx: &Tx<'_>| {
-                put(tx, &format!("name {number}"))?;
-                match number % 3 {
-                    0 => Ok(()),
-                    1 => Err(StoreError::Invalid("no".into())),
-                    _ => panic!("oh dear"),
-                }
-            };
-            fixture
-                .store
-                .write_then(op, move |outcome| sender.send((number, outcome.map_err(|e| e.to_string()))).unwrap());
-        }
-        drop((held, sender));
-        let outcomes: Vec<_> = receiver.iter().collect();
-        assert_eq!(outcomes.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..9).collect::<Vec<_>>());
-        assert_eq!(outcomes[0].1, Ok(()));
-        assert_eq!(outcomes[1].1, Err("no".into()));
-        assert_eq!(outcomes[2].1, Err("a store operation panicked: oh dear; please report this".into()));
-        assert_eq!(stored(&fixture), ["name 0", "name 3", "name 6"]);
-    }
-
-    #[test]
-    fn a_failed_commit_fails_every_operation_of_the_batch_and_the_next_one_works() {
-        let fixture = Fixture::new();
-        let tables = "CREATE TABLE parents (id INTEGER PRIMARY KEY); \
-                      CREATE TABLE children (p REFERENCES parents DEFERRABLE INITIALLY DEFERRED)";
-        wait(|then| fixture.store.write_then(|tx| Ok(tx.connection.execute_batch(tables)?), then)).unwrap();
-        let held = hold(&fixture);
-        let (sender, receiver) = unbounded();
-        for number in 0..3 {
-            let sender = sender.clone();
-            let op = move |tx: &Tx<'_>| match number {
-                1 => tx.run("INSERT INTO children (p) VALUES (7)", []).map(drop),
-                _ => put(tx, &format!("name {number}")),
-            };
-            fixture.store.write_then(op, move |outcome| sender.send(outcome).unwrap());
-        }
-        drop((held, sender));
-        let outcomes: Vec<_> = receiver.iter().collect();
-        assert_eq!(outcomes.len(), 3);
-        assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Commit(_)))), "{outcomes:?}");
-        assert!(stored(&fixture).is_empty());
-        wait(|then| fixture.store.write_then(|tx| put(tx, "later"), then)).unwrap();
-        assert_eq!(stored(&fixture), ["later"]);
-    }
-
-    #[test]
-    fn when_a_transaction_is_lost_on_the_way_nothing_of_it_counts_as_stored() {
-        let fixture = Fixture::new();
-        let held = hold(&fixture);
-        let (sender, receiver) = unbounded();
-        for number in 0..3 {
-            let sender = sender.clone();
-            let op = move |tx: &Tx<'_>| match number {
-                1 => Ok(tx.connection.execute_batch("ROLLBACK")?),
-                _ => put(tx, &format!("name {number}")),
-            };
-            fixture.store.write_then(op, move |outcome| sender.send(outcome.is_ok()).unwrap());
-        }
-        drop((held, sender));
-        assert_eq!(receiver.iter().collect::<Vec<_>>(), [false, false, true]);
-        assert_eq!(stored(&fixture), ["name 2"]);
-    }
-
-    #[test]
-    fn a_calm_bots_operation_is_committed_in_the_second_transaction_and_a_barrier_after_all() {
-        let fixture = Fixture::new();
-        let held = hold(&fixture);
-        let (sender, receiver) = unbounded();
-        for (name, count) in [("hostile", 2_000), ("calm", 1)] {
-            let store = fixture.store.of(BotId::parse(name).ok().as_ref());
-            for _ in 0..count {
-                let sender = sender.clone();
-                store.write_then(|_| Ok(()), move |_: Result<(), StoreError>| sender.send(name).unwrap());
-            }
-        }
-        fixture.store.barrier(move || sender.send("all").unwrap());
-        drop(held);
-        let order: Vec<_> = receiver.iter().collect();
-        let at = |name| order.iter().position(|other| *other == name).unwrap();
-        assert!(at("calm") < 512, "after {} of 2000", at("calm"));
-        assert_eq!((order.len(), at("all")), (2_002, 2_001));
-    }
-
-    #[test]
-    fn a_completion_that_panics_does_not_end_the_writer() {
-        let fixture = Fixture::new();
-        fixture.store.write_then(|_| Ok(()), |_: Result<(), StoreError>| panic!("in a completion"));
-        assert!(fixture.accept("ann", ConversationTarget::Nowhere).event.id.0 > 0);
-    }
-
-    #[test]
-    fn what_was_submitted_is_committed_when_the_last_handle_goes_even_if_a_completion_holds_it() {
-        let fixture = Fixture::new();
-        let (sender, receiver) = unbounded();
-        let store = fixture.store.clone();
-        fixture.store.write_then(
-            |tx| put(tx, "kept"),
-            move |outcome| {
-                sender.send(outcome.is_ok()).unwrap();
-                drop(store);
-            },
-        );
-        let fixture = fixture.reopen();
-        assert!(receiver.recv().unwrap());
-        assert_eq!(stored(&fixture), ["kept"]);
-    }
-}
+mod tests;

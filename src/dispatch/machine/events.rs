@@ -18,6 +18,8 @@ use serde_json::value::RawValue;
 
 /// How long an event waits when its state cannot be read.
 const READ_PAUSE: Duration = Duration::from_millis(500);
+/// So often it is tried again, before the event is set aside.
+const READ_TRIES: u32 = 4;
 /// How long it waits at first where something that it did could not be stored.
 const STORE_PAUSE: Duration = Duration::from_millis(100);
 /// The same where the disk or the database is at fault: a disk that is nearly full takes what is small, and is given time.
@@ -123,8 +125,17 @@ impl Machine {
                 self.turns.release(&run.event.key);
                 self.collectors.settle(id);
             }
+            // Nothing of it runs, and its conversation must go on.
+            Err(error) if run.tries >= READ_TRIES && !error.is_trouble() => {
+                self.turns.left(&bot);
+                let lifetimes = self.tally.timeouts.lifetimes(&bot);
+                self.set_aside(Finishing::of(&run, lifetimes), format!("it and its state cannot be read: {error}"));
+            }
             Err(error) => {
-                tracing::error!("event {id} and its state cannot be read, it is tried again: {error}");
+                // Of what nobody can read or store the store says it itself, once.
+                if !error.is_trouble() {
+                    tracing::error!("event {id} and its state cannot be read, it is tried again: {error}");
+                }
                 run.tries += 1;
                 self.actions.push(Action::Later(READ_PAUSE * run.tries.min(10), Control::Retry(run)));
             }

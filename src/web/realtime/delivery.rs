@@ -195,6 +195,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn while_the_clock_is_set_back_what_is_due_is_told_and_what_waits_is_told_when_the_time_has_passed() {
+        let hall = Hall::new();
+        let page = hall.join("u").await;
+        let (notices, receiver) = (Notices::default(), Arc::clone(&hall.handler));
+        let receiver = notices.subscribe(1 << 20, move |key| hears(&receiver, key));
+        let clock = hall.fixture.clock.clone();
+        let delivery = tokio::spawn(run(receiver, Vec::new(), 10, Arc::clone(&hall.handler), clock.clone()));
+        let now = clock.now();
+        notices.send(typing_to("u", now + 900, 1), now);
+        clock.set(now - 5 * 86_400_000);
+        notices.send(typing_to("u", clock.now(), 2), clock.now());
+        assert!(hall.ask("GET", &page, "").await.contains("\"timeInMs\":2"));
+        clock.advance(Duration::from_secs(1));
+        assert!(hall.ask("GET", &page, "").await.contains("\"timeInMs\":1"));
+        drop(notices);
+        delivery.await.unwrap();
+    }
+
+    #[tokio::test]
     async fn nothing_waits_for_the_end_of_a_token_whose_administrator_has_left() {
         let hall = Hall::new();
         let sid = hall.join("u").await;

@@ -200,7 +200,7 @@ impl Handler {
     fn close_at(&self, connection: &Connection, until: u64) -> AbortHandle {
         let (clock, waiting) = (self.clock.clone(), Arc::downgrade(connection));
         let ending = tokio::spawn(async move {
-            clock.sleep_until(until).await;
+            clock.sleep_until_wall(until).await;
             if let Some(connection) = waiting.upgrade() {
                 connection.close(DisconnectReason::TransportClose);
             }
