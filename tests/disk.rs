@@ -1,7 +1,6 @@
 //! What happens to the database's files while the server runs, or before it starts: nothing is said to be stored that is not, what is
 //! wrong is said in a line with what to do, and all goes on when it is over.
 #![cfg(target_os = "linux")]
-
 #![allow(clippy::print_stdout, reason = "what cannot be tried here says so")]
 
 #[path = "common/server.rs"]

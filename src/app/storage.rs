@@ -2,23 +2,20 @@
 
 use std::path::Path;
 
-use super::Options;
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::store::{Rules, Store};
 
 /// The store of the workspace; from here on its secret is not logged either.
-pub(super) fn open(root: &Path, options: &Options, settings: &mut Settings) -> anyhow::Result<Store> {
+pub(super) fn open(root: &Path, clock: &Clock, settings: &mut Settings) -> anyhow::Result<Store> {
     let rules = Rules {
         recent_conversation: settings.http.recent_conversation_lifetime,
         retention: settings.retention.policies.clone(),
         limits: settings.stored.clone(),
     };
-    let store = Store::open_with(&root.join("data.db"), options.clock.clone(), rules)?;
+    let store = Store::open_with(&root.join("data.db"), clock.clone(), rules)?;
     if settings.app_secret.is_none() {
         settings.secrets = settings.secrets.with([&*store.app_secret()?]);
-    }
-    if let Some(log) = &options.log {
-        log.set(settings.log, settings.secrets.clone());
     }
     Ok(store)
 }

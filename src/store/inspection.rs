@@ -13,10 +13,18 @@ use super::error::StoreError;
 use super::trouble::Health;
 use crate::clock::Clock;
 
-/// So long the start waits for it. Tables of some hundred megabytes that lie in the system's cache are looked through by then.
-pub(super) const AT_START: Duration = Duration::from_millis(250);
+/// How much is looked through: so many thousand of SQLite's steps, for so long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    steps: u32,
+    time: Duration,
+}
+
+/// So much the start waits for, about a quarter of a second. Tables of some hundred megabytes that lie in the system's cache are
+/// looked through by then. What is counted is steps, so that a busy machine looks no less closely.
+pub(super) const AT_START: Extent = Extent { steps: 2_500, time: Duration::from_secs(2) };
 /// So long it goes on beside the server: while it reads, the log cannot begin anew.
-pub(super) const BESIDE: Duration = Duration::from_secs(60);
+pub(super) const BESIDE: Extent = Extent { steps: u32::MAX, time: Duration::from_secs(60) };
 /// SQLite asks after so many of its steps whether to go on.
 const STEPS: i32 = 1_000;
 
@@ -30,11 +38,15 @@ pub(super) struct Inspection {
 pub(super) fn inspect(
     connection: &mut Connection,
     path: &Path,
-    most: Duration,
+    most: Extent,
     ending: &Arc<AtomicBool>,
 ) -> Result<bool, StoreError> {
-    let (until, ends) = (Instant::now() + most, Arc::clone(ending));
-    connection.progress_handler(STEPS, Some(move || ends.load(Ordering::Relaxed) || Instant::now() >= until))?;
+    let (until, ends, mut left) = (Instant::now() + most.time, Arc::clone(ending), most.steps);
+    let stops = move || {
+        left = left.saturating_sub(1);
+        left == 0 || ends.load(Ordering::Relaxed) || Instant::now() >= until
+    };
+    connection.progress_handler(STEPS, Some(stops))?;
     let said = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     connection.progress_handler(0, None::<fn() -> bool>)?;
     match said {
@@ -49,13 +61,13 @@ pub(super) fn inspect(
 impl Inspection {
     /// Goes on where the start did not wait for the end.
     pub(super) fn start(path: &Path, health: Health, clock: Clock) -> Result<Self, StoreError> {
-        let mut connection = connect_reader(path)?;
         let ending = Arc::new(AtomicBool::new(false));
         let (path, ends) = (path.to_owned(), Arc::clone(&ending));
-        let work = move || match inspect(&mut connection, &path, BESIDE, &ends) {
+        let looked = move || inspect(&mut connect_reader(&path)?, &path, BESIDE, &ends);
+        let work = move || match looked() {
             Ok(true) => tracing::debug!("the database was looked through, and nothing of it is damaged"),
             Ok(false) => {
-                tracing::debug!("the database is too large to be looked through within {} s", BESIDE.as_secs())
+                tracing::debug!("the database is too large to be looked through within {} s", BESIDE.time.as_secs())
             }
             Err(StoreError::Damaged { why, .. }) => health.damaged(why, clock.now()),
             Err(error) => {
@@ -131,8 +143,12 @@ mod tests {
         let path = fixture.path();
         drop(fixture.store);
         let whole = fs::read(&path).unwrap();
-        for left in [1, 50, 99, PAGE - 1, PAGE, 3 * PAGE, whole.len() - PAGE] {
+        for left in [2, 50, 99, PAGE - 1, PAGE, 3 * PAGE, whole.len() - PAGE] {
             fs::write(&path, &whole[..left]).unwrap();
+            // Whole pages that stand in the log would make up for those that are gone.
+            for beside in ["-wal", "-shm"] {
+                let _ = fs::remove_file(format!("{}{beside}", path.display()));
+            }
             let error = Store::open(&path, Clock::manual(NOW)).err().unwrap();
             assert!(matches!(error, StoreError::Damaged { .. }), "{left}: {error}");
             assert_eq!(fs::read(&path).unwrap(), whole[..left]);
