@@ -94,6 +94,8 @@ pub(super) fn lock_in(strict: bool) -> Result<LockedIn, LockInError> {
 }
 
 fn limit(name: &'static str, resource: Resource, most: u64) -> Result<(), LockInError> {
+    // What is limited further already stays so: it cannot be raised.
+    let most = rustix::process::getrlimit(resource).maximum.map_or(most, |present| present.min(most));
     setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
         .map_err(|source| LockInError::Limit { name, source: source.into() })
 }
