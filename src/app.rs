@@ -2,6 +2,7 @@
 //! other, and taken down in the opposite one.
 
 mod edited_settings;
+mod give_back;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -156,7 +157,7 @@ impl App {
             services,
             workspace: workspace.clone(),
             settings: Arc::clone(&settings),
-            bodies: web::MemoryBudget::new(web::MemoryBudget::least(&settings)),
+            bodies: web::MemoryBudget::new(web::MemoryBudget::least(&settings), settings.http.stalled, clock.clone()),
             realtime,
             clock,
             started,
@@ -240,7 +241,8 @@ impl App {
             stopped.await;
             realtime.stop();
         };
-        web::serve(listener, web::router(web), &settings, stopped).await;
+        let bodies = web.bodies.clone();
+        web::serve(listener, web::router(web), bodies, &settings, stopped).await;
         drop(watch);
         following.abort();
         starting.abort();
@@ -308,7 +310,7 @@ async fn listen(settings: &Settings) -> anyhow::Result<(TcpListener, Option<u16>
 }
 
 /// What is done on the clock for as long as the server runs.
-fn janitors(settings: &Settings, store: &Store, dispatcher: &Dispatcher) -> [JoinHandle<()>; 3] {
+fn janitors(settings: &Settings, store: &Store, dispatcher: &Dispatcher) -> [JoinHandle<()>; 4] {
     let every = Duration::from_millis(settings.dialog.janitor_interval);
     let of_attributes = Duration::from_millis(settings.retention.janitor_interval);
     let (sessions, attributes, dispatcher) = (store.clone(), store.clone(), dispatcher.clone());
@@ -316,6 +318,7 @@ fn janitors(settings: &Settings, store: &Store, dispatcher: &Dispatcher) -> [Joi
         tokio::spawn(async move { sessions.keep_forgetting(every).await }),
         tokio::spawn(async move { attributes.keep_forgetting_attributes(of_attributes).await }),
         tokio::spawn(async move { dispatcher.keep_timing_out(every).await }),
+        tokio::spawn(give_back::keep()),
     ]
 }
 

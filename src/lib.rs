@@ -4,6 +4,7 @@
 //! processes own every line of JavaScript and nothing else, and they meet only in [`protocol`].
 
 pub mod app;
+pub mod beneath;
 pub mod cli;
 pub mod clock;
 pub mod code_frame;

@@ -276,6 +276,24 @@ pub fn settle_memory() {
     }
 }
 
+/// Gives back to the system what the C library keeps of memory that was freed.
+pub fn give_back_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: the call has no argument that points anywhere.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    }
+}
+
+/// Bytes of this process that are in memory, where the system tells.
+pub fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+}
+
 /// Takes the gaps between what is allocated, for good. A copy would put its first objects into them, here and there, and each
 /// would cost it a page of its own.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -22,6 +22,7 @@ mod pages;
 mod path;
 mod realtime;
 mod security;
+pub mod served;
 mod signature;
 mod state;
 mod tokens;
@@ -125,11 +126,11 @@ impl Services {
         };
         let tokens = Tokens::new(&secret, store.clock().clone());
         let visitors = Visitors::new(&secret, settings.http.visitor_secret);
-        let external = External::new(&settings.external_auth, store.clock().clone());
+        let external = External::new(&settings.external_auth, settings.http.head_limit, store.clock().clone());
         Ok(Self(Arc::new(ServiceState {
             bots,
             fetch: Fetch::new(&settings),
-            media: Arc::new(Media::new(settings.media.clone(), store.clock().clone())),
+            media: Arc::new(Media::new(settings.media.clone(), settings.links.outside, store.clock().clone())),
             settings,
             root: OnceLock::new(),
             secret,

@@ -8,6 +8,7 @@
 pub mod escape;
 pub mod folding;
 mod line;
+pub mod once;
 pub mod seldom;
 pub mod trace;
 mod writer;

@@ -20,12 +20,17 @@ mod media;
 mod memory_budget;
 mod message;
 mod multipart;
+mod one_file;
+mod own_host;
 mod realtime;
 mod serve;
 mod short_links;
+mod slow_clients;
 mod start;
 mod state;
 mod status;
+mod strict_head;
+mod turns;
 mod unread_body;
 mod visitors;
 
@@ -98,7 +103,8 @@ pub fn router(web: Web) -> Router {
             .route("/examples/{name}", get(start::examples::page))
             .route("/api/v1/traces/{event}", get(status::trace))
             .route("/api/v1/bots/{bot}/traces/{user}", get(status::traces_of_user))
-            .method_not_allowed_fallback(nothing_here);
+            .method_not_allowed_fallback(nothing_here)
+            .layer(axum::middleware::from_fn_with_state(web.clone(), own_host::only));
         router = router.merge(guarded(own, production));
     }
     // Outside: `/socket.io` has rules of its own for other origins.

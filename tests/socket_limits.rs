@@ -116,6 +116,40 @@ async fn a_client_that_does_not_poll_is_dropped_when_too_much_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_too_much_waits_for_all_who_has_read_nothing_for_longest_is_dropped_and_readers_are_not() {
+    let app = server(json!({ "allBuffered": "200kb" })).await;
+    let address = app.client.address;
+    let text = "x".repeat(4_000);
+    let mut lazy = Vec::new();
+    for user in ["l1", "l2", "l3", "l4"] {
+        lazy.push(Socket::guest(address, Transport::Polling, user).await);
+    }
+    let mut reading = Socket::guest(address, Transport::Websocket, "ann").await;
+    say(&app, "l1", &text, 5).await;
+    app.processed().await;
+    assert_eq!((connections(&app).await, slow(&app).await), (5, 0));
+    for user in ["l1", "l2", "l3", "l4"] {
+        say(&app, user, &text, 40).await;
+        say(&app, "ann", &text, 3).await;
+        for _ in 0..3 {
+            assert_eq!(reading.event("guest.webchat.message").await["message_text"], text);
+        }
+    }
+    while slow(&app).await < 4 {}
+    while connections(&app).await != 1 {}
+    say(&app, "ann", "still there", 1).await;
+    assert_eq!(reading.event("guest.webchat.message").await["message_text"], "still there");
+    drop(lazy);
+    app.stop().await;
+}
+
+/// How many connections were dropped because too much waited for all.
+async fn slow(app: &TestApp) -> u64 {
+    let metrics = app.client.get("/metrics").await.body;
+    metrics.lines().find_map(|line| line.strip_prefix("nudge_slow_sockets_dropped ")).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_reads_is_not_dropped_by_a_bot_that_says_much_at_once() {
     let app = server(json!({})).await;
     let address = app.client.address;

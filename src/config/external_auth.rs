@@ -15,6 +15,8 @@ pub struct ExternalAuth {
     pub issuers: Vec<String>,
     /// `pro.externalAuth.algorithms`; empty is the usual one of the key.
     pub algorithms: Vec<String>,
+    /// `pro.externalAuth.allowWithoutExpiry`: tokens that do not say until when they are good are taken as well.
+    pub allow_without_expiry: bool,
     /// `pro.externalAuth.publicKey`, or the text of the file [`KEY_FILE`].
     pub public_key: Option<String>,
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::beneath;
+
 use super::environment::parse_env_file;
 use super::external_auth::KEY_FILE;
 use super::jsonc::parse_object;
@@ -24,7 +26,7 @@ impl ConfigFiles {
     pub fn read(root: &Path) -> Self {
         let global = [MAIN_FILE, WEB_FILE, KEY_FILE].map(|name| (name, find_global(root, name).into_iter().next()));
         let files = global.into_iter().chain([(".env", Some(".env".to_owned()))]);
-        let text = |path: &str| std::fs::read_to_string(root.join(path)).ok();
+        let text = |path: &str| beneath::text(&root.join(path)).ok();
         Self(files.filter_map(|(name, path)| Some((name, text(&path?)?))).collect())
     }
 

@@ -31,6 +31,11 @@ pub const MAIN: &[Key<Settings>] = &[
         set: |s, _, written| s.external_auth.algorithms = texts(written),
     },
     Key {
+        path: "pro.externalAuth.allowWithoutExpiry",
+        kind: Kind::Flag,
+        set: |s, v, _| s.external_auth.allow_without_expiry = v.flag(),
+    },
+    Key {
         path: "pro.externalAuth.publicKey",
         kind: Kind::Text,
         set: |s, v, _| s.external_auth.public_key = Some(v.text()).filter(|key| !key.is_empty()),
@@ -57,8 +62,10 @@ pub const MAIN: &[Key<Settings>] = &[
         set: |s, v, _| s.http.trusted_proxies = v.whole(),
     },
     Key { path: "httpServer.writeTimeout", kind: Kind::Duration(100), set: |s, v, _| s.http.write_timeout = v.whole() },
+    Key { path: "httpServer.stalled", kind: Kind::Duration(1), set: |s, v, _| s.http.stalled = v.whole() },
     Key { path: "httpServer.cors.enabled", kind: Kind::Flag, set: |s, v, _| s.http.cors = v.flag() },
     Key { path: "httpServer.externalUrl", kind: Kind::Address, set: |s, v, _| s.http.external_url = Some(v.text()) },
+    Key { path: "httpServer.allowedHosts", kind: Kind::Hosts, set: |s, v, _| s.http.allowed_hosts = v.hosts() },
     Key {
         path: "httpServer.headerTimeout",
         kind: Kind::Duration(100),
@@ -80,6 +87,11 @@ pub const MAIN: &[Key<Settings>] = &[
         path: "realtime.buffered",
         kind: Kind::Size(1 << 10, 1 << 30),
         set: |s, v, _| s.realtime.buffered = v.whole(),
+    },
+    Key {
+        path: "realtime.allBuffered",
+        kind: Kind::Size(1 << 10, 1 << 40),
+        set: |s, v, _| s.realtime.all_buffered = v.whole(),
     },
     Key { path: "realtime.rate", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.rate = v.whole() },
     Key { path: "realtime.burst", kind: Kind::Size(1 << 10, 1 << 30), set: |s, v, _| s.realtime.burst = v.whole() },

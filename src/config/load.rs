@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::beneath::{self, NotOpened};
+
 use super::environment::{any_value, for_scripts, override_raw, parse_env_file};
 use super::external_auth::KEY_FILE;
 use super::former::advice_of_variable;
@@ -153,9 +155,9 @@ fn read_first(root: &Path, name: &str, problems: &mut Vec<Problem>) -> Option<(S
 }
 
 fn read(root: &Path, path: &str, problems: &mut Vec<Problem>) -> Option<String> {
-    match std::fs::read_to_string(root.join(path)) {
+    match beneath::text(&root.join(path)) {
         Ok(text) => Some(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(NotOpened::Missing) => None,
         Err(error) => {
             problems.push(Problem::error(path, format!("cannot be read: {error}")));
             None

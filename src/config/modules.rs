@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+
+use crate::beneath::{self, NotOpened};
 
 use super::environment::override_raw;
 use super::jsonc::parse_object;
@@ -74,13 +77,17 @@ pub(crate) fn folder_of(root: &Path, bots: &str, bot: &str) -> Option<String> {
 }
 
 fn read(root: &Path, path: &str) -> Result<Option<Map<String, Value>>, Box<Problem>> {
-    let place = root.join(path);
-    let Ok(metadata) = fs::metadata(&place) else { return Ok(None) };
+    let unread = |error: &dyn std::fmt::Display| Box::new(Problem::error(path, format!("cannot be read: {error}")));
+    // A script asks for it, and everybody's events wait for the answer: a pipe is not waited for.
+    let (file, metadata) = match beneath::regular(&root.join(path)) {
+        Err(NotOpened::Missing) => return Ok(None),
+        opened => opened.map_err(|error| unread(&error))?,
+    };
     if metadata.len() > LARGEST {
         return Err(Box::new(Problem::error(path, format!("not read: it is larger than {} MB", LARGEST >> 20))));
     }
-    let text = fs::read_to_string(&place)
-        .map_err(|error| Box::new(Problem::error(path, format!("cannot be read: {error}"))))?;
+    let mut text = String::new();
+    file.take(LARGEST).read_to_string(&mut text).map_err(|error| unread(&error))?;
     parse_object(path, text.strip_prefix('\u{feff}').unwrap_or(&text)).map(Some)
 }
 
@@ -116,6 +123,17 @@ mod tests {
         );
         let none = module_config(Some(root.path()), &BTreeMap::new(), "nlu", Some("other")).unwrap();
         assert!(none.is_empty());
+    }
+
+    #[test]
+    fn a_pipe_or_a_folder_in_the_place_of_a_file_is_named_and_not_waited_for() {
+        let root = workspace(&[("config/folder.json/x", "")]);
+        let made = std::process::Command::new("mkfifo").arg(root.path().join("config/pipe.json")).status().unwrap();
+        assert!(made.success());
+        for module in ["folder", "pipe"] {
+            let error = module_config(Some(root.path()), &BTreeMap::new(), module, None).unwrap_err().to_string();
+            assert!(error.contains(&format!("config/{module}.json: error: cannot be read: it is no file")), "{error}");
+        }
     }
 
     #[test]

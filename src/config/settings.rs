@@ -1,5 +1,7 @@
 //! Every setting with its default. The numbers are the documented limits (`docs/configuration.md`).
 
+mod realtime;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use super::external_auth::ExternalAuth;
 use super::secrets::Secrets;
 use super::store_limits::StoreLimits;
 use crate::telemetry::folding::LogLimits;
+
+pub use realtime::RealtimeSettings;
 
 /// Limits of scripts: they go to the workers as they are. Times are milliseconds, sizes bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,10 +199,14 @@ pub struct HttpSettings {
     pub connections: usize,
     /// `httpServer.writeTimeout`: milliseconds after which a client that takes nothing of its answer is dropped (Linux).
     pub write_timeout: u32,
+    /// `httpServer.stalled`: milliseconds that a client has for a large answer before it may be dropped where `bodies` is used up.
+    pub stalled: u64,
     /// `httpServer.cors.enabled`.
     pub cors: bool,
     /// `httpServer.externalUrl`, `EXTERNAL_URL`.
     pub external_url: Option<String>,
+    /// `httpServer.allowedHosts`: names by which the pages of development may be asked for, beside those of this machine.
+    pub allowed_hosts: Vec<HostPattern>,
     /// `httpServer.headerTimeout`: milliseconds for a request's head to arrive; a connection may also be idle that long.
     pub header_timeout: u64,
     /// `httpServer.headLimit`: bytes of a request's head.
@@ -265,8 +273,10 @@ impl Default for HttpSettings {
             bodies: 128 << 20,
             connections: 10_000,
             write_timeout: 30_000,
+            stalled: 2_000,
             cors: true,
             external_url: None,
+            allowed_hosts: Vec::new(),
             header_timeout: 10_000,
             head_limit: 32 << 10,
             trusted_proxies: 0,
@@ -288,51 +298,6 @@ impl Default for HttpSettings {
             max_files_per_hour: 100,
             max_files_per_hour_of_address: 1_000,
             upload_timeout: 120_000,
-        }
-    }
-}
-
-/// `/socket.io`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RealtimeSettings {
-    /// `realtime.sockets`: connections at once; one more is refused with 503. At most four fifths of
-    /// `httpServer.connections`, where they count, too.
-    pub sockets: usize,
-    /// `realtime.perVisitor`: connections of one visitor; one more is refused.
-    pub per_visitor: usize,
-    /// `realtime.socketsPerAddress`: connections of one address; one more is refused with 429. 0 is no limit.
-    pub sockets_per_address: usize,
-    /// `realtime.maxPacket`: bytes of one packet of a client, or of one request of a client that polls; it is dropped.
-    pub max_packet: usize,
-    /// `realtime.buffered`: bytes that wait for a client; one that does not read is dropped.
-    pub buffered: usize,
-    /// `realtime.rate`: bytes a second that a client may send for ever; it is dropped.
-    pub rate: u64,
-    /// `realtime.burst`: bytes that it may send beyond that before it is dropped.
-    pub burst: u64,
-    /// `realtime.joinTimeout`: milliseconds after which a connection that is in no namespace is dropped.
-    pub join_timeout: u64,
-    /// `realtime.waiting`: bytes of messages, of all visitors who are connected, that wait to be told; a visitor for whom
-    /// more would have to wait begins anew.
-    pub waiting: usize,
-    /// `realtime.ahead`: messages held back by typing, of all visitors, each counted once for every KB that it has; beyond
-    /// that they are delivered early.
-    pub ahead: usize,
-}
-
-impl Default for RealtimeSettings {
-    fn default() -> Self {
-        Self {
-            sockets: 8_000,
-            per_visitor: 20,
-            sockets_per_address: 200,
-            max_packet: 16 << 10,
-            buffered: 1 << 20,
-            rate: 16 << 10,
-            burst: 256 << 10,
-            join_timeout: 45_000,
-            waiting: 8 << 20,
-            ahead: 100_000,
         }
     }
 }

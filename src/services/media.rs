@@ -13,11 +13,14 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use crate::beneath::{Beneath, Links, NotOpened, Opened};
 use crate::clock::Clock;
 use crate::config::MediaSettings;
 use crate::config::layout::BOTS;
 use crate::config::modules::folder_of;
 use crate::model::{BotId, UserId};
+
+use super::served;
 
 pub use kind::{MediaKind, kind_of, mime_of, with_ending};
 pub use name::shown;
@@ -59,6 +62,12 @@ pub enum MediaError {
     /// There is no such file.
     #[error("there is no file \"{0}\"")]
     Missing(String),
+    /// The folder of a bot's files is a link that leads out of the workspace.
+    #[error(
+        "{0} is a link that leads out of the workspace: set \"scripts\": {{ \"linksOutside\": true }} in botpress.config.json if its \
+         files are to lie there"
+    )]
+    LeadsOut(String),
     /// There is nowhere to keep it.
     #[error("files are kept in a workspace's folder, and none is served here")]
     NoWorkspace,
@@ -76,6 +85,8 @@ pub enum MediaError {
 #[derive(Debug)]
 pub struct Media {
     settings: MediaSettings,
+    /// `scripts.linksOutside`.
+    links_outside: bool,
     clock: Clock,
     root: OnceLock<PathBuf>,
     /// A lock for each bot: to count what one has may take a while, and the others' visitors send files meanwhile.
@@ -109,8 +120,9 @@ struct Counted {
 }
 
 impl Media {
-    pub(super) fn new(settings: MediaSettings, clock: Clock) -> Self {
-        Self { settings, clock, root: OnceLock::new(), counted: Mutex::default(), sent: Mutex::default() }
+    pub(super) fn new(settings: MediaSettings, links_outside: bool, clock: Clock) -> Self {
+        let (counted, sent) = (Mutex::default(), Mutex::default());
+        Self { settings, links_outside, clock, root: OnceLock::new(), counted, sent }
     }
 
     pub(super) fn serve(&self, root: &Path) {
@@ -122,7 +134,7 @@ impl Media {
     /// # Errors
     /// There is no room, or the system refuses.
     pub fn save(&self, bot: &BotId, name: &str, bytes: &[u8]) -> Result<String, MediaError> {
-        let folder = self.folder(bot)?;
+        let folder = self.folder_to_write(bot)?;
         let size = (bytes.len() as u64).max(LEAST);
         self.take(bot, &folder, size)?;
         let stored = name::stored(name);
@@ -144,21 +156,31 @@ impl Media {
 
     /// Removes a file that was kept for nothing.
     pub fn remove(&self, bot: &BotId, stored: &str) {
-        let Some((path, size)) = self.find(bot, stored) else { return };
+        let Ok(folder) = self.folder_to_write(bot) else { return };
+        let path = folder.join(stored);
+        let size = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         match fs::remove_file(&path) {
             Ok(()) => self.give_back(bot, size.max(LEAST)),
             Err(error) => tracing::warn!(bot = %bot, "{} is kept for nothing: {error}", path.display()),
         }
     }
 
-    /// Where a file lies and how many bytes it has. Links and whatever else is no file count as missing.
-    pub fn find(&self, bot: &BotId, stored: &str) -> Option<(PathBuf, u64)> {
+    /// Opens a file. Links and whatever else is no file count as missing.
+    ///
+    /// # Errors
+    /// It is not there, or not to be had.
+    pub fn open(&self, bot: &BotId, stored: &str) -> Result<Opened, MediaError> {
+        let missing = || MediaError::Missing(shown(stored));
         if !name::is_one_file(stored) {
-            return None;
+            return Err(missing());
         }
-        let path = self.folder(bot).ok()?.join(stored);
-        let metadata = fs::symlink_metadata(&path).ok()?;
-        metadata.is_file().then_some((path, metadata.len()))
+        let (root, folder) = self.folder(bot)?;
+        // Whatever it is called: its name was given by us.
+        let opened = served::open((root, self.links_outside), (&folder, stored), Links::Refuse, |_| true);
+        opened.map_err(|error| match error {
+            NotOpened::Refused(error) => MediaError::Io { path: root.join(&folder).join(stored), error },
+            _ => missing(),
+        })
     }
 
     /// A whole file.
@@ -166,13 +188,15 @@ impl Media {
     /// # Errors
     /// It is not there, or has more than `media.maxSize`.
     pub fn read(&self, bot: &BotId, stored: &str) -> Result<Vec<u8>, MediaError> {
-        let missing = || MediaError::Missing(shown(stored));
-        let (path, size) = self.find(bot, stored).ok_or_else(missing)?;
-        self.fits(size)?;
-        let refused = |error| MediaError::Io { path: path.clone(), error };
+        let opened = self.open(bot, stored)?;
+        self.fits(opened.metadata.len())?;
         let mut bytes = Vec::new();
         let limit = self.settings.max_size as u64 + 1;
-        File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(refused)?;
+        opened
+            .file
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|error| MediaError::Io { path: PathBuf::from(stored), error })?;
         // It may have grown meanwhile.
         self.fits(bytes.len() as u64)?;
         Ok(bytes)
@@ -184,11 +208,20 @@ impl Media {
         if size > limit { Err(MediaError::TooLarge { size, limit, key: "media.maxSize" }) } else { Ok(()) }
     }
 
-    /// Where a bot's files lie: in the folder that it has, or would have.
-    fn folder(&self, bot: &BotId) -> Result<PathBuf, MediaError> {
+    /// Where a bot's files lie: in the folder that it has, or would have, by its path in the workspace.
+    fn folder(&self, bot: &BotId) -> Result<(&Path, String), MediaError> {
         let root = self.root.get().ok_or(MediaError::NoWorkspace)?;
         let own = BOTS.into_iter().find_map(|bots| folder_of(root, bots, bot.as_str()));
-        Ok(root.join(own.unwrap_or_else(|| format!("{}/{bot}", BOTS[0]))).join("media"))
+        Ok((root, format!("{}/media", own.unwrap_or_else(|| format!("{}/{bot}", BOTS[0])))))
+    }
+
+    /// The same, to write there: it lies in the workspace, or is not there yet.
+    fn folder_to_write(&self, bot: &BotId) -> Result<PathBuf, MediaError> {
+        let (root, folder) = self.folder(bot)?;
+        match Beneath::new(root, self.links_outside).check_folder(&folder) {
+            Err(NotOpened::LeadsOut) => Err(MediaError::LeadsOut(folder)),
+            _ => Ok(root.join(folder)),
+        }
     }
 
     /// Takes room for a file.
@@ -276,7 +309,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let media = Media::new(MediaSettings { max_size: 10_000, per_bot }, Clock::manual(HOUR));
+        let media = Media::new(MediaSettings { max_size: 10_000, per_bot }, false, Clock::manual(HOUR));
         media.serve(root.path());
         (root, media, BotId::parse("shop").unwrap())
     }
@@ -302,7 +335,7 @@ mod tests {
         let folder = root.path().join("bots/shop/media");
         std::os::unix::fs::symlink(root.path().join("bots/shop/bot.config.json"), folder.join("link.json")).unwrap();
         fs::create_dir(folder.join("sub")).unwrap();
-        assert!(media.find(&bot, "a.png").is_some());
+        assert!(media.open(&bot, "a.png").is_ok());
         for name in [
             "../bot.config.json",
             "..",
@@ -315,8 +348,27 @@ mod tests {
             "sub/../a.png",
             ".upload-x",
         ] {
-            assert!(media.find(&bot, name).is_none(), "{name:?}");
+            assert!(matches!(media.open(&bot, name), Err(MediaError::Missing(_))), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_leads_out_of_the_workspace_gives_and_keeps_nothing_unless_links_may() {
+        let (root, media, bot) = media(&[("bots/shop/bot.config.json", "{}"), ("bots/a/media/x", "")], 1 << 30);
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::write(elsewhere.path().join("a.png"), "a").unwrap();
+        let folder = root.path().join("bots/shop/media");
+        std::os::unix::fs::symlink(elsewhere.path(), &folder).unwrap();
+        assert!(matches!(media.open(&bot, "a.png"), Err(MediaError::Missing(_))));
+        let refused = media.save(&bot, "b", b"b").unwrap_err().to_string();
+        assert!(refused.contains("bots/shop/media is a link") && refused.contains("linksOutside"), "{refused}");
+        let open = Media::new(media.settings.clone(), true, media.clock.clone());
+        open.serve(root.path());
+        assert_eq!(open.read(&bot, "a.png").unwrap(), b"a");
+        assert!(open.save(&bot, "b", b"b").is_ok());
+        fs::remove_file(&folder).unwrap();
+        std::os::unix::fs::symlink("..", &folder).unwrap();
+        assert!(matches!(open.open(&bot, "bot.config.json"), Err(MediaError::Missing(_))), "configuration");
     }
 
     #[test]

@@ -3,10 +3,13 @@
 //! Times are compared here, with the clock of the server, and not by the library, which asks the machine's and takes a claim
 //! of the wrong type for one that is not there.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::clock::Clock;
 use crate::model::BotId;
@@ -43,6 +46,15 @@ pub enum TokenError {
     /// It says that it is for somebody else, or of somebody else; or does not say it where it must.
     #[error("it is not for this bot, or not of the issuer or for the audience that is expected")]
     Audience,
+    /// Its head demands what nobody here understands.
+    #[error("its head has `crit`: it demands extensions that this server does not know")]
+    Critical,
+    /// It is longer than a header can be.
+    #[error("it has more than {0} bytes (`httpServer.headLimit`)")]
+    TooLong(usize),
+    /// It would be good for ever.
+    #[error("it has no `exp`: tokens must say until when they are good (`pro.externalAuth.allowWithoutExpiry`)")]
+    NoExpiry,
     /// Its time is over.
     #[error("it has expired")]
     Expired,
@@ -105,6 +117,7 @@ impl Tokens {
 
     /// Checks signature, algorithm and time. The comparison of signatures takes the same time whatever they are.
     pub fn check(&self, token: &str) -> Result<Claims, TokenError> {
+        check_head(token)?;
         let claims: Box<RawValue> = jsonwebtoken::decode(token, &self.decoding, &self.validation)?.claims;
         check_times(&claims, self.clock.wall())?;
         serde_json::from_str(claims.get()).map_err(|_| TokenError::Malformed)
@@ -119,15 +132,24 @@ pub(super) fn is_head_of_token(message: &str) -> bool {
 /// A token that begins to be good this much later than now, in seconds, is taken: the clocks of two machines differ.
 const SKEW: f64 = 60.0;
 
-/// When a token is good, in seconds since the epoch. Whole numbers, or not: some write fractions.
+/// When a token is good and was made, in seconds since the epoch. Whole numbers, or not: some write fractions.
 #[derive(Deserialize)]
-struct Times {
-    exp: Option<f64>,
+pub(super) struct Times {
+    pub(super) exp: Option<f64>,
     nbf: Option<f64>,
+    iat: Option<f64>,
 }
 
-/// Compares `exp` and `nbf`, where they are, with the time in milliseconds since the epoch.
-pub(super) fn check_times(claims: &RawValue, now: u64) -> Result<(), TokenError> {
+/// Refuses a token whose head has `crit`: none of the extensions that it may name is known here. The library passes over it.
+pub(super) fn check_head(token: &str) -> Result<(), TokenError> {
+    let head =
+        token.split('.').next().and_then(|head| URL_SAFE_NO_PAD.decode(head).ok()).ok_or(TokenError::Malformed)?;
+    let head: Map<String, Value> = serde_json::from_slice(&head).map_err(|_| TokenError::Malformed)?;
+    if head.contains_key("crit") { Err(TokenError::Critical) } else { Ok(()) }
+}
+
+/// Compares `exp`, `nbf` and `iat`, where they are, with the time in milliseconds since the epoch.
+pub(super) fn check_times(claims: &RawValue, now: u64) -> Result<Times, TokenError> {
     // A struct can be read from an array as well.
     if !claims.get().starts_with('{') {
         return Err(TokenError::Malformed);
@@ -137,10 +159,11 @@ pub(super) fn check_times(claims: &RawValue, now: u64) -> Result<(), TokenError>
     if times.exp.is_some_and(|exp| exp <= now) {
         return Err(TokenError::Expired);
     }
-    if times.nbf.is_some_and(|nbf| nbf > now + SKEW) {
+    // What was made in the future was made by a clock that cannot be trusted with the rest either.
+    if [times.nbf, times.iat].into_iter().flatten().any(|begins| begins > now + SKEW) {
         return Err(TokenError::TooEarly);
     }
-    Ok(())
+    Ok(times)
 }
 
 /// A validation that leaves times to [`check_times`].

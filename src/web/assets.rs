@@ -1,14 +1,18 @@
 //! `/assets`: the chat widget, embedded in the binary and already compressed, and what the workspace has in `assets/`.
 
 use std::collections::BTreeMap;
+use std::path::Path as FilePath;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use serde::Deserialize;
+use tokio::task::spawn_blocking;
 
+use crate::beneath::Links;
 use crate::services::media::{MediaKind, kind_of};
+use crate::services::served;
 
 use super::cached::{ASK, FOREVER, Packing, SHORTLY, cached, file, packing};
 use super::error::HttpError;
@@ -126,19 +130,22 @@ pub(crate) async fn of_workspace(
     asked: HeaderMap,
 ) -> Result<Response<Body>, HttpError> {
     let content_type = servable(&path).ok_or_else(|| nothing(&method, &uri))?;
-    let root = web.workspace.borrow().root.clone();
-    for folder in FOLDERS {
-        let file = root.join(folder).join(&path);
-        if !tokio::fs::metadata(&file).await.is_ok_and(|found| found.is_file()) {
-            continue;
-        }
-        // A picture may hold scripts if it is opened by itself.
-        let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
-        if let Some(response) = self::file(&file, (&method, &asked), content_type, ASK, policy).await {
-            return Ok(response);
-        }
-    }
-    Err(nothing(&method, &uri))
+    let (root, outside) = (web.workspace.borrow().root.clone(), web.settings.links.outside);
+    let opening = spawn_blocking(move || {
+        let open = |folder| served::open((&root, outside), (folder, &path), Links::Follow, leads_to_servable).ok();
+        FOLDERS.into_iter().find_map(open)
+    });
+    let opened = opening.await.ok().flatten().ok_or_else(|| nothing(&method, &uri))?;
+    // A picture may hold scripts if it is opened by itself.
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    let response = self::file(&web, opened, (&method, &asked), (content_type, ASK, policy)).await?;
+    response.ok_or_else(|| nothing(&method, &uri))
+}
+
+/// Whether what a link leads to may be served: by its own name, too, and not from a hidden folder.
+fn leads_to_servable(place: &FilePath) -> bool {
+    let name = if place.is_absolute() { place.file_name().map(FilePath::new) } else { Some(place) };
+    name.and_then(FilePath::to_str).and_then(servable).is_some()
 }
 
 /// The content type of a path that may be served: no hidden file or folder on the way, no way out, and a known type.

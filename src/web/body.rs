@@ -165,13 +165,13 @@ async fn collect(mut body: Body, limits: Limits<'_>, held: &mut Held) -> Result<
         if whole.len() + data.len() > limit {
             return Err(oversize(limit, limits.size_key));
         }
-        gather(&mut whole, &data, usize::try_from(announced).unwrap_or(0), limits.budget, held)?;
+        gather(&mut whole, &data, usize::try_from(announced).unwrap_or(0), limits.budget, held).await?;
     }
     Ok(whole)
 }
 
 /// Adds a piece. Room is made for what has come and no more than is announced: a promise alone costs nothing.
-fn gather(
+async fn gather(
     whole: &mut Vec<u8>,
     data: &[u8],
     announced: usize,
@@ -181,7 +181,7 @@ fn gather(
     let needed = whole.len() + data.len();
     if needed > whole.capacity() {
         let room = (whole.capacity() * 2).min(announced).max(needed);
-        budget.grow(held, room)?;
+        budget.grow(held, room).await?;
         whole.reserve_exact(room - whole.len());
     }
     whole.extend_from_slice(data);
@@ -246,6 +246,7 @@ fn check_depth(text: &[u8]) -> Result<(), HttpError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     async fn of(content_type: &str, body: impl Into<Body>) -> Result<String, HttpError> {
         let request = Request::post("/").header(CONTENT_TYPE, content_type).body(body.into()).unwrap();
@@ -254,7 +255,7 @@ mod tests {
             size_key: "a",
             time: Duration::from_secs(10),
             time_key: "b",
-            budget: &MemoryBudget::new(1_000),
+            budget: &MemoryBudget::new(1_000, 1_000, Clock::manual(0)),
         };
         take(request, limits).await.map(|taken| taken.json.get().to_owned())
     }
@@ -302,15 +303,16 @@ mod tests {
         assert_eq!(kind(of("application/json; charset=latin1", "{}").await), "415 charset.unsupported");
     }
 
-    #[test]
-    fn room_is_made_for_what_has_come_not_for_what_is_announced() {
-        let (mut whole, mut held, budget) = (Vec::new(), Held::default(), MemoryBudget::new(1 << 20));
+    #[tokio::test]
+    async fn room_is_made_for_what_has_come_not_for_what_is_announced() {
+        let (mut whole, mut held, budget) =
+            (Vec::new(), Held::default(), MemoryBudget::new(1 << 20, 1_000, Clock::manual(0)));
         for _ in 0..10 {
-            gather(&mut whole, &[b'x'; 20_000], 500_000, &budget, &mut held).unwrap();
+            gather(&mut whole, &[b'x'; 20_000], 500_000, &budget, &mut held).await.unwrap();
         }
         assert_eq!(whole.len(), 200_000);
         assert!(whole.capacity() <= 400_000, "{}", whole.capacity());
-        let refused = gather(&mut whole, &vec![b'x'; 1 << 20], 2 << 20, &budget, &mut held);
-        assert!(matches!(refused, Err(HttpError::Unavailable { .. })));
+        let refused = gather(&mut whole, &vec![b'x'; 1 << 20], 2 << 20, &budget, &mut held).await;
+        assert!(matches!(refused, Err(HttpError::NoRoom)));
     }
 }

@@ -1,15 +1,20 @@
 //! Answers that clients keep: their validators, for how long, and in which encoding they are sent.
 
-use std::path::Path;
-
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
-use tower_http::services::ServeFile;
+use tower_http::services::ServeDir;
+
+use crate::beneath::Opened;
+
+use super::error::HttpError;
+use super::one_file::OneFile;
+use super::state::Web;
 
 /// What holds it may change at any time: ask each time.
 pub(super) const ASK: HeaderValue = HeaderValue::from_static("no-cache");
@@ -17,6 +22,9 @@ pub(super) const ASK: HeaderValue = HeaderValue::from_static("no-cache");
 pub(super) const SHORTLY: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// The name has a hash of what it holds, or is given once only.
 pub(super) const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Bytes that a file takes while it is read and written: two pieces of those that are read, and what is read ahead.
+const PIECES: usize = 192 << 10;
 
 /// Pages of any origin may load it, also those that are isolated from other origins.
 const FOR_ANYBODY: (HeaderName, HeaderValue) =
@@ -70,27 +78,35 @@ pub(super) fn cached_text(asked: &HeaderMap, content_type: HeaderValue, text: St
     cached(asked, &tag, ASK, content_type, Bytes::from(text))
 }
 
-/// A file of the disk, read a piece at a time: to be looked at by itself it has that policy. `None` where it cannot be opened:
+/// A file that was opened, read a piece at a time: to be looked at by itself it has that policy. `None` where it cannot be read:
 /// what that is about is not for the outside.
 pub(super) async fn file(
-    path: &Path,
+    web: &Web,
+    opened: Opened,
     (method, headers): (&Method, &HeaderMap),
-    content_type: &'static str,
-    keep: HeaderValue,
-    policy: HeaderValue,
-) -> Option<Response<Body>> {
+    (content_type, keep, policy): (&'static str, HeaderValue, HeaderValue),
+) -> Result<Option<Response<Body>>, HttpError> {
+    // However long the file is, so much of it is on its way at once.
+    let held = web.bodies.hold(usize::try_from(opened.metadata.len()).unwrap_or(PIECES).min(PIECES)).await?;
     let (mut head, ()) = Request::new(()).into_parts();
     (head.method, head.headers) = (method.clone(), headers.clone());
-    // Ranges (for films), dates and sizes are what this is for; the type is ours.
-    let served = ServeFile::new(path).try_call(Request::from_parts(head, Body::empty())).await.ok()?;
-    let mut response = Some(served).filter(|served| served.status() != StatusCode::NOT_FOUND)?.map(Body::new);
+    // Ranges (for films), dates and sizes are what this is for; file and type are ours.
+    let mut serving = ServeDir::with_backend("", OneFile::new(opened));
+    let served = serving.try_call(Request::from_parts(head, Body::empty())).await.ok();
+    let Some(served) = served.filter(|served| served.status() != StatusCode::NOT_FOUND) else { return Ok(None) };
+    let mut response = served.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _ = &held;
+            frame
+        }))
+    });
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(CACHE_CONTROL, keep);
     headers.insert(FOR_ANYBODY.0, FOR_ANYBODY.1);
-    Some(response)
+    Ok(Some(response))
 }
 
 /// How a body is packed.

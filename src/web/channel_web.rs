@@ -38,6 +38,7 @@ pub(crate) async fn bot_info(State(web): State<Web>, bot: Bot) -> Result<Respons
             details: &info.details,
         },
     )
+    .await
 }
 
 /// `POST /messages/:userId?conversationId=`: a visitor says something.
@@ -167,9 +168,9 @@ pub(super) fn raw(value: &impl Serialize) -> Result<Box<RawValue>, HttpError> {
 }
 
 /// An answer in JSON.
-pub(super) fn json(web: &Web, value: &impl Serialize) -> Result<Response<Body>, HttpError> {
+pub(super) async fn json(web: &Web, value: &impl Serialize) -> Result<Response<Body>, HttpError> {
     let text = serde_json::to_vec(value).map_err(|error| HttpError::internal("Error", error))?;
-    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text)?))
+    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text).await?))
 }
 
 /// It is stored.

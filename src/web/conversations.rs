@@ -52,6 +52,7 @@ pub(crate) async fn list(State(web): State<Web>, Read { key, .. }: Read) -> Resu
     }
     let limit = web.settings.http.max_conversations_listed;
     let read = move |store: &Store| store.list_conversations(&key, limit);
+    let _place = web.bodies.making().await;
     let conversations = web.store.beside(read).await.map_err(stored)?;
     json(
         &web,
@@ -61,6 +62,7 @@ pub(crate) async fn list(State(web): State<Web>, Read { key, .. }: Read) -> Resu
             recent_conversation_lifetime: &web.settings.http.recent_conversation_lifetime_text,
         },
     )
+    .await
 }
 
 /// Most messages of a page that begins after a given one.
@@ -80,8 +82,9 @@ pub(crate) async fn one(State(web): State<Web>, asked: Read, uri: Uri) -> Result
         (Some(id), None) => store.conversation(&key, id, limit, size),
         (Some(id), Some(after)) => store.conversation_after((&key, id), after, PAGE, limit, size),
     };
+    let _place = web.bodies.making().await;
     let found = web.store.beside(read).await.map_err(stored)?;
-    json(&web, &found.ok_or_else(|| HttpError::no_conversation(&asked))?)
+    json(&web, &found.ok_or_else(|| HttpError::no_conversation(&asked))?).await
 }
 
 /// `POST /conversations/:userId/new`.
@@ -93,7 +96,7 @@ pub(crate) async fn new(State(web): State<Web>, visitor: Visitor) -> Result<Resp
     }
     let most = web.settings.http.max_conversations;
     let convo_id = web.store.new_conversation(&visitor.key(), most).await.map_err(stored)?;
-    json(&web, &New { convo_id })
+    json(&web, &New { convo_id }).await
 }
 
 /// `POST /conversations/:userId/:conversationId/reset`: the conversation's session begins anew, once what was sent before is
@@ -146,9 +149,10 @@ pub(crate) async fn download(State(web): State<Web>, asked: Read) -> Result<Resp
     let id = named(asked.conversation.as_deref())?;
     let size = web.settings.http.max_transcript_size;
     let read = move |store: &Store| store.transcript(&asked.key, id, size);
+    let _place = web.bodies.making().await;
     let found = web.store.beside(read).await.map_err(stored)?;
     let found = found.ok_or_else(|| HttpError::no_conversation(&id.to_string()))?;
-    json(&web, &object!({ "txt": found.text, "name": format!("{}.txt", found.title) }))
+    json(&web, &object!({ "txt": found.text, "name": format!("{}.txt", found.title) })).await
 }
 
 /// The number of the path's conversation; `None` for `null`.

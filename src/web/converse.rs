@@ -75,7 +75,7 @@ async fn converse(
     };
     let conversed = web.dispatcher.converse(draft, !parts.is_empty()).await.map_err(refused)?;
     let text = answer_text(&conversed, parts)?;
-    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text.into_bytes())?))
+    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text.into_bytes()).await?))
 }
 
 /// `{"responses":[…]}` and the parts that are asked for.

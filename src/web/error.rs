@@ -77,6 +77,10 @@ pub(crate) enum HttpError {
         /// What is full.
         detail: String,
     },
+    /// There is no memory left for what it brings or asks for. 503 with `Retry-After`, and the connection ends: whatever else was asked on it
+    /// would be made ready in vain, too.
+    #[error("Service Unavailable: too many large bodies at once (`httpServer.bodies`)")]
+    NoRoom,
     /// The disk or the database is full or ill. 503 with `Retry-After`; why, callers see in development only. Who cannot store it says so.
     #[error("Service Unavailable: nothing can be stored at present, nor was this; try again in {RETRY_STORING} s")]
     NotStored(String),
@@ -87,6 +91,13 @@ pub(crate) enum HttpError {
 
 /// Why a request without a token is refused. What to do is said beside it, in development.
 pub(crate) const NO_TOKEN: &str = "Authorization header is missing";
+
+/// Seconds after which to try again what found no memory.
+const RETRY_ROOM: u32 = 1;
+
+/// Marks an answer after which nothing more is read of its connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EndsConnection;
 
 /// What the caller of a production server is not told. `web::router` adds it in development.
 #[derive(Clone)]
@@ -137,7 +148,7 @@ impl HttpError {
                 StatusCode::UNAUTHORIZED
             }
             Self::NotFound(_) | Self::Page(_) => StatusCode::NOT_FOUND,
-            Self::Unavailable { .. } | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } | Self::NoRoom | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -178,6 +189,11 @@ impl IntoResponse for HttpError {
             Self::ExternalToken(_) => json(status, "BP_0401", "InvalidExternalToken", &message),
             Self::NotFound(_) => json(status, "BP_0044", "NotFoundError", &message),
             Self::Unavailable { .. } => json(status, "BP_0053", "ServiceUnavailableError", &message),
+            Self::NoRoom => {
+                let mut response = json(status, "BP_0053", "ServiceUnavailableError", &message);
+                response.extensions_mut().insert(EndsConnection);
+                response
+            }
             Self::NotStored(why) => {
                 let mut response = json(status, "BP_0053", "ServiceUnavailableError", &message);
                 response.extensions_mut().insert(Detail(why.clone()));
@@ -186,6 +202,7 @@ impl IntoResponse for HttpError {
         };
         let retry_after = match self {
             Self::Unavailable { retry_after, .. } => Some(retry_after),
+            Self::NoRoom => Some(RETRY_ROOM),
             Self::NotStored(_) => Some(RETRY_STORING),
             _ => None,
         };

@@ -43,11 +43,11 @@ pub(crate) async fn give(
     let name = param(&params, "file").to_owned();
     let missing = || answer(StatusCode::NOT_FOUND, TEXT, "Not Found");
     let (files, wanted) = (Arc::clone(web.services.media()), name.clone());
-    let found = blocking(move || files.find(&bot, &wanted)).await?;
-    let Some((path, _)) = found else { return Ok(missing()) };
+    let found = blocking(move || files.open(&bot, &wanted)).await?;
+    let Ok(opened) = found else { return Ok(missing()) };
     let (mime, kind) = media::kind_of(&name);
     // A file never changes: another one has another name.
-    let Some(mut response) = file(&path, (&method, &asked), mime, FOREVER, HARMLESS).await else {
+    let Some(mut response) = file(&web, opened, (&method, &asked), (mime, FOREVER, HARMLESS)).await? else {
         return Ok(missing());
     };
     if kind == MediaKind::Other {
@@ -78,7 +78,7 @@ pub(crate) async fn keep(
         Ok(media::address(&bot, &name))
     });
     let url: String = url.await?.map_err(|error| not_kept(&web, error))?;
-    json(&web, &object!({ "url": url }))
+    json(&web, &object!({ "url": url })).await
 }
 
 /// `POST /messages/:userId/files?conversationId=`: a visitor sends a file.

@@ -11,6 +11,7 @@ mod handler;
 mod packet;
 mod rooms;
 mod schedule;
+mod websocket_request;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -112,6 +113,11 @@ impl Realtime {
     /// How many connections and how many visitors there are.
     pub fn count(&self) -> (usize, usize) {
         (self.0.handler.connections(), self.0.handler.rooms.visitors())
+    }
+
+    /// How many connections were dropped because too much waited for all of them.
+    pub(super) fn dropped(&self) -> u64 {
+        self.0.handler.rooms.dropped()
     }
 
     /// Answers those who poll, so that they hold nothing up, takes nobody new, and closes the connections of visitors.

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST};
+use axum::http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use axum::response::IntoResponse as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,6 +23,11 @@ use tower::Service;
 use crate::config::{HttpSettings, Settings};
 
 use super::client_address::PeerAddress;
+use super::error::{EndsConnection, HttpError};
+use super::memory_budget::{MemoryBudget, SMALL};
+use super::own_host::LocalAddress;
+use super::slow_clients::Client;
+use super::strict_head::{StrictHead, ends_connection};
 use super::unread_body;
 
 /// How long requests in flight may take once the server is asked to stop.
@@ -40,26 +47,35 @@ pub(super) struct ConnectionPermit(
 /// What every connection is served with.
 struct Server {
     router: Router,
+    bodies: MemoryBudget,
     builder: http1::Builder,
     /// How long what is left of a body is read while the answer goes out.
     body_timeout: Duration,
     write_timeout: u32,
+    /// In development requests carry where their connection arrived.
+    development: bool,
     /// Told once when the server stops; each connection holds a receiver, so it is closed when all of them are gone.
     stopping: watch::Sender<()>,
 }
 
 /// Serves `router` on `listener` until `shutdown` completes, then lets requests in flight finish (10 s at most).
-pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, shutdown: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bodies: MemoryBudget,
+    settings: &Settings,
+    shutdown: impl Future<Output = ()>,
+) {
     // A call of another server has one connection, and may look up a name meanwhile.
     // A realm has a socket and a handle.
     let realms = settings.dispatch.most_realms as u64;
     let reserved = RESERVED + 2 * settings.fetch.connections as u64 + 2 * realms;
-    let settings = &settings.http;
+    let (settings, development) = (&settings.http, !settings.production);
     let most = settings.connections.min(descriptors(reserved));
     if most < settings.connections {
         tracing::warn!("{most} connections at once, not {}: the system grants no more files", settings.connections);
     }
-    let server = Server::new(router, settings);
+    let server = Server::new(router, bodies, settings, development);
     let permits = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     let mut shutdown = pin!(shutdown);
     let mut full = false;
@@ -96,16 +112,18 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
 }
 
 impl Server {
-    fn new(router: Router, settings: &HttpSettings) -> Self {
+    fn new(router: Router, bodies: MemoryBudget, settings: &HttpSettings, development: bool) -> Self {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(settings.header_timeout));
         // The buffer's limit alone is noticed one read too late.
         builder.max_buf_size(settings.head_limit).max_header_size(settings.head_limit);
         Self {
             router,
+            bodies,
             builder,
             body_timeout: Duration::from_millis(settings.body_timeout),
             write_timeout: settings.write_timeout,
+            development,
             stopping: watch::channel(()).0,
         }
     }
@@ -121,9 +139,17 @@ impl Server {
             tracing::debug!("cannot set TCP_USER_TIMEOUT: {error}");
         }
         let (router, body_timeout) = (self.router.clone(), self.body_timeout);
-        let carried = (permit.clone(), peer);
-        let service = service_fn(move |request| route(router.clone(), carried.clone(), body_timeout, request));
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let local = stream.local_addr().ok().filter(|_| self.development);
+        let carried = (permit.clone(), peer, local.map(|local| LocalAddress(local.ip())));
+        let client = self.bodies.enter(carried.1.0);
+        let taking = Arc::clone(&client);
+        let service = service_fn(move |request| {
+            let routed = route(router.clone(), carried.clone(), body_timeout, request);
+            let client = Arc::clone(&taking);
+            async move { routed.await.inspect(|answer| is_sent(&client, answer)) }
+        });
+        let stream = TokioIo::new(StrictHead::new(stream, Arc::clone(&client)));
+        let connection = self.builder.serve_connection(stream, service).with_upgrades();
         let mut stopping = self.stopping.subscribe();
         tokio::spawn(async move {
             let _permit = permit;
@@ -131,6 +157,7 @@ impl Server {
             let mut asked = pin!(stopping.changed());
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
+                () = client.is_dropped() => return,
                 _ = asked.as_mut() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
@@ -165,23 +192,57 @@ pub(super) struct TrailingSlash;
 
 async fn route(
     mut router: Router,
-    (permit, peer): (ConnectionPermit, PeerAddress),
+    (permit, peer, local): (ConnectionPermit, PeerAddress, Option<LocalAddress>),
     body_timeout: Duration,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    let ends = ends_connection(request.headers());
     let (mut request, unread) = unread_body::lend(request);
+    if hosts_are_wrong(&request) {
+        let refused = HttpError::plain("a request needs one `Host` header, and no more than one").into_response();
+        return Ok(closing(refused));
+    }
     request.extensions_mut().insert(permit);
     request.extensions_mut().insert(peer);
+    if let Some(local) = local {
+        request.extensions_mut().insert(local);
+    }
     if let Some(uri) = without_trailing_slash(request.uri()) {
         *request.uri_mut() = uri;
         request.extensions_mut().insert(TrailingSlash);
     }
-    let answer = router.call(request).await?;
+    let mut answer = router.call(request).await?;
+    let ends = ends || answer.extensions_mut().remove::<EndsConnection>().is_some();
+    if ends && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer = closing(answer);
+    }
     // Whoever was too slow already is not waited for.
     if let Some(unread) = unread.filter(|_| answer.status() != StatusCode::REQUEST_TIMEOUT) {
         unread.drain(body_timeout);
     }
     Ok(answer)
+}
+
+/// Counts what the client is to take.
+fn is_sent(client: &Arc<Client>, answer: &Response<Body>) {
+    let bytes = answer.body().size_hint().lower();
+    let said = || answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let bytes = if bytes == 0 && !answer.body().is_end_stream() { said().unwrap_or(0) } else { bytes };
+    if bytes > SMALL as u64 {
+        client.is_sent(bytes);
+    }
+}
+
+/// The answer, after which the connection is closed.
+fn closing(mut answer: Response<Body>) -> Response<Body> {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+/// Whether a request says more than once, or in HTTP/1.1 not at all, which host it is for: a proxy may have read another one.
+fn hosts_are_wrong(request: &Request<Body>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11)
 }
 
 /// `/a/b/?x` is `/a/b?x`: clients of the original may write either.

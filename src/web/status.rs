@@ -3,17 +3,19 @@
 use std::fmt::Write as _;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::dispatch::Stats;
 use crate::model::EventId;
+use crate::os;
 
 use super::error::{HttpError, JSON, answer, stored};
 use super::extractors::Named;
+use super::own_host;
 use super::state::Web;
 
 /// The content type that Prometheus asks for.
@@ -24,7 +26,8 @@ const GAUGES: [&str; 8] = ["waiting", "in_flight", "realms", "zygotes", "residen
 
 /// `GET /status`: version, uptime in seconds, the bots, what is wrong in the workspace, the counters. 503 while nothing can be
 /// stored.
-pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response<Body> {
+pub(crate) async fn status(State(web): State<Web>, request: Request) -> Response<Body> {
+    let (asked, _) = request.into_parts();
     let workspace = web.workspace.borrow().clone();
     let bots: Vec<_> = workspace
         .bots
@@ -43,8 +46,10 @@ pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response
         "realtime": { "connections": connections, "visitors": visitors },
     });
     // Paths, sources and what the system says are for the author of the scripts, not for the public, nor for pages of other
-    // origins that the author visits: browsers say `Origin` for those, and not for the server's own.
-    let shown = !web.settings.production && !asked.contains_key(ORIGIN);
+    // origins that the author visits: browsers say `Origin` for those, and not for the server's own; but a name that was made to
+    // lead here is the server's own to them.
+    let shown =
+        !web.settings.production && !asked.headers.contains_key(ORIGIN) && own_host::is_own(&web.settings.http, &asked);
     if shown {
         body["problems"] =
             workspace.problems.iter().map(|problem| problem.without(&web.settings.secrets).to_string()).collect();
@@ -68,7 +73,9 @@ pub(crate) async fn metrics(State(web): State<Web>) -> Response<Body> {
     let gauges = [
         ("sockets", Some(connections as u64)),
         ("visitors", Some(visitors as u64)),
-        ("server_bytes", resident()),
+        ("server_bytes", os::resident()),
+        ("slow_clients_dropped", Some(web.bodies.dropped())),
+        ("slow_sockets_dropped", Some(web.realtime.dropped())),
         ("cannot_store", Some(u64::from(web.store.trouble().is_some()))),
     ];
     for (name, value) in gauges.into_iter().filter_map(|(name, value)| Some((name, value?))) {
@@ -76,13 +83,6 @@ pub(crate) async fn metrics(State(web): State<Web>) -> Response<Body> {
         let _ = writeln!(text, "# TYPE nudge_{name} gauge\nnudge_{name} {value}");
     }
     answer(StatusCode::OK, PROMETHEUS, text)
-}
-
-/// Bytes of this process that are in memory, where the system tells.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
 }
 
 fn exposition(stats: &Stats) -> String {
@@ -126,7 +126,7 @@ pub(crate) async fn traces_of_user(
     let theirs = held.iter().filter(|held| held.bot == visitor.bot.as_str() && held.user == visitor.user.as_str());
     let typing = theirs.map(|held| held.deliver_at.saturating_sub(now)).max().unwrap_or(0);
     let text = format!("{{\"traces\":[{}],\"typing\":{typing}}}", traces.join(","));
-    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text.into_bytes())?))
+    Ok(answer(StatusCode::OK, JSON, web.bodies.answer(text.into_bytes()).await?))
 }
 
 #[cfg(test)]

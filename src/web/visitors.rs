@@ -20,7 +20,7 @@ struct Issued<'i> {
 /// `POST /visitors`: an id that nobody has, and its secret. Nothing is stored.
 pub(crate) async fn new(State(web): State<Web>, _bot: Bot) -> Result<Response<Body>, HttpError> {
     let (id, secret) = web.services.visitors().issue();
-    json(&web, &Issued { visitor_id: &id, secret })
+    json(&web, &Issued { visitor_id: &id, secret }).await
 }
 
 /// `GET /visitors/:userId/secret`, with a token: a page's own server asks for the secret of somebody who has signed in there.
@@ -38,5 +38,5 @@ pub(crate) async fn secret(
                 .into(),
         ));
     }
-    json(&web, &Issued { visitor_id: id, secret: web.services.visitors().secret_of(id) })
+    json(&web, &Issued { visitor_id: id, secret: web.services.visitors().secret_of(id) }).await
 }

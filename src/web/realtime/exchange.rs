@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 use tower::Service;
 
 use super::addresses::Counted;
-use super::{Realtime, Shared};
+use super::{Realtime, Shared, websocket_request};
 use crate::web::client_address;
 use crate::web::error::HttpError;
 use crate::web::serve::ConnectionPermit;
@@ -41,6 +41,11 @@ async fn exchange(shared: &Shared, request: Request<Body>) -> Result<Response<Bo
     if new && shared.handler.connections() >= shared.sockets {
         let detail = format!("{} connections are open (`realtime.sockets`)", shared.sockets);
         return Err(HttpError::Unavailable { retry_after: RETRY, detail });
+    }
+    if has("transport=websocket")
+        && let Some(answer) = websocket_request::refusal(&parts)
+    {
+        return Ok(answer);
     }
     if client_address::unknown_proxy(&parts.extensions, &parts.headers, shared.proxies)
         && !shared.proxy_said.swap(true, Ordering::Relaxed)

@@ -83,7 +83,8 @@ impl std::fmt::Debug for Handler {
 
 impl Handler {
     pub(super) fn new(services: Services, limits: RealtimeSettings, clock: Clock) -> Self {
-        Self { rooms: Rooms::new(limits.buffered), services, limits, clock, connections: AtomicUsize::new(0) }
+        let rooms = Rooms::new(&limits, clock.clone());
+        Self { rooms, services, limits, clock, connections: AtomicUsize::new(0) }
     }
 
     /// How many connections there are.

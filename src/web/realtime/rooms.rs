@@ -2,22 +2,33 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use engineioxide::sid::Sid;
 use engineioxide::{DisconnectReason, Str};
 use parking_lot::RwLock;
 use tokio::task::AbortHandle;
 
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, Waiting};
+use crate::clock::Clock;
+use crate::config::RealtimeSettings;
 use crate::model::{BotId, UserId};
+use crate::telemetry::escape::one_line;
+use crate::telemetry::seldom::Seldom;
 
 /// The rooms. Nobody looks through all of them, and nothing but a greeting is sent while they are locked: the store's writer
 /// asks for each commit whether somebody is there.
 pub(super) struct Rooms {
     members: RwLock<Members>,
-    /// Bytes that may wait for one connection.
-    buffered: usize,
+    waiting: Waiting,
+    /// Bytes that may wait for all connections together (`realtime.allBuffered`).
+    most_waiting: usize,
+    dropped: AtomicU64,
+    clock: Clock,
 }
+
+/// Connections that were dropped for others.
+static DROPPED: Seldom = Seldom::new();
 
 #[derive(Default)]
 struct Members {
@@ -43,8 +54,15 @@ impl Drop for Admin {
 }
 
 impl Rooms {
-    pub(super) fn new(buffered: usize) -> Self {
-        Self { members: RwLock::default(), buffered }
+    pub(super) fn new(limits: &RealtimeSettings, clock: Clock) -> Self {
+        let waiting = Waiting { one: limits.buffered, all: Arc::default() };
+        let (members, dropped) = (RwLock::default(), AtomicU64::new(0));
+        Self { members, waiting, most_waiting: limits.all_buffered, dropped, clock }
+    }
+
+    /// How many connections were dropped because too much waited for all of them.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Puts a connection into the room of a visitor, unless `most` are there. `greet` says so to it before anything else
@@ -129,12 +147,49 @@ impl Rooms {
     fn deliver(&self, room: Vec<Connection>, packet: String) -> Vec<Connection> {
         // One text for all of them.
         let packet = Str::from(packet);
-        let stuck = |connection: &Connection| !connection::send(connection, &packet, self.buffered);
+        let stuck = |connection: &Connection| !connection::send(connection, &packet, &self.waiting, &self.clock);
         let stuck: Vec<Connection> = room.into_iter().filter(stuck).collect();
         for connection in &stuck {
             connection.close(DisconnectReason::TransportError);
+            connection::forget(connection);
         }
+        while self.waiting.all.load(Ordering::Relaxed) > self.most_waiting && self.drop_slowest() {}
         stuck
+    }
+
+    /// Drops the connection that has taken nothing for longest, so that what waits for the others can wait. False where nothing waits.
+    fn drop_slowest(&self) -> bool {
+        let slowest = {
+            let members = self.members.read();
+            let admins = members.admins.iter().map(|admin| (None, &admin.connection));
+            let guests = members.visitors.iter().flat_map(|(id, room)| room.iter().map(move |one| (Some(id), one)));
+            let waiting = guests.chain(admins).filter_map(|(visitor, connection)| {
+                let (since, bytes) = connection::waits(connection)?;
+                Some((since, std::cmp::Reverse(bytes), visitor.cloned(), Arc::clone(connection)))
+            });
+            waiting.min_by_key(|(since, bytes, ..)| (*since, *bytes))
+        };
+        let Some((since, bytes, visitor, connection)) = slowest else { return false };
+        match &visitor {
+            Some(visitor) => self.leave(visitor, &connection),
+            None => self.leave_admins(&connection),
+        }
+        connection.close(DisconnectReason::TransportError);
+        connection::forget(&connection);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        let now = self.clock.now();
+        if let Some(times) = DROPPED.happens(now) {
+            let whose = visitor.map_or_else(|| "an administrator".to_owned(), |visitor| format!("visitor {visitor}"));
+            tracing::warn!(
+                "a connection of {} is dropped for which {} bytes have waited for {} ms, longest of all: more than {} wait for all connections \
+                 (`realtime.allBuffered`; {times} were dropped; said once a minute)",
+                one_line(&whose),
+                bytes.0,
+                now.saturating_sub(since),
+                self.most_waiting
+            );
+        }
+        true
     }
 
     /// The visitor of a socket, by its id, also as older clients write it: `/guest#<id>`.
