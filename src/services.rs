@@ -130,7 +130,7 @@ impl Services {
         Ok(Self(Arc::new(ServiceState {
             bots,
             fetch: Fetch::new(&settings),
-            media: Arc::new(Media::new(settings.media.clone(), settings.links_outside, store.clock().clone())),
+            media: Arc::new(Media::new(settings.media.clone(), settings.links.outside, store.clock().clone())),
             settings,
             root: OnceLock::new(),
             secret,

@@ -130,7 +130,7 @@ pub(crate) async fn of_workspace(
     asked: HeaderMap,
 ) -> Result<Response<Body>, HttpError> {
     let content_type = servable(&path).ok_or_else(|| nothing(&method, &uri))?;
-    let (root, outside) = (web.workspace.borrow().root.clone(), web.settings.links_outside);
+    let (root, outside) = (web.workspace.borrow().root.clone(), web.settings.links.outside);
     let opening = spawn_blocking(move || {
         let open = |folder| served::open((&root, outside), (folder, &path), Links::Follow, leads_to_servable).ok();
         FOLDERS.into_iter().find_map(open)
