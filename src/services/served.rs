@@ -110,8 +110,8 @@ mod tests {
             fs::hard_link(place(of), place("assets").join(hard)).unwrap();
             assert!(!given(root.path(), hard), "{hard}");
         }
-        for number in 0..kept.len() {
-            assert!(!given(root.path(), &format!("{number}.json")), "{}", kept[number]);
+        for (number, path) in kept.iter().enumerate() {
+            assert!(!given(root.path(), &format!("{number}.json")), "{path}");
         }
         assert!(!given(root.path(), "Botpress.Config.JSON") && !given(root.path(), "DATA.db"));
         assert!(given(root.path(), "fine.json"));
