@@ -66,7 +66,7 @@ impl Store {
         let last_event = queue::last_event(&connection)?;
         let readers = Readers::new(path);
         let checkpoints = Checkpoints::start(connect(path)?, &mut connection, path, limits)?;
-        let states = Arc::new(StateCache::new(MOST_STATES));
+        let states = Arc::new(StateCache::new(MOST_STATES, rules.per_bot));
         let reading = (0..THREADS).map(|_| connect_reader(path)).collect::<Result<_, _>>()?;
         let read_threads = ReadThreads::start(reading).map_err(|error| refused(error.to_string()))?;
         let health = Health::default();

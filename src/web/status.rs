@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::dispatch::Stats;
 use crate::model::EventId;
+use crate::services::BOT_HEADER;
 
 use super::error::{HttpError, JSON, answer, stored};
 use super::extractors::Named;
@@ -26,9 +27,12 @@ const GAUGES: [&str; 8] = ["waiting", "in_flight", "realms", "zygotes", "residen
 /// stored.
 pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response<Body> {
     let workspace = web.workspace.borrow().clone();
+    // A script, where bots are kept apart: it hears of no bot but its own.
+    let only = asked.get(BOT_HEADER).map(|id| id.to_str().unwrap_or_default());
     let bots: Vec<_> = workspace
         .bots
         .iter()
+        .filter(|(id, _)| only.is_none_or(|only| only == id.as_str()))
         .map(|(id, bot)| json!({ "id": id, "name": bot.name, "disabled": bot.disabled, "private": bot.private }))
         .collect();
     let (connections, visitors) = web.realtime.count();
@@ -44,7 +48,7 @@ pub(crate) async fn status(State(web): State<Web>, asked: HeaderMap) -> Response
     });
     // Paths, sources and what the system says are for the author of the scripts, not for the public, nor for pages of other
     // origins that the author visits: browsers say `Origin` for those, and not for the server's own.
-    let shown = !web.settings.production && !asked.contains_key(ORIGIN);
+    let shown = !web.settings.production && !asked.contains_key(ORIGIN) && only.is_none();
     if shown {
         body["problems"] =
             workspace.problems.iter().map(|problem| problem.without(&web.settings.secrets).to_string()).collect();
