@@ -71,6 +71,7 @@ fn event() -> String {
 
 fn hello() -> Hello {
     Hello {
+        per_bot: false,
         build: String::new(),
         limits: ScriptLimits { event_waiting: u64::MAX / 4, ..ScriptLimits::default() },
         lock_in: false,

@@ -3,6 +3,7 @@
 //!
 //! Nothing here does I/O. Ids are newtypes, checked once where they come in.
 
+pub mod apart;
 pub mod channel;
 pub mod event;
 pub mod ids;

@@ -16,6 +16,7 @@ mod external;
 mod fair_turns;
 mod fetch;
 mod http;
+mod isolation;
 mod kvs;
 pub mod media;
 mod pages;
@@ -38,7 +39,7 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::model::ShareLimits;
+use crate::model::{BotId, ShareLimits};
 use crate::store::{Store, StoreError};
 
 use args::Args;
@@ -53,7 +54,7 @@ pub use bot_directory::{BotDirectory, BotEntry};
 pub use call::{Begun, Pending};
 pub use caller::{Caller, Line};
 pub use error::ServiceError;
-pub(crate) use fetch::is_local;
+pub(crate) use fetch::{BOT_HEADER, is_local};
 pub use fetch::{FetchFailed, Fetched};
 pub use pages::{Audience, Pages};
 pub use tokens::{Claims, TokenError, Tokens};
@@ -172,8 +173,7 @@ impl Services {
         let long = bytes > LONG;
         let turns = if long { &state.long_calls } else { &state.calls };
         let mut turn = turns.turn(caller.bot.as_ref(), CALL + bytes).await;
-        let outcome = Args::parse(known.name, args)
-            .and_then(|args| (known.run)(&Call { services: state, caller, method: known.name, args }));
+        let outcome = Args::parse(known.name, args).and_then(|args| run(state, known, caller, args));
         match outcome {
             Err(error) => Begun::Answered(Err(error)),
             Ok(Outcome::Now(text)) => {
@@ -226,9 +226,20 @@ impl Services {
         signature::sign(self.0.secret.as_bytes(), message)
     }
 
-    /// Whether a message was signed so by [`Services::signature`]. How long that takes says nothing of the right one.
-    pub fn is_signature(&self, message: &str, signature: &str) -> bool {
-        signature::is_signed(self.0.secret.as_bytes(), message, signature)
+    /// Whether a message was signed so by [`Services::signature`], or by a script of that bot where each bot signs with a key of
+    /// its own. How long that takes says nothing of the right one.
+    pub fn is_signature(&self, bot: &BotId, message: &str, signature: &str) -> bool {
+        let signed = |key: &[u8]| signature::is_signed(key, message, signature);
+        let of_bot = self.0.settings.dispatch.isolation.within(Some(bot));
+        signed(self.0.secret.as_bytes()) || of_bot.is_some_and(|bot| signed(&security::key_of(&self.0.secret, bot)))
+    }
+
+    /// Whether a caller may have the content of the bot that these arguments name.
+    ///
+    /// # Errors
+    /// It may not; the text is for the script.
+    pub fn admit_content(&self, caller: &Caller, args: &RawValue) -> Result<(), String> {
+        self.0.admit_content(caller, args)
     }
 
     /// The files of bots.
@@ -250,6 +261,22 @@ impl Services {
     pub fn credentials(&self, token: &str) -> Result<Box<RawValue>, TokenError> {
         self.0.external.as_ref().ok_or(TokenError::Disabled)?.check(token)
     }
+}
+
+/// Runs a method, if the caller may have what it asks for.
+fn run<'c>(
+    state: &'c Arc<ServiceState>,
+    known: &Method,
+    caller: &'c Caller,
+    args: Args<'_>,
+) -> Result<Outcome, ServiceError> {
+    let instead = state.admit(caller, known.name, &args)?;
+    // Among arguments that live for as long as this one.
+    let mut args: Args<'_> = args;
+    if let Some((at, given)) = &instead {
+        args.replace(*at, given);
+    }
+    (known.run)(&Call { services: state, caller, method: known.name, args })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use nudge::config::secrets::Secrets;
 
 use nudge::config::{Overrides, Settings};
 use nudge::program::HOOK_KINDS;
-use nudge::sdk::{MEMBERS, Runs};
+use nudge::sdk::{Concerns, MEMBERS, Runs};
 use serde_json::{Value, json};
 
 fn page(name: &str) -> (PathBuf, String) {
@@ -227,19 +227,46 @@ fn members() -> String {
     out
 }
 
+/// What `scripts.isolation` makes of each member of `bp`, in the order of the table.
+fn kept_apart() -> String {
+    let mut out = "\n| member | with `\"per-bot\"` |\n|---|---|\n".to_owned();
+    let mut rows: Vec<(String, &str)> = Vec::new();
+    for member in MEMBERS.iter().filter(|member| member.concerns != Concerns::Nobody) {
+        let name = format!("`bp.{}`", member.full_name());
+        match rows.last_mut().filter(|(_, rule)| *rule == member.concerns.rule()) {
+            Some((names, _)) => *names += &format!(", {name}"),
+            None => rows.push((name, member.concerns.rule())),
+        }
+    }
+    for (names, rule) in rows {
+        out.push_str(&format!("| {names} | {rule} |\n"));
+    }
+    out
+}
+
 const BEGIN: &str = "<!-- made from src/sdk.rs by `UPDATE=1 cargo test --test docs`; do not edit -->\n";
 const END: &str = "\n<!-- end of what is made -->";
 
 #[test]
 fn the_reference_of_bp_is_made_from_the_table_of_members() {
-    let (path, text) = page("sdk.md");
-    let from = text.find(BEGIN).expect("sdk.md has no mark") + BEGIN.len();
-    let to = text.find(END).expect("sdk.md has no end mark");
+    is_made("sdk.md", &members());
+}
+
+#[test]
+fn what_is_said_of_bots_that_are_kept_apart_is_made_from_the_table_of_members() {
+    is_made("isolation.md", &kept_apart());
+}
+
+/// What is made stands on that page, between the marks.
+fn is_made(name: &str, made: &str) {
+    let (path, text) = page(name);
+    let from = text.find(BEGIN).unwrap_or_else(|| panic!("{name} has no mark")) + BEGIN.len();
+    let to = text.find(END).unwrap_or_else(|| panic!("{name} has no end mark"));
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(path, format!("{}{}{}", &text[..from], members(), &text[to..])).unwrap();
+        fs::write(path, format!("{}{made}{}", &text[..from], &text[to..])).unwrap();
         return;
     }
-    assert_eq!(&text[from..to], members(), "run UPDATE=1 cargo test --test docs");
+    assert_eq!(&text[from..to], made, "run UPDATE=1 cargo test --test docs");
 }
 
 #[test]

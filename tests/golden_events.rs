@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use app::TestApp;
@@ -28,17 +29,50 @@ use hearing::{Heard, Hearing};
 use nudge::clock::Clock;
 use nudge::model::{BotId, ConversationKey, SessionKey, UserId};
 use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 /// How much later than the event its replies are read: all that typing holds back is there by then.
 const LATER: Duration = Duration::from_secs(60);
 
+/// Cases in which scripts reach for other bots, also for some that there are not, or switch hooks off.
+const SHARES: [&str; 5] = [
+    "bots_config_security_links",
+    "content_types_of_the_workspace",
+    "destinations",
+    "hooks_switched_off_and_on",
+    "send_event",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_workspace_of_bots_that_use_nothing_of_each_other_does_the_same_where_they_are_kept_apart() {
+    if std::env::var_os("UPDATE").is_some() {
+        return;
+    }
+    let hearing = hearing().lock().await;
+    let mut differences = Vec::new();
+    for case in golden::cases("golden/events").iter().filter(|case| !SHARES.contains(&golden::name(case))) {
+        hearing.take();
+        let said = Case::run(golden::workspace_apart(case, &["events.json"]), case, &hearing).await;
+        differences.extend(golden::compare(case, &said));
+    }
+    golden::assert_same(&differences);
+}
+
+/// What is logged in this process: tests in one process come one after the other.
+static HEARING: OnceLock<Mutex<Hearing>> = OnceLock::new();
+
+fn hearing() -> &'static Mutex<Hearing> {
+    HEARING.get_or_init(|| Mutex::new(Hearing::start()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_workspace_does_with_its_events_what_its_out_txt_says() {
-    let hearing = Hearing::start();
+    let hearing = hearing().lock().await;
     let mut differences = Vec::new();
     for case in golden::cases("golden/events") {
         hearing.take();
-        let said = Case::run(&case, &hearing).await;
+        let said = Case::run(golden::workspace(&case, &["events.json"]), &case, &hearing).await;
         differences.extend(golden::compare(&case, &said));
     }
     golden::assert_same(&differences);
@@ -58,9 +92,8 @@ struct Case {
 }
 
 impl Case {
-    async fn run(folder: &Path, hearing: &Hearing) -> String {
+    async fn run(workspace: TempDir, folder: &Path, hearing: &Hearing) -> String {
         let clock = golden::clock();
-        let workspace = golden::workspace(folder, &["events.json"]);
         let app = TestApp::serve(workspace, |options| options.clock = clock.clone()).await;
         let bot = golden::first_bot(&app.client).await;
         let mut case = Self {

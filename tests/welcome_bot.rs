@@ -128,6 +128,29 @@ async fn it_speaks_french_to_who_speaks_french_and_switches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_says_the_same_where_bots_are_kept_apart() {
+    let mut said = Vec::new();
+    for isolation in ["shared", "per-bot"] {
+        let config = format!(r#"{{ "scripts": {{ "isolation": "{isolation}" }} }}"#);
+        let (clock, folder) = (clock(), app::written(&[("botpress.config.json", config.as_str())]));
+        let app = TestApp::serve(folder, |options| options.clock = clock.clone()).await;
+        let mut all = Vec::new();
+        for text in ["Hello", "remember me", "Ada", "ada@example.org", "1", "forget me", "how are you", "what are you?"]
+        {
+            all.push(say(&app, "ada", text).await);
+        }
+        // It greets in several ways.
+        assert!(all[0].remove(0).contains("I am the welcome bot"), "{all:?}");
+        open_page(&app, &clock, "ada").await;
+        all.push(shown(&app, "ada").await);
+        assert!(all.iter().flatten().any(|text| text.starts_with("Very well, thank you!")), "{all:?}");
+        said.push(all);
+        app.stop().await;
+    }
+    assert_eq!(said[0], said[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_asks_its_own_server_by_http_and_says_so_when_there_is_no_answer() {
     let app = start(&clock()).await;
     say(&app, "ada", "Hello").await;

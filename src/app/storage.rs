@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Isolation, Settings};
 use crate::store::{Rules, Store};
 
 /// The store of the workspace; from here on its secret is not logged either.
@@ -12,6 +12,7 @@ pub(super) fn open(root: &Path, clock: &Clock, settings: &mut Settings) -> anyho
         recent_conversation: settings.http.recent_conversation_lifetime,
         retention: settings.retention.policies.clone(),
         limits: settings.stored.clone(),
+        per_bot: settings.dispatch.isolation == Isolation::PerBot,
     };
     let store = Store::open_with(&root.join("data.db"), clock.clone(), rules)?;
     if settings.app_secret.is_none() {

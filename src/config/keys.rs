@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::isolation::Isolation;
 use super::schema::{Key, ValueKind as Kind};
 use super::settings::{LockIn, Realms, Settings, VisitorSecret};
 use super::values::duration_of;
@@ -200,6 +201,13 @@ pub const MAIN: &[Key<Settings>] = &[
         set: |s, v, _| s.dispatch.per_conversation = v.whole(),
     },
     Key { path: "queue.bytes", kind: Kind::Size(MB, 1 << 40), set: |s, v, _| s.dispatch.queue_bytes = v.whole() },
+    Key {
+        path: "scripts.isolation",
+        kind: Kind::Choice(&["shared", "per-bot"]),
+        set: |s, v, _| {
+            s.dispatch.isolation = if v.text() == "per-bot" { Isolation::PerBot } else { Isolation::Shared };
+        },
+    },
     Key {
         path: "scripts.realms",
         kind: Kind::Choice(&["reused", "fresh"]),

@@ -10,6 +10,7 @@ use super::HostPattern;
 use super::LinkSettings;
 use super::RetentionSettings;
 use super::external_auth::ExternalAuth;
+use super::isolation::Isolation;
 use super::secrets::Secrets;
 use super::store_limits::StoreLimits;
 use crate::telemetry::folding::LogLimits;
@@ -99,6 +100,8 @@ pub enum Realms {
 /// Realms and the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DispatchSettings {
+    /// `scripts.isolation`.
+    pub isolation: Isolation,
     /// `scripts.realms`.
     pub realms: Realms,
     /// `scripts.mostRealms`: realms in all.
@@ -152,6 +155,7 @@ pub struct DispatchSettings {
 impl Default for DispatchSettings {
     fn default() -> Self {
         Self {
+            isolation: Isolation::Shared,
             realms: Realms::Reused,
             most_realms: 2_000,
             most_realms_of_bot: 1_000,

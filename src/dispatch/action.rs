@@ -139,6 +139,8 @@ pub(super) enum Action {
 pub(super) enum After {
     Answer(EventId),
     Notify(Notice, Option<Loan>),
+    /// The same, if its visitor has a conversation with the bot.
+    NotifyKnown(Notice, Option<Loan>),
     /// The server may end.
     Stopped(oneshot::Sender<()>),
 }

@@ -7,11 +7,11 @@ use crate::program::Program;
 /// The method by which a realm asks for it. It is none of `bp`.
 pub(super) const METHOD: &str = "content.of";
 
-/// The answer to such a request, whose arguments are `[botId]`: `{ config, defaultLanguage, elements: { id: element } }`, or
+/// The answer to such a request, whose arguments are `[botId, member]`, the member of `bp.cms` that asks: `{ config, defaultLanguage, elements: { id: element } }`, or
 /// `null` where there is no such bot.
 pub(super) fn content_of(program: &Program, arguments: &RawValue) -> String {
-    let bot = serde_json::from_str::<(String,)>(arguments.get()).ok();
-    let bot = bot.and_then(|(bot,)| program.bots.get(&bot.to_ascii_lowercase()));
+    let bot = serde_json::from_str::<(String, String)>(arguments.get()).ok();
+    let bot = bot.and_then(|(bot, _)| program.bots.get(&bot.to_ascii_lowercase()));
     bot.map_or_else(|| "null".into(), |bot| bot.content())
 }
 
@@ -36,7 +36,7 @@ mod tests {
         let mut program = Program::default();
         program.bots.insert("b".into(), bot);
         assert_eq!(
-            content_of(&program, &raw("[\"B\"]")),
+            content_of(&program, &raw("[\"B\",\"getContentElement\"]")),
             r#"{"config":{"name":"B"},"defaultLanguage":"fr","elements":{"hi":{"id":"hi"}}}"#
         );
         for none in ["[\"c\"]", "[\"\"]", "[]", "[1]", "{}"] {

@@ -18,6 +18,7 @@ use super::outcome::Finishing;
 use super::requests::Asks;
 use super::shared::Shared;
 use super::stats::count;
+use crate::config::stranger;
 use crate::fleet::{FromProcess, Loan, Order, ProcessId, Processes};
 use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, EventId, QueuedEvent};
@@ -272,9 +273,12 @@ impl Driver {
 
     fn after_commits(&self, bot: Option<&BotId>, after: After) {
         let shared = Arc::clone(&self.shared);
+        if let After::NotifyKnown(notice, loan) = after {
+            return self.notify_known(notice, loan);
+        }
         self.shared.store.of(bot).barrier(move || match after {
             After::Answer(event) => shared.tell(Control::Answer(event)),
-            After::Notify(notice, loan) => {
+            After::Notify(notice, loan) | After::NotifyKnown(notice, loan) => {
                 drop(loan);
                 shared.notices.send(notice, shared.clock.now());
             }
@@ -282,6 +286,20 @@ impl Driver {
                 // Who stops the server may have gone.
                 let _ = answer.send(());
             }
+        });
+    }
+
+    /// Tells a visitor what is stored nowhere, where he is the bot's: what is stored, the store itself keeps from others.
+    fn notify_known(&self, notice: Notice, loan: Option<Loan>) {
+        let shared = Arc::clone(&self.shared);
+        self.shared.store.of(Some(&notice.key().bot.clone())).when_known(notice.session(), move |known| {
+            drop(loan);
+            if known {
+                return shared.notices.send(notice, shared.clock.now());
+            }
+            let ConversationKey { bot, target, .. } = notice.key();
+            let why = stranger(bot.as_str(), target.as_str());
+            tracing::error!(bot = %bot, "a reply that is for the moment alone is dropped: {why}");
         });
     }
 

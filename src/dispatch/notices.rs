@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
-use crate::model::{ConversationKey, UserId};
+use crate::model::{ConversationKey, SessionKey, UserId};
 use crate::store::StoredMessage;
 
 /// What a notice takes beside its texts, in bytes.
@@ -57,6 +57,15 @@ impl Notice {
     pub fn key(&self) -> &ConversationKey {
         let (Self::Stored { key, .. } | Self::Typing { key, .. } | Self::Data { key, .. }) = self;
         key
+    }
+
+    /// The conversation, by its thread where it says which one.
+    pub fn session(&self) -> SessionKey {
+        let thread = match self {
+            Self::Typing { thread, .. } => thread.clone(),
+            Self::Stored { .. } | Self::Data { .. } => None,
+        };
+        SessionKey { conversation: self.key().clone(), thread }
     }
 
     /// From when on it may be told, in milliseconds since the epoch.

@@ -2,6 +2,7 @@
 //! lie or take their time. They are this test executable, started again to run only [`worker`].
 
 mod hostile;
+mod isolation;
 mod standing;
 mod timeouts;
 mod worker;

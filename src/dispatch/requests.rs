@@ -65,6 +65,9 @@ impl Answering {
         let Ask { number, method, args, loan } = ask;
         let services = &self.shared.services;
         if method == content::METHOD {
+            if let Err(refused) = self.shared.services.admit_content(&self.caller, &args) {
+                return self.answer(number, &method, Err(refused));
+            }
             let images = self.shared.images.read().clone();
             let content =
                 || images.map_or_else(|| "null".into(), |images| content::content_of(images.program(), &args));

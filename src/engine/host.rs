@@ -20,6 +20,7 @@ use super::loaded::LoadedProgram;
 use super::timers::Timers;
 use super::trace::Trace;
 use crate::code_frame::code_frame;
+use crate::config::refusal;
 use crate::model::{BotId, UserId};
 use crate::program::Role;
 use crate::protocol::board::Place;
@@ -484,6 +485,10 @@ impl Host {
             if text.len() > LONGEST_NAME || text.chars().any(char::is_control) {
                 return Some(format!("the {name} may have at most {LONGEST_NAME} bytes and no control characters"));
             }
+        }
+        let own = self.bot.borrow();
+        if self.hello.per_bot && !own.is_empty() && BotId::parse(bot).is_ok_and(|bot| bot.as_str() != *own) {
+            return Some(refusal(&own, bot));
         }
         match BotId::parse(bot) {
             Ok(id) if self.is_mounted(id.as_str()) => {

@@ -63,6 +63,7 @@ pub(crate) fn program(files: &[(HookKind, &str, &str)]) -> Program {
 
 pub(crate) fn hello(limits: ScriptLimits) -> Hello {
     Hello {
+        per_bot: false,
         build: String::new(),
         limits,
         lock_in: false,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::config::{LockIn, Settings, public_address};
+use crate::config::{Isolation, LockIn, Settings, public_address};
 use crate::protocol::Hello;
 
 /// What the processes of that build are told.
@@ -23,6 +23,7 @@ pub(super) fn hello(settings: &Settings, build: &str) -> Hello {
         build: build.to_owned(),
         limits: settings.scripts.clone(),
         lock_in: settings.dispatch.lock_in == LockIn::On,
+        per_bot: settings.dispatch.isolation == Isolation::PerBot,
         env: settings.script_env.clone(),
         process: process.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>(),
         external_url,

@@ -43,6 +43,8 @@ pub struct Hello {
     pub limits: ScriptLimits,
     /// Whether to lock itself in (`scripts.lockIn`).
     pub lock_in: bool,
+    /// Whether a bot's scripts may speak for that bot alone (`scripts.isolation`).
+    pub per_bot: bool,
     /// What scripts see as `process.env`: only what may be seen.
     pub env: BTreeMap<String, String>,
     /// `process.HOST`, `PORT`, `EXTERNAL_URL`, `PROXY`, `ROOT_PATH`.

@@ -43,6 +43,13 @@ impl<'c> Args<'c> {
         Ok(Self { method, list, without_json: BTreeMap::new() })
     }
 
+    /// Puts an argument in the place of another one.
+    pub(super) fn replace(&mut self, at: usize, argument: &'c RawValue) {
+        if let Some(given) = self.list.get_mut(at) {
+            *given = argument;
+        }
+    }
+
     /// The JSON text of an argument; `None` if it is missing.
     pub(super) fn raw(&self, at: usize) -> Option<&'c RawValue> {
         if self.without_json.contains_key(&at) { None } else { self.list.get(at).copied() }

@@ -10,11 +10,12 @@ use crate::config::modules::module_config;
 use crate::config::redact::redact;
 use crate::model::BotId;
 
-/// `getAllBots()`: configurations by id; the realm makes a Map of it.
+/// `getAllBots()`: configurations by id; the realm makes a Map of it. Where bots are kept apart, the script's own alone.
 pub(super) fn all(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let bots = call.services.bots.borrow();
-    let all: Map<String, Value> =
-        bots.0.iter().map(|(id, bot)| (id.to_string(), Value::Object(redact(&bot.config)))).collect();
+    let own = call.services.within(call.caller);
+    let seen = bots.0.iter().filter(|(id, _)| own.is_none_or(|own| own == *id));
+    let all: Map<String, Value> = seen.map(|(id, bot)| (id.to_string(), Value::Object(redact(&bot.config)))).collect();
     json(&all).map(Outcome::Now)
 }
 

@@ -6,6 +6,7 @@
 mod address;
 mod connect;
 mod exchange;
+mod own;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,8 @@ use crate::model::{BotId, ShareLimits};
 pub(crate) use address::is_local;
 use connect::{Connections, Target};
 use exchange::{Answer, Head, Outgoing, Redirect, address, read, shown};
+pub(crate) use own::BOT_HEADER;
+use own::OwnServer;
 use problem::FetchError;
 
 /// What a call costs beside its bytes.
@@ -75,6 +78,8 @@ struct FetchState {
     /// Largest body that fits over the wall.
     largest: usize,
     connections: Arc<Connections>,
+    /// This server, where a bot's scripts may call it for that bot alone.
+    own: Option<OwnServer>,
     /// Places, of each bot and of all.
     places: FairTurns,
     /// Bytes of answers.
@@ -115,11 +120,12 @@ impl Fetch {
     /// Calls for the bots of a server.
     pub(super) fn new(settings: &Settings) -> Self {
         let frame = usize::try_from(settings.scripts.frame).unwrap_or(usize::MAX);
-        let settings = settings.fetch.clone();
+        let (own, settings) = (OwnServer::of(settings), settings.fetch.clone());
         Self(Arc::new(FetchState {
             // The rest of the frame is for the answer's head.
             largest: settings.max_response.min(frame - (frame / 2).min(1 << 20)),
             connections: Arc::default(),
+            own,
             // A bot that calls nobody yet need not wait until the calls of others are over, which may hang.
             places: FairTurns::new(ShareLimits {
                 all: settings.connections,
@@ -215,7 +221,9 @@ impl FetchState {
         loop {
             let target = self.target(bot, &request.url)?;
             stage.store(CallStage::Calling as u8, Ordering::Relaxed);
-            let (response, link) = self.connections.send(&self.settings, &target, request.request()?).await?;
+            let apart = self.apart_from(bot, &request.url)?;
+            let sent = request.request()?;
+            let (response, link) = self.connections.send(&self.settings, (&target, apart), sent).await?;
             stage.store(CallStage::Reading as u8, Ordering::Relaxed);
             let next = if redirect == Redirect::Manual { None } else { request.redirect(&response)? };
             match next {
@@ -233,6 +241,17 @@ impl FetchState {
                 }
             }
         }
+    }
+
+    /// This server with the bot that asks, where the connection must not lead to it: the path is not that bot's.
+    fn apart_from<'b>(
+        &'b self,
+        bot: Option<&'b BotId>,
+        url: &Url,
+    ) -> Result<Option<(&'b OwnServer, &'b BotId)>, FetchError> {
+        let Some((own, bot)) = self.own.as_ref().zip(bot) else { return Ok(None) };
+        own.check_name(bot, url)?;
+        Ok(Some((own, bot)).filter(|_| !own::is_of(bot, url.path())))
     }
 
     /// Whom an address calls, if that host may be called.

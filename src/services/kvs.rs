@@ -195,11 +195,12 @@ pub(super) fn get_with_expiry(call: &Call<'_>) -> Result<Outcome, ServiceError> 
 /// `removeStorageKeysStartingWith(prefix)`: some after the others, so that nobody waits for all of them.
 pub(super) fn remove_prefix(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let prefix = call.args.text(0, "prefix")?;
+    let of = call.services.within(call.caller).cloned();
     let (store, method) = (call.services.store.of(call.caller.bot.as_ref()), call.method);
     let work = Box::pin(async move {
         loop {
             let (done, more) = completion();
-            store.kvs_delete_prefix(prefix.clone(), done);
+            store.kvs_delete_prefix(prefix.clone(), of.clone(), done);
             let more = more.await.unwrap_or(Err(StoreError::Closed));
             if !more.map_err(|source| ServiceError::Store { method, source })? {
                 return undefined();

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::{Call, Outcome, json};
+use super::call::{Call, Outcome, json, undefined};
 use super::error::ServiceError;
+use super::isolation::of_visitor;
 use super::pages::Audience;
 use crate::model::UserId;
 
@@ -40,13 +41,16 @@ pub(super) fn send_payload(call: &Call<'_>) -> Result<Outcome, ServiceError> {
             "{name:?} is for one visitor: use bp.RealTimePayload.forVisitor(visitorId, name, payload)"
         ))
     })?;
-    (pages.tell)(Audience::Visitor(&visitor), &name, data);
-    Ok(Outcome::Now(String::new()))
+    of_visitor(call, visitor, |visitor| {
+        (pages.tell)(Audience::Visitor(visitor?), &name, data);
+        undefined()
+    })
 }
 
 /// `getVisitorIdFromGuestSocketId(socketId)`.
 pub(super) fn visitor_of_socket(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let id = call.args.text(0, "socketId")?;
     let visitor = call.services.pages.get().and_then(|pages| (pages.visitor_of)(&id));
-    visitor.map_or(Ok(Outcome::Now(String::new())), |visitor| json(&visitor.as_str()).map(Outcome::Now))
+    let Some(visitor) = visitor else { return undefined().map(Outcome::Now) };
+    of_visitor(call, visitor, |visitor| visitor.map_or_else(|_| undefined(), |visitor| json(&visitor.as_str())))
 }

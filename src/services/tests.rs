@@ -59,6 +59,17 @@ impl Bench {
 }
 
 #[test]
+fn every_method_has_a_row_in_the_table_of_members() {
+    for method in METHODS {
+        assert!(
+            crate::sdk::Member::of(method.name).is_some(),
+            "{}: nobody may call it where bots are kept apart",
+            method.name
+        );
+    }
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     let bench = Bench::new();
     for (method, args, message) in [

@@ -1,10 +1,12 @@
-//! `bp.users`: attributes of users of channels, shared by all bots.
+//! `bp.users`: attributes of users of channels, shared by all bots unless those are kept apart: the channel stands with the
+//! bot then.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::call::{Call, LONG, Outcome, json, undefined};
 use super::error::{Answer, ServiceError};
+use crate::model::apart;
 use crate::store::{Attributes, NewUser, Timestamp};
 
 /// A user as `getOrCreateUser` gives it.
@@ -38,7 +40,7 @@ pub(super) fn get_or_create(call: &Call<'_>) -> Result<Outcome, ServiceError> {
         let NewUser { created, user } = made;
         let result = User {
             id: &user.user_id,
-            channel: &user.channel,
+            channel: apart::plain(&user.channel),
             attributes: &user.attributes,
             created_on: user.created_at,
             updated_on: user.updated_at,
@@ -52,7 +54,7 @@ pub(super) fn get_or_create(call: &Call<'_>) -> Result<Outcome, ServiceError> {
 pub(super) fn attributes(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let (channel, user) = key(call)?;
     let found = call.read(|store| store.attributes(&channel, &user))?;
-    let unknown = || call.refused(format!("there is no user \"{user}\" of channel \"{channel}\""));
+    let unknown = || call.refused(format!("there is no user \"{user}\" of channel \"{}\"", apart::plain(&channel)));
     found.ok_or_else(unknown).map(Outcome::Now)
 }
 
@@ -70,16 +72,17 @@ pub(super) fn all(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let expected = "an object such as { start: 0, count: 10 }";
     let (most, method) = (call.services.settings.scripts.frame, call.method);
     let paging: Paging = call.args.optional(0, "paging", expected)?.unwrap_or_default();
+    let of = call.services.within(call.caller).cloned();
     Ok(call.beside(LONG, move |services| {
-        let rows = services.store.all_users((paging.start.unwrap_or(0), paging.count), most);
+        let rows = services.store.all_users(of.as_ref(), (paging.start.unwrap_or(0), paging.count), most);
         json(&rows.map_err(|source| ServiceError::Store { method, source })?)
     }))
 }
 
 pub(super) fn count(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let method = call.method;
+    let (method, of) = (call.method, call.services.within(call.caller).cloned());
     Ok(call.beside(LONG, move |services| {
-        json(&services.store.user_count().map_err(|source| ServiceError::Store { method, source })?)
+        json(&services.store.user_count(of.as_ref()).map_err(|source| ServiceError::Store { method, source })?)
     }))
 }
 

@@ -53,7 +53,7 @@ fn accept(
     target: ConversationTarget,
     message: Option<&UserMessage>,
 ) -> Result<Accepted, StoreError> {
-    let name = UserName::of(&draft.key);
+    let name = UserName::of(&draft.key, tx.rules.per_bot);
     let author = match message {
         None => users::ensure(tx, &name).map(|()| None)?,
         Some(_) => Some(users::ensure_and_read(tx, &name)?),
@@ -137,6 +137,6 @@ mod tests {
         let error = refused.unwrap_err();
         assert_eq!(error.to_string(), "conversation \"99999\" not found - BP_CONV_NOT_FOUND");
         assert!(fixture.store.pending().unwrap().is_empty());
-        assert_eq!(fixture.store.user_count().unwrap(), 0);
+        assert_eq!(fixture.store.user_count(None).unwrap(), 0);
     }
 }

@@ -32,6 +32,7 @@ impl Store {
     pub fn begin(&self, event: &QueuedEvent, then: impl FnOnce(Result<Begun, StoreError>) + Send + 'static) {
         let (event, states, clock) = (event.clone(), Arc::clone(&self.0.states), self.0.clock.clone());
         let health = self.0.health.clone();
+        let per_bot = self.0.rules.per_bot;
         self.0.read_threads.run(Box::new(move |connection| {
             let session = event.session();
             let reading = states.reading(&session);
@@ -40,7 +41,7 @@ impl Store {
                     false => Some(Arc::clone(&event.body)),
                     true => queue::find(connection, event.id)?.map(|stored| stored.body),
                 };
-                Ok((body, stored_state(connection, &session)?))
+                Ok((body, stored_state(connection, &session, per_bot)?))
             });
             match found {
                 Err(error) => {
@@ -209,7 +210,7 @@ mod tests {
             }
             13 => match random.random_range(0..3) {
                 0 => store.kvs_delete(place("global"), drop),
-                1 => store.kvs_delete_prefix("glo".into(), drop),
+                1 => store.kvs_delete_prefix("glo".into(), None, drop),
                 _ => {
                     let write = KvsWrite { place: place("other"), owner: None, expiry: Expiry::Keep };
                     store.kvs_set(write, text, drop);

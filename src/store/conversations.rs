@@ -2,12 +2,40 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
+use super::handle::Store;
 use super::tx::Tx;
-use crate::model::channel::channel;
-use crate::model::{ConversationKey, SessionKey};
+use crate::model::channel::{WEB, channel};
+use crate::model::{BotId, ConversationKey, SessionKey, UserId};
+
+impl Store {
+    /// Whether that visitor has a conversation with that bot in the web chat: he began it, where bots are kept apart.
+    /// It is read here and now.
+    pub fn knows_visitor(&self, bot: &BotId, visitor: &UserId) -> Result<bool, StoreError> {
+        let key = ConversationKey { bot: bot.clone(), channel: WEB.into(), target: visitor.clone() };
+        self.read(|connection| knows(connection, &key))
+    }
+
+    /// Runs `then` like [`Store::barrier`], and says whether that bot and user have this conversation; any at all, where it is
+    /// not named by its number.
+    pub fn when_known(&self, session: SessionKey, then: impl FnOnce(bool) + Send + 'static) {
+        let SessionKey { conversation: key, thread } = session;
+        let op = move |tx: &Tx<'_>| match thread.as_deref().and_then(|thread| thread.parse().ok()) {
+            Some(id) => belongs(tx, id, &key),
+            None => knows(tx.connection, &key),
+        };
+        self.write_repeated(op, |known| then(known.unwrap_or(false)));
+    }
+}
+
+/// Whether there is any conversation of that bot and user.
+pub(super) fn knows(connection: &Connection, key: &ConversationKey) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM conversations WHERE bot = ? AND channel = ? AND user_id = ? LIMIT 1";
+    let params = params![key.bot.as_str(), key.channel, key.target.as_str()];
+    Ok(connection.prepare_cached(sql)?.exists(params)?)
+}
 
 /// The conversation that something on that channel belongs to: where they have numbers that one, if it is the user's, or the
 /// recent one; elsewhere the one of that thread.

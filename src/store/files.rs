@@ -232,7 +232,7 @@ mod tests {
         try_to_accept(&fixture).unwrap();
         let held: Vec<_> = (0..10).map(|_| fixture.store.0.readers.take().unwrap()).collect();
         fs::remove_file(fixture.path()).unwrap();
-        let count = || fixture.store.user_count();
+        let count = || fixture.store.user_count(None);
         assert!(matches!(count(), Err(StoreError::Moved { .. })));
         assert!(!fixture.path().exists());
         fs::write(fixture.path(), "").unwrap();

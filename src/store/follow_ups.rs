@@ -22,7 +22,7 @@ pub(super) fn send(tx: &Tx<'_>, event: EventId, number: u32, draft: &EventDraft)
     if messages::is_taken(tx, event, number)? || !note(tx, event, number)? {
         return Ok(FollowUp::AlreadyQueued);
     }
-    users::ensure(tx, &UserName::of(&draft.key))?;
+    users::ensure(tx, &UserName::of(&draft.key, tx.rules.per_bot))?;
     queue::enqueue(tx, draft, Origin::default()).map(FollowUp::Queued)
 }
 

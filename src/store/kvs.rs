@@ -9,12 +9,18 @@ use super::error::StoreError;
 use super::handle::Store;
 use super::state_cache::{PartKey, StatePart, Variables};
 use super::tx::Tx;
-use crate::model::BotId;
+use crate::model::{BotId, apart};
 
 /// The key of a bot's variables, `event.state.bot`.
 const GLOBAL: &str = "global";
 /// The largest value that is changed in parts on the writer's thread, in bytes.
 const IN_PLACE: u64 = 1 << 20;
+/// Some of the values whose keys lie in a range: of all bots, or of one bot and the names that it has to itself.
+const UP_TO: &str = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE key >= ?1 AND key < ?2 \
+     AND (?4 IS NULL OR bot = ?4 OR bot >= ?5 AND bot < ?6) LIMIT ?3)";
+/// The same of a range that has no end.
+const TO_THE_LAST: &str = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE key >= ?1 AND ?2 IS NULL \
+     AND (?4 IS NULL OR bot = ?4 OR bot >= ?5 AND bot < ?6) LIMIT ?3)";
 /// As many values are removed in one operation.
 const SOME: u16 = 200;
 
@@ -157,22 +163,25 @@ impl Store {
         self.write_then(op, then);
     }
 
-    /// Removes, for all bots, some of the keys that begin with exactly that text; whether there may be more of them.
-    pub fn kvs_delete_prefix(&self, prefix: String, then: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
+    /// Removes some of the keys that begin with exactly that text, of all bots, or of one bot and the names that it has to
+    /// itself; whether there may be more of them.
+    pub fn kvs_delete_prefix(
+        &self,
+        prefix: String,
+        of: Option<BotId>,
+        then: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
+    ) {
         let op = move |tx: &Tx<'_>| {
             if GLOBAL.starts_with(&prefix) {
                 tx.all_bots_changed();
             }
-            let removed = match successor(&prefix) {
-                Some(end) => {
-                    let sql = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE key >= ? AND key < ? LIMIT ?)";
-                    tx.run(sql, params![prefix, end, SOME])?
-                }
-                None => {
-                    let sql = "DELETE FROM kvs WHERE id IN (SELECT id FROM kvs WHERE key >= ? LIMIT ?)";
-                    tx.run(sql, params![prefix, SOME])?
-                }
+            let [own, from, to] = match &of {
+                None => [const { None }; 3],
+                Some(of) => [of.to_string(), apart::names_of(of), apart::after_names_of(of)].map(Some),
             };
+            let before_end = successor(&prefix);
+            let sql = if before_end.is_some() { UP_TO } else { TO_THE_LAST };
+            let removed = tx.run(sql, params![prefix, before_end, SOME, own, from, to])?;
             Ok(removed == usize::from(SOME))
         };
         self.write_then(op, then);
@@ -363,7 +372,7 @@ mod tests {
             set(&fixture, "two", key, "1", Expiry::Keep);
         }
         for prefix in ["a%b", "a_", &last] {
-            wait(|then| fixture.store.kvs_delete_prefix(prefix.to_owned(), then)).unwrap();
+            wait(|then| fixture.store.kvs_delete_prefix(prefix.to_owned(), None, then)).unwrap();
         }
         for bot in ["one", "two"] {
             let left: Vec<_> = ["a%b", "a%bc", "aXb", "a_", "a", &last, &format!("{last}y"), "y"]
@@ -383,7 +392,7 @@ mod tests {
         for number in 0..=SOME {
             fixture.store.kvs_set(write("b", "b", &format!("k{number}")), "1".into(), drop);
         }
-        let some = || wait(|then| fixture.store.kvs_delete_prefix("k".into(), then)).unwrap();
+        let some = || wait(|then| fixture.store.kvs_delete_prefix("k".into(), None, then)).unwrap();
         assert_eq!((some(), some()), (true, false));
         assert_eq!(get(&fixture, "b", "k0"), None);
     }
@@ -448,7 +457,7 @@ mod tests {
         put(&fixture, write("b", "b", "two"), 10).unwrap();
         put(&fixture, KvsWrite { expiry: Expiry::After(5), ..write("b", "b", "three") }, 10).unwrap();
         wait(|then| fixture.store.kvs_delete(place("b", "one"), then)).unwrap();
-        wait(|then| fixture.store.kvs_delete_prefix("tw".into(), then)).unwrap();
+        wait(|then| fixture.store.kvs_delete_prefix("tw".into(), None, then)).unwrap();
         assert_eq!(sizes(&fixture), [("b".to_owned(), 116)]);
         fixture.clock.advance(std::time::Duration::from_millis(5));
         fixture.store.forget_expired().unwrap();

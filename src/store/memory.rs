@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hashlink::LruCache;
 
-use crate::model::{ConversationKey, EventId, SessionKey};
+use crate::model::{ConversationKey, EventId, SessionKey, apart};
 
 /// Most rows of each kind.
 const USERS: usize = 10_000;
@@ -27,8 +27,13 @@ pub(super) struct UserName {
 }
 
 impl UserName {
-    pub(super) fn of(key: &ConversationKey) -> Self {
-        Self { channel: Arc::clone(&key.channel), user: key.target.shared() }
+    /// Whose attributes an event of that conversation has: the bot's own ones of the user where bots are kept apart.
+    pub(super) fn of(key: &ConversationKey, per_bot: bool) -> Self {
+        let channel = match per_bot {
+            true => apart::name_of(&key.bot, &key.channel).into(),
+            false => Arc::clone(&key.channel),
+        };
+        Self { channel, user: key.target.shared() }
     }
 
     pub(super) fn new(channel: &str, user: &str) -> Self {

@@ -34,6 +34,8 @@ pub struct UserMessage {
 pub struct OutgoingMessage {
     /// To whom. On `web`, no thread (or one that is no number) means the recent conversation or a new one.
     pub session: SessionKey,
+    /// On `web`, only to a visitor who has a conversation with the bot already: he began it, where bots are kept apart.
+    pub known_only: bool,
     /// The payload.
     pub payload: Box<RawValue>,
     /// `message_type`.

@@ -78,7 +78,7 @@ impl Store {
         let files = OpenFiles::of(path);
         let readers = Readers::new(path, files.clone())?;
         let checkpoints = Checkpoints::start(connect(path)?, &mut connection, path, limits)?;
-        let states = Arc::new(StateCache::new(MOST_STATES));
+        let states = Arc::new(StateCache::new(MOST_STATES, rules.per_bot));
         let reading = (0..THREADS).map(|_| connect_reader(path)).collect::<Result<_, _>>()?;
         let read_threads = ReadThreads::start(reading).map_err(no_thread)?;
         let health = Health::of(path);

@@ -7,6 +7,7 @@ use super::messages::{self, MessageRow, OutgoingMessage, StoredMessage};
 use super::timestamp::Timestamp;
 use super::tx::Tx;
 use super::{conversations, follow_ups};
+use crate::config::stranger;
 use crate::model::channel::channel;
 use crate::model::{EventId, SessionKey};
 
@@ -88,6 +89,12 @@ pub(super) fn place(
     // Without a number in its thread a reply made again might begin a conversation.
     if !has_number(&out.session) && messages::is_taken(tx, event, number)? {
         return Ok(PlacedReply::AlreadyStored);
+    }
+    if out.known_only && !has_number(&out.session) {
+        let key = &out.session.conversation;
+        if channel(&key.channel).numbered && !conversations::knows(tx.connection, key)? {
+            return Err(StoreError::Invalid(stranger(key.bot.as_str(), key.target.as_str())));
+        }
     }
     let conversation = conversations::find_or_make(tx, &out.session)?;
     // Nothing appears before what a client may have seen when this is committed: times grow with the commits.

@@ -13,10 +13,17 @@ pub struct Rules {
     pub retention: BTreeMap<String, u64>,
     /// How much there may be.
     pub limits: StoreLimits,
+    /// `scripts.isolation: "per-bot"`: each bot has attributes of its own for a user.
+    pub per_bot: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { recent_conversation: 6 * 3_600_000, retention: BTreeMap::new(), limits: StoreLimits::default() }
+        Self {
+            recent_conversation: 6 * 3_600_000,
+            retention: BTreeMap::new(),
+            limits: StoreLimits::default(),
+            per_bot: false,
+        }
     }
 }

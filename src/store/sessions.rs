@@ -33,7 +33,7 @@ impl Default for Lifetimes {
 /// What the state is made of in which an event begins. One statement is one look at the database: the parts belong together.
 const STATE: &str = "\
     SELECT u.attributes, s.session, s.temp, s.context, s.expires_on, s.timeout, k.value, k.expires_on FROM (SELECT 1) \
-    LEFT JOIN users u ON u.channel = ?2 AND u.user_id = ?3 \
+    LEFT JOIN users u ON u.channel = ?5 AND u.user_id = ?3 \
     LEFT JOIN sessions s ON s.channel = ?2 AND s.target = ?3 AND s.thread = ?4 AND s.bot = ?1 \
     LEFT JOIN kvs k ON k.key = 'global' AND k.bot = ?1";
 
@@ -62,14 +62,16 @@ impl Store {
     /// The state in which an event of that session begins. A session that has expired counts as absent; temp and context
     /// that have are given until their time-out has run.
     pub fn restore(&self, session: &SessionKey) -> Result<StateSnapshot, StoreError> {
-        let stored = self.read(|connection| stored_state(connection, session))?;
+        let stored = self.read(|connection| stored_state(connection, session, self.0.rules.per_bot))?;
         Ok(stored.at(self.now()))
     }
 
     /// The state in which that time-out begins; nothing where the session was stored or deleted since the time-out was
     /// queued: then it has nothing to do.
     pub fn restore_timeout(&self, event: EventId, session: &SessionKey) -> Result<Option<StateSnapshot>, StoreError> {
-        Ok(self.read(|connection| stored_state(connection, session))?.of_timeout(event, self.now()))
+        Ok(self
+            .read(|connection| stored_state(connection, session, self.0.rules.per_bot))?
+            .of_timeout(event, self.now()))
     }
 
     /// Forgets the state of a session: of one bot, or of every bot that knows the user.
@@ -213,7 +215,7 @@ pub(super) fn write(
         tx.changed(PartKey::Session(session.clone()), Some(StatePart::Session(Some(texts))));
     }
     match &state.user {
-        Some(changed) if !changed.is_empty() => users::merge(tx, UserName::of(key), changed),
+        Some(changed) if !changed.is_empty() => users::merge(tx, UserName::of(key, tx.rules.per_bot), changed),
         _ => Ok(()),
     }
 }
@@ -259,9 +261,14 @@ impl StoredState {
 }
 
 /// Reads what the state of a session is made of.
-pub(super) fn stored_state(connection: &Connection, session: &SessionKey) -> Result<StoredState, StoreError> {
+pub(super) fn stored_state(
+    connection: &Connection,
+    session: &SessionKey,
+    per_bot: bool,
+) -> Result<StoredState, StoreError> {
     let SessionKey { conversation: key, thread } = session;
-    let params = params![key.bot.as_str(), key.channel, key.target.as_str(), thread_key(thread)];
+    let user = UserName::of(key, per_bot);
+    let params = params![key.bot.as_str(), key.channel, key.target.as_str(), thread_key(thread), user.channel];
     let found = connection.prepare_cached(STATE)?.query_row(params, |row| {
         let text = |column| row.get::<_, Option<String>>(column).map(|text| text.map(Arc::<str>::from));
         let session = match (text(1)?, text(2)?, text(3)?) {

@@ -61,7 +61,11 @@ pub(super) enum StateChanged {
 }
 
 /// The parts.
-pub(super) struct StateCache(Mutex<CachedParts>);
+pub(super) struct StateCache {
+    parts: Mutex<CachedParts>,
+    /// Each bot has attributes of its own for a user.
+    per_bot: bool,
+}
 
 struct CachedParts {
     entries: LruCache<PartKey, StatePart>,
@@ -80,15 +84,16 @@ pub(super) struct Reading {
 
 impl StateCache {
     /// A cache of at most about so many bytes.
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize, per_bot: bool) -> Self {
         let entries = LruCache::new_unbounded();
-        Self(Mutex::new(CachedParts { entries, bytes: 0, most, reading: HashMap::new(), last_reading: 0 }))
+        let parts = CachedParts { entries, bytes: 0, most, reading: HashMap::new(), last_reading: 0 };
+        Self { parts: Mutex::new(parts), per_bot }
     }
 
     /// The state in which an event of that session begins at `now`, if all parts of it are here.
     pub(super) fn snapshot(&self, session: &SessionKey, now: u64) -> Option<StateSnapshot> {
-        let mut parts = self.0.lock();
-        let [session, user, bot] = keys(session);
+        let mut parts = self.parts.lock();
+        let [session, user, bot] = keys(session, self.per_bot);
         // Asked for in the order in which they are missing most often.
         let StatePart::Session(session) = parts.entries.get(&session)?.clone() else { return None };
         let StatePart::User(user) = parts.entries.get(&user)?.clone() else { return None };
@@ -102,7 +107,7 @@ impl StateCache {
         if changes.is_empty() {
             return;
         }
-        let mut parts = self.0.lock();
+        let mut parts = self.parts.lock();
         for change in changes {
             parts.forget(change);
         }
@@ -110,7 +115,7 @@ impl StateCache {
 
     /// They are committed.
     pub(super) fn committed(&self, changes: impl Iterator<Item = StateChanged>) {
-        let mut parts = self.0.lock();
+        let mut parts = self.parts.lock();
         for change in changes {
             parts.forget(&change);
             if let StateChanged::Part(key, Some(part)) = change {
@@ -121,9 +126,9 @@ impl StateCache {
 
     /// A state is about to be read from the disk.
     pub(super) fn reading(&self, session: &SessionKey) -> Reading {
-        let mut parts = self.0.lock();
+        let mut parts = self.parts.lock();
         parts.last_reading += 1;
-        let reading = Reading { number: parts.last_reading, keys: keys(session) };
+        let reading = Reading { number: parts.last_reading, keys: keys(session, self.per_bot) };
         for key in &reading.keys {
             parts.reading.insert(key.clone(), reading.number);
         }
@@ -132,7 +137,7 @@ impl StateCache {
 
     /// It was read; what changed meanwhile is left unknown.
     pub(super) fn read(&self, reading: Reading, found: Option<[StatePart; 3]>) {
-        let mut parts = self.0.lock();
+        let mut parts = self.parts.lock();
         let mut found = found.into_iter().flatten();
         for key in reading.keys {
             let part = found.next();
@@ -165,9 +170,9 @@ pub(super) fn snapshot(
     }
 }
 
-fn keys(session: &SessionKey) -> [PartKey; 3] {
+fn keys(session: &SessionKey, per_bot: bool) -> [PartKey; 3] {
     let key = &session.conversation;
-    [PartKey::Session(session.clone()), PartKey::User(UserName::of(key)), PartKey::Bot(key.bot.clone())]
+    [PartKey::Session(session.clone()), PartKey::User(UserName::of(key, per_bot)), PartKey::Bot(key.bot.clone())]
 }
 
 impl CachedParts {
@@ -236,7 +241,7 @@ mod tests {
 
     #[test]
     fn it_has_a_bound_and_what_was_not_asked_for_longest_goes_first() {
-        let cache = StateCache::new(20_000);
+        let cache = StateCache::new(20_000, false);
         let text = "x".repeat(700);
         for user in 0..20 {
             fill(&cache, &format!("user-{user}"), &text);
@@ -244,7 +249,7 @@ mod tests {
         }
         assert!(cache.snapshot(&session("user-2"), 0).is_none());
         assert!(cache.snapshot(&session("user-19"), 0).is_some());
-        assert!(cache.0.lock().bytes <= 20_000);
+        assert!(cache.parts.lock().bytes <= 20_000);
         fill(&cache, "large", &"x".repeat(1_300));
         assert!(cache.snapshot(&session("large"), 0).is_none(), "one must not drive out many");
         cache.committed([StateChanged::AllBots].into_iter());
@@ -253,13 +258,13 @@ mod tests {
 
     #[test]
     fn what_changes_while_it_is_read_is_not_filled_in() {
-        let cache = StateCache::new(20_000);
+        let cache = StateCache::new(20_000, false);
         let reading = cache.reading(&session("ann"));
         cache.unsure(&[StateChanged::Part(PartKey::Session(session("ann")), None)]);
         cache.read(reading, Some([StatePart::Session(None), StatePart::User("{}".into()), StatePart::Bot(None)]));
         assert!(cache.snapshot(&session("ann"), 0).is_none());
         fill(&cache, "ann", "{}");
         assert_eq!(cache.snapshot(&session("ann"), 0), Some(StateSnapshot::default()));
-        assert!(cache.0.lock().reading.is_empty());
+        assert!(cache.parts.lock().reading.is_empty());
     }
 }

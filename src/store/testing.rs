@@ -182,6 +182,7 @@ pub(crate) fn message(text: &str) -> UserMessage {
 
 pub(crate) fn outgoing(event: &QueuedEvent, text: &str, at: u64) -> OutgoingMessage {
     OutgoingMessage {
+        known_only: false,
         session: event.session(),
         payload: raw(&format!(r#"{{"type":"text","text":"{text}"}}"#)),
         message_type: "text".into(),

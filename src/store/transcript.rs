@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 use super::handle::Store;
+use super::memory::UserName;
 use super::messages::READS;
 use super::timestamp::Timestamp;
 use super::users;
@@ -40,7 +41,7 @@ impl Store {
     /// last ones, and a line says so. `None` if there is no such conversation of that bot and user.
     pub fn transcript(&self, key: &ConversationKey, id: i64, size: usize) -> Result<Option<Transcript>, StoreError> {
         let now = self.now();
-        self.read(|connection| transcript(connection, key, id, (now, size)))
+        self.read(|connection| transcript(connection, key, id, (now, size), self.0.rules.per_bot))
     }
 }
 
@@ -49,13 +50,15 @@ fn transcript(
     key: &ConversationKey,
     id: i64,
     (now, size): (u64, usize),
+    per_bot: bool,
 ) -> Result<Option<Transcript>, StoreError> {
     let sql = "SELECT c.title, c.created_on, ifnull(u.attributes, '{}') FROM conversations c \
-               LEFT JOIN users u ON u.channel = c.channel AND u.user_id = c.user_id \
-               WHERE c.id = ? AND c.bot = ? AND c.channel = ? AND c.user_id = ?";
+               LEFT JOIN users u ON u.channel = ?5 AND u.user_id = c.user_id \
+               WHERE c.id = ?1 AND c.bot = ?2 AND c.channel = ?3 AND c.user_id = ?4";
+    let user = UserName::of(key, per_bot);
     let found = connection
         .prepare_cached(sql)?
-        .query_row(params![id, key.bot.as_str(), key.channel, key.target.as_str()], |row| {
+        .query_row(params![id, key.bot.as_str(), key.channel, key.target.as_str(), user.channel], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get::<_, String>(2)?))
         })
         .optional()?;

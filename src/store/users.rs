@@ -15,6 +15,7 @@ use super::rows::unreadable;
 use super::state_cache::{PartKey, StatePart};
 use super::timestamp::Timestamp;
 use super::tx::Tx;
+use crate::model::{BotId, apart};
 
 /// Attributes by name, each as JSON; their order is kept.
 pub type Attributes = IndexMap<String, Box<RawValue>>;
@@ -124,15 +125,24 @@ impl Store {
         );
     }
 
-    /// `count` users (all, if `None`) after the first `start`, oldest first. [`StoreError::Invalid`] if those are more than
-    /// may be listed at once, or have more than about `most` bytes: nobody is left out without a word. It takes long.
-    pub fn all_users(&self, (start, count): (u32, Option<u32>), most: u64) -> Result<Vec<UserRow>, StoreError> {
+    /// `count` users (all, if `None`) after the first `start`, oldest first; of a bot those whom it has to itself.
+    /// [`StoreError::Invalid`] if those are more than may be listed at once, or have more than about `most` bytes: nobody is left
+    /// out without a word. It takes long.
+    pub fn all_users(
+        &self,
+        of: Option<&BotId>,
+        (start, count): (u32, Option<u32>),
+        most: u64,
+    ) -> Result<Vec<UserRow>, StoreError> {
         let listed = self.0.rules.limits.users_listed;
         let asked = count.unwrap_or(u32::MAX).min(listed.saturating_add(1));
         self.read(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM users ORDER BY id LIMIT ? OFFSET ?");
+            let sql = format!("SELECT {COLUMNS} FROM users {} ORDER BY id LIMIT ?1 OFFSET ?2", only(of));
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![asked, start])?;
+            let mut rows = match of {
+                None => statement.query(params![asked, start])?,
+                Some(of) => statement.query(params![asked, start, apart::names_of(of), apart::after_names_of(of)])?,
+            };
             let (mut users, mut bytes) = (Vec::new(), 0);
             while let Some(row) = rows.next()? {
                 if users.len() >= listed as usize {
@@ -156,11 +166,22 @@ impl Store {
         })
     }
 
-    /// How many users there are, on all channels. With very many it takes long.
-    pub fn user_count(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM users";
-        self.read(|connection| Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
+    /// How many users there are, on all channels; of a bot those whom it has to itself. With very many it takes long.
+    pub fn user_count(&self, of: Option<&BotId>) -> Result<u64, StoreError> {
+        self.read(|connection| {
+            let Some(of) = of else {
+                return Ok(connection.prepare_cached("SELECT count(*) FROM users")?.query_row([], |row| row.get(0))?);
+            };
+            let sql = "SELECT count(*) FROM users WHERE channel >= ?1 AND channel < ?2";
+            let names = [apart::names_of(of), apart::after_names_of(of)];
+            Ok(connection.prepare_cached(sql)?.query_row(names, |row| row.get(0))?)
+        })
     }
+}
+
+/// Which users are listed, of a bot those whom it has to itself.
+fn only(of: Option<&BotId>) -> &'static str {
+    if of.is_some() { "WHERE channel >= ?3 AND channel < ?4" } else { "" }
 }
 
 /// Makes the user if missing.
@@ -307,7 +328,7 @@ fn parse(attributes: &str) -> Result<Attributes, StoreError> {
 
 fn user_of_row(row: &Row<'_>) -> Result<UserRow, rusqlite::Error> {
     Ok(UserRow {
-        channel: row.get(0)?,
+        channel: apart::plain(row.get_ref(0)?.as_str()?).to_owned(),
         user_id: row.get(1)?,
         attributes: RawValue::from_string(row.get(2)?).map_err(|error| unreadable(2, error))?,
         created_at: Timestamp(row.get(3)?),
@@ -339,15 +360,15 @@ mod tests {
             r#"{"channel":"web","user_id":"zoe","attributes":{},"created_at":"2026-11-22T06:48:19.736Z","updated_at":"2026-11-22T06:48:19.736Z"}"#
         );
         let list = |start, count| {
-            let rows = fixture.store.all_users((start, count), 1_000).unwrap();
+            let rows = fixture.store.all_users(None, (start, count), 1_000).unwrap();
             rows.into_iter().map(|row| row.user_id).collect::<Vec<_>>()
         };
         assert_eq!(list(0, None), ["zoe", "__proto__"]);
         assert_eq!(list(1, Some(5)), ["__proto__"]);
         assert_eq!(list(0, Some(1)), ["zoe"]);
-        let tight = fixture.store.all_users((0, None), 200).unwrap_err();
+        let tight = fixture.store.all_users(None, (0, None), 200).unwrap_err();
         assert!(tight.to_string().contains("such as { start: 0, count: 1 }"), "{tight}");
-        assert_eq!(fixture.store.user_count().unwrap(), 2);
+        assert_eq!(fixture.store.user_count(None).unwrap(), 2);
     }
 
     #[test]
@@ -400,7 +421,7 @@ mod tests {
             wait(|then| fixture.store.get_or_create_user("web".into(), user.into(), then)).unwrap();
         }
         let list = |start, count| {
-            let rows = fixture.store.all_users((start, count), 10_000).map_err(|error| error.to_string());
+            let rows = fixture.store.all_users(None, (start, count), 10_000).map_err(|error| error.to_string());
             rows.map(|rows| rows.len())
         };
         assert_eq!((list(0, None), list(0, Some(u32::MAX))), (Ok(3), Ok(3)));

@@ -8,8 +8,8 @@ use axum::http::{Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::model::EventDraft;
 use crate::model::channel::WEB;
+use crate::model::{EventDraft, apart};
 use crate::store::{Attributes, ConversationTarget, UserMessage};
 
 use super::error::{HttpError, JSON, TEXT, answer};
@@ -136,7 +136,9 @@ async fn note_visit(web: &Web, visitor: &Visitor, visit: Visit) -> Result<(), Ht
     if visit == Visit::default() {
         return Ok(());
     }
-    let (channel, user) = (WEB.to_owned(), visitor.user.as_str().to_owned());
+    let apart = web.settings.dispatch.isolation.within(Some(&visitor.bot));
+    let channel = apart.map_or_else(|| WEB.to_owned(), |bot| apart::name_of(bot, WEB));
+    let user = visitor.user.as_str().to_owned();
     let known = web.store.attributes(&channel, &user).map_err(error::stored)?;
     let known: Attributes = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let mut changed = Attributes::new();

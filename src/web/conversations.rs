@@ -127,7 +127,7 @@ pub(crate) async fn reference(
     if text.len() > LONGEST_REFERENCE {
         return Err(wrong("Invalid reference"));
     }
-    if !web.services.is_signature(text, signature) {
+    if !web.services.is_signature(&visitor.bot, text, signature) {
         return Err(wrong("Bad reference signature"));
     }
     let conversation = match place {

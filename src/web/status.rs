@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::dispatch::Stats;
 use crate::model::EventId;
 use crate::os;
+use crate::services::BOT_HEADER;
 
 use super::error::{HttpError, JSON, answer, stored};
 use super::extractors::Named;
@@ -29,9 +30,12 @@ const GAUGES: [&str; 8] = ["waiting", "in_flight", "realms", "zygotes", "residen
 pub(crate) async fn status(State(web): State<Web>, request: Request) -> Response<Body> {
     let (asked, _) = request.into_parts();
     let workspace = web.workspace.borrow().clone();
+    // A script, where bots are kept apart: it hears of no bot but its own.
+    let only = asked.headers.get(BOT_HEADER).map(|id| id.to_str().unwrap_or_default());
     let bots: Vec<_> = workspace
         .bots
         .iter()
+        .filter(|(id, _)| only.is_none_or(|only| only == id.as_str()))
         .map(|(id, bot)| json!({ "id": id, "name": bot.name, "disabled": bot.disabled, "private": bot.private }))
         .collect();
     let (connections, visitors) = web.realtime.count();
@@ -48,8 +52,10 @@ pub(crate) async fn status(State(web): State<Web>, request: Request) -> Response
     // Paths, sources and what the system says are for the author of the scripts, not for the public, nor for pages of other
     // origins that the author visits: browsers say `Origin` for those, and not for the server's own; but a name that was made to
     // lead here is the server's own to them.
-    let shown =
-        !web.settings.production && !asked.headers.contains_key(ORIGIN) && own_host::is_own(&web.settings.http, &asked);
+    let shown = !web.settings.production
+        && !asked.headers.contains_key(ORIGIN)
+        && only.is_none()
+        && own_host::is_own(&web.settings.http, &asked);
     if shown {
         body["problems"] =
             workspace.problems.iter().map(|problem| problem.without(&web.settings.secrets).to_string()).collect();

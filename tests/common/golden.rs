@@ -81,6 +81,18 @@ pub(crate) fn workspace(case: &Path, ours: &[&str]) -> TempDir {
     folder
 }
 
+/// The same with `scripts.isolation: "per-bot"`.
+#[allow(dead_code, reason = "each test file is compiled with this one by itself and uses a part of it")]
+pub(crate) fn workspace_apart(case: &Path, ours: &[&str]) -> TempDir {
+    let folder = workspace(case, ours);
+    let places = ["botpress.config.json", "data/global/botpress.config.json"].map(|place| folder.path().join(place));
+    let path = places.into_iter().find(|path| path.exists()).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    config["scripts"]["isolation"] = "per-bot".into();
+    fs::write(path, config.to_string()).unwrap();
+    folder
+}
+
 /// Whether a bot with a configuration lies in that folder.
 fn has_bot(bots: &Path) -> bool {
     fs::read_dir(bots).is_ok_and(|mut bots| bots.any(|bot| bot.unwrap().path().join("bot.config.json").exists()))

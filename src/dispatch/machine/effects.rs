@@ -79,7 +79,13 @@ impl Machine {
         if asked.is_some() {
             flight.asks()?;
         }
-        let refused = match effect.and_then(|effect| Ok((address(&effect)?, effect))) {
+        let (isolation, bot) = (self.tally.settings.dispatch.isolation, flight.bot());
+        let checked = |effect: Box<Effect>| {
+            let key = address(&effect)?;
+            // The realm has refused it before, unless a script has taken it over.
+            isolation.refuses(bot, &key.bot).map_or(Ok((key, effect)), Err)
+        };
+        let refused = match effect.and_then(checked) {
             Ok((key, effect)) => return self.take_effect(now, (dispatch, number), asked, key, *effect, loan),
             Err(why) => why,
         };
@@ -118,6 +124,8 @@ impl Machine {
         loan: Loan,
     ) -> Result<(), String> {
         let Some(flight) = self.flights.get(&dispatch) else { return Ok(()) };
+        // What runs for no bot may speak to whom it likes.
+        let known_only = self.tally.settings.dispatch.isolation.within(flight.bot()).is_some();
         let hook = match &flight.work {
             Work::Event(_) => None,
             Work::Hooks(run) => Some(run.kind.folder()),
@@ -138,7 +146,7 @@ impl Machine {
             self.not_sent(now, asked, why);
         } else if effect.direction == OUTGOING {
             let collected = own.is_some_and(|own| own == key) && self.collectors.waits(event);
-            self.outgoing(now, (event, number), key, effect, collected, loan);
+            self.outgoing(now, (event, number), key, effect, (collected, known_only), loan);
         } else {
             self.incoming(now, (dispatch, asked), (event, number), key, effect, loan);
         }
@@ -156,7 +164,7 @@ impl Machine {
         (event, number): (EventId, u32),
         key: ConversationKey,
         effect: Effect,
-        collected: bool,
+        (collected, known_only): (bool, bool),
         loan: Loan,
     ) {
         let now = now.millis;
@@ -175,12 +183,13 @@ impl Machine {
                     );
                 }
                 let bot = key.bot.clone();
-                return self.tell_after_commits(bot, Notice::Typing { key, thread, length, at }, None);
+                let notice = Notice::Typing { key, thread, length, at };
+                return self.tell_after_commits(bot, (notice, None), known_only);
             }
             if effect.kind == "data" {
                 let bot = key.bot.clone();
                 let notice = Notice::Data { key, payload: Arc::from(effect.payload), at };
-                return self.tell_after_commits(bot, notice, Some(loan));
+                return self.tell_after_commits(bot, (notice, Some(loan)), known_only);
             }
             deliver_at = at;
         }
@@ -192,6 +201,7 @@ impl Machine {
         let copy = collected.then(|| payload.clone());
         let message = OutgoingMessage {
             session: SessionKey { conversation: key.clone(), thread },
+            known_only,
             payload,
             message_type: effect.kind.into(),
             message_text,
@@ -201,9 +211,10 @@ impl Machine {
         self.batch_of(event).effects.push(Change::Reply { number, key, message, copy, loan });
     }
 
-    fn tell_after_commits(&mut self, bot: BotId, notice: Notice, loan: Option<Loan>) {
+    fn tell_after_commits(&mut self, bot: BotId, (notice, loan): (Notice, Option<Loan>), known_only: bool) {
         self.submit();
-        self.actions.push(Action::AfterCommits(Some(bot), After::Notify(notice, loan)));
+        let notify = if known_only { After::NotifyKnown } else { After::Notify };
+        self.actions.push(Action::AfterCommits(Some(bot), notify(notice, loan)));
     }
 }
 

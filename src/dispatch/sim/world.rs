@@ -443,7 +443,7 @@ impl World {
     pub(super) fn barrier(&mut self, after: After) {
         match after {
             After::Answer(event) => self.tell(Control::Answer(event)),
-            After::Notify(..) => {}
+            After::Notify(..) | After::NotifyKnown(..) => {}
             After::Stopped(answer) => {
                 let _ = answer.send(());
             }

@@ -2,7 +2,7 @@
 //
 // `env` is the realm's side of it: `mustache()`, `contentType(id)`, `contentTypeIds()`, `element(id)` (a fresh copy),
 // `elementIds()`, `botUrl`, `botId`, `isOwn`, `defaultLanguage`, `random()`, `importedContentTypes()` (undefined is "all"), and
-// `inBot(botId, work, unknown)`, a promise of what some work gives as if in another bot's realm, or of what `unknown` makes.
+// `inBot(member, botId, work, unknown)`, a promise of what some work gives as if in another bot's realm, or of what `unknown` makes.
 (function (env) {
   'use strict'
 
@@ -60,7 +60,7 @@
     if (botId === env.botId || botId.toLowerCase() === String(env.botId).toLowerCase()) {
       return work()
     }
-    return env.inBot(botId, work, () => new Error(`bp.cms.${member}: there is no bot "${shown(botId)}"`))
+    return env.inBot(member, botId, work, () => new Error(`bp.cms.${member}: there is no bot "${shown(botId)}"`))
   }
 
   function distance(a, b, limit) {

@@ -47,9 +47,14 @@
       return config && config.imports ? config.imports.contentTypes : undefined;
     },
     random: Math.random,
-    async inBot(botId, work, unknown) {
+    async inBot(member, botId, work, unknown) {
       const id = botId.toLowerCase().toWellFormed(), at = new Error();
-      if (!others.has(id)) others.set(id, requests.request('content.of', [id]));
+      if (!others.has(id)) {
+        const asked = requests.request('content.of', [id, member]);
+        others.set(id, asked);
+        // What is refused names the member that asked.
+        asked.catch(() => others.delete(id));
+      }
       const content = await others.get(id);
       const before = reading;
       try {

@@ -24,6 +24,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 use url::Host;
 
 use super::address::{Denied, judge};
+use super::own::{self, OwnServer};
 use super::problem::FetchError;
 use crate::config::{FetchSettings, HostPattern};
 use crate::model::BotId;
@@ -62,6 +63,8 @@ impl Target {
 pub(super) struct Link {
     sender: http1::SendRequest<Full<Bytes>>,
     task: AbortHandle,
+    /// Where it begins and ends.
+    ends: Option<(SocketAddr, SocketAddr)>,
 }
 
 impl Drop for Link {
@@ -97,12 +100,19 @@ impl Connections {
     pub(super) async fn send(
         &self,
         settings: &FetchSettings,
-        target: &Target,
+        (target, apart): (&Target, Option<(&OwnServer, &BotId)>),
         mut request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, Link), FetchError> {
         // What changes nothing may be asked twice.
         let asks = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+        let admit = |link: &Link, request: &mut Request<Full<Bytes>>| match (apart, link.ends) {
+            (Some((own, bot)), Some((local, peer))) if own.is_end_of(local, peer) => own::admit(bot, request),
+            // Where it leads is not known: it is not believed to lead elsewhere.
+            (Some((_, bot)), None) => Err(FetchError::OtherBot(bot.clone())),
+            _ => Ok(()),
+        };
         while let Some(mut link) = self.take(target) {
+            admit(&link, &mut request)?;
             let again = asks.then(|| request.clone());
             match link.sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, link)),
@@ -114,6 +124,7 @@ impl Connections {
             }
         }
         let mut link = self.connect(settings, target).await?;
+        admit(&link, &mut request)?;
         let response = link.sender.send_request(request).await.map_err(|error| FetchError::broken(&error))?;
         Ok((response, link))
     }
@@ -145,8 +156,9 @@ impl Connections {
         let stream = reach(&self.addresses(settings, target).await?).await.map_err(FetchError::Unreachable)?;
         // Small requests should not wait to be put together with others.
         let _ = stream.set_nodelay(true);
+        let ends = stream.local_addr().ok().zip(stream.peer_addr().ok());
         if !target.secure {
-            return shake(stream).await;
+            return shake(stream, ends).await;
         }
         let name = match &target.host {
             Host::Domain(name) => ServerName::try_from(name.clone())
@@ -156,7 +168,7 @@ impl Connections {
         };
         let tls = self.tls.get_or_try_init(secure).await?;
         let stream = tls.connect(name, stream).await.map_err(|error| FetchError::Insecure(error.to_string()))?;
-        shake(stream).await
+        shake(stream, ends).await
     }
 
     /// The addresses of a host that may be called.
@@ -229,6 +241,7 @@ async fn reach(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 
 async fn shake(
     stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    ends: Option<(SocketAddr, SocketAddr)>,
 ) -> Result<Link, FetchError> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD).max_header_size(HEAD).max_headers(HEADERS).ignore_invalid_headers_in_responses(true);
@@ -236,7 +249,7 @@ async fn shake(
     let (sender, connection) = made.map_err(|error| FetchError::broken(&error))?;
     // What goes wrong with it is told to the call that uses it.
     let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-    Ok(Link { sender, task })
+    Ok(Link { sender, task, ends })
 }
 
 /// What the system trusts, read once, when it is first needed.

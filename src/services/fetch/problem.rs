@@ -4,6 +4,8 @@ use std::io;
 use std::net::IpAddr;
 
 use super::address::Denied;
+use crate::config::ISOLATION;
+use crate::model::BotId;
 
 /// Why a `fetch` rejects.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,11 @@ pub(crate) enum FetchError {
         /// Which list says so.
         why: &'static str,
     },
+    /// `scripts.isolation`.
+    #[error(
+        "of this server a script of bot {0:?} may call /status and what begins with /api/v1/bots/{0}/ ({ISOLATION})"
+    )]
+    OtherBot(BotId),
     /// Every address that the host has is denied.
     #[error("the address {address} may not be called: {why}")]
     Denied {
@@ -85,7 +92,7 @@ impl FetchError {
         match self {
             Self::Address(_) => "ERR_INVALID_URL",
             Self::Malformed(_) => "ERR_INVALID_ARG_VALUE",
-            Self::Host { .. } | Self::Denied { .. } => "EACCES",
+            Self::Host { .. } | Self::Denied { .. } | Self::OtherBot(_) => "EACCES",
             Self::Unknown { .. } => "ENOTFOUND",
             Self::Unreachable(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused => "ECONNREFUSED",

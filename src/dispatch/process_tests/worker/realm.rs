@@ -144,6 +144,11 @@ impl Realm<'_> {
                 out.raw(FrameKind::Request, dispatch, 1, request("kvs.get", &json!(["b", "k"])));
                 out.raw(FrameKind::Waiting, dispatch, 0, "");
             }
+            "ask as told" => {
+                self.asked.insert(dispatch, event.event.clone());
+                let told = &event.event["payload"];
+                out.raw(FrameKind::Request, dispatch, 1, request(told["method"].as_str().unwrap(), &told["args"]));
+            }
             "stream" => self.stream(event),
             "send" => {
                 let mut sent = event.effect("text", json!({ "do": "reply", "text": "followed" }));
@@ -200,6 +205,16 @@ impl Realm<'_> {
                 for (number, (key, value)) in (0..).zip(wrong) {
                     let mut effect = event.effect("text", json!({}));
                     effect[key] = value;
+                    out.send(FrameKind::Effect, dispatch, number, &effect);
+                }
+                event.say(out, 9, "after");
+                self.processed(event);
+            }
+            "speak for another" => {
+                for (number, direction) in (0..).zip(["outgoing", "incoming", "outgoing", "incoming"]) {
+                    let mut effect = event.effect("text", json!({ "do": "reply", "text": "x" }));
+                    effect["botId"] = json!(if number < 2 { "other" } else { "Other" });
+                    effect["direction"] = json!(direction);
                     out.send(FrameKind::Effect, dispatch, number, &effect);
                 }
                 event.say(out, 9, "after");
