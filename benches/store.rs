@@ -73,6 +73,7 @@ fn events(world: &Arc<World>) {
                 message_text: Some("I'm so proactive!".into()),
                 deliver_at: 0,
                 sent_on: 0,
+                known_only: false,
             };
             let store = world_then.store.clone();
             world_then.store.reply(event.id, 0, out, move |reply| {
@@ -170,6 +171,7 @@ fn event_under_load(world: &Arc<World>, took: &Sender<(Duration, Duration)>) {
                 message_text: Some("I'm so proactive!".into()),
                 deliver_at: 0,
                 sent_on: 0,
+                known_only: false,
             },
         };
         let effects = vec![reply(0), reply(1)];

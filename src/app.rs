@@ -129,11 +129,11 @@ impl App {
         services.serve_workspace(&root);
         let (clock, command) = (options.clock, options.worker);
         let dispatcher =
-            Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command)?;
+            Dispatcher::start(Arc::clone(&settings), clock.clone(), store.clone(), services.clone(), command.clone())?;
         // Before the first event runs.
         let realtime = Realtime::start(&dispatcher, &store, &services, &settings, &clock)?;
         let locked_in = dispatcher.ready().await?;
-        let (reader, cache, workspace) = first_workspace(&root, &settings, &dispatcher).await?;
+        let (reader, cache, workspace) = first_workspace(&root, command, &settings, &dispatcher).await?;
         let mounted = Mounted {
             dispatcher: dispatcher.clone(),
             dialog: settings.dialog.clone(),
@@ -325,13 +325,14 @@ fn janitors(settings: &Settings, store: &Store, dispatcher: &Dispatcher) -> [Joi
 /// Reads and compiles the workspace; the reader can look at it again.
 async fn first_workspace(
     root: &Path,
+    command: WorkerCommand,
     settings: &Arc<Settings>,
     dispatcher: &Dispatcher,
 ) -> anyhow::Result<(Reader, CompileCache, Arc<Workspace>)> {
     let (reader, candidate) = {
         let (root, settings) = (root.to_owned(), Arc::clone(settings));
         let read = move || {
-            let mut reader = Reader::new(&root);
+            let mut reader = Reader::new(&root, command);
             let candidate = reader.read(&settings);
             (reader, candidate)
         };

@@ -23,6 +23,12 @@ const TAB: usize = 4;
 /// source cannot drive the terminal it is shown on; very long lines are cut to the part around the column. Empty for an
 /// empty source. No line end at the end.
 pub fn code_frame(source: &str, line: u32, column: u32) -> String {
+    frame(source, line, column, 0)
+}
+
+/// The same of a source before which there are so many lines.
+fn frame(source: &str, line: u32, column: u32, before: u32) -> String {
+    let before = before as usize;
     if source.is_empty() {
         return String::new();
     }
@@ -48,11 +54,11 @@ pub fn code_frame(source: &str, line: u32, column: u32) -> String {
     };
     let marked = shown.iter().find(|(index, _)| *index == wanted).map_or("", |(_, text)| *text);
     let (from, caret) = window(marked, (column.max(1) - 1) as usize);
-    let digits = shown.last().map_or(1, |(index, _)| (index + 1).to_string().len());
+    let digits = shown.last().map_or(1, |(index, _)| (before + index + 1).to_string().len());
     let mut out = String::new();
     for (index, text) in shown {
         let mark = if index == wanted { '>' } else { ' ' };
-        push_line(&mut out, format!("{mark} {:>digits$} | {}", index + 1, cut(text, from)));
+        push_line(&mut out, format!("{mark} {:>digits$} | {}", before + index + 1, cut(text, from)));
         if index == wanted {
             push_line(&mut out, format!("  {:digits$} | {:caret$}^", "", ""));
         }
@@ -62,18 +68,43 @@ pub fn code_frame(source: &str, line: u32, column: u32) -> String {
 
 /// The line and column (both from 1, columns in characters) of a byte offset into `source`.
 pub fn place(source: &str, offset: usize) -> (u32, u32) {
-    let start = source.as_ptr() as usize;
-    let (mut number, mut found) = (0u32, source);
-    let mut begin = 0;
-    for line in lines(source) {
-        let at = line.as_ptr() as usize - start;
-        if at > offset {
-            break;
+    let bytes = source.as_bytes();
+    let offset = offset.min(bytes.len());
+    let (mut line, mut begin, mut stop) = (1u32, 0, offset);
+    // U+2028 and U+2029 are E2 80 A8 and E2 80 A9.
+    for at in memchr::memchr3_iter(b'\n', b'\r', 0xe2, &bytes[..offset]) {
+        let end = match bytes[at..] {
+            [b'\r', b'\n', ..] => at + 2,
+            [b'\n', ..] if bytes[..at].ends_with(b"\r") => continue,
+            [b'\n' | b'\r', ..] => at + 1,
+            [_, 0x80, 0xa8 | 0xa9, ..] => at + 3,
+            _ => continue,
+        };
+        if end <= offset {
+            (line, begin) = (line.saturating_add(1), end);
+        } else {
+            // Within the end of a line there are no columns.
+            stop = at;
         }
-        (number, found, begin) = (number.saturating_add(1), line, at);
     }
-    let column = found.char_indices().take_while(|(at, _)| begin + at < offset).count();
-    (number.max(1), u32::try_from(column).unwrap_or(u32::MAX - 1) + 1)
+    let whole = source.floor_char_boundary(stop);
+    let column = source.get(begin..whole).map_or(0, |text| text.chars().count()) + usize::from(whole < stop);
+    (line, u32::try_from(column).unwrap_or(u32::MAX - 1) + 1)
+}
+
+/// Bytes on either side of a place that are looked at for the lines around it.
+const NEAR: usize = 16 << 10;
+
+/// Line and column of a byte offset as [`place`] gives them, and the lines around it as [`code_frame`] does. Of a large source
+/// only what is near is looked at: there may be many places.
+pub fn frame_at(source: &str, offset: usize) -> (u32, u32, String) {
+    let (line, column) = place(source, offset);
+    let offset = offset.min(source.len());
+    let from = source.floor_char_boundary(offset.saturating_sub(NEAR));
+    let to = source.ceil_char_boundary(offset.saturating_add(NEAR).min(source.len()));
+    let part = &source[from..to];
+    let (near, column_here) = place(part, offset - from);
+    (line, column, frame(part, near, column_here, line - near))
 }
 
 fn push_line(out: &mut String, line: String) {
@@ -206,6 +237,53 @@ mod tests {
 
     fn check(source: &str, line: u32, column: u32, expected: Expect) {
         expected.assert_eq(&code_frame(source, line, column));
+    }
+
+    #[test]
+    fn a_place_in_a_large_source_is_shown_as_in_a_small_one() {
+        let lines: String = (1..=5_000).map(|number| format!("line ü {number}\n")).collect();
+        for wanted in [1, 2, 3, 2_500, 4_999, 5_000] {
+            let offset = lines.find(&format!("ü {wanted}\n")).unwrap();
+            let (line, column, frame) = frame_at(&lines, offset);
+            assert_eq!((line, column), (wanted, 6));
+            assert_eq!(frame, code_frame(&lines, line, column));
+        }
+        let long = format!("{}here{}", "é".repeat(100_000), "x".repeat(100_000));
+        let (line, column, frame) = frame_at(&long, 200_000);
+        assert_eq!((line, column), (1, 100_001));
+        assert_eq!(frame, code_frame(&long, line, column));
+    }
+
+    #[test]
+    fn places_are_those_of_the_lines_of_javascript() {
+        let source = "a\nbü\r\nc\rd\u{2028}e€f\u{2029}";
+        let places: Vec<(u32, u32)> = (0..=source.len() + 1).map(|offset| place(source, offset)).collect();
+        let expected = [
+            (1, 1),
+            (1, 2),
+            (2, 1),
+            (2, 2),
+            (2, 3),
+            (2, 3),
+            (2, 3),
+            (3, 1),
+            (3, 2),
+            (4, 1),
+            (4, 2),
+            (4, 2),
+            (4, 2),
+            (5, 1),
+            (5, 2),
+            (5, 3),
+            (5, 3),
+            (5, 3),
+            (5, 4),
+            (5, 4),
+            (5, 4),
+            (6, 1),
+            (6, 1),
+        ];
+        assert_eq!(places, expected);
     }
 
     #[test]

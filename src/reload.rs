@@ -4,7 +4,6 @@
 //! of the two, falling back per file to the last good version; [`watch()`] does this on every change and publishes the result.
 //! The server never runs a script: it only parses, here.
 
-mod action_doc;
 mod assemble;
 mod bot_file;
 mod bounds;
@@ -12,24 +11,20 @@ mod builtin;
 mod candidate;
 mod compile_cache;
 mod dead_requires;
-mod depth;
-mod elements;
 mod flow_check;
-mod flow_file;
 #[cfg(test)]
 mod image_tests;
 mod load;
 #[cfg(test)]
 mod measure;
-mod names;
 mod notifications;
-mod parse;
 mod pass;
 mod pending_changes;
 mod places;
 mod reader;
 mod report;
 mod resolve;
+mod sandbox;
 mod scan;
 mod stable_read;
 #[cfg(test)]
@@ -40,7 +35,6 @@ mod watched_names;
 mod workspace;
 
 pub use crate::config::Problem;
-pub use action_doc::{ActionDoc, ActionParam};
 pub use builtin::{BUILTINS, BuiltinFile, PREFIX as BUILTIN_PREFIX, is_built_in};
 pub use candidate::{Candidate, finish};
 pub use compile_cache::CompileCache;

@@ -43,8 +43,9 @@ pub(super) async fn compile(root: &Path) -> anyhow::Result<Compiled> {
         Ok(loaded) => loaded,
         Err(error) => (Settings::default(), error.problems),
     };
-    let candidate = reload::read(root, &settings);
-    let compiled = solo::compile(&settings, &WorkerCommand::current()?, &candidate.program).await?;
+    let command = WorkerCommand::current()?;
+    let candidate = reload::read(root, command.clone(), &settings);
+    let compiled = solo::compile(&settings, &command, &candidate.program).await?;
     let workspace = reload::finish(candidate, &compiled, None);
     Ok(Compiled { settings, workspace, problems })
 }

@@ -15,8 +15,9 @@ use super::jsonc::{name_of, parse_object};
 use super::keys::{CHANNEL_WEB, MAIN};
 use super::layout::find_global;
 use super::modules::PREFIX;
+use super::nearest::nearest;
 use super::problem::Problem;
-use super::schema::{Key, ValueKind, apply, check, nearest, nearest_allowed};
+use super::schema::{Key, ValueKind, apply, check, nearest_allowed};
 use super::secrets::Secrets;
 use super::settings::Settings;
 

@@ -2,12 +2,28 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::secrets::Secrets;
-use crate::code_frame::{code_frame, place};
+use crate::code_frame::frame_at;
 use crate::telemetry::escape::{lines, one_line};
 
+/// Most problems named of one file: the place of each costs a walk through it, and nobody reads on.
+pub const MOST_PROBLEMS: usize = 100;
+
+/// The first of a file's problems, and how many more there are.
+pub fn at_most(path: &str, mut problems: Vec<Problem>, of: &str) -> Vec<Problem> {
+    if problems.len() > MOST_PROBLEMS {
+        let rest = problems.split_off(MOST_PROBLEMS);
+        let message = format!("{} more problems of {of} are not named", rest.len());
+        let fatal = rest.iter().any(|problem| problem.fatal);
+        problems.push(Problem { fatal, ..Problem::error(path, message) });
+    }
+    problems
+}
+
 /// An error or a warning in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The file, relative to the workspace, with `/`.
     pub path: String,
@@ -47,8 +63,8 @@ impl Problem {
     /// Adds the place of a byte offset into `source` and the lines around it.
     #[must_use]
     pub fn at(self, source: &str, offset: usize) -> Self {
-        let (line, column) = place(source, offset);
-        let frame = Some(code_frame(source, line, column)).filter(|frame| !frame.is_empty());
+        let (line, column, frame) = frame_at(source, offset);
+        let frame = Some(frame).filter(|frame| !frame.is_empty());
         Self { line: Some(line), column: Some(column), frame, ..self }
     }
 

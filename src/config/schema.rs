@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::former::{advice, was_allowed};
 use super::hosts::HostPattern;
 use super::jsonc::{Step, key_offset, name_of, offset, way};
-use super::problem::Problem;
+use super::nearest::nearest;
+use super::problem::{MOST_PROBLEMS, Problem, at_most};
 use super::values::{duration_of, size_of};
 
 /// What a key may hold.
@@ -236,7 +237,7 @@ pub fn apply<T>(
     let mut problems = Vec::new();
     let walk = Walk { path, text, keys, name_unknown };
     walk.object(object, &mut Vec::new(), target, &mut problems);
-    problems
+    at_most(path, problems, "this file")
 }
 
 struct Walk<'a, T: 'static> {
@@ -273,7 +274,9 @@ impl<'a, T> Walk<'a, T> {
                 (Err(_), ValueKind::Durations(min), Value::Object(items)) => {
                     for (name, item) in items.iter().filter(|(_, item)| !item.is_null()) {
                         steps.push(Step::Key(name));
-                        if let Err(expected) = check(ValueKind::Duration(min), item) {
+                        if problems.len() <= MOST_PROBLEMS
+                            && let Err(expected) = check(ValueKind::Duration(min), item)
+                        {
                             problems.push(self.wrong_type(&way(steps), &expected, item, steps));
                         }
                         steps.pop();
@@ -295,9 +298,11 @@ impl<'a, T> Walk<'a, T> {
                 other => problems.push(self.wrong_type(&way_here, "an object", other, steps)),
             }
         } else if self.name_unknown && !matches!(way_here.as_str(), "$schema" | "version") {
-            let problem = Problem::warning(self.path, format!("the key \"{way_here}\" is not used"))
-                .at(self.text, key_offset(self.text, steps))
-                .without_frame();
+            let problem = Problem::warning(self.path, format!("the key \"{way_here}\" is not used"));
+            if problems.len() >= MOST_PROBLEMS {
+                return problems.push(problem);
+            }
+            let problem = problem.at(self.text, key_offset(self.text, steps)).without_frame();
             problems.push(match (advice(&way_here), nearest(&way_here, self.keys.iter().map(|key| key.path))) {
                 (Some(advice), _) => problem.help(advice),
                 (None, Some(near)) => problem.help(format!("did you mean \"{near}\"?")),
@@ -319,27 +324,9 @@ impl<'a, T> Walk<'a, T> {
     }
 }
 
-/// The word nearest to another, if it is near enough to be meant.
-pub fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    words
-        .map(|candidate| (strsim::levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 2.min(candidate.len() / 3))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_near_miss_is_found_and_a_far_one_is_not() {
-        let words = ["before_incoming_middleware", "after_bot_mount", "host"];
-        assert_eq!(nearest("before_incoming_middlewares", words.into_iter()), Some(words[0]));
-        assert_eq!(nearest("After_Bot_Mont", words.into_iter()), Some(words[1]));
-        assert_eq!(nearest("hst", words.into_iter()), Some("host"));
-        assert_eq!(nearest("something", words.into_iter()), None);
-    }
 
     #[test]
     fn bounds_of_a_size_are_said_as_they_are_written() {

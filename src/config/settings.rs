@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HostPattern;
 use super::LinkSettings;
+use super::ReadLimits;
 use super::RetentionSettings;
 use super::external_auth::ExternalAuth;
 use super::isolation::Isolation;
@@ -429,6 +430,8 @@ pub struct Settings {
     pub dialog: DialogSettings,
     /// What is forgotten of users, and when.
     pub retention: RetentionSettings,
+    /// What a file of the workspace may be and cost.
+    pub reading: ReadLimits,
     /// How much bots may have stored.
     pub stored: StoreLimits,
     /// How much is logged.

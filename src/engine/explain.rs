@@ -54,7 +54,7 @@ fn missing(chain: &[&str], length: usize) -> String {
 fn near(whole: &str, wanted: &str) -> Option<String> {
     let names: Vec<String> = MEMBERS.iter().map(|member| format!("{}.{}", member.namespace, member.name)).collect();
     let all = || names.iter().map(String::as_str);
-    if let Some(near) = crate::config::schema::nearest(whole, all()) {
+    if let Some(near) = crate::config::nearest::nearest(whole, all()) {
         return Some(near.to_owned());
     }
     let last = wanted.rsplit('.').next()?;

@@ -164,6 +164,9 @@ fn message(frame: Frame, credit: &Arc<Credit>) -> Result<Message, String> {
             }
         },
         FrameKind::Hello
+        | FrameKind::ReadHello
+        | FrameKind::Read
+        | FrameKind::Facts
         | FrameKind::Blobs
         | FrameKind::Packages
         | FrameKind::Load

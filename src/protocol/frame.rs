@@ -35,6 +35,10 @@ pub enum FrameKind {
     /// The answer to a `Fetch`: number = request number; a [`split_head`] of what the answer says of itself as JSON, and its
     /// body. One that failed is a `Result` that rejects, with `{ message, code }`.
     Fetched = 12,
+    /// The first frame to a process that reads files: [`crate::reading::ReadHello`] as JSON, answered by `Ready`.
+    ReadHello = 13,
+    /// A file to read: a [`split_head`] of a [`crate::reading::ReadRequest`] as JSON, and its text. Answered by `Facts`, in order.
+    Read = 14,
 
     /// The root zygote is locked in and ready: [`super::Ready`] as JSON.
     Ready = 32,
@@ -75,10 +79,12 @@ pub enum FrameKind {
     /// The realm is done with the dispatch: number = 0 where it may have another one, else why it must not
     /// ([`super::Unfit`]) and that it ends now.
     Free = 48,
+    /// What was read off a file: [`crate::reading::Reading`] as JSON.
+    Facts = 49,
 }
 
 impl FrameKind {
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 32] = [
         Self::Hello,
         Self::Blobs,
         Self::Packages,
@@ -91,6 +97,8 @@ impl FrameKind {
         Self::Result,
         Self::Cancel,
         Self::Fetched,
+        Self::ReadHello,
+        Self::Read,
         Self::Ready,
         Self::Loaded,
         Self::Forked,
@@ -108,6 +116,7 @@ impl FrameKind {
         Self::Waiting,
         Self::Resume,
         Self::Free,
+        Self::Facts,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {

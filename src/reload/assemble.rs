@@ -8,14 +8,15 @@ use indexmap::IndexMap;
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
-use super::builtin::{Builtin, PREFIX, bot, bots};
+use super::builtin::{Builtin, PREFIX, bots};
 use super::load::Loaded;
-use super::scan::{FileRole, Surroundings};
+use super::scan::Surroundings;
 use super::workspace::{ActionDocs, BotInfo};
 use crate::config::settings::DialogSettings;
 use crate::model::BotId;
 use crate::program::identity::{PartId, Shared, Summing};
 use crate::program::{BotProgram, Element, ErrorElement, Flow, HookKind, Program, Role, Script};
+use crate::reading::FileRole;
 
 /// A file in service.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +99,7 @@ impl Assembler {
                 Loaded::Bot(file) => drop(bots.insert(file.info.id.clone(), Arc::clone(&file.info))),
                 Loaded::Elements(_) | Loaded::Flow(_) => {}
             }
-            match bot(item.role) {
+            match item.role.bot() {
                 Some(bot) => own.entry(bot).or_default().files.push((*item, index)),
                 None => global.push((*item, index)),
             }
@@ -291,7 +292,7 @@ fn with_builtins<'a>(
     };
     let of_all: Vec<Item<'a>> = items.iter().filter(of_all).copied().collect();
     for builtin in builtins {
-        let wanted = match bot(&builtin.role) {
+        let wanted = match builtin.role.bot() {
             Some(bot) => ours.contains(bot),
             None => !replaced(builtin, &of_all, around, notices),
         };

@@ -1,4 +1,4 @@
-//! A bot's configuration: `bots/<id>/bot.config.json`.
+//! A bot's configuration as the server holds it.
 
 use std::sync::Arc;
 
@@ -7,12 +7,11 @@ use serde_json::{Map, Value};
 
 use super::workspace::BotInfo;
 use crate::config::Problem;
-use crate::config::jsonc::{Step, offset, parse_object};
-use crate::config::keys::BOT;
+use crate::config::jsonc::parse_object;
 use crate::config::redact::redact;
-use crate::config::schema::apply;
 use crate::config::values::duration_of;
 use crate::model::BotId;
+use crate::reading::BotFacts;
 
 /// A bot's configuration, checked.
 #[derive(Debug)]
@@ -26,30 +25,18 @@ pub(super) struct BotFile {
 /// The language of a bot that names none.
 const LANGUAGE: &str = "en";
 
-/// Reads a bot's configuration.
-///
-/// # Errors
-/// A text that is not a JSON object, and known keys of the wrong type.
-pub(super) fn read_bot(path: &str, bot: &BotId, text: &str) -> Result<BotFile, Vec<Problem>> {
-    let config = parse_object(path, text).map_err(|problem| vec![*problem])?;
-    let problems = apply(path, text, &config, BOT, false, &mut ());
-    if !problems.is_empty() {
-        return Err(problems);
+impl BotFile {
+    /// What the file comes to.
+    ///
+    /// # Errors
+    /// What was read of it is no object.
+    pub(super) fn of(path: &str, bot: &BotId, facts: BotFacts) -> Result<Self, Vec<Problem>> {
+        // It was read once already: it is no deeper than that allows.
+        let config = parse_object(path, facts.config.get()).map_err(|problem| vec![*problem])?;
+        let info = info(bot, config);
+        let redacted = to_raw_value(&redact(&info.config)).ok();
+        Ok(Self { info: Arc::new(info), redacted, warnings: facts.warnings })
     }
-    let mut warnings = Vec::new();
-    if let Some(Value::String(id)) = config.get("id")
-        && !id.eq_ignore_ascii_case(bot.as_str())
-    {
-        warnings.push(
-            Problem::warning(
-                path,
-                format!("\"id\" is {id:?}, but the bot's id is {:?}, the name of its folder", bot.as_str()),
-            )
-            .at(text, offset(text, &[Step::Key("id")])),
-        );
-    }
-    let info = info(bot, config);
-    Ok(BotFile { redacted: to_raw_value(&redact(&info.config)).ok(), info: Arc::new(info), warnings })
 }
 
 fn info(bot: &BotId, mut config: Map<String, Value>) -> BotInfo {
@@ -87,23 +74,16 @@ fn info(bot: &BotId, mut config: Map<String, Value>) -> BotInfo {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use expect_test::expect;
+    use crate::reload::testing::bot_file;
     use serde_json::json;
-
-    fn bot() -> BotId {
-        BotId::parse("Shop").unwrap()
-    }
 
     #[test]
     fn every_key_is_kept_and_the_known_ones_are_read() {
-        let file = read_bot(
-            "bots/Shop/bot.config.json",
-            &bot(),
+        let file = bot_file(
+            "Shop",
             r#"{ "id": "shop", "name": "The Shop", "details": { "website": "x" }, "private": true, "defaultLanguage": "fr",
                  "languages": ["en"], "dialog": { "timeoutInterval": "5m" }, "mine": { "a": [1] } /* ours */ }"#,
-        )
-        .unwrap();
+        );
         assert!(file.warnings.is_empty());
         let info = file.info;
         assert_eq!((info.name.as_str(), info.private, info.disabled), ("The Shop", true, false));
@@ -115,45 +95,8 @@ mod tests {
 
     #[test]
     fn a_bot_needs_no_key_at_all() {
-        let info = read_bot("x", &bot(), "{}").unwrap().info;
+        let info = bot_file("shop", "{}").info;
         assert_eq!((info.name.as_str(), info.default_language.as_str()), ("shop", "en"));
         assert_eq!(info.languages, ["en"]);
-    }
-
-    #[test]
-    fn every_documented_key_is_checked_and_null_is_as_good_as_nothing() {
-        for key in BOT.iter().filter(|key| key.kind != crate::config::schema::ValueKind::Any) {
-            let of = |value: &str| {
-                let (open, close): (String, String) =
-                    key.path.split('.').map(|name| (format!("{{{name:?}:"), "}")).unzip();
-                read_bot("x", &bot(), &format!("{open}{value}{close}"))
-            };
-            // No key may hold an array of numbers.
-            let problems = of("[7]").unwrap_err();
-            assert!(problems[0].message.starts_with(&format!("{:?} must be ", key.path)), "{}", problems[0]);
-            assert!(of("null").is_ok(), "{}", key.path);
-        }
-    }
-
-    #[test]
-    fn wrong_types_and_another_id_are_named_with_their_place() {
-        let problems = read_bot(
-            "bots/Shop/bot.config.json",
-            &bot(),
-            "{\n  \"disabled\": \"yes\",\n  \"details\": { \"website\": 1 },\n  \"languages\": [1]\n}",
-        )
-        .unwrap_err();
-        let shown: Vec<String> = problems.into_iter().map(|problem| problem.without_frame().to_string()).collect();
-        expect![[r#"
-            bots/Shop/bot.config.json:2:15: error: "disabled" must be true or false, got the text "yes"
-            bots/Shop/bot.config.json:3:27: error: "details.website" must be a text, got the number 1
-            bots/Shop/bot.config.json:4:16: error: "languages" must be an array of texts, got an array"#]]
-        .assert_eq(&shown.join("\n"));
-        let file = read_bot("bots/Shop/bot.config.json", &bot(), "{ \"id\": \"store\" }").unwrap();
-        expect![[r#"
-            bots/Shop/bot.config.json:1:9: warning: "id" is "store", but the bot's id is "shop", the name of its folder
-            > 1 | { "id": "store" }
-                |         ^"#]]
-        .assert_eq(&file.warnings[0].to_string());
     }
 }

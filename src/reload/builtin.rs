@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::load::{Loaded, load};
-use super::scan::FileRole;
+use super::load::Loaded;
+use super::places::Stamp;
+use super::sandbox::{Job, Outcome, Sandbox};
 use crate::config::Problem;
 use crate::model::BotId;
 use crate::program::HookKind;
 use crate::program::flow::SUFFIX as FLOW;
 use crate::program::resolve::{Files, resolve};
+use crate::reading::FileRole;
 
 pub use crate::program::resolve::BUILTIN as PREFIX;
 
@@ -40,12 +42,17 @@ pub(super) struct Builtin {
 }
 
 /// Reads the embedded files. Problems in them are ours, and tests find them.
-pub(super) fn read_builtins(files: &[BuiltinFile]) -> (Vec<Builtin>, Vec<Problem>) {
+pub(super) fn read_builtins(files: &[BuiltinFile], sandbox: &mut Sandbox) -> (Vec<Builtin>, Vec<Problem>) {
     let (mut builtins, mut problems) = (Vec::new(), Vec::new());
     for file in files {
         let Some(role) = role(file.path) else { continue };
-        let path = format!("{PREFIX}{}", file.path);
-        match load(&path, &role, file.source) {
+        let (path, text) = (format!("{PREFIX}{}", file.path), file.source.to_owned());
+        sandbox.submit(Job { path, role, text, stamp: Stamp::NONE, hash: 0 });
+    }
+    while let Some((Job { path, role, text, .. }, outcome)) = sandbox.next() {
+        // They come before all others, so none is postponed.
+        let (Outcome::Read(reading) | Outcome::Hurried(reading)) = outcome else { continue };
+        match Loaded::of(&path, &role, &text, reading) {
             Ok(loaded) => builtins.push(Builtin { path, role, loaded }),
             Err(found) => problems.extend(found.problems),
         }
@@ -69,16 +76,7 @@ fn lead_requires(builtins: &mut [Builtin]) {
 
 /// The bots among the embedded files.
 pub(super) fn bots(builtins: &[Builtin]) -> HashSet<&BotId> {
-    builtins.iter().filter_map(|file| bot(&file.role)).collect()
-}
-
-/// Whose a file is; nobody's if it is for all.
-pub(super) fn bot(role: &FileRole) -> Option<&BotId> {
-    match role {
-        FileRole::Hook { bot, .. } | FileRole::Action { bot, .. } => bot.as_ref(),
-        FileRole::Elements { bot, .. } | FileRole::Bot { bot } | FileRole::Flow { bot, .. } => Some(bot),
-        FileRole::ContentType | FileRole::Module => None,
-    }
+    builtins.iter().filter_map(|file| file.role.bot()).collect()
 }
 
 /// What an embedded file is for, by its path; the rules are those of a workspace.
@@ -114,10 +112,12 @@ fn role(path: &str) -> Option<FileRole> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reload::sandbox::Readers;
+    use crate::reload::testing::read_here;
 
     #[test]
     fn every_embedded_file_can_be_read() {
-        let (_, problems) = read_builtins(BUILTINS);
+        let (_, problems) = read_builtins(BUILTINS, &mut Sandbox::new(Readers::Here(read_here)));
         assert!(problems.is_empty(), "{}", problems[0]);
     }
 

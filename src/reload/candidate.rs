@@ -47,17 +47,14 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, before: Option<&Workspa
         compiled.content_types.iter().map(|info| (info.script, (info.id.as_str(), Some(&*info.meta)))).collect();
     let mut dropped: HashSet<Arc<str>> = HashSet::new();
     let mut fell_back = false;
+    let mut known: HashSet<String> = problems.iter().filter(|one| one.fatal).map(|one| one.path.clone()).collect();
+    let earlier = last.filter(|_| !compiled.failures.is_empty()).map(by_plain_path).unwrap_or_default();
     for failure in &compiled.failures {
         let Some(script) = program.scripts.get_mut(failure.script as usize) else { continue };
         // Of a file whose newest text the parser refused, an earlier one was compiled: that is no news.
-        let known = problems.iter().any(|problem| problem.fatal && problem.path == *script.path);
-        let problem = (!known).then(|| problem_of(failure, script));
-        // In a checkout of the server the built-in hook was in service while the file was the same.
-        let same = |old: &Script| old.path.strip_prefix(PREFIX).unwrap_or(&old.path) == &*script.path;
-        let earlier = last.and_then(|last| {
-            let path = |old: &&Arc<Script>| old.role == script.role && (old.path == script.path || same(old));
-            last.scripts.iter().find(path)
-        });
+        let problem = (!known.contains(&*script.path)).then(|| problem_of(failure, script));
+        known.extend(problem.iter().map(|problem| problem.path.clone()));
+        let earlier = earlier.get(&*script.path).into_iter().flatten().find(|old| old.role == script.role);
         match earlier {
             Some(earlier) => {
                 problems.extend(problem.map(last_good));
@@ -99,6 +96,15 @@ pub fn finish(candidate: Candidate, compiled: &Compiled, before: Option<&Workspa
         notices,
         changed: None,
     }
+}
+
+/// The scripts by their paths. In a checkout of the server a built-in one is in service while the file is the same.
+fn by_plain_path(program: &Program) -> HashMap<&str, Vec<&Arc<Script>>> {
+    let mut found: HashMap<&str, Vec<&Arc<Script>>> = HashMap::new();
+    for script in &program.scripts {
+        found.entry(script.path.strip_prefix(PREFIX).unwrap_or(&script.path)).or_default().push(script);
+    }
+    found
 }
 
 /// Says that the last good version is in service.

@@ -97,8 +97,7 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::reload::candidate::tests::compile;
-    use crate::reload::reader::Reader;
-    use crate::reload::testing::{workspace, write};
+    use crate::reload::testing::{reader, workspace, write};
 
     const FILES: &[(&str, &str)] = &[
         ("content-types/a.js", "require('lib'); module.exports = { id: 'a' }"),
@@ -128,7 +127,7 @@ mod tests {
     #[test]
     fn only_what_is_new_is_compiled_and_content_types_with_what_they_require() {
         let root = workspace(FILES);
-        let mut reader = Reader::with_builtins(root.path(), &[]);
+        let mut reader = reader(root.path(), &[]);
         let mut cache = CompileCache::default();
         let mut save = |path: &str, text: &str| {
             write(root.path(), path, text);
@@ -154,7 +153,7 @@ mod tests {
     #[test]
     fn what_failed_is_compiled_again() {
         let root = workspace(&[("actions/x.js", "fail()"), ("content-types/t.js", "fail()")]);
-        let program = Reader::with_builtins(root.path(), &[]).read(&Settings::default()).program;
+        let program = reader(root.path(), &[]).read(&Settings::default()).program;
         let mut cache = CompileCache::default();
         for _ in 0..2 {
             let request = cache.request(&program);

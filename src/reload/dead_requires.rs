@@ -1,21 +1,26 @@
 //! Literal `require`s of a workspace's scripts that cannot work: nothing answers to the name, or a package that it leads to needs
 //! what is not there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use super::assemble::Item;
 use super::load::{Loaded, LoadedScript};
-use super::parse::When;
-use crate::config::Problem;
+use crate::config::{MOST_PROBLEMS, Problem, at_most};
 use crate::program::packages::{advice, bundled, own_copy};
 use crate::program::resolve::{Files, is_of_package, resolve};
+use crate::reading::When;
 
 /// The scripts in service, by path, and what is known of files of packages that scripts require.
 struct Scripts<'a> {
     by_path: HashMap<&'a str, &'a LoadedScript>,
     ends: RefCell<HashMap<&'a str, Option<String>>>,
+    /// Files of packages that may still be looked at.
+    left: Cell<usize>,
 }
+
+/// How many files of packages are looked at in all: what is not found out shows when it runs.
+const MOST: usize = 1_000_000;
 
 /// A problem for each of them. What a script is prepared for (it stands in a `try`) is none; neither is what a package may never
 /// come to.
@@ -24,7 +29,7 @@ pub(super) fn dead_requires(items: &[Item<'_>]) -> Vec<Problem> {
         Loaded::Script(script) => Some((item.path, &**script)),
         _ => None,
     });
-    let scripts = Scripts { by_path: by_path.collect(), ends: RefCell::default() };
+    let scripts = Scripts { by_path: by_path.collect(), ends: RefCell::default(), left: Cell::new(MOST) };
     let mut problems = Vec::new();
     for item in items {
         if let Loaded::Script(script) = item.loaded
@@ -39,10 +44,13 @@ pub(super) fn dead_requires(items: &[Item<'_>]) -> Vec<Problem> {
 impl<'a> Scripts<'a> {
     fn look_at(&self, path: &str, script: &'a LoadedScript, problems: &mut Vec<Problem>) {
         let requires = script.script.shape.requires.iter().zip(&script.sites);
+        let mut found = Vec::new();
         for (require, site) in requires.filter(|(_, site)| site.when != When::Tried) {
             let name = require.name.as_str();
+            let counted = found.len() >= MOST_PROBLEMS;
             let (message, help) = match require.file.as_deref() {
                 None if bundled(name).is_some() => continue,
+                None if counted => (String::new(), String::new()),
                 None => (format!("Cannot find module '{name}'"), self.advice(path, name)),
                 // A file of the workspace's own that cannot be used has a problem of its own.
                 Some(file) if !is_of_package(file) => continue,
@@ -53,9 +61,10 @@ impl<'a> Scripts<'a> {
             };
             let problem =
                 if site.when == When::Always { Problem::error(path, message) } else { Problem::warning(path, message) };
-            let problem = problem.at(&script.script.source, site.offset);
-            problems.push(if help.is_empty() { problem } else { problem.help(help) });
+            let problem = if counted { problem } else { problem.at(&script.script.source, site.offset) };
+            found.push(if help.is_empty() { problem } else { problem.help(help) });
         }
+        problems.extend(at_most(path, found, "this file"));
     }
 
     /// As [`Scripts::dead_end`], found once for all who require the file.
@@ -63,31 +72,56 @@ impl<'a> Scripts<'a> {
         if let Some(known) = self.ends.borrow().get(file) {
             return known.clone();
         }
-        let end = self.dead_end(file, &mut HashSet::new());
-        self.ends.borrow_mut().insert(file, end.clone());
+        let mut seen = HashSet::new();
+        let end = self.dead_end(file, &mut seen);
+        let mut ends = self.ends.borrow_mut();
+        if end.is_none() {
+            // Then there is none in all that it requires.
+            ends.extend(seen.into_iter().map(|path| (path, None)));
+        }
+        ends.insert(file, end.clone());
         end
     }
 
-    /// What a file of a package requires whenever it is loaded, and does not get.
+    /// What a file of a package requires whenever it is loaded, and does not get; what it requires first is looked at first.
     fn dead_end(&self, path: &'a str, seen: &mut HashSet<&'a str>) -> Option<String> {
-        if !seen.insert(path) {
-            return None;
-        }
-        let Some(script) = self.by_path.get(path) else {
-            return Some(format!("{path} cannot be used: it has a problem of its own"));
+        let always = |path: &'a str| {
+            let script = self.by_path.get(path)?;
+            let requires = script.script.shape.requires.iter().zip(&script.sites);
+            Some(requires.filter(|(_, site)| site.when == When::Always).map(move |(require, _)| (path, require)))
         };
-        let requires = script.script.shape.requires.iter().zip(&script.sites);
-        requires.filter(|(_, site)| site.when == When::Always).find_map(|(require, _)| {
+        let unusable = |path: &str| Some(format!("{path} cannot be used: it has a problem of its own"));
+        seen.insert(path);
+        let Some(first) = always(path) else { return unusable(path) };
+        // Not by recursion: chains of files may be long.
+        let mut open = vec![first];
+        while let Some(requires) = open.last_mut() {
+            let Some((path, require)) = requires.next() else {
+                open.pop();
+                continue;
+            };
             match (require.file.as_deref(), bundled(&require.name)) {
-                (Some(file), _) => self.dead_end(file, seen),
-                (None, Some(_)) => None,
+                (Some(file), _) => {
+                    if self.left.get() == 0 {
+                        return None;
+                    }
+                    if seen.insert(file) && !matches!(self.ends.borrow().get(file), Some(None)) {
+                        self.left.set(self.left.get() - 1);
+                        match always(file) {
+                            Some(next) => open.push(next),
+                            None => return unusable(file),
+                        }
+                    }
+                }
+                (None, Some(_)) => {}
                 (None, None) => {
                     let why = self.advice(path, &require.name);
                     let colon = if why.is_empty() { "" } else { ": " };
-                    Some(format!("{path} requires '{}'{colon}{why}", require.name))
+                    return Some(format!("{path} requires '{}'{colon}{why}", require.name));
                 }
             }
-        })
+        }
+        None
     }
 
     fn advice(&self, from: &str, name: &str) -> String {
@@ -101,15 +135,13 @@ impl<'a> Scripts<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Settings;
-    use crate::reload::read;
-    use crate::reload::testing::workspace;
+    use crate::reload::testing::{read, workspace};
 
     const HOOK: &str = "hooks/before_incoming_middleware/x.js";
 
     fn said(files: &[(&str, &str)]) -> Vec<String> {
         let root = workspace(files);
-        read(root.path(), &Settings::default()).problems.iter().map(ToString::to_string).collect()
+        read(root.path()).problems.iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -1,24 +1,27 @@
 //! What flows use of other files and what there is: actions, elements, content types, other flows. Looked at when all of it
 //! is known, that is, when a worker has compiled it.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::flow_file::{FlowFile, MOST, Use, What};
-use super::load::Loaded;
-use super::scan::{FileRole, Surroundings};
-use crate::config::Problem;
-use crate::config::schema::nearest;
+use super::load::{FlowFile, Loaded};
+use super::scan::Surroundings;
+use crate::config::nearest::Advice;
+use crate::config::{MOST_PROBLEMS, Problem};
 use crate::model::BotId;
 use crate::program::flow::{Flow, MAIN_FLOW, flow_name};
 use crate::program::{BotProgram, Program};
+use crate::reading::{FileRole, Use, What};
 
 /// The flows of all bots as their files stand, and what could not be read besides.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flows {
     files: Vec<(BotId, Arc<FlowFile>)>,
     /// Of what could not be read at all something else is said already.
-    refused: Vec<FileRole>,
+    refused: HashSet<FileRole>,
+    /// The content types of files of elements among those.
+    refused_elements: HashMap<BotId, Vec<String>>,
     /// The folders of the bots.
     folders: BTreeMap<BotId, String>,
 }
@@ -31,15 +34,14 @@ impl Flows {
     /// Takes note of a file: what it says now, and whether any version of it is in service.
     pub(super) fn add(&mut self, role: &FileRole, now: Option<&Loaded>, in_service: bool) {
         if !in_service {
-            self.refused.push(role.clone());
+            self.refused.insert(role.clone());
+            if let FileRole::Elements { bot, content_type } = role {
+                self.refused_elements.entry(bot.clone()).or_default().push(content_type.clone());
+            }
         }
         if let (FileRole::Flow { bot, .. }, Some(Loaded::Flow(file))) = (role, now) {
             self.files.push((bot.clone(), Arc::clone(file)));
         }
-    }
-
-    fn is_refused(&self, which: impl Fn(&FileRole) -> bool) -> bool {
-        self.refused.iter().any(which)
     }
 }
 
@@ -57,7 +59,8 @@ pub(super) fn check_flows(
         .iter()
         .filter_map(|(id, bot)| {
             let (id, folder) = flows.folders.get_key_value(id.as_str())?;
-            Some((id.as_str(), Check { program, bot, id, folder, flows, uncompiled }))
+            let (advice, nodes) = (Advice::default(), OnceCell::new());
+            Some((id.as_str(), Check { program, bot, id, folder, flows, uncompiled, advice, nodes }))
         })
         .collect();
     for (id, folder) in &flows.folders {
@@ -83,17 +86,21 @@ struct Check<'a> {
     folder: &'a str,
     flows: &'a Flows,
     uncompiled: &'a HashSet<String>,
+    /// As much as there is for one bot.
+    advice: Advice,
+    /// The names of the nodes of all its flows, once they are asked for.
+    nodes: OnceCell<HashSet<&'a str>>,
 }
 
 /// What is wrong, and what to do.
 type Wrong = (String, Option<String>);
 
-impl Check<'_> {
+impl<'a> Check<'a> {
     fn main(&self, folder: &str) -> Option<Problem> {
         let lacks = !self.bot.flows.is_empty() && !self.bot.flows.contains_key(MAIN_FLOW) && !self.refused(MAIN_FLOW);
         lacks.then(|| {
             let message = format!("there is no {MAIN_FLOW}, where conversations start");
-            let help = match nearest(MAIN_FLOW, self.bot.flows.keys().map(String::as_str)) {
+            let help = match self.nearest(MAIN_FLOW, self.bot.flows.keys().map(String::as_str)) {
                 Some(near) => format!("rename {near}, if that is the one"),
                 None => format!("write one to {folder}/flows/{MAIN_FLOW}"),
             };
@@ -119,7 +126,7 @@ impl Check<'_> {
         let path = &*file.flow.path;
         let mut problems: Vec<Problem> = wrong
             .by_ref()
-            .take(MOST)
+            .take(MOST_PROBLEMS)
             .map(|(one, (message, help))| {
                 let problem = Problem::error(path, format!("{} {message}", one.who)).at(&file.source, one.at);
                 Problem { help, ..problem }
@@ -143,14 +150,15 @@ impl Check<'_> {
             What::Flow(name, node) => match (self.flow(name), node) {
                 (Err(wrong), _) => wrong.map(verb("leads to")),
                 (Ok(flow), Some(node)) if !flow.nodes.contains_key(node) => {
-                    let near = nearest(node, flow.nodes.keys().map(String::as_str));
+                    let near = self.nearest(node, flow.nodes.keys().map(String::as_str));
                     let message = format!("leads to {node:?} of {name}, but that flow has no such node");
                     Some((message, near.map(|near| format!("did you mean \"{name}#{near}\"?"))))
                 }
                 _ => None,
             },
             What::Caller(node) => {
-                let known = self.bot.flows.values().any(|flow| flow.nodes.contains_key(node));
+                let all = || self.bot.flows.values().flat_map(|flow| flow.nodes.keys().map(String::as_str)).collect();
+                let known = self.nodes.get_or_init(all).contains(node.as_str());
                 (!known).then(|| (format!("returns to {node:?}, but no flow of this bot has such a node"), None))
             }
         }
@@ -160,15 +168,12 @@ impl Check<'_> {
         if self.bot.action(name).is_some() || self.uncompiled.contains(name) {
             return None;
         }
-        let refused = |role: &FileRole| match role {
-            FileRole::Action { name: other, bot } => other == name && bot.as_ref().is_none_or(|bot| bot == self.id),
-            _ => false,
-        };
-        if self.flows.is_refused(refused) {
+        let of = |bot| FileRole::Action { name: name.to_owned(), bot };
+        if [None, Some(self.id.clone())].into_iter().any(|bot| self.flows.refused.contains(&of(bot))) {
             return None;
         }
         let names = self.bot.actions.keys().map(String::as_str);
-        let help = match nearest(name, names).or_else(|| self.elsewhere(name)) {
+        let help = match self.nearest(name, names).or_else(|| self.elsewhere(name)) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("write it to {}/actions/{name}.js", self.folder),
         };
@@ -177,8 +182,13 @@ impl Check<'_> {
 
     /// An action of that name in another folder.
     fn elsewhere(&self, name: &str) -> Option<&str> {
-        let last = |name: &str| name.rsplit('/').next().map(ToOwned::to_owned);
-        self.bot.actions.keys().map(String::as_str).find(|other| last(other) == last(name))
+        let may = self.advice.may_look_through(self.bot.actions.len());
+        self.bot.actions.keys().map(String::as_str).find(|other| may && last(other) == last(name))
+    }
+
+    /// The word that is most likely meant.
+    fn nearest<'w>(&self, word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+        self.advice.nearest(word, words)
     }
 
     fn element(&self, id: &str) -> Option<Wrong> {
@@ -189,14 +199,12 @@ impl Check<'_> {
                 help,
             ));
         }
-        let refused = |role: &FileRole| match role {
-            FileRole::Elements { bot, content_type } => bot == self.id && id.starts_with(content_type.as_str()),
-            _ => false,
-        };
-        if self.flows.is_refused(refused) {
+        // Elements are called after their content type.
+        let refused = self.flows.refused_elements.get(self.id).into_iter().flatten();
+        if refused.into_iter().any(|content_type| id.starts_with(content_type.as_str())) {
             return None;
         }
-        let near = nearest(id, self.bot.elements.keys().map(String::as_str));
+        let near = self.nearest(id, self.bot.elements.keys().map(String::as_str));
         let help = near.map_or_else(
             || format!("the elements of the bot lie in {}/content-elements/", self.folder),
             |near| format!("did you mean \"#!{near}\"?"),
@@ -209,7 +217,7 @@ impl Check<'_> {
         if types.contains_key(id) {
             return None;
         }
-        let help = match nearest(id, types.keys().map(String::as_str)) {
+        let help = match self.nearest(id, types.keys().map(String::as_str)) {
             _ if self.bot.elements.contains_key(id) => Some(format!("to say the element of that id, write \"#!{id}\"")),
             near => near.map(|near| format!("did you mean \"#{near}\"?")),
         };
@@ -224,9 +232,9 @@ impl Check<'_> {
         if self.refused(name) {
             return Err(None);
         }
-        let last = |name: &str| name.rsplit('/').next().map(ToOwned::to_owned);
         let names = || self.bot.flows.keys().map(String::as_str);
-        let near = nearest(name, names()).or_else(|| names().find(|other| last(other) == last(name)));
+        let may = self.advice.may_look_through(self.bot.flows.len());
+        let near = self.nearest(name, names()).or_else(|| names().find(|other| may && last(other) == last(name)));
         let help = match near {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("write it to {}/flows/{name}, or lead elsewhere", self.folder),
@@ -235,8 +243,13 @@ impl Check<'_> {
     }
 
     fn refused(&self, flow: &str) -> bool {
-        self.flows.is_refused(|role| matches!(role, FileRole::Flow { bot, name } if bot == self.id && name == flow))
+        self.flows.refused.contains(&FileRole::Flow { bot: self.id.clone(), name: flow.to_owned() })
     }
+}
+
+/// The name without folders.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 #[cfg(test)]

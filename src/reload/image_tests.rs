@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::reader::Reader;
-use super::testing::{workspace, write};
+use super::builtin::BUILTINS;
+use super::testing::{reader, workspace, write};
 use crate::config::Settings;
 use crate::program::Images;
 
@@ -31,7 +31,7 @@ const FILES: &[(&str, &str)] = &[
 #[test]
 fn a_change_of_one_file_changes_the_keys_of_exactly_the_bots_that_it_concerns() {
     let root = workspace(FILES);
-    let mut reader = Reader::new(root.path());
+    let mut reader = reader(root.path(), BUILTINS);
     let settings = Settings::default();
     let mut read = || Images::of(&reader.read(&settings).program);
     let before = read();
@@ -60,7 +60,7 @@ fn a_change_of_one_file_changes_the_keys_of_exactly_the_bots_that_it_concerns() 
 #[test]
 fn an_image_has_no_files_of_other_bots_and_all_that_its_own_require() {
     let root = workspace(FILES);
-    let program = Reader::new(root.path()).read(&Settings::default()).program;
+    let program = reader(root.path(), BUILTINS).read(&Settings::default()).program;
     let images = Images::of(&program);
     let image = images.image("a").unwrap();
     let own: Vec<Arc<str>> = image.scripts.iter().map(|script| Arc::clone(&script.path)).collect();

@@ -1,17 +1,33 @@
-//! Turns one file's text into what a workspace holds of it.
+//! What a workspace holds of a file: its text, and what was read off it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::action_doc::ActionDoc;
-use super::bot_file::{BotFile, read_bot};
-use super::elements::{ElementFile, read_elements};
-use super::flow_file::{FlowFile, read_flow};
-use super::parse::{RequireSite, parse};
-use super::scan::FileRole;
-use crate::config::{Problem, jsonc};
+use super::bot_file::BotFile;
+use crate::config::Problem;
+use crate::program::flow::Flow;
+use crate::program::identity::{PartId, Summing};
 use crate::program::resolve::Lead;
-use crate::program::{Require, Role, Script, Shape};
+use crate::program::{Element, Require, Role, Script};
+use crate::reading::{ActionDoc, Facts, FileRole, FlowFacts, Reading, RequireSite, ScriptFacts, Sense};
+
+/// The elements of one file, by id, in its order.
+#[derive(Debug)]
+pub(super) struct ElementFile {
+    pub(super) elements: Vec<(String, Element)>,
+    /// Identity of all that it says.
+    pub(super) part: PartId,
+}
+
+/// A flow that can be used.
+#[derive(Debug)]
+pub(super) struct FlowFile {
+    pub(super) flow: Flow,
+    /// What it was read of, for the places of what is found out later.
+    pub(super) source: Arc<str>,
+    pub(super) sense: Sense,
+    /// Identity of all that it says.
+    pub(super) part: PartId,
+}
 
 /// A file that can be used.
 #[derive(Debug, Clone)]
@@ -113,82 +129,45 @@ impl From<Vec<Problem>> for Refused {
     }
 }
 
-/// Reads a file's text.
-pub(super) fn load(path: &str, role: &FileRole, source: &str) -> Result<Loaded, Refused> {
-    // Parsers are large: one that panics on some text must not end hot reload.
-    catch_unwind(AssertUnwindSafe(|| load_text(path, role, source)))
-        .unwrap_or_else(|_| Err(vec![Problem::error(path, "cannot be read: the parser failed")].into()))
-}
-
-fn load_text(path: &str, role: &FileRole, source: &str) -> Result<Loaded, Refused> {
-    match role {
-        FileRole::Hook { kind, .. } => load_script(path, Role::Hook(*kind), source),
-        FileRole::Action { .. } => load_script(path, Role::Action, source),
-        FileRole::ContentType => load_script(path, Role::ContentType, source),
-        FileRole::Module if path.ends_with(".json") => load_json(path, source),
-        FileRole::Module => load_script(path, Role::Module, source),
-        FileRole::Elements { content_type, .. } => {
-            let (file, problems) = read_elements(path, content_type, source)?;
-            let loaded = Loaded::Elements(Arc::new(file));
-            if problems.is_empty() { Ok(loaded) } else { Err(Refused { problems, rest: Some(loaded) }) }
-        }
-        FileRole::Flow { .. } => {
-            let (file, problems) = read_flow(path, source)?;
-            let loaded = Loaded::Flow(Arc::new(file));
-            if problems.is_empty() { Ok(loaded) } else { Err(Refused { problems, rest: Some(loaded) }) }
-        }
-        FileRole::Bot { bot } => Ok(Loaded::Bot(Arc::new(read_bot(path, bot, source)?))),
-    }
-}
-
-fn load_script(path: &str, role: Role, source: &str) -> Result<Loaded, Refused> {
-    // The line that names an interpreter is a comment to Node; so it is here, and columns stay.
-    let source = match source.strip_prefix("#!") {
-        Some(rest) => format!("//{rest}"),
-        None => source.to_owned(),
-    };
-    let parsed = parse(path, &source, role)?;
-    let script = Script { path: path.into(), source: source.into(), role, shape: parsed.shape };
-    Ok(Loaded::Script(Arc::new(LoadedScript {
-        script: Arc::new(script),
-        sites: parsed.sites,
-        warnings: parsed.warnings,
-        doc: parsed.doc.map(Arc::new),
-    })))
-}
-
-/// A realm reads JSON strictly: comments are taken out here.
-fn load_json(path: &str, source: &str) -> Result<Loaded, Refused> {
-    let source = if serde_json::from_str::<serde::de::IgnoredAny>(source).is_ok() {
-        source.to_owned()
-    } else {
-        jsonc::parse(path, source).map_err(|problem| vec![*problem])?.to_string()
-    };
-    let script = Script { path: path.into(), source: source.into(), role: Role::Json, shape: Shape::default() };
-    let (script, sites, warnings) = (Arc::new(script), Vec::new(), Vec::new());
-    Ok(Loaded::Script(Arc::new(LoadedScript { script, sites, warnings, doc: None })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interpreter_line_is_a_comment() {
-        let Ok(Loaded::Script(script)) = load("x.js", &FileRole::Module, "#!/usr/bin/env node\nreturn 1") else {
-            panic!()
+impl Loaded {
+    /// What a file comes to: its text, and what was read off it.
+    pub(super) fn of(path: &str, role: &FileRole, text: &str, reading: Reading) -> Result<Self, Refused> {
+        let Reading { facts, problems } = reading;
+        let loaded = match (facts, role) {
+            (Some(Facts::Script(facts)), _) => Some(script(path, role, text, facts)),
+            (Some(Facts::Elements(elements)), FileRole::Elements { content_type, .. }) => {
+                let mut sum = Summing::default();
+                sum.text(content_type).text(text);
+                Some(Self::Elements(Arc::new(ElementFile { elements, part: sum.into() })))
+            }
+            (Some(Facts::Flow(FlowFacts { flow, sense })), _) => {
+                let mut sum = Summing::default();
+                sum.text(path).text(text);
+                Some(Self::Flow(Arc::new(FlowFile { flow, source: text.into(), sense, part: sum.into() })))
+            }
+            (Some(Facts::Bot(facts)), FileRole::Bot { bot }) => {
+                Some(Self::Bot(Arc::new(BotFile::of(path, bot, facts)?)))
+            }
+            _ => None,
         };
-        assert_eq!(&*script.script.source, "///usr/bin/env node\nreturn 1");
+        match loaded {
+            Some(loaded) if problems.is_empty() => Ok(loaded),
+            None if problems.is_empty() => Err(vec![Problem::error(path, "cannot be read")].into()),
+            rest => Err(Refused { problems, rest }),
+        }
     }
+}
 
-    #[test]
-    fn a_required_json_file_may_hold_comments() {
-        let source = |text: &str| match load("x.json", &FileRole::Module, text) {
-            Ok(Loaded::Script(script)) => script.script.source.to_string(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(source("{ \"a\": 1e0 }\n"), "{ \"a\": 1e0 }\n");
-        assert_eq!(source("{ \"a\": 1, /* c */ }"), "{\"a\":1}");
-        assert!(load("x.json", &FileRole::Module, "{").is_err());
-    }
+fn script(path: &str, role: &FileRole, text: &str, facts: ScriptFacts) -> Loaded {
+    let ScriptFacts { text: replaced, shape, sites, warnings, doc } = facts;
+    let role = match role {
+        FileRole::Hook { kind, .. } => Role::Hook(*kind),
+        FileRole::Action { .. } => Role::Action,
+        FileRole::ContentType => Role::ContentType,
+        _ if path.ends_with(".json") => Role::Json,
+        _ => Role::Module,
+    };
+    let source = replaced.as_deref().unwrap_or(text).into();
+    let script = Arc::new(Script { path: path.into(), source, role, shape });
+    Loaded::Script(Arc::new(LoadedScript { script, sites, warnings, doc: doc.map(Arc::new) }))
 }

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::builtin::BUILTINS;
 use super::candidate::{Candidate, finish};
 use super::pass::Watching;
 use super::pending_changes::Hints;
-use super::reader::Reader;
 use super::report::changes;
-use super::testing::write;
+use super::testing::{reader, write};
 use super::workspace::Workspace;
 use crate::config::Settings;
 use crate::program::{Images, Role};
@@ -136,7 +136,7 @@ fn saves_in_large_workspaces() {
         let settings = Settings::default();
         let _ = writeln!(std::io::stderr(), "{}:\n  start", size.name);
         let mut clock = Clock::start();
-        let mut reader = Reader::new(root.path());
+        let mut reader = reader(root.path(), BUILTINS);
         let candidate = reader.read(&settings);
         clock.lap("first reading");
         let mut workspace = into_service(candidate, None, &mut clock);

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::bounds::Bounds;
-use super::load::{Loaded, Refused, load};
+use super::load::{Loaded, Refused};
 use super::pending_changes::Hints;
 use super::places::{Identity, Stamp};
 use super::resolve::Disk;
-use super::scan::{FileRole, Scan};
+use super::sandbox::{Job, Outcome, Sandbox};
+use super::scan::Scan;
 use super::stable_read::{AGAIN, Read, read_stable};
 use crate::config::Problem;
+use crate::reading::FileRole;
 
 /// How long a file must stay empty to count as emptied: editors truncate first and write then.
 const EMPTY: Duration = Duration::from_millis(500);
@@ -60,6 +62,8 @@ pub(super) struct Watching<'a> {
 pub(super) struct Pass<'a, 'w> {
     pub(super) root: &'a Path,
     pub(super) entries: &'a mut HashMap<String, Entry>,
+    /// Reads what is new, while others are looked at.
+    pub(super) sandbox: &'a mut Sandbox,
     pub(super) watching: Option<&'a mut Watching<'w>>,
     /// Largest file, in bytes.
     pub(super) most: u64,
@@ -121,7 +125,7 @@ impl Pass<'_, '_> {
             return self.entries.contains_key(path);
         }
         match self.read(path, &full) {
-            Some(Ok((text, stamp))) => self.take_in(path, role, stamp, &text),
+            Some(Ok((text, stamp))) => self.take_in(path, role, stamp, text),
             Some(Err(message)) => self.refuse(path, role, stamp, &message),
             None => return self.entries.contains_key(path),
         }
@@ -174,7 +178,7 @@ impl Pass<'_, '_> {
         Some(read)
     }
 
-    fn take_in(&mut self, path: &str, role: &FileRole, stamp: Stamp, text: &str) {
+    fn take_in(&mut self, path: &str, role: &FileRole, stamp: Stamp, text: String) {
         let watched = self.watching.is_some();
         let mut left = None;
         if let Some(entry) = self.entries.get_mut(path) {
@@ -184,7 +188,7 @@ impl Pass<'_, '_> {
             }
             if left.is_none() {
                 entry.emptied_since = None;
-                if entry.role == *role && entry.hash == hash(text) {
+                if entry.role == *role && entry.hash == hash(&text) {
                     entry.stamp = stamp;
                     return;
                 }
@@ -192,7 +196,29 @@ impl Pass<'_, '_> {
         }
         match left {
             Some(left) => self.look_again(path, left),
-            None => self.insert(path, role, stamp, hash(text), text.is_empty(), load(path, role, text)),
+            None => {
+                let (path, role, hash) = (path.to_owned(), role.clone(), hash(&text));
+                self.sandbox.submit(Job { path, role, text, stamp, hash });
+            }
+        }
+    }
+
+    /// Takes in what has been read.
+    pub(super) fn settle(&mut self) {
+        while let Some((job, outcome)) = self.sandbox.next() {
+            let Job { path, role, text, stamp, hash } = job;
+            match outcome {
+                Outcome::Read(reading) => {
+                    let result = Loaded::of(&path, &role, &text, reading);
+                    self.insert(&path, &role, stamp, hash, text.is_empty(), result);
+                }
+                // With more time it may be readable: it is not taken for known.
+                Outcome::Hurried(reading) => {
+                    let result = Loaded::of(&path, &role, &text, reading);
+                    self.insert(&path, &role, Stamp::NONE, !hash, text.is_empty(), result);
+                }
+                Outcome::Postponed => self.look_again(&path, Duration::ZERO),
+            }
         }
     }
 
@@ -264,8 +290,13 @@ impl Pass<'_, '_> {
     /// Reads what scripts require, and what that requires.
     pub(super) fn follow_requires(&mut self, bounds: &Bounds, scan: &mut Scan) {
         let disk = Disk::new(bounds, std::mem::take(&mut scan.listings));
-        let mut next = 0;
+        let (mut next, mut settled) = (0, self.found.visited.len());
         while let Some(path) = self.found.visited.get(next).cloned() {
+            if next == settled {
+                // Those that the ones before require have been read meanwhile.
+                self.settle();
+                settled = self.found.visited.len();
+            }
             next += 1;
             let Some(Entry { loaded: Some(Loaded::Script(script)), .. }) = self.entries.get_mut(&path) else {
                 continue;

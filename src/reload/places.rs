@@ -19,6 +19,10 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// That of no file.
+    pub(super) const NONE: Self =
+        Self { size: u64::MAX, modified: SystemTime::UNIX_EPOCH, changed: (0, 0), identity: (0, 0) };
+
     pub(super) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self {

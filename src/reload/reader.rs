@@ -5,28 +5,29 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
+use std::time::Instant;
 
 use super::assemble::{Assembler, Item};
 use super::bounds::Bounds;
 use super::builtin::{BUILTINS, Builtin, BuiltinFile, read_builtins};
 use super::candidate::{Candidate, last_good};
 use super::dead_requires::dead_requires;
-use super::depth::STACK;
 use super::flow_check::Flows;
 use super::pass::{Entry, Pass, PassResult, Watching};
 use super::places::{Identity, Places, Stamp};
+use super::sandbox::{Readers, Sandbox};
 use super::scan::{Surroundings, scan};
 use crate::config::{Problem, Settings};
+use crate::fleet::WorkerCommand;
 
 /// Reads a workspace again and again.
 #[derive(Debug)]
 pub struct Reader {
     root: PathBuf,
-    builtins: Vec<Builtin>,
-    builtin_problems: Vec<Problem>,
+    sandbox: Sandbox,
+    builtin_files: &'static [BuiltinFile],
+    /// They are read with the first look.
+    builtins: Option<(Vec<Builtin>, Vec<Problem>)>,
     entries: HashMap<String, Entry>,
     assembler: Assembler,
     last: Option<Last>,
@@ -61,24 +62,23 @@ pub(super) struct Look {
     pub(super) places: Option<Places>,
 }
 
-/// Reads a workspace once: its files in both layouts, every script parsed, all problems collected.
-pub fn read(root: &Path, settings: &Settings) -> Candidate {
-    Reader::new(root).read(settings)
+/// Reads a workspace once: its files in both layouts, every script parsed by a process of that command, all problems collected.
+pub fn read(root: &Path, command: WorkerCommand, settings: &Settings) -> Candidate {
+    Reader::new(root, command).read(settings)
 }
 
 impl Reader {
-    /// A reader of the workspace at `root`, with the built-in files.
-    pub fn new(root: &Path) -> Self {
-        Self::with_builtins(root, BUILTINS)
+    /// A reader of the workspace at `root`, with the built-in files, that has files read by processes of that command.
+    pub fn new(root: &Path, command: WorkerCommand) -> Self {
+        Self::with(root, BUILTINS, Readers::Process(command))
     }
 
-    /// A reader with other built-in files.
-    pub fn with_builtins(root: &Path, builtins: &[BuiltinFile]) -> Self {
-        let (builtins, builtin_problems) = on_large_stack(|| read_builtins(builtins));
+    pub(super) fn with(root: &Path, builtin_files: &'static [BuiltinFile], readers: Readers) -> Self {
         Self {
             root: root.to_owned(),
-            builtins,
-            builtin_problems,
+            sandbox: Sandbox::new(readers),
+            builtin_files,
+            builtins: None,
             entries: HashMap::new(),
             assembler: Assembler::default(),
             last: None,
@@ -90,6 +90,7 @@ impl Reader {
     pub fn read(&mut self, settings: &Settings) -> Candidate {
         loop {
             if let Some(candidate) = self.look(settings, None, true).candidate {
+                self.sandbox.end();
                 return candidate;
             }
         }
@@ -98,6 +99,11 @@ impl Reader {
     /// Looks at everything the next time.
     pub(super) fn look_afresh(&mut self) {
         self.last = None;
+    }
+
+    /// Gives what nobody has needed for a while, to be dropped where that may take a moment.
+    pub(super) fn rest(&mut self) -> Option<impl Send + 'static + use<>> {
+        self.sandbox.rest()
     }
 
     /// The workspace's folder.
@@ -111,16 +117,18 @@ impl Reader {
         if afresh {
             self.last = None;
         }
-        on_large_stack(|| {
-            let mut changed = false;
-            if let Some(paths) = watching.as_ref().and_then(|watching| self.only_known(watching)) {
-                match self.look_at(&paths, settings, &mut watching) {
-                    Ok(look) => return look,
-                    Err(before) => changed = before,
-                }
+        self.sandbox.begin(settings, watching.is_some());
+        if self.builtins.is_none() {
+            self.builtins = Some(read_builtins(self.builtin_files, &mut self.sandbox));
+        }
+        let mut changed = false;
+        if let Some(paths) = watching.as_ref().and_then(|watching| self.only_known(watching)) {
+            match self.look_at(&paths, settings, &mut watching) {
+                Ok(look) => return look,
+                Err(before) => changed = before,
             }
-            self.look_at_everything(settings, &mut watching, changed)
-        })
+        }
+        self.look_at_everything(settings, &mut watching, changed)
     }
 
     /// The files to look at, if a watcher was told of nothing but of new texts in files that are known: then all others are
@@ -168,6 +176,7 @@ impl Reader {
         let mut pass = Pass {
             root: &self.root,
             entries: &mut self.entries,
+            sandbox: &mut self.sandbox,
             watching: watching.as_mut(),
             most: settings.scripts.frame / 4,
             found: PassResult::default(),
@@ -175,10 +184,12 @@ impl Reader {
         for path in paths {
             let role = pass.entries.get(path).map(|entry| entry.role.clone());
             let (Some(role), Ok(metadata)) = (role, fs::metadata(self.root.join(path))) else {
+                pass.settle();
                 return Err(pass.found.changed);
             };
             pass.refresh(path, &role, Stamp::of(&metadata));
         }
+        pass.settle();
         let found = pass.found;
         let Some(mut last) = self.last.take() else { return Err(found.changed) };
         last.unsettled = found.unsettled;
@@ -198,6 +209,7 @@ impl Reader {
         let mut pass = Pass {
             root: &self.root,
             entries: &mut self.entries,
+            sandbox: &mut self.sandbox,
             watching: watching.as_mut(),
             most: settings.scripts.frame / 4,
             found: PassResult { changed, ..PassResult::default() },
@@ -205,6 +217,7 @@ impl Reader {
         for file in &scan.files {
             pass.refresh(&file.path, &file.role, file.stamp);
         }
+        pass.settle();
         pass.linger(&scan, false);
         pass.follow_requires(&bounds, &mut scan);
         pass.linger(&scan, true);
@@ -233,7 +246,9 @@ impl Reader {
 
     fn candidate(&mut self, last: &Last, settings: &Settings) -> Candidate {
         self.version += 1;
-        let mut problems = self.builtin_problems.clone();
+        let (builtins, builtin_problems) =
+            self.builtins.as_ref().map_or((&[][..], &[][..]), |(all, problems)| (all, problems));
+        let mut problems = builtin_problems.to_vec();
         problems.extend(last.around.problems.iter().cloned());
         let mut items = Vec::with_capacity(last.visited.len());
         let mut flows = Flows::of(&last.around);
@@ -251,7 +266,7 @@ impl Reader {
             }
         }
         problems.extend(dead_requires(&items));
-        let assembled = self.assembler.assemble(self.version, &items, &self.builtins, &last.around, &settings.dialog);
+        let assembled = self.assembler.assemble(self.version, &items, builtins, &last.around, &settings.dialog);
         Candidate {
             root: self.root.clone(),
             program: Arc::new(assembled.program),
@@ -262,33 +277,6 @@ impl Reader {
             action_docs: assembled.docs,
         }
     }
-}
-
-/// How long to wait for another try where the system grants no thread.
-const NO_THREAD: Duration = Duration::from_millis(100);
-
-/// Runs on a thread whose stack is large enough for the parsers. Where scripts have all the processes that there may be, it
-/// waits until one of them is gone.
-fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let work = Mutex::new(Some(work));
-    let run = || work.lock().take().map(|work| work());
-    let mut told = false;
-    std::thread::scope(|scope| {
-        loop {
-            let builder = std::thread::Builder::new().name("reader".into()).stack_size(STACK);
-            match builder.spawn_scoped(scope, run).map(std::thread::ScopedJoinHandle::join) {
-                Ok(Ok(Some(done))) => return done,
-                Ok(Ok(None)) => {}
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                Err(error) if !std::mem::replace(&mut told, true) => tracing::error!(
-                    "no thread can be started that reads the workspace: {error}; it is tried again. Raise the limits on \
-                     processes (ulimit -u, the container's pids limit), or lower `scripts.mostRealms`"
-                ),
-                Err(_) => {}
-            }
-            std::thread::sleep(NO_THREAD);
-        }
-    })
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ pub async fn report(last: Arc<Workspace>, next: Arc<Workspace>, in_service: ones
 fn reloaded(last: &Workspace, next: &Workspace) -> Option<String> {
     let mut changed = changes(&last.program, &next.program);
     // A file that was fixed by a change is named once.
-    let mended = mended(last, next).into_iter().filter(|path| changed.iter().all(|name| name != path));
+    let named: BTreeSet<&str> = changed.iter().map(String::as_str).collect();
+    let mended = mended(last, next).into_iter().filter(|path| !named.contains(path));
     let mended: Vec<String> = mended.map(|path| format!("{path} (fixed)")).collect();
     changed.extend(mended);
     if changed.len() > 5 {

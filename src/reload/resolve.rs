@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::Read as _;
+use std::path::Path;
 use std::rc::Rc;
 
 use super::bounds::{Bounds, Real};
@@ -16,6 +18,9 @@ use crate::program::resolve::{Files, Lead, is_configuration, resolve};
 
 /// Whether a name that is not among those of its folder is no file's: elsewhere files answer to names in other letters.
 const EXACT: bool = cfg!(target_os = "linux");
+
+/// The largest `package.json` that is looked into, in bytes.
+const LARGEST_MANIFEST: u64 = 1 << 20;
 
 /// Where a name leads, or the `package.json` that could have led somewhere.
 type Led = Result<Lead, Option<String>>;
@@ -44,10 +49,8 @@ impl<'b> Disk<'b> {
         if let Some(known) = self.leads.borrow().get(folder).and_then(|leads| leads.get(name)) {
             return known.clone();
         }
-        let files = Files {
-            is_file: &|path| self.is_file(path),
-            read: &|path| fs::read_to_string(self.bounds.root().join(path)).ok(),
-        };
+        let files =
+            Files { is_file: &|path| self.is_file(path), read: &|path| read_manifest(&self.bounds.root().join(path)) };
         let lead = resolve(from, name, &files).map_err(|nowhere| {
             // What the server brings along is seldom brought by somebody else as well.
             if bundled(name).is_none() {
@@ -129,14 +132,19 @@ impl<'b> Disk<'b> {
     }
 }
 
+/// The text of a `package.json`; nothing of one that is larger than any that people write.
+fn read_manifest(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let read = fs::File::open(path).ok()?.take(LARGEST_MANIFEST + 1).read_to_string(&mut text).ok()?;
+    (read as u64 <= LARGEST_MANIFEST).then_some(text)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-    use std::path::Path;
-
     use super::*;
     use crate::config::LinkSettings;
     use crate::reload::testing::workspace;
+    use std::os::unix::fs::symlink;
 
     fn required(root: &Path, name: &str) -> Vec<String> {
         files(Disk::new(&Bounds::new(root, LinkSettings::default()), HashMap::new()).required("hooks/k/x.js", name))

@@ -8,36 +8,18 @@ use super::bounds::{Bounds, Real};
 use super::places::{Identity, Places, Stamp};
 use crate::config::Problem;
 use crate::config::layout::{BOTS, GLOBAL, join};
-use crate::config::schema::nearest;
+use crate::config::nearest::nearest;
 use crate::model::BotId;
 use crate::program::flow::SUFFIX as FLOW;
 use crate::program::resolve::is_configuration;
 use crate::program::{HOOK_KINDS, HookKind};
+use crate::reading::FileRole;
 
 /// Deepest folder that is looked into.
 const DEEPEST: usize = 24;
 
 /// The folder of a bot's files, which are no part of what it does.
 const MEDIA: &str = "media";
-
-/// What a file is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FileRole {
-    /// A hook, of one bot or of all.
-    Hook { kind: HookKind, bot: Option<BotId> },
-    /// An action by name (`builtin/setVariable`), of one bot or of all.
-    Action { name: String, bot: Option<BotId> },
-    /// A content type.
-    ContentType,
-    /// A helper beside content types, or whatever else is required.
-    Module,
-    /// A bot's elements of one content type.
-    Elements { bot: BotId, content_type: String },
-    /// A bot's configuration.
-    Bot { bot: BotId },
-    /// A bot's flow, by the name that other flows know it by: its path under `flows/`.
-    Flow { bot: BotId, name: String },
-}
 
 /// A file.
 #[derive(Debug, Clone)]

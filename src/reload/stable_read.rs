@@ -39,7 +39,10 @@ fn read_once(path: &Path, most: u64) -> std::io::Result<Option<Read>> {
     let mut file = File::open(path)?;
     let before = Stamp::of(&file.metadata()?);
     if before.size > most {
-        return Ok(Some(Read::Refused(format!("too large: {} bytes, at most {most}", before.size))));
+        return Ok(Some(Read::Refused(format!(
+            "too large: {} bytes, at most {most} (a quarter of `scripts.frame`)",
+            before.size
+        ))));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0) + 1);
     (&mut file).take(most + 1).read_to_end(&mut bytes)?;

@@ -140,11 +140,7 @@ where
             }
         };
         let Ok(look) = look else {
-            tracing::error!(
-                "the changed files are not in service: reading them failed, which is a fault of this server; it is tried \
-                 again with the next change"
-            );
-            observer.reader.look_afresh();
+            observer.look_afresh();
             continue;
         };
         let pending = &mut observer.notifications.pending;
@@ -163,8 +159,13 @@ where
                 unanswered = None;
                 let compiled = cache.complete(&candidate.program, compiled);
                 let last = Arc::clone(&publish.borrow());
-                let next = Workspace { changed: Some(started), ..finish(candidate, &compiled, Some(&last)) };
-                publish.send_replace(Arc::new(next));
+                // It looks through all flows: nobody's event waits for that.
+                let finished = spawn_blocking(move || finish(candidate, &compiled, Some(&last)));
+                let Ok(next) = finished.await else {
+                    observer.look_afresh();
+                    continue;
+                };
+                publish.send_replace(Arc::new(Workspace { changed: Some(started), ..next }));
             }
             Err(error) => {
                 let (said, pause) = unanswered.unwrap_or_default();
@@ -180,6 +181,15 @@ where
 }
 
 impl Observer {
+    /// What was found failed.
+    fn look_afresh(&mut self) {
+        tracing::error!(
+            "the changed files are not in service: reading them failed, which is a fault of this server; it is tried \
+             again with the next change"
+        );
+        self.reader.look_afresh();
+    }
+
     /// Waits for a change, or for something that may be one: then there is something to look at if it is time.
     async fn next_change(&mut self, folders: &mut Interval, polled: &mut Instant) -> Option<Hints> {
         let due = self.notifications.pending.due().map(tokio::time::Instant::from_std);
@@ -190,6 +200,10 @@ impl Observer {
             },
             () = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)), if due.is_some() => {}
             _ = folders.tick() => {
+                if let Some(idle) = self.reader.rest() {
+                    // What it was given takes the system a moment to take back.
+                    drop(spawn_blocking(move || drop(idle)));
+                }
                 let poll = polled.elapsed() >= POLL && self.poll(polled).await;
                 if poll || new_folders(self.reader.root(), self.watched.folders()) || self.watched.turn() {
                     self.notifications.pending.mark_folders(Instant::now());

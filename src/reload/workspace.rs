@@ -9,10 +9,10 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::action_doc::ActionDoc;
 use crate::config::Problem;
 use crate::model::BotId;
 use crate::program::Program;
+use crate::reading::ActionDoc;
 
 /// A workspace as it stands at one moment.
 #[derive(Debug, Clone)]

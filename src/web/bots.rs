@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::error::{HttpError, JSON, answer};
 use super::extractors::Authorized;
 use crate::config::redact::redact;
-use crate::reload::ActionDoc;
+use crate::reading::ActionDoc;
 
 /// What is said of a bot that does not say it itself.
 const DEFAULTS: [(&str, Value); 3] =

@@ -75,15 +75,34 @@ impl RealmLock {
     }
 }
 
+/// What a process that reads files still has to give up, on the thread that reads them.
+pub(super) struct ReaderLock {
+    how: String,
+    strict: bool,
+}
+
+/// Has a process that reads files give up all that it can before it starts the thread which does so.
+pub(super) fn before_reading(strict: bool, memory: u64) -> Result<ReaderLock, LockInError> {
+    limits(memory, MOST_DESCRIPTORS)?;
+    let how = if strict { platform()? } else { "limits".into() };
+    Ok(ReaderLock { how, strict })
+}
+
+impl ReaderLock {
+    /// Gives up the rest, for all threads; says how it is locked in.
+    pub(super) fn apply(self) -> Result<String, LockInError> {
+        limit("NOFILE", Resource::Nofile, MOST_POLLED)?;
+        #[cfg(target_os = "linux")]
+        if self.strict {
+            linux::filter_readers()?;
+        }
+        Ok(self.how)
+    }
+}
+
 /// Locks the process in; says how. With `strict` off only the resource limits are set.
 pub(super) fn lock_in(strict: bool) -> Result<LockedIn, LockInError> {
-    // Should memory run out between two looks of the server, this process goes, not the server.
-    #[cfg(target_os = "linux")]
-    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-    limit("DATA", Resource::Data, MOST_DATA)?;
-    limit("FSIZE", Resource::Fsize, 0)?;
-    limit("CORE", Resource::Core, 0)?;
-    limit("NOFILE", Resource::Nofile, MOST_DESCRIPTORS)?;
+    limits(MOST_DATA, MOST_DESCRIPTORS)?;
     if !strict {
         return Ok(LockedIn { how: "limits".into(), strict });
     }
@@ -91,6 +110,16 @@ pub(super) fn lock_in(strict: bool) -> Result<LockedIn, LockInError> {
     #[cfg(target_os = "linux")]
     linux::filter_system_calls()?;
     Ok(LockedIn { how, strict })
+}
+
+fn limits(data: u64, descriptors: u64) -> Result<(), LockInError> {
+    // Should memory run out between two looks of the server, this process goes, not the server.
+    #[cfg(target_os = "linux")]
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    limit("DATA", Resource::Data, data)?;
+    limit("FSIZE", Resource::Fsize, 0)?;
+    limit("CORE", Resource::Core, 0)?;
+    limit("NOFILE", Resource::Nofile, descriptors)
 }
 
 fn limit(name: &'static str, resource: Resource, most: u64) -> Result<(), LockInError> {
@@ -237,6 +266,25 @@ mod linux {
 
     fn eperm() -> u32 {
         u32::try_from(libc::EPERM).unwrap_or_default()
+    }
+
+    /// What a process that reads files puts on: it computes, and moves bytes over one socket.
+    pub(super) fn filter_readers() -> Result<(), LockInError> {
+        let mut allowed = calls_of_realms()?;
+        allowed.insert(libc::SYS_recvmsg, Vec::new());
+        for call in DEADLY {
+            allowed.insert(*call, Vec::new());
+        }
+        let deadly = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
+        for (rules, otherwise, matching) in [
+            (deadly, SeccompAction::Allow, SeccompAction::KillProcess),
+            (allowed, SeccompAction::Errno(eperm()), SeccompAction::Allow),
+        ] {
+            // The first allows the call by which the second is put on; that one is the last of all.
+            seccompiler::apply_filter_all_threads(&program(rules, otherwise, matching)?)
+                .map_err(|error| refused("seccomp of a reader")(&error))?;
+        }
+        Ok(())
     }
 
     pub(super) fn filter_system_calls() -> Result<(), LockInError> {

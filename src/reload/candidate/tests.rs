@@ -6,7 +6,7 @@ use crate::program::HookKind;
 use crate::protocol::messages::{ContentTypeInfo, LogLine};
 use crate::reload::builtin::BuiltinFile;
 use crate::reload::reader::Reader;
-use crate::reload::testing::{workspace, write};
+use crate::reload::testing::{reader, workspace, write};
 use expect_test::{Expect, expect};
 
 const HOOK: &str = "hooks/before_incoming_middleware/a.js";
@@ -44,9 +44,9 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(files: &[(&str, &str)], builtins: &[BuiltinFile]) -> Self {
+    fn new(files: &[(&str, &str)], builtins: &'static [BuiltinFile]) -> Self {
         let root = workspace(files);
-        let reader = Reader::with_builtins(root.path(), builtins);
+        let reader = reader(root.path(), builtins);
         Self { root, reader, last: None }
     }
 
@@ -128,8 +128,8 @@ fn the_last_good_version_of_a_script_stays_until_it_is_fixed() {
 
 #[test]
 fn a_built_in_hook_of_a_checkout_stays_until_its_file_is_good_again() {
-    let builtins = [BuiltinFile { path: HOOK, source: "ours()" }];
-    let mut bench = Bench::new(&[("bots/b/bot.config.json", "{}"), (HOOK, "ours()")], &builtins);
+    const OURS: &[BuiltinFile] = &[BuiltinFile { path: HOOK, source: "ours()" }];
+    let mut bench = Bench::new(&[("bots/b/bot.config.json", "{}"), (HOOK, "ours()")], OURS);
     bench.read();
     for bad in ["fail", "syntax error"] {
         bench.write(HOOK, bad);
@@ -179,7 +179,7 @@ fn an_earlier_version_brings_what_it_requires() {
 
 #[test]
 fn content_types_are_known_by_id_and_those_of_the_workspace_win() {
-    let builtins = [
+    const OURS: &[BuiltinFile] = &[
         BuiltinFile { path: "content-types/text.js", source: "// ours\nmodule.exports = { id: 'builtin_text' }" },
         BuiltinFile { path: "content-types/image.js", source: "module.exports = { id: 'builtin_image' }" },
         BuiltinFile { path: "content-types/same.js", source: "module.exports = { id: 'same' }" },
@@ -194,7 +194,7 @@ fn content_types_are_known_by_id_and_those_of_the_workspace_win() {
             ("content-types/same.js", "module.exports = { id: 'same' }"),
             ("content-types/_helper.js", "module.exports = { id: 'none' }"),
         ],
-        &builtins,
+        OURS,
     );
     let workspace = bench.read();
     let expected = [

@@ -5,7 +5,7 @@ use crate::config::Settings;
 use crate::reload::builtin::BuiltinFile;
 use crate::reload::candidate::tests::compile;
 use crate::reload::reader::Reader;
-use crate::reload::testing::{workspace, write};
+use crate::reload::testing::{reader, workspace, write};
 use crate::reload::{Workspace, finish};
 use expect_test::expect;
 
@@ -17,7 +17,7 @@ const BUILTINS: &[BuiltinFile] = &[
 
 fn read(files: &[(&str, &str)]) -> Workspace {
     let root = workspace(files);
-    look(&mut Reader::with_builtins(root.path(), BUILTINS), None)
+    look(&mut reader(root.path(), BUILTINS), None)
 }
 
 fn look(reader: &mut Reader, last: Option<&Workspace>) -> Workspace {
@@ -193,7 +193,7 @@ fn a_flow_is_judged_by_what_other_files_come_to_and_not_by_an_earlier_version_of
         ("bots/b/flows/main.flow.json", &flow(&["own"], &[])),
         ("bots/b/actions/own.js", ""),
     ]);
-    let mut reader = Reader::with_builtins(root.path(), BUILTINS);
+    let mut reader = reader(root.path(), BUILTINS);
     let first = look(&mut reader, None);
     assert_eq!(shown(&first.problems), "");
     std::fs::remove_file(root.path().join("bots/b/actions/own.js")).unwrap();

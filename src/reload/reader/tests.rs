@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::program::{HookKind, Program, Role};
-use crate::reload::testing::{workspace, write};
+use crate::reload::testing::{self, workspace, write};
 use expect_test::{Expect, expect};
 
 const BEFORE: HookKind = HookKind::BeforeIncomingMiddleware;
@@ -23,7 +23,7 @@ const TEST_BUILTINS: &[BuiltinFile] = &[
 ];
 
 pub(super) fn reader(root: &tempfile::TempDir) -> Reader {
-    Reader::with_builtins(root.path(), TEST_BUILTINS)
+    testing::reader(root.path(), TEST_BUILTINS)
 }
 
 fn read_of(files: &[(&str, &str)]) -> Candidate {
@@ -250,7 +250,7 @@ fn files_that_are_no_text_or_too_large_are_refused_and_a_mark_at_the_start_is_no
     check_problems(
         &candidate,
         expect![[r#"
-        hooks/before_incoming_middleware/large.js: error: too large: 120 bytes, at most 100
+        hooks/before_incoming_middleware/large.js: error: too large: 120 bytes, at most 100 (a quarter of `scripts.frame`)
         hooks/before_incoming_middleware/latin1.js: error: not UTF-8: line 2 holds a byte that is no character; save the file as UTF-8"#]],
     );
     assert!(candidate.program.scripts[0].shape.strict);

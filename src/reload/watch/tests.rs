@@ -9,7 +9,7 @@ use super::*;
 use crate::program::{HookKind, Program};
 pub(super) use crate::reload::candidate::tests::compile as answer;
 use crate::reload::report::{changes, mended};
-use crate::reload::testing::{workspace, write};
+use crate::reload::testing::{reader, workspace, write};
 
 pub(super) const HOOK: &str = "hooks/before_incoming_middleware/a.js";
 
@@ -58,7 +58,7 @@ impl Bench {
             write(&root.path().join(folder), path, text);
         }
         let settings = Arc::new(Settings::default());
-        let mut reader = Reader::with_builtins(&root.path().join(folder), &[]);
+        let mut reader = reader(&root.path().join(folder), &[]);
         let candidate = reader.read(&settings);
         let first = finish(candidate.clone(), &answer(&candidate.program), None);
         let compiled = Arc::new(Mutex::new(Vec::new()));

@@ -8,8 +8,8 @@ mod requires;
 
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
-    AssignmentExpression, AssignmentTarget, Expression, FormalParameters, Function, SimpleAssignmentTarget, Statement,
-    UpdateExpression,
+    AssignmentExpression, AssignmentTarget, Expression, FormalParameters, Function, FunctionBody,
+    SimpleAssignmentTarget, Statement, UpdateExpression,
 };
 use oxc_ast_visit::{Visit, walk};
 use oxc_diagnostics::OxcDiagnostic;
@@ -17,29 +17,16 @@ use oxc_parser::{ParseOptions, Parser};
 use oxc_semantic::{Scoping, SemanticBuilder};
 use oxc_span::{GetSpan, SourceType, Span};
 
-use super::action_doc::{ActionDoc, action_doc};
-use super::depth::too_deep;
+use super::action_doc::action_doc;
+use super::depth::refuse_nesting;
 use super::names::{is_fixed, parameters};
-use crate::config::Problem;
+use crate::config::{MOST_PROBLEMS, Problem, ReadLimits, at_most};
 use crate::program::packages::es_module;
 use crate::program::resolve::is_of_package;
 use crate::program::{Require, Role, Shape};
+use crate::reading::ScriptFacts;
 use free::is_free;
 use requires::Requires;
-pub(super) use requires::{RequireSite, When};
-
-/// What was read off a script.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Parsed {
-    /// What its wrapper must know.
-    pub(super) shape: Shape,
-    /// Where its literal `require`s stand, in their order.
-    pub(super) sites: Vec<RequireSite>,
-    /// What it most likely does not mean.
-    pub(super) warnings: Vec<Problem>,
-    /// Of an action, what it says of itself.
-    pub(super) doc: Option<ActionDoc>,
-}
 
 /// The wrapper that the file is read in, and its name: nothing that a script would call something.
 const SYNC: &str = "function $nudge$wrapper(){";
@@ -48,10 +35,8 @@ const ASYNC: &str = "async function $nudge$wrapper(){";
 const ERRORS: usize = 5;
 
 /// Parses a script as the body of a function.
-pub(super) fn parse(path: &str, source: &str, role: Role) -> Result<Parsed, Vec<Problem>> {
-    if let Some(offset) = too_deep(source) {
-        return Err(vec![Problem::error(path, "nested too deeply to be read").at(source, offset)]);
-    }
+pub(super) fn parse(path: &str, source: &str, role: Role, limits: &ReadLimits) -> Result<ScriptFacts, Vec<Problem>> {
+    refuse_nesting(path, source, limits)?;
     let refused = match parse_in(path, source, role, SYNC) {
         Ok(parsed) => return Ok(parsed),
         Err(refused) => refused,
@@ -73,7 +58,7 @@ pub(super) fn parse(path: &str, source: &str, role: Role) -> Result<Parsed, Vec<
 /// Errors with their offsets into the source, by offset.
 type Refused = Vec<(usize, String)>;
 
-fn parse_in(path: &str, source: &str, role: Role, prefix: &str) -> Result<Parsed, Refused> {
+fn parse_in(path: &str, source: &str, role: Role, prefix: &str) -> Result<ScriptFacts, Refused> {
     // A body on its own that is no function body would be one that closes the wrapper; the line feed keeps a last comment
     // from swallowing the end.
     let text = format!("{prefix}{source}\n}}");
@@ -130,8 +115,15 @@ fn refused_by<'a>(errors: impl Iterator<Item = &'a OxcDiagnostic>, place: impl F
     refused
 }
 
-fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scoping: &Scoping, prefix: &str) -> Parsed {
-    let Some(body) = &function.body else { return Parsed::default() };
+fn read_off(
+    path: &str,
+    source: &str,
+    role: Role,
+    function: &Function<'_>,
+    scoping: &Scoping,
+    prefix: &str,
+) -> ScriptFacts {
+    let Some(body) = &function.body else { return ScriptFacts::default() };
     let given = parameters(role);
     let strict = body.directives.iter().any(|directive| directive.directive == "use strict");
     let mut redeclared: Vec<String> = scoping
@@ -159,26 +151,10 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         .filter(|name| !given.contains(&name.as_str()) && !is_fixed(name))
         .collect();
     implicit.sort();
-    let mut reader = Reader { scoping, kept_on_bp: Vec::new() };
-    walk::walk_function_body(&mut reader, body);
-    let mut warnings = Vec::new();
-    if matches!(role, Role::Hook(_) | Role::Action) {
-        let at = |span: Span| (span.start as usize).saturating_sub(prefix.len());
-        if let Some((name, span)) = never_called(&body.statements, scoping) {
-            warnings.push(
-                Problem::warning(path, format!("{name} is never called: this file does nothing"))
-                    .at(source, at(span))
-                    .help("keep only the body of the function; the file is the body of a function already"),
-            );
-        }
-        for (name, span) in reader.kept_on_bp {
-            warnings.push(
-                Problem::warning(path, format!("{name} lives only as long as this event"))
-                    .at(source, at(span))
-                    .help("keep values with bp.kvs.set and bp.kvs.get"),
-            );
-        }
-    }
+    let warnings = match role {
+        Role::Hook(_) | Role::Action => warnings(path, source, prefix.len(), body, scoping),
+        _ => Vec::new(),
+    };
     // Where they lead is found out later, from the files that there are.
     let Requires { named, computed, .. } = Requires::of(body, scoping, prefix.len());
     let (names, sites): (Vec<_>, Vec<_>) = named.into_iter().unzip();
@@ -194,7 +170,29 @@ fn read_off(path: &str, source: &str, role: Role, function: &Function<'_>, scopi
         requires,
         computed,
     };
-    Parsed { shape, sites, warnings, doc: None }
+    ScriptFacts { text: None, shape, sites, warnings, doc: None }
+}
+
+/// What a hook or an action most likely does not mean. What stands before the source in the text is `prefix` bytes long.
+fn warnings(path: &str, source: &str, prefix: usize, body: &FunctionBody<'_>, scoping: &Scoping) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    let at = |span: Span| (span.start as usize).saturating_sub(prefix);
+    if let Some((name, span)) = never_called(&body.statements, scoping) {
+        warnings.push(
+            Problem::warning(path, format!("{name} is never called: this file does nothing"))
+                .at(source, at(span))
+                .help("keep only the body of the function; the file is the body of a function already"),
+        );
+    }
+    let mut reader = Reader { scoping, kept_on_bp: Vec::new() };
+    walk::walk_function_body(&mut reader, body);
+    for (name, span) in reader.kept_on_bp {
+        let warning = Problem::warning(path, format!("{name} lives only as long as this event"))
+            .help("keep values with bp.kvs.set and bp.kvs.get");
+        // The place of each costs a walk through the file.
+        warnings.push(if warnings.len() < MOST_PROBLEMS { warning.at(source, at(span)) } else { warning });
+    }
+    at_most(path, warnings, "this file")
 }
 
 /// Collects what is read by walking the whole file.

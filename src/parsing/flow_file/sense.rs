@@ -4,58 +4,23 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::config::Problem;
 use crate::config::jsonc::Spot;
-use crate::config::schema::nearest;
+use crate::config::nearest::Advice;
+use crate::config::{MOST_PROBLEMS as MOST, Problem, ReadLimits, at_most};
+use crate::parsing::script::expression::refuse_expression;
 use crate::program::flow::Flow;
 use crate::program::flow::instruction::{Condition, Destination, Instruction, InstructionError};
-use crate::reload::parse::expression::refuse_expression;
+use crate::reading::{Sense, Use, What};
 
 /// The node type that enters another flow.
 pub(super) const SKILL_CALL: &str = "skill-call";
 /// The node type that says something.
 pub(super) const SAY_SOMETHING: &str = "say_something";
 
-/// Most problems named of one file.
-pub(in crate::reload) const MOST: usize = 100;
-
-/// Something of another file that a flow uses.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::reload) struct Use {
-    /// Who uses it, in words: `node "entry"`.
-    pub(in crate::reload) who: Arc<str>,
-    /// The byte offset in the file.
-    pub(in crate::reload) at: usize,
-    pub(in crate::reload) what: What,
-}
-
-/// What is used.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::reload) enum What {
-    Action(String),
-    Element(String),
-    ContentType(String),
-    /// A flow that a skill-call node enters.
-    Skill(String),
-    /// A flow that a transition leads to, perhaps to a certain node of it.
-    Flow(String, Option<String>),
-    /// A node of whichever flow called this one.
-    Caller(String),
-}
-
-/// What came of looking at a file.
-#[derive(Debug, Default)]
-pub(in crate::reload) struct Sense {
-    /// What is wrong.
-    pub(in crate::reload) problems: Vec<Problem>,
-    /// What may be as it is meant.
-    pub(in crate::reload) hints: Vec<Problem>,
-    pub(in crate::reload) uses: Vec<Use>,
-}
-
 /// Looks at a flow that was read of `text`.
-pub(super) fn sense(path: &str, text: &str, root: Spot<'_>, flow: &Flow) -> Sense {
-    let mut looking = Looking { path, text, flow, who: "the flow".into(), sense: Sense::default() };
+pub(super) fn sense(path: &str, text: &str, root: Spot<'_>, flow: &Flow, limits: &ReadLimits) -> Sense {
+    let (sense, advice) = (Sense::default(), Advice::default());
+    let mut looking = Looking { path, text, flow, nesting: limits.nesting, who: "the flow".into(), sense, advice };
     looking.start(root);
     looking.timeout(root);
     if let Some(catch_all) = root.member("catchAll") {
@@ -70,13 +35,8 @@ pub(super) fn sense(path: &str, text: &str, root: Spot<'_>, flow: &Flow) -> Sens
         };
         looking.node(node, name, &mut seen);
     }
-    let Sense { mut problems, hints, uses } = looking.sense;
-    // An offset of a long file costs a walk through it; and nobody reads on.
-    if problems.len() > MOST {
-        let more = problems.len() - MOST;
-        problems.truncate(MOST);
-        problems.push(Problem::error(path, format!("{more} more problems of this flow are not named")));
-    }
+    let Sense { problems, hints, uses } = looking.sense;
+    let (problems, hints) = (at_most(path, problems, "this flow"), at_most(path, hints, "this flow"));
     Sense { problems, hints, uses }
 }
 
@@ -89,9 +49,12 @@ struct Looking<'a> {
     path: &'a str,
     text: &'a str,
     flow: &'a Flow,
+    /// How deep the brackets of a condition may nest.
+    nesting: usize,
     /// Whose part is looked at.
     who: Arc<str>,
     sense: Sense,
+    advice: Advice,
 }
 
 impl<'a> Looking<'a> {
@@ -169,10 +132,8 @@ impl<'a> Looking<'a> {
             let Some(text) = spot.text() else { continue };
             if text.trim().is_empty() {
                 // The editor leaves such lines, and nothing is done for them.
-                let hint = Problem::warning(self.path, format!("{}: the instruction is empty", self.who));
-                self.sense
-                    .hints
-                    .push(hint.at(self.text, spot.at()).help("write an instruction, or remove the empty one"));
+                let message = format!("{}: the instruction is empty", self.who);
+                self.hint(spot.at(), message, "write an instruction, or remove the empty one");
                 continue;
             }
             let start = arguments(text);
@@ -209,7 +170,7 @@ impl<'a> Looking<'a> {
             if let Some(spot) = transition.member("condition")
                 && let Some(text) = spot.text()
                 && let Condition::Script(script) = Condition::parse(text)
-                && let Err((offset, reason)) = refuse_expression(script)
+                && let Err((offset, reason)) = refuse_expression(script, self.nesting)
             {
                 let offset = text.len() - text.trim_start().len() + offset;
                 let message = format!("{}: the condition is no JavaScript expression: {reason}", self.who);
@@ -241,8 +202,7 @@ impl<'a> Looking<'a> {
         if let Some((at, count)) = unconnected {
             let what = if count == 1 { "a transition".to_owned() } else { format!("{count} transitions") };
             let message = format!("{} has {what} to nowhere: the dialog ends there", self.who);
-            let hint = Problem::warning(self.path, message).at(self.text, at);
-            self.sense.hints.push(hint.help("connect it, or write \"END\" if that is meant"));
+            self.hint(at, message, "connect it, or write \"END\" if that is meant");
         }
     }
 
@@ -257,9 +217,20 @@ impl<'a> Looking<'a> {
         self.sense.problems.push(Problem { help, ..problem });
     }
 
+    /// The same of what may be as it is meant.
+    fn hint(&mut self, at: usize, message: String, help: &str) {
+        let hint = Problem::warning(self.path, message).help(help);
+        let hint = if self.sense.hints.len() < MOST { hint.at(self.text, at) } else { hint };
+        self.sense.hints.push(hint);
+    }
+
     /// The node that is most likely meant.
     fn near(&self, name: &str) -> Option<String> {
-        nearest(name, self.flow.nodes.keys().map(String::as_str)).map(|near| format!("did you mean {near:?}?"))
+        if self.sense.problems.len() >= MOST {
+            return None;
+        }
+        let near = self.advice.nearest(name, self.flow.nodes.keys().map(String::as_str));
+        near.map(|near| format!("did you mean {near:?}?"))
     }
 
     fn names(&self) -> String {

@@ -2,49 +2,40 @@
 
 mod sense;
 
-use std::sync::Arc;
-
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde_json::value::to_raw_value;
 
-use crate::config::Problem;
 use crate::config::jsonc::{Document, Spot, Step, way};
+use crate::config::{MOST_PROBLEMS, Problem, ReadLimits};
 use crate::program::flow::{CatchAll, Flow, Node, NodeContent, Transition, flow_name};
-use crate::program::identity::{PartId, Summing};
+use crate::reading::FlowFacts;
 
-pub(super) use sense::{MOST, Sense, Use, What};
+use super::depth::too_large;
 use sense::{SAY_SOMETHING, SKILL_CALL};
-
-/// A flow that can be used.
-#[derive(Debug)]
-pub(super) struct FlowFile {
-    pub(super) flow: Flow,
-    /// What it was read of, for the places of what is found out later.
-    pub(super) source: Arc<str>,
-    pub(super) sense: Sense,
-    /// Identity of all that it says.
-    pub(super) part: PartId,
-}
 
 /// Reads a flow. What has the wrong shape comes beside what is fine.
 ///
 /// # Errors
-/// A text that is not a JSON object.
-pub(super) fn read_flow(path: &str, text: &str) -> Result<(FlowFile, Vec<Problem>), Vec<Problem>> {
+/// A text that is not a JSON object, or has too many nodes.
+pub(super) fn read_flow(
+    path: &str,
+    text: &str,
+    limits: &ReadLimits,
+) -> Result<(FlowFacts, Vec<Problem>), Vec<Problem>> {
     let document = Document::read(path, text).map_err(|problem| vec![*problem])?;
     let root = document.root();
     if !root.is_object() {
         let message = format!("expected an object with \"startNode\" and \"nodes\", got {}", root.name());
         return Err(vec![Problem::error(path, message).at(text, root.at())]);
     }
-    let mut reading = Reading { path, text, way: Vec::new(), problems: Vec::new() };
+    let nodes = root.member("nodes").and_then(Spot::items).map_or(0, Iterator::count);
+    too_large(path, "nodes in one flow", nodes, limits.nodes, "workspace.nodes")?;
+    let mut reading = Reading { path, text, way: Vec::new(), problems: Vec::new(), more: 0 };
     let flow = reading.flow(root);
-    let problems = reading.problems;
-    let sense = sense::sense(path, text, root, &flow);
-    let mut sum = Summing::default();
-    sum.text(path).text(text);
-    Ok((FlowFile { flow, source: text.into(), sense, part: sum.into() }, problems))
+    let problems = reading.problems();
+    let sense = sense::sense(path, text, root, &flow, limits);
+    Ok((FlowFacts { flow, sense }, problems))
 }
 
 /// A file being read.
@@ -54,9 +45,19 @@ struct Reading<'d> {
     /// The way to what is looked at.
     way: Vec<Step<'d>>,
     problems: Vec<Problem>,
+    /// Problems that are only counted.
+    more: usize,
 }
 
 impl<'d> Reading<'d> {
+    fn problems(self) -> Vec<Problem> {
+        let Self { path, mut problems, more, .. } = self;
+        if more > 0 {
+            problems.push(Problem::error(path, format!("{more} more problems of this flow are not named")));
+        }
+        problems
+    }
+
     fn flow(&mut self, root: Spot<'d>) -> Flow {
         let start_node = self.text(root, "startNode").unwrap_or_default();
         let timeout_node = self.name(root, "timeoutNode");
@@ -77,9 +78,8 @@ impl<'d> Reading<'d> {
                 return reading.wrong(spot, "an object");
             }
             if spot.member("name").is_none_or(|name| name.text() == Some("")) {
-                let message = format!("\"{}\" has no name", way(&reading.way));
-                let problem = Problem::error(reading.path, message).at(reading.text, spot.at());
-                return reading.problems.push(problem.help("give it one: \"name\" is what transitions lead to"));
+                let help = Some("give it one: \"name\" is what transitions lead to");
+                return reading.problem(spot, help, |way| format!("\"{way}\" has no name"));
             }
             let Some(name) = reading.text(spot, "name") else { return };
             let node = reading.node(spot);
@@ -113,8 +113,12 @@ impl<'d> Reading<'d> {
                 None => serde_json::Value::Object(serde_json::Map::new()),
                 Some(data) => match data.value(reading.path, reading.text) {
                     Ok(value) => value,
-                    Err(problem) => {
+                    Err(problem) if reading.problems.len() < MOST_PROBLEMS => {
                         reading.problems.push(*problem);
+                        return None;
+                    }
+                    Err(_) => {
+                        reading.more += 1;
                         return None;
                     }
                 },
@@ -193,8 +197,17 @@ impl<'d> Reading<'d> {
     }
 
     fn wrong(&mut self, spot: Spot<'_>, expected: &str) {
-        let message = format!("\"{}\" must be {expected}, got {}", way(&self.way), spot.name());
-        self.problems.push(Problem::error(self.path, message).at(self.text, spot.at()));
+        self.problem(spot, None, |way| format!("\"{way}\" must be {expected}, got {}", spot.name()));
+    }
+
+    /// Says something of the place that is looked at: the place of each costs a walk through the file.
+    fn problem(&mut self, spot: Spot<'_>, help: Option<&str>, message: impl FnOnce(&str) -> String) {
+        if self.problems.len() >= MOST_PROBLEMS {
+            self.more += 1;
+            return;
+        }
+        let problem = Problem::error(self.path, message(&way(&self.way))).at(self.text, spot.at());
+        self.problems.push(Problem { help: help.map(ToOwned::to_owned), ..problem });
     }
 }
 

@@ -10,43 +10,10 @@
 //!  */
 //! ```
 
-use serde::Serialize;
+use crate::reading::{ActionDoc, ActionParam};
 
 /// The tags that make a comment the action's own.
 const TAGS: [&str; 5] = ["title", "category", "author", "hidden", "param"];
-
-/// What is known of an action; `metadata` of `GET /api/v1/bots/:id/actions`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ActionDoc {
-    /// `@title`.
-    pub title: String,
-    /// What stands before the first tag.
-    pub description: String,
-    /// `@category`.
-    pub category: String,
-    /// `@author`.
-    pub author: String,
-    /// `@hidden`: not to be offered by editors.
-    pub hidden: bool,
-    /// `@param`, in their order.
-    pub params: Vec<ActionParam>,
-}
-
-/// An argument of an action.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ActionParam {
-    /// Its name.
-    pub name: String,
-    /// Its type as it is written; `any` if there is none.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Not in brackets.
-    pub required: bool,
-    /// What stands behind `=` in the brackets.
-    pub default: Option<String>,
-    /// What it is for.
-    pub description: String,
-}
 
 /// Reads what an action says of itself in one of its JSDoc comments, each given as it stands between `/**` and `*/`: the
 /// first one that has a tag of ours, else the very first if nothing but comments stands before it (`leads`).

@@ -115,8 +115,8 @@ impl<'a> Visit<'a> for Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::parsing::testing::parse;
     use crate::program::{HookKind, Role};
-    use crate::reload::parse::parse;
 
     fn shape(source: &str) -> crate::program::Shape {
         parse("hooks/k/x.js", source, Role::Hook(HookKind::BeforeIncomingMiddleware)).unwrap().shape

@@ -6,18 +6,12 @@ use std::sync::Arc;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use crate::config::Problem;
-use crate::config::jsonc::{self, Step, name_of, offset, way};
+use crate::config::jsonc::{Document, Step, name_of, way};
+use crate::config::{MOST_PROBLEMS, Problem, at_most};
 use crate::program::Element;
-use crate::program::identity::{PartId, Summing};
 
-/// The elements of one file, by id, in its order.
-#[derive(Debug)]
-pub(super) struct ElementFile {
-    pub(super) elements: Vec<(String, Element)>,
-    /// Identity of all that it says.
-    pub(super) part: PartId,
-}
+/// Elements by their ids, in the order of the file.
+type Elements = Vec<(String, Element)>;
 
 /// Reads a file of elements. What is wrong with single elements comes beside the others.
 ///
@@ -27,37 +21,39 @@ pub(super) fn read_elements(
     path: &str,
     content_type: &str,
     text: &str,
-) -> Result<(ElementFile, Vec<Problem>), Vec<Problem>> {
-    let items = match jsonc::parse(path, text).map_err(|problem| vec![*problem])? {
+) -> Result<(Elements, Vec<Problem>), Vec<Problem>> {
+    let document = Document::read(path, text).map_err(|problem| vec![*problem])?;
+    let root = document.root();
+    let items = match root.value(path, text).map_err(|problem| vec![*problem])? {
         Value::Array(items) => items,
         other => {
             let message = format!("expected an array of elements, got {}", name_of(&other));
-            return Err(vec![Problem::error(path, message).at(text, offset(text, &[]))]);
+            return Err(vec![Problem::error(path, message).at(text, root.at())]);
         }
     };
     let content_type: Arc<str> = content_type.into();
     let mut seen = HashSet::new();
     let (mut elements, mut problems) = (Vec::new(), Vec::new());
+    // The place of a problem costs a walk through the file.
+    let mut wrong = |message: String, steps: &[Step<'_>]| {
+        let problem = Problem::error(path, message);
+        let placed = problems.len() < MOST_PROBLEMS;
+        problems.push(if placed { problem.at(text, root.follow(steps).at()) } else { problem });
+    };
     for (index, item) in items.into_iter().enumerate() {
         match read_element(&content_type, item) {
             Ok((id, element)) if seen.insert(id.clone()) => elements.push((id, element)),
             Ok((id, _)) => {
-                let steps = [Step::Index(index), Step::Key("id")];
-                problems.push(
-                    Problem::error(path, format!("a second element has the id {id:?}")).at(text, offset(text, &steps)),
-                );
+                wrong(format!("a second element has the id {id:?}"), &[Step::Index(index), Step::Key("id")]);
             }
             Err((key, expected, got)) => {
                 let steps: Vec<Step<'_>> =
                     [Some(Step::Index(index)), key.map(Step::Key)].into_iter().flatten().collect();
-                let message = format!("\"{}\" must be {expected}, got {got}", way(&steps));
-                problems.push(Problem::error(path, message).at(text, offset(text, &steps)));
+                wrong(format!("\"{}\" must be {expected}, got {got}", way(&steps)), &steps);
             }
         }
     }
-    let mut sum = Summing::default();
-    sum.text(&content_type).text(text);
-    Ok((ElementFile { elements, part: sum.into() }, problems))
+    Ok((elements, at_most(path, problems, "this file")))
 }
 
 /// A key (or the element itself), what was expected there and what there is.
@@ -102,9 +98,9 @@ mod tests {
         let text = r#"[ // ours
             { "formData": { "text$en": "Hi" }, "id": "builtin_text-1", "createdBy": "admin", "x": 1, },
         ]"#;
-        let (file, problems) = read_elements(PATH, "builtin_text", text).unwrap();
+        let (elements, problems) = read_elements(PATH, "builtin_text", text).unwrap();
         assert!(problems.is_empty());
-        let (id, element) = &file.elements[0];
+        let (id, element) = &elements[0];
         assert_eq!((id.as_str(), &*element.content_type), ("builtin_text-1", "builtin_text"));
         assert_eq!(
             element.json.get(),
@@ -115,8 +111,8 @@ mod tests {
     #[test]
     fn wrong_elements_are_named_with_file_line_and_column() {
         let text = "[\n  { \"id\": \"a\", \"formData\": {} },\n  { \"id\": \"a\", \"formData\": {} },\n  { \"id\": 1 },\n  { \"id\": \"b\", \"formData\": [] },\n  7\n]";
-        let (file, problems) = read_elements(PATH, "builtin_text", text).unwrap();
-        assert_eq!(file.elements.len(), 1);
+        let (elements, problems) = read_elements(PATH, "builtin_text", text).unwrap();
+        assert_eq!(elements.len(), 1);
         let shown: Vec<String> = problems.into_iter().map(|problem| problem.without_frame().to_string()).collect();
         expect![[r#"
             bots/a/content-elements/builtin_text.json:3:11: error: a second element has the id "a"

@@ -1,14 +1,27 @@
-//! A guard before the parser: it descends with the text, and its stack, though large, is not endless.
+//! Guards before the parser: it descends with the text. What they do not see ends the process, and is said without a place; so
+//! they see what people write by accident.
 
-/// Deepest nesting of brackets, and longest chain of prefix operators.
-const DEEPEST: usize = 2_000;
+use crate::config::{Problem, ReadLimits};
 
-/// The stack of the thread that parses: room for [`DEEPEST`] in a debug build, many times over. Only what is used is ever real.
-pub(super) const STACK: usize = 256 << 20;
+/// Refuses a script whose brackets nest too deeply, or that chains too many prefix operators.
+pub(super) fn refuse_nesting(path: &str, source: &str, limits: &ReadLimits) -> Result<(), Vec<Problem>> {
+    let Some(offset) = too_deep(source, limits.nesting) else { return Ok(()) };
+    let message = format!("nested too deeply to be read: more than {} levels (`workspace.nesting`)", limits.nesting);
+    Err(vec![Problem::error(path, message).at(source, offset)])
+}
+
+/// Refuses more of something than there may be.
+pub(super) fn too_large(path: &str, what: &str, count: usize, most: usize, key: &str) -> Result<(), Vec<Problem>> {
+    if count <= most {
+        return Ok(());
+    }
+    let message = format!("too many {what}: {count}, at most {most} (`{key}`)");
+    Err(vec![Problem::error(path, message)])
+}
 
 /// The offset at which a source becomes nested too deeply, if it does. Text in strings and comments is not counted;
 /// regular expressions are, which at worst moves the count by a few.
-pub(super) fn too_deep(source: &str) -> Option<usize> {
+pub(super) fn too_deep(source: &str, deepest: usize) -> Option<usize> {
     let bytes = source.as_bytes();
     let (mut at, mut depth, mut prefixes) = (0, 0usize, 0usize);
     while at < bytes.len() {
@@ -36,7 +49,7 @@ pub(super) fn too_deep(source: &str) -> Option<usize> {
             b' ' | b'\t' | b'\n' | b'\r' => {}
             _ => prefixes = 0,
         }
-        if depth > DEEPEST || prefixes > DEEPEST {
+        if depth > deepest || prefixes > deepest {
             return Some(at);
         }
         at += 1;
@@ -61,7 +74,11 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    const DEEPEST: usize = 2_000;
+
+    fn too_deep(source: &str) -> Option<usize> {
+        super::too_deep(source, DEEPEST)
+    }
 
     #[test]
     fn brackets_and_prefixes_are_counted_and_text_is_not() {

@@ -1,5 +1,6 @@
 //! The literal `require`s of a script: what they name, where they stand, and whether they run whenever the script does.
 
+use indexmap::IndexMap;
 use oxc_ast::ast::{
     ArrowFunctionExpression, BreakStatement, CallExpression, ConditionalExpression, ContinueStatement,
     DoWhileStatement, Expression, ForInStatement, ForOfStatement, ForStatement, Function, FunctionBody, IfStatement,
@@ -10,25 +11,7 @@ use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::{ScopeFlags, Scoping};
 
 use super::free::is_free;
-
-/// What a literal `require` means for the script where it finds nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::reload) enum When {
-    /// It runs whenever the script does.
-    Always,
-    /// It runs under some condition, or when a function is called.
-    Perhaps,
-    /// The script is prepared for its failing.
-    Tried,
-}
-
-/// Where the first `require` of a name stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::reload) struct RequireSite {
-    /// Its offset into the source.
-    pub(in crate::reload) offset: usize,
-    pub(in crate::reload) when: When,
-}
+use crate::reading::{RequireSite, When};
 
 /// What a script requires.
 pub(super) struct Requires<'s> {
@@ -40,7 +23,7 @@ pub(super) struct Requires<'s> {
     returned: bool,
     /// The same of `break` and `continue`, within a loop.
     broken: bool,
-    pub(super) named: Vec<(String, RequireSite)>,
+    pub(super) named: IndexMap<String, RequireSite>,
     /// There is a `require` of something that is no literal.
     pub(super) computed: bool,
 }
@@ -49,7 +32,7 @@ impl<'s> Requires<'s> {
     pub(super) fn of(body: &FunctionBody<'_>, scoping: &'s Scoping, prefix: usize) -> Self {
         let when = When::Always;
         let mut requires =
-            Self { scoping, prefix, when, returned: false, broken: false, named: Vec::new(), computed: false };
+            Self { scoping, prefix, when, returned: false, broken: false, named: IndexMap::new(), computed: false };
         walk::walk_function_body(&mut requires, body);
         requires
     }
@@ -103,11 +86,10 @@ impl<'a> Visit<'a> for Requires<'_> {
             self.computed |= name.is_none();
             let site = RequireSite { offset: (call.span.start as usize).saturating_sub(self.prefix), when: self.now() };
             if let Some(name) = name {
-                match self.named.iter_mut().find(|(known, _)| *known == name) {
-                    // One that always runs says most.
-                    Some((_, known)) if site.when == When::Always && known.when != When::Always => *known = site,
-                    Some(_) => {}
-                    None => self.named.push((name, site)),
+                let known = self.named.entry(name).or_insert(site);
+                // One that always runs says most.
+                if site.when == When::Always && known.when != When::Always {
+                    *known = site;
                 }
             }
         }
@@ -225,9 +207,9 @@ impl<'a> Visit<'a> for Requires<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::When;
+    use crate::parsing::testing::parse;
     use crate::program::{HookKind, Role};
-    use crate::reload::parse::parse;
+    use crate::reading::When;
 
     #[test]
     fn what_always_runs_and_what_may_not_are_told_apart() {

@@ -5,7 +5,11 @@ use expect_test::{Expect, expect};
 
 const PATH: &str = "bots/b/flows/main.flow.json";
 
-fn read(text: &str) -> (FlowFile, Vec<Problem>) {
+fn read_flow(path: &str, text: &str) -> Result<(FlowFacts, Vec<Problem>), Vec<Problem>> {
+    super::read_flow(path, text, &ReadLimits::default())
+}
+
+fn read(text: &str) -> (FlowFacts, Vec<Problem>) {
     read_flow(PATH, text).unwrap()
 }
 

@@ -6,13 +6,16 @@ use oxc_parser::Parser;
 use oxc_span::SourceType;
 
 use super::refused_by;
-use crate::reload::depth::too_deep;
+use crate::parsing::depth::too_deep;
 
 /// Refuses what is no expression, with the byte offset and the reason.
-pub(in crate::reload) fn refuse_expression(source: &str) -> Result<(), (usize, String)> {
+pub(in crate::parsing) fn refuse_expression(source: &str, nesting: usize) -> Result<(), (usize, String)> {
     let source = source.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
-    if let Some(offset) = too_deep(source) {
-        return Err((offset, "nested too deeply to be read".to_owned()));
+    if let Some(offset) = too_deep(source, nesting) {
+        return Err((
+            offset,
+            format!("nested too deeply to be read: more than {nesting} levels (`workspace.nesting`)"),
+        ));
     }
     let allocator = Allocator::default();
     let Err(errors) = Parser::new(&allocator, source, SourceType::script()).parse_expression() else { return Ok(()) };
@@ -29,8 +32,11 @@ pub(in crate::reload) fn refuse_expression(source: &str) -> Result<(), (usize, S
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use expect_test::expect;
+
+    fn refuse_expression(source: &str) -> Result<(), (usize, String)> {
+        super::refuse_expression(source, 2_000)
+    }
 
     #[test]
     fn expressions_are_read_and_everything_else_is_refused_with_its_place() {
