@@ -100,4 +100,5 @@ async fn short_links_belong_to_their_bot_and_have_a_length_and_a_number() {
     let followed = app.client.get("/s/LINK0").await;
     assert_eq!((followed.status, followed.header("location")), (302, "http://example.org/hostile"));
     assert_eq!(app.client.get("/s/calm").await.status, 302, "the bot's own");
+    app.stop().await;
 }
