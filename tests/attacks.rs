@@ -152,6 +152,11 @@ fn workspace(attacks: &[Attack]) -> TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
+    // Each attack is looked for in the log: it is to have room for all.
+    write(
+        "botpress.config.json",
+        r#"{ "log": { "perPlace": 1000000, "perBot": 1000000, "all": 1000000, "bytes": "1gb" } }"#,
+    );
     write("bots/attacked/bot.config.json", BOT);
     write("bots/calm/bot.config.json", BOT);
     write("bots/talking/bot.config.json", BOT);

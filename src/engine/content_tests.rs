@@ -41,7 +41,7 @@ fn an_event_asks_once_for_the_content_of_another_bot_and_reads_it_as_that_bot_wo
         console.log(JSON.stringify([both, again, list.map((e) => [e.id, e.previews]), types.map((type) => type.id)]))
         console.log((await bp.cms.getContentElements('welcome-bot', ['a'])).length)";
     let (told, asked) = run(source, &[OTHER]);
-    assert_eq!(asked, [r#"content.of["other"]"#]);
+    assert_eq!(asked, [r#"content.of["other","renderElement"]"#]);
     let expected = r#"[[{"type":"text","markdown":true,"text":"bonjour"}],[{"type":"text","markdown":true,"text":"salut"}],[["b",{"fr":"Text: salut","en":"Text: hi"}]],["builtin_text"]]"#;
     assert!(told.contains(expected), "{told}");
     assert!(told.contains(" 0\n"), "its own elements are its own: {told}");
@@ -50,7 +50,7 @@ fn an_event_asks_once_for_the_content_of_another_bot_and_reads_it_as_that_bot_wo
 #[test]
 fn of_a_bot_that_there_is_not_it_is_said_where_the_script_asked() {
     let (told, asked) = run("await bp.cms.renderElement('!a', {}, { channel: 'web', botId: 'nobody' })", &["null"]);
-    assert_eq!(asked, [r#"content.of["nobody"]"#]);
+    assert_eq!(asked, [r#"content.of["nobody","renderElement"]"#]);
     let expected = "hooks/before_incoming_middleware/1.js:2:14 Error: bp.cms.renderElement: there is no bot \"nobody\"";
     assert!(told.contains(expected), "{told}");
 }
