@@ -165,22 +165,6 @@ pub fn processor_time(process: u32) -> Option<Duration> {
     Some(Duration::from_nanos(ticks.saturating_mul(scale.numer.into()) / u64::from(scale.denom)))
 }
 
-/// From now on a process runs only while no other that is not of this kind wants its processor, for good.
-#[cfg(target_os = "linux")]
-pub fn give_way(process: u32) {
-    let Ok(process) = libc::pid_t::try_from(process) else { return };
-    let nothing = libc::sched_param { sched_priority: 0 };
-    // SAFETY: it is given a place of the right type that lives through the call. It fails where the process is gone.
-    unsafe { libc::sched_setscheduler(process, libc::SCHED_IDLE, &raw const nothing) };
-}
-
-/// Elsewhere it has the lowest priority.
-#[cfg(not(target_os = "linux"))]
-pub fn give_way(process: u32) {
-    // SAFETY: it takes numbers only.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, process, 20) };
-}
-
 /// How a child of this process ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Burial {

@@ -396,7 +396,7 @@ async fn a_server_whose_realms_hold_too_much_memory_lets_events_wait_and_says_so
     let hook = waits(1_500, "Array.from({ length: 100 }, (_, i) => String(i).padEnd(1e5, 'x'))");
     let folder = workspace(&[("botpress.config.json", config), (HOOK, &hook)]);
     let server = Server::start(folder.path(), &["--production", "--no-watch"]);
-    let says = ["until they hold less than 64 MB (`scripts.allResident`)", "all events go on"];
+    let says = ["until all hold less than 64 MB (`scripts.allResident`)", "all events go on"];
     all_are_answered_in_the_end(folder.path(), server, &says).await;
 }
 

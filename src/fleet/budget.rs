@@ -11,7 +11,7 @@ use crate::protocol::Glimpse;
 
 /// From here on in one go a realm no longer counts among those that run: short events do not stand behind it.
 const LONG: Duration = Duration::from_millis(5);
-/// From here on it runs only while nobody else wants to: few scripts compute for so long, and those rarely end soon.
+/// From here on it is made to give way to others, should it not have done so itself: native loops are not interrupted.
 const VERY_LONG: Duration = Duration::from_millis(100);
 /// How often a realm is looked at that has computed for long.
 const LONG_TICK: Duration = Duration::from_millis(50);

@@ -156,7 +156,7 @@ pub enum Order {
         /// Whose.
         process: ProcessId,
     },
-    /// It runs only while nobody else wants to, for good.
+    /// It gives way to others, for good.
     GiveWay {
         /// Which.
         process: ProcessId,

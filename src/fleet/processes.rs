@@ -26,6 +26,9 @@ use crate::program::image::{Image, Images, ScriptRef};
 use crate::program::{BlobId, BotProgram, CompileRequest};
 use crate::protocol::{Board, Candidate, ForkAs, Frame, FrameKind, Glimpse, build_id_of, own_executable, write_blobs};
 
+/// The niceness of a realm that computes for very long: 5 is what each has.
+const GIVES_WAY: i32 = 15;
+
 /// How the root zygote is started.
 #[derive(Debug, Clone)]
 pub struct WorkerCommand {
@@ -409,10 +412,12 @@ impl Processes {
         Some((crate::os::processor_time(pid)?, self.board.look(slot)))
     }
 
-    /// A process runs only while nobody else wants to, for good.
+    /// A process gives way to others, for good, as one does by itself whose script lets itself be interrupted.
     pub fn give_way(&self, process: ProcessId) {
-        if let Some(pid) = self.all.get(&process).and_then(|process| process.pid) {
-            crate::os::give_way(pid);
+        let pid = self.all.get(&process).and_then(|process| process.pid).and_then(|pid| i32::try_from(pid).ok());
+        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+            // It fails where the process is gone.
+            let _ = rustix::process::setpriority_process(Some(pid), GIVES_WAY);
         }
     }
 
