@@ -104,9 +104,9 @@ pub(super) fn advice(error: &StoreError, database: &Path) -> Option<String> {
     let code = failure.extended_code;
     let words = FAILURES.iter().find(|(known, _)| *known == code).map(|(_, words)| *words);
     Some(match words {
-        Some(words) => format!("{words} (SQLite's error {code}); {what_to_do}"),
+        Some(words) => format!("{words} (SQLite's code {code}); {what_to_do}"),
         None if failure.code == ErrorCode::SystemIoFailure => {
-            format!("the disk does not do what it must (SQLite's error {code}); {what_to_do}")
+            format!("the disk does not do what it must (SQLite's code {code}); {what_to_do}")
         }
         None => format!("{sqlite}; {what_to_do}"),
     })
