@@ -155,7 +155,7 @@ fn workspace(attacks: &[Attack]) -> TempDir {
     // Each attack is looked for in the log: it is to have room for all.
     write(
         "botpress.config.json",
-        r#"{ "log": { "perPlace": 1000000, "perBot": 1000000, "all": 1000000, "bytes": "1gb" } }"#,
+        r#"{ "log": { "perPlace": 1000000, "perBot": 1000000, "all": 1000000, "bytes": "1gb", "text": "4mb" } }"#,
     );
     write("bots/attacked/bot.config.json", BOT);
     write("bots/calm/bot.config.json", BOT);
