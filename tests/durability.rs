@@ -393,7 +393,7 @@ async fn a_server_that_may_have_no_more_processes_lets_events_wait_and_says_so()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_realms_hold_too_much_memory_lets_events_wait_and_says_so() {
     let config = r#"{ "scripts": { "allResident": "64mb" } }"#;
-    let hook = waits(1_500, "Array.from({ length: 100 }, (_, i) => String(i).padEnd(1e5, 'x'))");
+    let hook = waits(800, "Array.from({ length: 100 }, (_, i) => String(i).padEnd(1e5, 'x'))");
     let folder = workspace(&[("botpress.config.json", config), (HOOK, &hook)]);
     let server = Server::start(folder.path(), &["--production", "--no-watch"]);
     let says = ["until all hold less than 64 MB (`scripts.allResident`)", "all events go on"];

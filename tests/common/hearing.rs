@@ -102,9 +102,13 @@ impl Visit for Heard {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            self.message.clear();
-            write!(self.message, "{value:?}").unwrap();
+        match field.name() {
+            "message" => {
+                self.message.clear();
+                write!(self.message, "{value:?}").unwrap();
+            }
+            "trace" => self.trace = Some(format!("{value:?}")),
+            _ => {}
         }
     }
 }
