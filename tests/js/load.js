@@ -37,7 +37,7 @@ const environment = ({ elements = {}, types = {}, ...given } = {}) => {
     defaultLanguage: 'en',
     random: () => 0,
     importedContentTypes: () => undefined,
-    inBot(botId, work, unknown) {
+    inBot(member, botId, work, unknown) {
       throw unknown()
     },
     ...given
