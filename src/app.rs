@@ -119,10 +119,7 @@ impl App {
         let address = listener.local_addr().context("the port that was opened has no address")?;
         settings.http.port = Some(address.port());
         settings.dispatch.typing = options.typing.unwrap_or(settings.dispatch.typing);
-        let store = storage::open(&root, &options.clock, &mut settings)?;
-        if let Some(log) = &options.log {
-            log.set(settings.log, settings.secrets.clone());
-        }
+        let store = storage::open(&root, &options.clock, options.log.as_ref(), &mut settings)?;
         let settings = Arc::new(settings);
         let (directory, bots) = watch::channel(Arc::default());
         let services = Services::new(store.clone(), bots, Arc::clone(&settings))?;

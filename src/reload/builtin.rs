@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::load::Loaded;
 use super::places::Stamp;
-use super::sandbox::{Job, Outcome, Sandbox};
+use super::sandbox::{Outcome, ReadJob, Sandbox};
 use crate::config::Problem;
 use crate::model::BotId;
 use crate::program::HookKind;
@@ -47,9 +47,9 @@ pub(super) fn read_builtins(files: &[BuiltinFile], sandbox: &mut Sandbox) -> (Ve
     for file in files {
         let Some(role) = role(file.path) else { continue };
         let (path, text) = (format!("{PREFIX}{}", file.path), file.source.to_owned());
-        sandbox.submit(Job { path, role, text, stamp: Stamp::NONE, hash: 0 });
+        sandbox.submit(ReadJob { path, role, text, stamp: Stamp::NONE, hash: 0 });
     }
-    while let Some((Job { path, role, text, .. }, outcome)) = sandbox.next() {
+    while let Some((ReadJob { path, role, text, .. }, outcome)) = sandbox.next() {
         // They come before all others, so none is postponed.
         let (Outcome::Read(reading) | Outcome::Hurried(reading)) = outcome else { continue };
         match Loaded::of(&path, &role, &text, reading) {

@@ -12,7 +12,7 @@ use super::load::{Loaded, Refused};
 use super::pending_changes::Hints;
 use super::places::{Identity, Stamp};
 use super::resolve::Disk;
-use super::sandbox::{Job, Outcome, Sandbox};
+use super::sandbox::{Outcome, ReadJob, Sandbox};
 use super::scan::Scan;
 use super::stable_read::{AGAIN, Read, read_stable};
 use crate::config::Problem;
@@ -198,7 +198,7 @@ impl Pass<'_, '_> {
             Some(left) => self.look_again(path, left),
             None => {
                 let (path, role, hash) = (path.to_owned(), role.clone(), hash(&text));
-                self.sandbox.submit(Job { path, role, text, stamp, hash });
+                self.sandbox.submit(ReadJob { path, role, text, stamp, hash });
             }
         }
     }
@@ -206,7 +206,7 @@ impl Pass<'_, '_> {
     /// Takes in what has been read.
     pub(super) fn settle(&mut self) {
         while let Some((job, outcome)) = self.sandbox.next() {
-            let Job { path, role, text, stamp, hash } = job;
+            let ReadJob { path, role, text, stamp, hash } = job;
             match outcome {
                 Outcome::Read(reading) => {
                     let result = Loaded::of(&path, &role, &text, reading);

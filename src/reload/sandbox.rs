@@ -35,7 +35,7 @@ const SHORT: u32 = 20;
 
 /// A file to be read.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct ReadJob {
     pub(super) path: String,
     pub(super) role: FileRole,
     pub(super) text: String,
@@ -83,11 +83,11 @@ pub(super) struct Sandbox {
     /// Why no process that starts can be used: found out anew with each look.
     unusable: Option<String>,
     /// Not answered yet, in order; the first `sent` of them are with the process.
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<ReadJob>,
     sent: usize,
     /// How often the first of them was tried.
     tries: u32,
-    answered: VecDeque<(Job, Outcome)>,
+    answered: VecDeque<(ReadJob, Outcome)>,
     /// What killed a process or took too long, by what it was for and its text.
     given_up: IndexMap<(FileRole, u64), Verdict>,
     /// Time that files of each bot had in vain in this look.
@@ -131,7 +131,7 @@ impl Sandbox {
     }
 
     /// Has a file read; what comes of it is given by [`Sandbox::next`].
-    pub(super) fn submit(&mut self, job: Job) {
+    pub(super) fn submit(&mut self, job: ReadJob) {
         let known = self.given_up.get(&(job.role.clone(), job.hash));
         if let Some(verdict) = known {
             let reading = vec![verdict.problem(&job.path, &self.hello.limits)].into();
@@ -147,7 +147,7 @@ impl Sandbox {
     }
 
     /// What came of one of the files; waits for it. Nothing if there is none left.
-    pub(super) fn next(&mut self) -> Option<(Job, Outcome)> {
+    pub(super) fn next(&mut self) -> Option<(ReadJob, Outcome)> {
         loop {
             if let Some(answered) = self.answered.pop_front() {
                 return Some(answered);
@@ -255,7 +255,7 @@ impl Sandbox {
             if self.may_postpone {
                 let (postponed, rest) = self.waiting.drain(..).partition(|other| other.role.bot() == owner.as_ref());
                 self.waiting = rest;
-                let postponed: VecDeque<Job> = postponed;
+                let postponed: VecDeque<ReadJob> = postponed;
                 self.answered.extend(postponed.into_iter().map(|job| (job, Outcome::Postponed)));
             }
         }
