@@ -223,7 +223,7 @@ impl App {
     /// None so far: what goes wrong while serving is logged.
     pub async fn run_until_stopped(self, stopped: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
         let Self { settings, edited, listener, web, mounted, mounting, workspace, watch, .. } = self;
-        let dispatcher = web.dispatcher.clone();
+        let (dispatcher, store) = (web.dispatcher.clone(), web.store.clone());
         let following = tokio::spawn(mounted.follow(workspace));
         let starting = tokio::spawn(started(dispatcher.clone(), mounting));
         let clock = web.clock.clone();
@@ -248,6 +248,7 @@ impl App {
             janitor.abort();
         }
         dispatcher.stop(FINISHING).await;
+        store.leave_whole().await;
         Ok(())
     }
 }

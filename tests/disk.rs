@@ -195,6 +195,22 @@ async fn a_database_that_is_deleted_or_replaced_is_503_until_the_server_is_start
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_stop_the_database_is_whole_without_its_log_even_while_somebody_else_has_it_open() {
+    let folder = workspace(&[ECHO]);
+    let folder = folder.path();
+    let server = Server::start(folder, &["--production", "--no-watch"]);
+    assert_eq!(say(&mut Caller::to(server.address), "old").await.0, 200);
+    // Who closes a database last copies its log into it: here that is not the server.
+    let other = rusqlite::Connection::open(folder.join("data.db")).unwrap();
+    assert_eq!(other.query_row("SELECT count(*) > 0 FROM messages", [], |row| row.get(0)), Ok(true));
+    assert!(server.terminate().success());
+    fs::create_dir(folder.join("copy")).unwrap();
+    fs::copy(folder.join("data.db"), folder.join("copy/data.db")).unwrap();
+    assert_eq!(texts(&folder.join("copy")), ["old"]);
+    drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_database_is_refused_at_the_start_and_found_while_the_server_runs() {
     let folder = workspace(&[ECHO]);
     let folder = folder.path();

@@ -66,6 +66,8 @@ struct Progress {
 enum Order {
     Copy,
     EmptyAtRest,
+    /// Whoever waits is told when it is done.
+    Empty(Sender<()>),
     End,
 }
 
@@ -114,6 +116,13 @@ impl Checkpoints {
     /// Empties the log if it is large and nothing was committed since this was called last.
     pub(super) fn empty_at_rest(&self) {
         let _ = self.orders.send(Order::EmptyAtRest);
+    }
+
+    /// Empties the log, as far as nobody reads from it any more, and waits until that is done.
+    pub(super) fn empty(&self) {
+        let (done, told) = crossbeam_channel::bounded(1);
+        let _ = self.orders.send(Order::Empty(done));
+        let _ = told.recv();
     }
 
     /// From now on the writer waits for no reader.
@@ -211,13 +220,13 @@ impl WriterLog {
     }
 }
 
-/// Copies all that stands in the log into the database, and leaves nothing in the log. As far as that can be: it is for files that
-/// somebody has moved or deleted, so that each of them is whole by itself.
+/// Copies all that stands in the log into the database, and leaves nothing in the log, as far as that can be: from here on the
+/// database is whole by itself, for those who move or copy it.
 pub(super) fn settle(connection: &Connection) {
     let outcome = connection.busy_timeout(LONG_MOMENT).and_then(|()| checkpoint(connection, "TRUNCATE"));
     let restored = connection.busy_timeout(PATIENCE);
     if let Err(error) = outcome.and(restored) {
-        tracing::warn!("the log of a database that was moved could not be copied into it: {error}");
+        tracing::warn!("the log of the database could not be copied into it: {error}; move or copy both files");
     }
 }
 
@@ -276,6 +285,10 @@ impl Copier {
             match order {
                 Order::Copy => self.copy(),
                 Order::EmptyAtRest => self.empty_at_rest(),
+                Order::Empty(done) => {
+                    settle(&self.connection);
+                    let _ = done.send(());
+                }
                 Order::End => return,
             }
         }

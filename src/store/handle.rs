@@ -39,7 +39,6 @@ pub(super) struct StoreParts {
     pub(super) health: Health,
     pub(super) rules: Rules,
     /// What is still looked through for damage.
-    #[allow(dead_code, reason = "it is held, never looked at")]
     pub(super) inspection: Option<Inspection>,
     /// Last, so that it is given up when the file is closed.
     #[allow(dead_code, reason = "it is held, never looked at")]
@@ -52,6 +51,19 @@ impl Store {
     #[must_use]
     pub fn of(&self, bot: Option<&BotId>) -> Self {
         Self(Arc::clone(&self.0), bot.cloned())
+    }
+
+    /// The last thing of a server that stops: what the log beside the database holds is copied into it, so that a copy of that one
+    /// file is whole. Until the process ends others may hold this store; what they still write stands in the log.
+    pub async fn leave_whole(&self) {
+        let store = self.clone();
+        let copied = tokio::task::spawn_blocking(move || {
+            if let Some(inspection) = &store.0.inspection {
+                inspection.end();
+            }
+            store.0.writer.checkpoints.empty();
+        });
+        let _ = copied.await;
     }
 
     /// Runs `op` in the writer's next transaction, and `then` on the writer's thread after the commit. `then` must be

@@ -84,9 +84,16 @@ impl Inspection {
     }
 }
 
+impl Inspection {
+    /// It ends soon: within some thousand steps of SQLite.
+    pub(super) fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Inspection {
     fn drop(&mut self) {
-        self.ending.store(true, Ordering::Relaxed);
+        self.end();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
