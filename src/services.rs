@@ -9,6 +9,7 @@ mod bots;
 mod call;
 mod caller;
 mod cms;
+mod configurations;
 mod dialog;
 mod error;
 mod experimental;
@@ -44,6 +45,7 @@ use crate::store::{Store, StoreError};
 
 use args::Args;
 use call::{Call, LONG, Outcome, took};
+use configurations::Configurations;
 use external::External;
 use fair_turns::FairTurns;
 use fetch::Fetch;
@@ -133,6 +135,7 @@ impl Services {
             fetch: Fetch::new(&settings),
             media: Arc::new(Media::new(settings.media.clone(), settings.links.outside, store.clock().clone())),
             settings,
+            configurations: Configurations::default(),
             root: OnceLock::new(),
             secret,
             tokens,

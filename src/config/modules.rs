@@ -1,10 +1,12 @@
-//! Configuration of modules, `config/<module>.json`: what scripts read with `bp.config.getModuleConfig`. The files are read
-//! anew by each call, so that a change needs no restart.
+//! Configuration of modules, `config/<module>.json`: what scripts read with `bp.config.getModuleConfig`. Each call looks
+//! whether the files have changed, so that a change needs no restart.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
@@ -63,6 +65,37 @@ pub fn module_config(
         }
     }
     Ok(config)
+}
+
+/// What shows whether a module's files have changed: which there are, and of each its number, its length and when it was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Signature(Vec<(String, u64, u64, SystemTime)>);
+
+impl Signature {
+    /// Of the files that [`module_config`] reads for the same arguments.
+    pub fn of(root: Option<&Path>, module: &str, bot: Option<&str>) -> Self {
+        let Some(root) = root else { return Self::default() };
+        let file = format!("config/{module}.json");
+        let own = bot.map(|bot| BOTS.iter().filter_map(move |folder| folder_of(root, folder, bot)));
+        let folders = GLOBAL.iter().map(|folder| (*folder).to_owned()).chain(own.into_iter().flatten());
+        let found = folders.filter_map(|folder| {
+            let path = join(&folder, &file);
+            let metadata = fs::metadata(root.join(&path)).ok()?;
+            let changed = metadata.modified().ok()?;
+            Some((path, metadata.ino(), metadata.len(), changed))
+        });
+        Self(found.collect())
+    }
+
+    /// How large they are together.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().map(|(.., bytes, _)| bytes).sum()
+    }
+
+    /// Whether all of them were changed longer ago than that.
+    pub fn is_older_than(&self, age: Duration, now: SystemTime) -> bool {
+        self.0.iter().all(|(.., changed)| now.duration_since(*changed).is_ok_and(|since| since > age))
+    }
 }
 
 /// A bot's folder: ids do not differ by case, folders may.

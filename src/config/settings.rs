@@ -160,7 +160,7 @@ impl Default for DispatchSettings {
             realms: Realms::Reused,
             most_realms: 2_000,
             most_realms_of_bot: 1_000,
-            running_of_bot: 8,
+            running_of_bot: 32,
             running: None,
             idle_realms: 60_000,
             zygotes: 500,

@@ -177,6 +177,16 @@ pub(super) enum Effect {
     },
 }
 
+impl Effect {
+    /// Bytes of what it says, about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Reply { message, .. } => message.payload.get().len(),
+            Self::FollowUp { bytes, .. } => *bytes,
+        }
+    }
+}
+
 /// A request that a script waits for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {

@@ -28,8 +28,9 @@ use crate::store::{BatchEffect, Begun, EffectOutcome, EventBatch, EventEnd, Foll
 /// Batches of frames that wait for the machine; more wait in the sockets.
 const BATCHES: usize = 256;
 
-/// More effects than that of one event are no single operation of the store.
+/// More effects than that of one event are no single operation of the store, and neither are those of more bytes, the last one aside.
 const MOST_EFFECTS: usize = 64;
+const MOST_BYTES: usize = 512 << 10;
 
 /// The machine and what it needs of the world.
 struct Driver {
@@ -305,8 +306,12 @@ impl Driver {
 
     /// Gives the store what an event did: all at once, or a part after the other where it is so much that others would wait.
     fn settle(&self, mut batch: Batch) {
-        while batch.effects.len() > MOST_EFFECTS {
-            let rest = batch.effects.split_off(MOST_EFFECTS);
+        loop {
+            let part = first_part(batch.effects.iter().map(Effect::bytes));
+            if part >= batch.effects.len() {
+                break;
+            }
+            let rest = batch.effects.split_off(part);
             let effects = std::mem::replace(&mut batch.effects, rest);
             self.settle_part(Batch {
                 event: batch.event,
@@ -356,6 +361,17 @@ impl Driver {
         let (event, store) = (finishing.event, self.shared.store.of(Some(&finishing.queued.key.bot)));
         store.set_aside(event, reason, move |result| shared.tell(Control::Finished(finishing, result)));
     }
+}
+
+/// How many effects of so many bytes each are the first operation of the store.
+fn first_part(effects: impl Iterator<Item = usize>) -> usize {
+    let mut all = 0;
+    let fits = effects.take(MOST_EFFECTS).take_while(|bytes| {
+        let fits = all < MOST_BYTES;
+        all += bytes;
+        fits
+    });
+    fits.count()
 }
 
 /// What is done when an effect is committed.
@@ -427,5 +443,19 @@ fn not_stored(what: &str, key: &ConversationKey, of: (EventId, Option<&str>), er
         // The store says that it cannot store; the event runs again.
         _ if error.is_trouble() => {}
         (event, None) => tracing::error!(bot = %key.bot, "{what} of event {event} could not be stored: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_of_the_store_has_a_bounded_number_of_effects_and_bytes_the_last_one_aside() {
+        assert_eq!(first_part([].into_iter()), 0);
+        assert_eq!(first_part([1; MOST_EFFECTS].into_iter()), MOST_EFFECTS);
+        assert_eq!(first_part([1; MOST_EFFECTS + 1].into_iter()), MOST_EFFECTS);
+        assert_eq!(first_part([MOST_BYTES - 1, 1, 1].into_iter()), 2);
+        assert_eq!(first_part([MOST_BYTES, 1].into_iter()), 1);
     }
 }

@@ -26,9 +26,6 @@ use crate::program::image::{Image, Images, ScriptRef};
 use crate::program::{BlobId, BotProgram, CompileRequest};
 use crate::protocol::{Board, Candidate, ForkAs, Frame, FrameKind, Glimpse, build_id_of, own_executable, write_blobs};
 
-/// The niceness of a realm that computes for very long: 5 is what each has.
-const GIVES_WAY: i32 = 15;
-
 /// How the root zygote is started.
 #[derive(Debug, Clone)]
 pub struct WorkerCommand {
@@ -417,7 +414,7 @@ impl Processes {
         let pid = self.all.get(&process).and_then(|process| process.pid).and_then(|pid| i32::try_from(pid).ok());
         if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
             // It fails where the process is gone.
-            let _ = rustix::process::setpriority_process(Some(pid), GIVES_WAY);
+            let _ = rustix::process::setpriority_process(Some(pid), crate::os::GIVES_WAY);
         }
     }
 

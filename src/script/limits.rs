@@ -237,7 +237,7 @@ impl Meter {
         }
         // Few scripts compute for so long, and those rarely end soon: they give way to all others.
         if computed >= LOOK / 2 && !self.slow.replace(true) {
-            lower_priority(10);
+            lower_priority(crate::os::GIVES_WAY);
         }
         // The machine may be busy with others: this process has not had the time it is entitled to.
         self.deadline.set(Some(now + (allowed - computed).min(LOOK)));

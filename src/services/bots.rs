@@ -2,29 +2,27 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value};
-
-use super::call::{Call, Outcome, json, undefined};
+use super::call::{Call, LONG, Outcome, undefined};
+use super::configurations;
 use super::error::ServiceError;
+use super::state::ServiceState;
 use crate::config::modules::module_config;
-use crate::config::redact::redact;
 use crate::model::BotId;
 
 /// `getAllBots()`: configurations by id; the realm makes a Map of it. Where bots are kept apart, the script's own alone.
 pub(super) fn all(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    let bots = call.services.bots.borrow();
+    let bots = call.services.bots.borrow().clone();
     let own = call.services.within(call.caller);
-    let seen = bots.0.iter().filter(|(id, _)| own.is_none_or(|own| own == *id));
-    let all: Map<String, Value> = seen.map(|(id, bot)| (id.to_string(), Value::Object(redact(&bot.config)))).collect();
-    json(&all).map(Outcome::Now)
+    let seen = bots.0.keys().filter(|id| own.is_none_or(|own| own == *id));
+    Ok(Outcome::Now(call.services.configurations.bots(&bots, seen)))
 }
 
 /// `getBotById(id)`: `undefined` for one that is not there.
 pub(super) fn by_id(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let id = call.args.string(0, "botId")?;
-    let bots = call.services.bots.borrow();
-    let found = BotId::parse(&id).ok().and_then(|id| bots.0.get(&id));
-    found.map_or_else(undefined, |bot| json(&redact(&bot.config))).map(Outcome::Now)
+    let bots = call.services.bots.borrow().clone();
+    let found = BotId::parse(&id).ok().and_then(|id| call.services.configurations.bot(&bots, &id));
+    found.map_or_else(undefined, |text| Ok(text.as_ref().into())).map(Outcome::Now)
 }
 
 /// `getModuleConfig(moduleId)`.
@@ -36,7 +34,7 @@ pub(super) fn module(call: &Call<'_>) -> Result<Outcome, ServiceError> {
 pub(super) fn module_for_bot(call: &Call<'_>) -> Result<Outcome, ServiceError> {
     let module = module_id(call)?;
     let given = call.args.text(1, "botId")?;
-    let bots = call.services.bots.borrow();
+    let bots = call.services.bots.borrow().clone();
     let bot = BotId::parse(&given).ok().filter(|bot| bots.0.contains_key(bot));
     let bot = bot.ok_or_else(|| call.refused(format!("there is no bot \"{given}\"")))?;
     read_module(call, &module, Some(&bot))
@@ -50,13 +48,25 @@ fn module_id(call: &Call<'_>) -> Result<String, ServiceError> {
 }
 
 fn read_module(call: &Call<'_>, module: &str, bot: Option<&BotId>) -> Result<Outcome, ServiceError> {
-    let (root, environment) = (call.services.root.get(), &call.services.settings.module_env);
-    let config = module_config(root.map(PathBuf::as_path), environment, module, bot.map(BotId::as_str))
-        .map_err(|problem| call.refused(format!("{}: {}", problem.place(), problem.message)))?;
-    json(&redact(&config)).map(Outcome::Now)
+    let signature = configurations::signature(call.services.root.get().map(PathBuf::as_path), module, bot);
+    if let Some(text) = call.services.configurations.module(module, bot, &signature) {
+        return Ok(Outcome::Now(text.as_ref().into()));
+    }
+    let (method, module, bot, bytes) = (call.method, module.to_owned(), bot.cloned(), signature.bytes());
+    let read = move |services: &ServiceState| {
+        let (root, environment) = (services.root.get(), &services.settings.module_env);
+        let config = module_config(root.map(PathBuf::as_path), environment, &module, bot.as_ref().map(BotId::as_str));
+        let config = config.map_err(|problem| ServiceError::Refused {
+            method,
+            message: format!("{}: {}", problem.place(), problem.message),
+        })?;
+        Ok(services.configurations.keep_module(&module, bot.as_ref(), signature, &config).as_ref().into())
+    };
+    if bytes > LONG { Ok(call.beside(bytes, read)) } else { read(call.services).map(Outcome::Now) }
 }
 
 /// `getBotpressConfig()`.
 pub(super) fn configuration(call: &Call<'_>) -> Result<Outcome, ServiceError> {
-    json(&redact(&call.services.settings.raw)).map(Outcome::Now)
+    let services = call.services;
+    Ok(Outcome::Now(services.configurations.server(&services.settings.raw).as_ref().into()))
 }

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::bot_directory::BotDirectory;
 use super::caller::Line;
+use super::configurations::Configurations;
 use super::external::External;
 use super::fair_turns::FairTurns;
 use super::fetch::Fetch;
@@ -26,6 +27,7 @@ pub(super) struct ServiceState {
     pub(super) settings: Arc<Settings>,
     pub(super) fetch: Fetch,
     pub(super) media: Arc<Media>,
+    pub(super) configurations: Configurations,
     /// The workspace's folder, where there is one.
     pub(super) root: OnceLock<PathBuf>,
     /// For signatures; never leaves the server.

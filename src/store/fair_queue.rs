@@ -11,7 +11,7 @@ use crate::model::{BotId, ShareLimits, Shares};
 /// Most operations in one transaction: bounds how long the first one waits for the last.
 const OPERATIONS: usize = 256;
 /// What they may cost together, the last one aside.
-const COST: u64 = 4 << 20;
+const COST: u64 = 1 << 20;
 /// Nothing here is under way: all that is asked is who is next.
 const LIMITS: ShareLimits = ShareLimits { all: usize::MAX, assured: 0, each: usize::MAX, cost: u64::MAX };
 
