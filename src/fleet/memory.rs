@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::orders::{Cause, Note, Order, ProcessId};
 use super::state::{Fleet, Lane, Realm, Role, State, Zygote};
-use crate::share;
+use crate::shares;
 
 /// Processes that are looked at at once: reading what one holds takes the kernel a while.
 const AT_ONCE: usize = 32;
@@ -23,7 +23,7 @@ impl Fleet {
     pub(super) fn is_over_share(&self, lane: &Lane) -> bool {
         let most = self.limits.all_resident;
         let even = most / (self.memory.holders + 1);
-        lane.resident > even && !share::may_hold(lane.resident / TIMES_FREE, self.memory.sum, most)
+        lane.resident > even && !shares::may_hold(lane.resident / TIMES_FREE, self.memory.sum, most)
     }
 
     /// The same, where something of the bot runs whose end will change that. What lives on for ever keeps no event from being run.
