@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::machine::CALM;
 use super::orders::{Cause, Note, Order, ProcessId};
 use super::state::{Fleet, Lane, Realm, Role, State, Zygote};
 use crate::shares;
@@ -51,7 +52,7 @@ impl Fleet {
                 }
             } else {
                 lane.shortage.went_well();
-                if lane.shortage.is_over(now) {
+                if lane.shortage.ends(now, CALM).is_some() {
                     let what =
                         format!("the realms of {} hold {} MB: it gets others again", whose(bot), lane.resident >> 20);
                     self.notes.push(Note::Scarce { what, over: true });
