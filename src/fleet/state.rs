@@ -162,8 +162,10 @@ pub(super) struct Lane {
     pub(super) running: usize,
     /// All that compute, those too that have for long.
     pub(super) computing: usize,
-    /// Bytes that its realms hold, as they were last looked at; and that it gets no other for that, as it was said.
+    /// Bytes that its realms hold, as they were last looked at, and how many ever were.
     pub(super) resident: u64,
+    pub(super) known: usize,
+    /// That it gets no other realm for what it holds, as it was said.
     pub(super) shortage: Spell<Instant>,
     /// Since when an event has found no realm.
     pub(super) blocked: Option<Instant>,
@@ -191,6 +193,7 @@ impl Lane {
             running: 0,
             computing: 0,
             resident: 0,
+            known: 0,
             shortage: Spell::default(),
             blocked: None,
             uneven: None,
@@ -200,6 +203,12 @@ impl Lane {
             not_before: None,
             gone: false,
         }
+    }
+
+    /// A realm holds so much instead of what was known before: nothing before it was looked at, and when it is gone.
+    pub(super) fn looked_at(&mut self, before: u64, bytes: u64) {
+        self.resident = self.resident.saturating_sub(before) + bytes;
+        self.known = self.known.saturating_sub(usize::from(before > 0)) + usize::from(bytes > 0);
     }
 
     /// A realm is not to be had any more.
