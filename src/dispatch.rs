@@ -35,6 +35,7 @@ mod timeouts;
 mod traces;
 mod turns;
 mod typing;
+mod waiting;
 mod work;
 
 use std::collections::HashMap;

@@ -22,7 +22,7 @@ pub mod reload;
 pub mod script;
 pub mod sdk;
 pub mod services;
-pub mod share;
+pub mod shares;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

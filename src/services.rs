@@ -40,7 +40,8 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::config::Settings;
-use crate::model::{BotId, ShareLimits};
+use crate::model::BotId;
+use crate::shares::ShareLimits;
 use crate::store::{Store, StoreError};
 
 use args::Args;

@@ -1,8 +1,19 @@
 //! Asking the server to stop: the first signal stops it gracefully, a second one at once.
 
 use std::io;
+use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{self, SignalKind, signal};
+
+/// How long threads are waited for that are at something when all is stored and closed.
+const LAST_THREADS: Duration = Duration::from_secs(2);
+
+/// Ends what has run everything, when the server has stopped or never came to serve. Nothing of what still blocks a thread matters
+/// any more: a file that is being read, a process that the system does not grant.
+pub fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(LAST_THREADS);
+}
 
 /// Listens for signals that ask the process to stop: `SIGINT` (Ctrl-C), `SIGTERM` and `SIGHUP`.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ pub mod folding;
 mod line;
 pub mod once;
 pub mod seldom;
+pub mod spell;
 pub mod trace;
 mod writer;
 

@@ -7,6 +7,8 @@ mod processes;
 mod server;
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
@@ -97,6 +99,45 @@ async fn signals_that_mean_nothing_change_nothing_and_are_said() {
         server.until(&said, |_| log_of(folder).contains(&said)).await;
     }
     assert!(server.terminate().success());
+}
+
+/// The process of a server that reads files.
+fn reader(server: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
+    let threads = std::fs::read_dir(format!("/proc/{server}/task")).unwrap();
+    let of_threads = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    let all: Vec<String> = of_threads.chain([children]).collect();
+    let mut all = all.iter().flat_map(|list| list.split_whitespace()).filter_map(|pid| pid.parse().ok());
+    all.find(|pid| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"nudge-reader")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_a_process_that_the_system_does_not_grant() {
+    let folder = workspace(&[(HOOK, SAY)]);
+    let folder = folder.path();
+    let server = Server::start_with_processes(1_000, folder, &["--production"]);
+    let save = |name: &str| std::fs::write(folder.join("hooks/before_incoming_middleware").join(name), "").unwrap();
+    save("one.js");
+    let reader = loop {
+        match reader(server.pid()) {
+            Some(reader) => break reader,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    let own = std::fs::metadata(format!("/proc/{}", server.pid())).unwrap();
+    let mut none = Command::new("prlimit");
+    none.args([format!("--pid={}", server.pid()), "--nproc=1".into()]);
+    // Whose it is may lower its limits.
+    if rustix::process::geteuid().is_root() {
+        none.uid(own.uid()).gid(own.gid());
+    }
+    assert!(none.status().unwrap().success());
+    signal(reader, Signal::KILL);
+    save("two.js");
+    while !log_of(folder).contains("no process can be started that reads the workspace") {
+        tokio::task::yield_now().await;
+    }
+    assert!(server.terminate().success(), "{}", log_of(folder));
 }
 
 #[tokio::test(flavor = "multi_thread")]

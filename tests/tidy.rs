@@ -42,7 +42,7 @@ const LAYERS: [(&str, Side, u32); 26] = [
     ("config", Side::Wall, 0),
     ("telemetry", Side::Wall, 0),
     ("clock", Side::Wall, 0),
-    ("share", Side::Wall, 0),
+    ("shares", Side::Wall, 0),
     ("code_frame", Side::Wall, 0),
     ("shutdown", Side::Wall, 0),
     ("os", Side::Wall, 0),

@@ -360,7 +360,7 @@ const FRAGMENTS: [&str; 66] = [
 
 /// `SWEEP=out.txt cargo test --release --test unreadable_files -- --ignored --nocapture sweep`
 #[test]
-#[ignore = "reads a few hundred megabytes: its last result stands in docs/performance.md"]
+#[ignore = "reads a few hundred megabytes: for who changes how files are read, or their limits"]
 fn a_sweep_over_what_can_be_repeated_ends_no_server() {
     let folder = workspace(&[("bots/b/bot.config.json", BOT)]);
     fs::create_dir_all(folder.path().join(HOOKS)).unwrap();

@@ -13,7 +13,7 @@ ROOT = HERE.parents[1]
 sys.path.append(str(HERE.parent / "pairs"))
 
 import accounting  # noqa: E402  (of the other benchmark)
-from server import NotServing, Process, free_port  # noqa: E402
+from server import NotServing, Nudge  # noqa: E402
 
 # The visitor asks so often, over so many connections.
 RATE, CONNECTIONS = 50, 8
@@ -34,19 +34,12 @@ def workspace():
     }
 
 
-class Served(Process):
-    """`nudge run-server` in a folder, its log as JSON."""
+class Served(Nudge):
+    """A server whose log is JSON."""
 
     def __init__(self, binary, folder, development):
-        self.binary, self.development = binary, development
-        port = free_port()
-        command = [binary, "run-server", "--dir", folder / "workspace", "--log", "json", "--port", port]
-        super().__init__(command + ([] if development else ["--production"]), port, folder)
-        try:
-            self.to_serving = self.until(self.answers)
-        except BaseException:
-            self.stop()
-            raise
+        self.development = development
+        super().__init__(binary, folder, "--log", "json", *([] if development else ["--production"]))
 
     def answers(self):
         """Whether it says that it is well."""

@@ -67,18 +67,25 @@ class Process:
         self.log.close()
 
 
-class Server(Process):
-    """`nudge run-server --production` in a folder."""
+class Nudge(Process):
+    """`nudge run-server` in a folder, as soon as it says that it is well (`answers`)."""
 
-    def __init__(self, binary, folder):
-        port = free_port()
-        command = [binary, "run-server", "--dir", folder / "workspace", "--production", "--port", port]
+    def __init__(self, binary, folder, *options):
+        self.binary, port = binary, free_port()
+        command = [binary, "run-server", "--dir", folder / "workspace", *options, "--port", port]
         super().__init__(command, port, folder)
         try:
             self.to_serving = self.until(self.answers)
         except BaseException:
             self.stop()
             raise
+
+
+class Server(Nudge):
+    """The same as it is measured: `--production`."""
+
+    def __init__(self, binary, folder):
+        super().__init__(binary, folder, "--production")
 
     def answers(self):
         """Whether it says that it is well."""

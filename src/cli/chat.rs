@@ -24,7 +24,7 @@ use crate::cli::http::Target;
 use crate::cli::{output, workspace};
 use crate::model::channel::WEB;
 use crate::model::{BotId, ConversationKey, SessionKey, UserId};
-use crate::shutdown::StopSignals;
+use crate::shutdown::{self, StopSignals};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, LogFormat, LogRules};
 
@@ -74,8 +74,8 @@ pub(super) fn run(args: &ChatArgs) -> anyhow::Result<()> {
     let log = telemetry::init_to(terminal.log(), format, environment.get("NUDGE_LOG").map(String::as_str), USUAL_LOG)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(talk(args, terminal, log.rules()));
+    shutdown::end(runtime);
     // The last entries are written before the error is printed.
-    drop(runtime);
     drop(log);
     outcome
 }

@@ -11,7 +11,7 @@ use crate::app::{App, Options};
 use crate::cli::{output, workspace};
 use crate::config::{self, Overrides, Problem, hook_folder};
 use crate::reload::is_built_in;
-use crate::shutdown::StopSignals;
+use crate::shutdown::{self, StopSignals};
 use crate::telemetry::{self, LogFormat, LogRules};
 
 use greeting::{Greeting, HookCount};
@@ -61,8 +61,8 @@ pub(super) fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let log = telemetry::init(format, environment.get("NUDGE_LOG").map(String::as_str), production)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(args, &root, log.rules()));
+    shutdown::end(runtime);
     // The last entries are written before the error is printed.
-    drop(runtime);
     drop(log);
     outcome
 }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::config::DispatchSettings;
 use crate::model::{BotId, ConversationKey};
-use crate::share;
+use crate::shares;
 
 /// Counts of what waits, by bot and by conversation.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Admission {
         let bot = counts.bots.entry(key.bot.clone()).or_default();
         // One alone is let in, however large.
         let (own, all) = (bot.bytes + bytes as u64, counts.bytes + bytes as u64);
-        if counts.bytes > 0 && !share::may_hold(own, all, self.bytes) {
+        if counts.bytes > 0 && !shares::may_hold(own, all, self.bytes) {
             let full = (FullQueue::Bytes, usize::try_from(counts.bytes >> 20).unwrap_or(usize::MAX));
             counts.forget_idle(&key.bot);
             return Err(full);

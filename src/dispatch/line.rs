@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::protocol::is_before;
+
 /// What a realm has been given, what it is at first.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -41,7 +43,7 @@ impl Line {
     /// It is sent: what is sent first runs first, in whichever order it was given. Gives its number.
     pub(super) fn send(&mut self, dispatch: u64) -> u16 {
         self.last = self.next_number();
-        self.given.retain(|given| given.dispatch != dispatch);
+        self.remove(dispatch);
         let sent = self.given.iter().take_while(|given| given.number.is_some()).count();
         self.given.insert(sent, Given { dispatch, number: Some(self.last) });
         self.last
@@ -65,6 +67,16 @@ impl Line {
     /// It is not to have that.
     pub(super) fn remove(&mut self, dispatch: u64) {
         self.given.retain(|given| given.dispatch != dispatch);
+    }
+
+    /// Takes out what comes after the one with which the realm has begun last, and before that number; without it also what was
+    /// not sent.
+    pub(super) fn take_after(&mut self, begun: u16, below: Option<u16>) -> Vec<u64> {
+        self.take(|_, given| match (given.number, below) {
+            (Some(number), Some(below)) => is_before(begun, number) && is_before(number, below),
+            (Some(number), None) => is_before(begun, number),
+            (None, below) => below.is_none(),
+        })
     }
 
     /// Takes out those that meet that.

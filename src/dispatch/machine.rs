@@ -26,6 +26,7 @@ use super::stats::gauge;
 use super::tally::Tally;
 use super::turns::{Limits, Turns};
 use super::typing::Holds;
+use super::waiting::Waiting;
 use super::work::{Flight, HookRun, QueuedRun};
 use crate::fleet::LockedIn;
 use crate::fleet::broken::{Rule, is_broken};
@@ -75,7 +76,7 @@ pub(super) struct Machine {
     pub(super) fleet: Fleet,
     pub(super) turns: Turns<QueuedRun>,
     /// Events that hold their turn already and run again at once.
-    pub(super) again: VecDeque<QueuedRun>,
+    pub(super) again: Waiting<QueuedRun>,
     /// Whether anything can be stored, as the store says.
     pub(super) stores: bool,
     /// What is tried again when something can be stored: events of which something could not be, which hold their turn, and ends.
@@ -86,7 +87,7 @@ pub(super) struct Machine {
     next_dispatch: u64,
     pub(super) served: Option<Served>,
     /// Hook runs that wait for a realm.
-    pub(super) hooks: VecDeque<HookRun>,
+    pub(super) hooks: Waiting<HookRun>,
     /// Start and mount hooks, whose leftovers are kept alive.
     pub(super) standing: BTreeMap<Post, Standing>,
     pub(super) collectors: Collectors,
@@ -129,14 +130,14 @@ impl Machine {
             send_rate: SendRate::new(settings.follow_ups),
             tally,
             fleet,
-            again: VecDeque::new(),
+            again: Waiting::default(),
             stores: true,
             stuck: Vec::new(),
             flights: BTreeMap::new(),
             lines: BTreeMap::new(),
             next_dispatch: 1,
             served: None,
-            hooks: VecDeque::new(),
+            hooks: Waiting::default(),
             standing: BTreeMap::new(),
             collectors: Collectors::default(),
             last_hook_effect: 0,
@@ -338,14 +339,21 @@ impl Machine {
     fn pump_turns(&mut self, now: Now) {
         while let Some(front) = self.turns.front().cloned() {
             // What waits for a realm of the bot comes before: none would become free for it.
-            let first = !self.waits_for_realm(&front);
+            let first = !self.again.has_of(&front) && !self.hooks.has_of(&front);
             let Self { turns, fleet, .. } = self;
-            if fleet.is_full() && (!first || fleet.ahead(now.at, front.as_str(), false).is_none()) {
+            // While no realm may begin anything, only what goes ahead of the front's may: nobody else is asked.
+            let full = fleet.is_full();
+            let behind = if full && first { fleet.ahead(now.at, front.as_str(), false) } else { None };
+            if full && behind.is_none() {
                 break;
             }
             let (alone, mut place) = (turns.ready_bots() <= 1, None);
             let run = turns.take(now.at, |bot| {
-                place = fleet.place_for(now.at, bot.as_str(), first && *bot == front, alone);
+                let first = first && *bot == front;
+                place = match behind {
+                    Some(realm) => first.then_some(Placement::Behind(realm)),
+                    None => fleet.place_for(now.at, bot.as_str(), first, alone),
+                };
                 place.is_some()
             });
             let (Some(run), Some(place)) = (run, place) else { break };
@@ -354,11 +362,6 @@ impl Machine {
             }
             self.reserve(now, run, place);
         }
-    }
-
-    fn waits_for_realm(&self, bot: &BotId) -> bool {
-        self.again.iter().any(|run| run.event.key.bot == *bot)
-            || self.hooks.iter().any(|run| run.bot.as_ref() == Some(bot))
     }
 
     pub(super) fn new_dispatch(&mut self) -> u64 {

@@ -12,11 +12,14 @@ use tokio::sync::Notify;
 
 use crate::model::{ConversationKey, SessionKey, UserId};
 use crate::store::StoredMessage;
+use crate::telemetry::seldom::Seldom;
 
 /// What a notice takes beside its texts, in bytes.
 const FRAME: usize = 300;
 /// Places that an empty queue keeps.
 const KEPT_PLACES: usize = 1_024;
+/// Most visitors who may be noted as having missed something: some twenty megabytes of names.
+const MOST_MISSED: usize = 100_000;
 
 /// What the receiver is told, after it is committed and in the order of the commits.
 #[derive(Debug, Clone)]
@@ -127,6 +130,8 @@ struct Queue {
     waiting: Mutex<Waiting>,
     /// Something waits where nothing did, or nothing will any more.
     woken: Notify,
+    /// That some were not even noted as missed.
+    dropped: Seldom,
 }
 
 #[derive(Default)]
@@ -153,7 +158,13 @@ impl Notices {
         room: usize,
         hears: impl Fn(&ConversationKey) -> bool + Send + Sync + 'static,
     ) -> NoticeReceiver {
-        let queue = Arc::new(Queue { room, hears: Box::new(hears), waiting: Mutex::default(), woken: Notify::new() });
+        let queue = Arc::new(Queue {
+            room,
+            hears: Box::new(hears),
+            waiting: Mutex::default(),
+            woken: Notify::new(),
+            dropped: Seldom::new(),
+        });
         if let Some(before) = self.0.write().replace(Arc::clone(&queue)) {
             before.close();
         }
@@ -194,10 +205,20 @@ impl Queue {
         } else if first || waiting.bytes + bytes <= self.room {
             waiting.bytes += bytes;
             waiting.entries.push_back(Entry::Notice(notice));
+        } else if waiting.missed.len() >= MOST_MISSED {
+            drop(waiting);
+            if let Some(times) = self.dropped.happens(now) {
+                tracing::warn!(
+                    times,
+                    "more than {MOST_MISSED} visitors have missed messages (`realtime.waiting`) and are not told yet: others find \
+                     theirs when they read their conversation again (said once a minute)"
+                );
+            }
+            return;
         } else {
             let visitor = &notice.key().target;
             waiting.missed.insert(visitor.clone(), notice.at());
-            // It always has room: there is one for each visitor at most, however much they miss.
+            // There is one for each visitor at most, however much they miss.
             waiting.entries.push_back(Entry::Missed(visitor.clone()));
         }
         drop(waiting);
@@ -292,6 +313,28 @@ mod tests {
             Received::Missed { visitor, until } => format!("{visitor} misses until {until}"),
         });
         short.collect()
+    }
+
+    #[test]
+    fn of_visitors_who_miss_something_no_more_are_noted_than_there_may_be() {
+        let notices = Notices::default();
+        let mut receiver = notices.subscribe(1, |_| true);
+        for visitor in 0..=MOST_MISSED {
+            notices.send(typing(&format!("v{visitor}"), 1, 5), 0);
+        }
+        let noted = || notices.0.read().as_ref().unwrap().waiting.lock().entries.len();
+        assert_eq!(noted(), MOST_MISSED + 1);
+        notices.send(typing("late", 1, 5), 0);
+        notices.send(typing("v1", 1, 7), 0);
+        assert_eq!(noted(), MOST_MISSED + 1);
+        assert_eq!(receiver.try_recv().map(|received| matches!(received, Received::Notice(_))), Some(true));
+        let missed = receiver.try_recv();
+        assert!(
+            matches!(&missed, Some(Received::Missed { visitor, until: 7 }) if visitor.as_str() == "v1"),
+            "{missed:?}"
+        );
+        notices.send(typing("early", 1, 5), 0);
+        assert_eq!(noted(), MOST_MISSED, "there is room again");
     }
 
     #[test]

@@ -31,14 +31,13 @@ impl Fleet {
     /// Where the bot's next event may go, if anywhere. `first` says that it is its turn: only then may it be sent ahead, since
     /// the realm would never become free for others. `alone` says that no other bot has anything to do.
     pub fn place_for(&mut self, now: Instant, bot: &str, first: bool, alone: bool) -> Option<Placement> {
-        let rather = !self.is_full();
-        if first && let Some(realm) = self.ahead(now, bot, rather) {
+        if first && let Some(realm) = self.ahead(now, bot, true) {
             return Some(Placement::Behind(realm));
         }
         if self.may_run(now, bot, alone) {
             return Some(Placement::Own);
         }
-        self.ahead(now, bot, false).filter(|_| first && rather).map(Placement::Behind)
+        if first { self.ahead(now, bot, false).map(Placement::Behind) } else { None }
     }
 
     /// The realm that may be sent another event of that bot while it is at one. With `rather`, only where that is better than

@@ -7,6 +7,16 @@ use super::orders::ProcessId;
 use super::state::{Fleet, Realm, State};
 use crate::protocol::PLACES;
 
+/// What there is of a lane.
+#[derive(Default)]
+struct OfLane {
+    realms: usize,
+    running: usize,
+    idle: Vec<ProcessId>,
+    held: u64,
+    known: usize,
+}
+
 /// Fails with what is counted wrong.
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, counted: T, is: T) -> Result<(), String> {
     if counted == is { Ok(()) } else { Err(format!("{what}: {counted:?} are counted, there are {is:?}")) }
@@ -15,22 +25,23 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, counted: T, is: T) -> Result
 impl Fleet {
     /// Counts everything again.
     pub(crate) fn audit(&self) -> Result<(), String> {
-        let mut lanes: BTreeMap<&Arc<str>, (usize, usize, Vec<ProcessId>, u64)> = BTreeMap::new();
+        let mut lanes: BTreeMap<&Arc<str>, OfLane> = BTreeMap::new();
         let (mut running, mut computing, mut resident) = (0, Vec::new(), 0);
         for (id, realm) in &self.realms {
             let lane = lanes.entry(&realm.bot).or_default();
-            lane.0 += 1;
-            lane.3 += realm.resident;
+            lane.realms += 1;
+            lane.held += realm.resident;
+            lane.known += usize::from(realm.resident > 0);
             resident += realm.resident;
             match &realm.state {
                 State::Busy(busy) if busy.computing.is_some() => {
                     computing.push(*id);
                     if !busy.long {
                         running += 1;
-                        lane.1 += 1;
+                        lane.running += 1;
                     }
                 }
-                State::Idle { .. } => lane.2.push(*id),
+                State::Idle { .. } => lane.idle.push(*id),
                 _ => {}
             }
         }
@@ -42,10 +53,11 @@ impl Fleet {
         // Those of hooks that live on do not count, also while they end.
         let ends = |realm: &&Realm| !realm.lives_on() && !realm.is_ending();
         for (bot, lane) in &self.lanes {
-            let (realms, running, idle, held) = lanes.remove(bot).unwrap_or_default();
+            let OfLane { realms, running, idle, held, known } = lanes.remove(bot).unwrap_or_default();
             let mut listed = lane.idle.clone();
             listed.sort_unstable();
             same(&format!("bytes of {bot:?}"), lane.resident, held)?;
+            same(&format!("realms of {bot:?} that were looked at"), lane.known, known)?;
             same(&format!("realms of {bot:?}"), lane.realms, realms)?;
             same(&format!("realms of {bot:?} that run"), lane.running, running)?;
             same(&format!("idle realms of {bot:?}"), listed, idle)?;

@@ -114,7 +114,18 @@ impl Drop for Loan {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinHandle;
+
     use super::*;
+
+    /// Somebody who waits for room, of which there is none yet.
+    async fn waits(credit: &Arc<Credit>) -> JoinHandle<()> {
+        let credit = Arc::clone(credit);
+        let waiting = tokio::spawn(async move { credit.room().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        waiting
+    }
 
     #[tokio::test]
     async fn what_all_hold_together_makes_each_wait() {
@@ -122,12 +133,7 @@ mod tests {
         let (one, other) = (Credit::within(100, 0, Arc::clone(&whole)), Credit::within(100, 0, whole));
         let held = one.lend(10);
         assert!(!other.has_room());
-        let waiting = tokio::spawn({
-            let other = Arc::clone(&other);
-            async move { other.room().await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
+        let waiting = waits(&other).await;
         drop(held);
         waiting.await.unwrap();
         assert!(one.has_room());
@@ -141,12 +147,7 @@ mod tests {
         assert!(!hostile.has_room() && calm.has_room());
         let own = calm.lend(3);
         assert!(!calm.has_room());
-        let waiting = tokio::spawn({
-            let calm = Arc::clone(&calm);
-            async move { calm.room().await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
+        let waiting = waits(&calm).await;
         drop(own);
         waiting.await.unwrap();
         // What is never given back goes with whom it was for.
@@ -161,12 +162,7 @@ mod tests {
         let credit = Credit::new(10);
         let (first, second) = (credit.lend(8), credit.lend(8));
         assert!(!credit.has_room());
-        let waiting = tokio::spawn({
-            let credit = Arc::clone(&credit);
-            async move { credit.room().await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
+        let waiting = waits(&credit).await;
         drop(first);
         waiting.await.unwrap();
         drop(second);

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::broken::{Rule, is_broken};
 use super::orders::{FleetLimits, Note, Order, ProcessId};
-use super::state::{Fleet, Memory, Realm, Role, Shortage, State};
+use super::state::{Fleet, Memory, Realm, Role, State};
 use crate::protocol::PLACES;
+use crate::telemetry::spell::Spell;
 
 /// Looks at realms that compute are this far apart.
 pub(super) const TICK: Duration = Duration::from_millis(5);
@@ -30,7 +31,7 @@ impl Fleet {
             pending: None,
             memory: Memory::default(),
             scarce: None,
-            refusals: Shortage::default(),
+            refusals: Spell::default(),
             cold_layer: None,
             layer_failures: 0,
             root_failures: 0,
@@ -108,10 +109,10 @@ impl Fleet {
 
     /// Shortages that were said and have been gone for a while.
     pub(super) fn say_what_is_over(&mut self, now: Instant) {
-        if self.refusals.is_over(now) {
+        if self.refusals.ends(now, CALM).is_some() {
             self.notes.push(Note::Scarce { what: "processes can be made again".into(), over: true });
         }
-        if self.memory.shortage.is_over(now) {
+        if self.memory.shortage.ends(now, CALM).is_some() {
             let what = format!("processes of scripts hold {} MB: all events go on", self.memory.sum >> 20);
             self.notes.push(Note::Scarce { what, over: true });
         }
@@ -220,5 +221,7 @@ impl Fleet {
 
 /// How long nothing is tried after the system has refused a process.
 const SCARCE: Duration = Duration::from_millis(50);
+/// How long a shortage is not met until it is said to be over.
+pub(super) const CALM: Duration = Duration::from_secs(10);
 /// How often idle realms are looked at.
 pub(super) const TRIM: Duration = Duration::from_secs(1);

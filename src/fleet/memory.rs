@@ -2,12 +2,13 @@
 //! holds more than its share gets no other realm until it holds less; others do not notice. While all together hold too much,
 //! idle realms go, those of bots over their share and those that were idle for longest first, then zygotes that nobody uses.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::machine::CALM;
 use super::orders::{Cause, Note, Order, ProcessId};
 use super::state::{Fleet, Lane, Realm, Role, State, Zygote};
-use crate::share;
+use crate::shares;
 
 /// Processes that are looked at at once: reading what one holds takes the kernel a while.
 const AT_ONCE: usize = 32;
@@ -17,13 +18,35 @@ const COMPUTING: usize = 24;
 /// get. Realms that wait hold little each and are many, so one busy bot is not kept to the half.
 const TIMES_FREE: u64 = 4;
 
+/// What may be held, as it is known at a moment.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// By all processes.
+    most: u64,
+    /// By all processes, as it is.
+    sum: u64,
+    /// By each bot, if all held the same and one more came.
+    even: u64,
+}
+
+impl Room {
+    /// Whether a bot is over its share that holds so much, of which so much is in no sum yet.
+    fn is_over(self, held: u64, unknown: u64) -> bool {
+        held > self.even && !shares::may_hold(held / TIMES_FREE, self.sum.saturating_add(unknown), self.most)
+    }
+}
+
 impl Fleet {
+    fn room(&self) -> Room {
+        let most = self.limits.all_resident;
+        Room { most, sum: self.memory.sum, even: most / (self.memory.holders + 1) }
+    }
+
     /// Whether the bot of that lane holds so much that it gets no other realm: more than it would if all had the same, and
     /// more than a few times of what is free.
     pub(super) fn is_over_share(&self, lane: &Lane) -> bool {
-        let most = self.limits.all_resident;
-        let even = most / (self.memory.holders + 1);
-        lane.resident > even && !share::may_hold(lane.resident / TIMES_FREE, self.memory.sum, most)
+        let unknown = unknown(lane, &self.zygotes);
+        self.room().is_over(lane.resident.saturating_add(unknown), unknown)
     }
 
     /// The same, where something of the bot runs whose end will change that. What lives on for ever keeps no event from being run.
@@ -35,25 +58,26 @@ impl Fleet {
     /// Says once which bots get no other realm.
     fn look_at_shares(&mut self, now: Instant) {
         self.memory.holders = self.lanes.values().filter(|lane| lane.realms > 0).count() as u64;
-        let over: Vec<Arc<str>> =
-            self.lanes.iter().filter(|(_, lane)| self.is_over_share(lane)).map(|(bot, _)| Arc::clone(bot)).collect();
-        let (all, most) = (self.memory.sum >> 20, self.limits.all_resident >> 20);
+        let room = self.room();
         for (bot, lane) in &mut self.lanes {
-            if over.contains(bot) {
+            let unknown = unknown(lane, &self.zygotes);
+            let held = lane.resident.saturating_add(unknown);
+            if room.is_over(held, unknown) {
                 if lane.shortage.met(now) {
                     let what = format!(
-                        "the realms of {} hold {} MB, those of all bots {all} MB of {most} MB (`scripts.allResident`): it gets \
+                        "the realms of {} hold {} MB, those of all bots {} MB of {} MB (`scripts.allResident`): it gets \
                          no other until it holds less than {TIMES_FREE} times what is free",
                         whose(bot),
-                        lane.resident >> 20
+                        held >> 20,
+                        room.sum.saturating_add(unknown) >> 20,
+                        room.most >> 20
                     );
                     self.notes.push(Note::Scarce { what, over: false });
                 }
             } else {
                 lane.shortage.went_well();
-                if lane.shortage.is_over(now) {
-                    let what =
-                        format!("the realms of {} hold {} MB: it gets others again", whose(bot), lane.resident >> 20);
+                if lane.shortage.ends(now, CALM).is_some() {
+                    let what = format!("the realms of {} hold {} MB: it gets others again", whose(bot), held >> 20);
                     self.notes.push(Note::Scarce { what, over: true });
                 }
             }
@@ -64,7 +88,7 @@ impl Fleet {
     pub(super) fn frees(&mut self, bot: &str, bytes: u64) {
         self.memory.gone(bytes);
         if let Some(lane) = self.lanes.get_mut(bot) {
-            lane.resident = lane.resident.saturating_sub(bytes);
+            lane.looked_at(bytes, 0);
         }
     }
 
@@ -98,7 +122,7 @@ impl Fleet {
         let before = if let Some(realm) = self.realms.get_mut(&process) {
             let before = std::mem::replace(&mut realm.resident, bytes);
             if let Some(lane) = self.lanes.get_mut(&realm.bot) {
-                lane.resident = lane.resident.saturating_sub(before) + bytes;
+                lane.looked_at(before, bytes);
             }
             before
         } else if let Some(zygote) = self.zygotes.get_mut(&process) {
@@ -202,6 +226,17 @@ impl Fleet {
             self.notes.push(Note::Scarce { what, over: false });
         }
     }
+}
+
+/// What the realms of a lane may hold that were made since and never looked at: many can be within a second. Each counts as
+/// those do on average that were, or as what it is a copy of where none was.
+fn unknown(lane: &Lane, zygotes: &BTreeMap<ProcessId, Zygote>) -> u64 {
+    let never = lane.realms.saturating_sub(lane.known) as u64;
+    if never == 0 {
+        return 0;
+    }
+    let zygote = || lane.zygote.and_then(|zygote| zygotes.get(&zygote)).map_or(0, |zygote| zygote.resident);
+    never.saturating_mul(lane.resident.checked_div(lane.known as u64).unwrap_or_else(zygote))
 }
 
 fn whose(bot: &str) -> String {

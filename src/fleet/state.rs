@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::orders::{Cause, FleetLimits, Note, Order, ProcessId, Published};
 use crate::program::{ImageKey, LayerKey};
+use crate::telemetry::spell::Spell;
 
 /// A realm.
 #[derive(Debug)]
@@ -132,7 +133,7 @@ pub struct Fleet {
     /// Until when no copy is tried, since the system has refused one.
     pub(super) scarce: Option<Instant>,
     /// That it refuses them, as it was said.
-    pub(super) refusals: Shortage,
+    pub(super) refusals: Spell<Instant>,
     /// Packages that all share whose zygote died while it loaded: they are left to the realms.
     pub(super) cold_layer: Option<LayerKey>,
     pub(super) layer_failures: u32,
@@ -161,9 +162,11 @@ pub(super) struct Lane {
     pub(super) running: usize,
     /// All that compute, those too that have for long.
     pub(super) computing: usize,
-    /// Bytes that its realms hold, as they were last looked at; and that it gets no other for that, as it was said.
+    /// Bytes that its realms hold, as they were last looked at, and how many ever were.
     pub(super) resident: u64,
-    pub(super) shortage: Shortage,
+    pub(super) known: usize,
+    /// That it gets no other realm for what it holds, as it was said.
+    pub(super) shortage: Spell<Instant>,
     /// Since when an event has found no realm.
     pub(super) blocked: Option<Instant>,
     /// Until when its realms get one event at a time, since one waited or computed for long.
@@ -190,7 +193,8 @@ impl Lane {
             running: 0,
             computing: 0,
             resident: 0,
-            shortage: Shortage::default(),
+            known: 0,
+            shortage: Spell::default(),
             blocked: None,
             uneven: None,
             usual: UNKNOWN,
@@ -199,6 +203,12 @@ impl Lane {
             not_before: None,
             gone: false,
         }
+    }
+
+    /// A realm holds so much instead of what was known before: nothing before it was looked at, and when it is gone.
+    pub(super) fn looked_at(&mut self, before: u64, bytes: u64) {
+        self.resident = self.resident.saturating_sub(before) + bytes;
+        self.known = self.known.saturating_sub(usize::from(before > 0)) + usize::from(bytes > 0);
     }
 
     /// A realm is not to be had any more.
@@ -262,41 +272,6 @@ impl Zygote {
     }
 }
 
-/// Processes or memory that are short for a while. It is said when it begins, and that it is over when it has been for a while.
-#[derive(Debug, Default)]
-pub(super) struct Shortage {
-    /// When it was met last, until it is over.
-    last: Option<Instant>,
-    /// It went well since then.
-    mended: bool,
-}
-
-impl Shortage {
-    /// It is met; whether that is to be said.
-    pub(super) fn met(&mut self, now: Instant) -> bool {
-        self.mended = false;
-        self.last.replace(now).is_none()
-    }
-
-    /// It went well.
-    pub(super) fn went_well(&mut self) {
-        self.mended = self.last.is_some();
-    }
-
-    /// Whether it is over, which is to be said.
-    pub(super) fn is_over(&mut self, now: Instant) -> bool {
-        let calm = |last: Instant| now.saturating_duration_since(last) >= OVER_AFTER;
-        let over = self.mended && self.last.is_some_and(calm);
-        if over {
-            *self = Self::default();
-        }
-        over
-    }
-}
-
-/// How long a shortage is not met until it is over.
-const OVER_AFTER: Duration = Duration::from_secs(10);
-
 /// What is known of the memory that processes of scripts hold.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -306,7 +281,7 @@ pub(super) struct Memory {
     pub(super) holders: u64,
     pub(super) short: bool,
     /// That it is short, as it was said.
-    pub(super) shortage: Shortage,
+    pub(super) shortage: Spell<Instant>,
     /// The last process that was looked at.
     pub(super) last: ProcessId,
     /// Zygotes that hold more than a realm may, by whose they are, as it was said.

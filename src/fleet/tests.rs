@@ -10,6 +10,7 @@ use crate::program::{BotProgram, Images, LayerKey, Program};
 use crate::protocol::{Glimpse, Unfit};
 
 mod deaths;
+mod memory;
 mod surplus;
 
 /// The processes that there are from the first on.

@@ -10,7 +10,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::pending_changes::{PendingChanges, TELLS};
+use super::pending_changes::{self, PendingChanges, TELLS};
 use super::watched_names::WatchedNames;
 
 /// Longest wait for our own notice. Without it a file could be taken for whole while its writer is at work, for a moment only:
@@ -23,7 +23,7 @@ const NAP: Duration = Duration::from_micros(50);
 const FOLDER: &str = "data.db-watch";
 
 /// Notices that may wait; where there are more, everything is looked at instead.
-const NOTICES: usize = 65_536;
+const NOTICES: usize = pending_changes::MOST;
 
 /// The receiving end of the system's notifications.
 #[derive(Debug)]
@@ -177,6 +177,9 @@ impl Notifications {
         let renamed = matches!(event.kind, EventKind::Modify(ModifyKind::Name(mode)) if mode != RenameMode::To);
         if renamed || matches!(event.kind, EventKind::Remove(_)) {
             self.ended.extend(event.paths.iter().filter(|path| self.names.concerns(path)).cloned());
+            if self.ended.len() > NOTICES {
+                (self.ended, self.all_ended) = (Vec::new(), true);
+            }
         }
         event.paths = event.paths.iter().flat_map(|path| self.names.meant_by(path)).collect();
         self.pending.note(Ok(event), now);

@@ -19,6 +19,9 @@ const QUIET: Duration = Duration::from_millis(100);
 /// The same where the system tells of the closing: only for writers that never close.
 const UNCLOSED: Duration = Duration::from_secs(5);
 
+/// Most files of which it is known that they changed, or are being written; where there are more, everything is looked at instead.
+pub(super) const MOST: usize = 65_536;
+
 /// Whether the system tells when a writer has closed a file.
 pub(super) const TELLS: bool = cfg!(target_os = "linux");
 
@@ -137,6 +140,15 @@ impl PendingChanges {
                 }
             }
         }
+        self.fit(now);
+    }
+
+    /// Of too many files none is told from the others.
+    fn fit(&mut self, now: Instant) {
+        if self.touched.len().max(self.writing.len()) > MOST {
+            (self.touched, self.writing, self.all) = (HashSet::new(), HashMap::new(), true);
+            self.mark(now);
+        }
     }
 
     /// Whether something was told of a file since the last [`PendingChanges::take`], or it is being written.
@@ -247,6 +259,22 @@ mod tests {
             pending.note(event(WRITTEN, FILE), start);
             pending.note(event(kind, FILE), start);
             assert!(pending.take(start + SETTLE).unwrap().writing.is_empty());
+        }
+    }
+
+    #[test]
+    fn of_more_files_than_are_told_apart_all_are_to_be_looked_at() {
+        for kind in [CLOSED, WRITTEN] {
+            let mut pending = PendingChanges::default();
+            let start = Instant::now();
+            for number in 0..MOST {
+                pending.note(event(kind, &format!("/w/{number}.js")), start);
+            }
+            assert!(!pending.holds(Path::new("/w/other.js")));
+            pending.note(event(kind, "/w/one-more.js"), start);
+            assert!(pending.holds(Path::new("/w/other.js")));
+            let hints = pending.take(start + SETTLE).unwrap();
+            assert!(hints.all && hints.touched.is_empty() && hints.writing.is_empty());
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::assemble::{Assembler, Item};
@@ -99,6 +100,11 @@ impl Reader {
     /// Looks at everything the next time.
     pub(super) fn look_afresh(&mut self) {
         self.last = None;
+    }
+
+    /// To be set when nobody waits for what is read any more.
+    pub(super) fn over(&self) -> Arc<AtomicBool> {
+        self.sandbox.over()
     }
 
     /// Gives what nobody has needed for a while, to be dropped where that may take a moment.

@@ -6,6 +6,8 @@ mod process;
 mod verdict;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -95,6 +97,8 @@ pub(super) struct Sandbox {
     /// What is postponed is asked for again.
     may_postpone: bool,
     used: Instant,
+    /// Nobody waits for what is read any more: the server stops.
+    over: Arc<AtomicBool>,
 }
 
 impl Sandbox {
@@ -113,7 +117,13 @@ impl Sandbox {
             in_vain: HashMap::new(),
             may_postpone: false,
             used: Instant::now(),
+            over: Arc::default(),
         }
+    }
+
+    /// To be set when nobody waits any more: what is being read, or waits for a process, is given up.
+    pub(super) fn over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.over)
     }
 
     /// A look at the files begins. With `may_postpone` files of a bot that has one which takes too long may be left for the next.
@@ -172,6 +182,9 @@ impl Sandbox {
 
     /// Sends what there is room for, and takes what has come; with `wait`, waits a moment for something to come.
     fn advance(&mut self, wait: bool) {
+        if self.over.load(Ordering::Relaxed) {
+            self.process = None;
+        }
         if !self.start() {
             return;
         }
@@ -206,6 +219,9 @@ impl Sandbox {
     fn start(&mut self) -> bool {
         let mut told = false;
         while self.process.is_none() && !self.waiting.is_empty() {
+            if self.over.load(Ordering::Relaxed) {
+                self.unusable = Some("is not started any more: the server stops".to_owned());
+            }
             if let Some(why) = &self.unusable {
                 let message = format!("cannot be read: the process that reads files {why}");
                 for job in self.waiting.drain(..) {

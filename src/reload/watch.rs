@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use notify::RecommendedWatcher;
@@ -49,6 +50,8 @@ pub type Compiling = Pin<Box<dyn Future<Output = Result<Compiled, String>> + Sen
 pub struct Watch {
     workspaces: watch::Receiver<Arc<Workspace>>,
     task: JoinHandle<()>,
+    /// Tells the thread that looks at files right now.
+    over: Arc<AtomicBool>,
 }
 
 impl Watch {
@@ -60,6 +63,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
         self.task.abort();
     }
 }
@@ -97,9 +101,10 @@ where
     let (notifications, notify) = Notifications::new(reader.root());
     let watched = WatchedFolders::new(watcher(notify).map_err(|error| error.to_string()));
     let (publish, workspaces) = watch::channel(first);
+    let over = reader.over();
     let observer = Observer { reader, notifications, settings, watched };
     let task = tokio::spawn(run(observer, publish, cache, compile));
-    Watch { workspaces, task }
+    Watch { workspaces, task, over }
 }
 
 /// What looks at files; moved to a blocking thread and back.

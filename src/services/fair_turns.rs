@@ -1,11 +1,12 @@
-//! Turns of bots at something that they share: whose bot has had least is next (`model::shares`).
+//! Turns of bots at something that they share: whose bot has had least is next (`shares`).
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::model::{BotId, ShareLimits, Shares};
+use crate::model::BotId;
+use crate::shares::{ShareLimits, Shares};
 
 /// The turns. Cheap to clone.
 #[derive(Debug, Clone)]

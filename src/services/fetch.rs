@@ -25,7 +25,8 @@ use url::{Host, Url};
 
 use super::fair_turns::FairTurns;
 use crate::config::{FetchSettings, Settings};
-use crate::model::{BotId, ShareLimits};
+use crate::model::BotId;
+use crate::shares::ShareLimits;
 
 pub(crate) use address::is_local;
 use connect::{Connections, Target};

@@ -52,8 +52,8 @@ pub fn open(
 /// Says once why a file that is there is not given.
 pub fn say(folder: &str, path: &str, why: &str) {
     let name = format!("{folder}/{path}");
-    if SAID.says(&name) {
-        tracing::warn!("{name} is not served: {why}");
+    if let Some(last) = SAID.says(&name) {
+        tracing::warn!("{name} is not served: {why}{last}");
     }
 }
 

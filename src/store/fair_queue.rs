@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use crossbeam_channel::Receiver;
 
 use super::operations::Submitted;
-use crate::model::{BotId, ShareLimits, Shares};
+use crate::model::BotId;
+use crate::shares::{ShareLimits, Shares};
 
 /// Most operations in one transaction: bounds how long the first one waits for the last.
 const OPERATIONS: usize = 256;

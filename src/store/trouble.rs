@@ -3,17 +3,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::advice::advice;
 use super::error::StoreError;
+use crate::telemetry::spell::{Spell, SpellSoFar};
 
-/// So often it is said how much was refused, in milliseconds.
-const AGAIN: u64 = 60_000;
-/// Nothing may have been refused for so long before it is said that all is well, in milliseconds: of a disk that is nearly full
+/// So often it is said how much was refused.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Nothing may have been refused for so long before it is said that all is well: of a disk that is nearly full
 /// some takes what is small and refuses what is not.
-pub(super) const CALM: u64 = 5_000;
+pub(super) const CALM: Duration = Duration::from_secs(5);
 
 /// Why nothing can be stored at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,23 +80,13 @@ impl Health {
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     health: Health,
-    /// What is said to the log is not over yet.
-    said: Option<Said>,
-}
-
-#[derive(Debug)]
-struct Said {
-    since: u64,
-    /// When it was said last.
-    at: u64,
-    /// When something was refused last.
-    last: u64,
-    refused: u64,
+    /// What is said of it to the log.
+    spell: Spell<u64>,
 }
 
 impl Watch {
     pub(super) fn new(health: Health) -> Self {
-        Self { health, said: None }
+        Self { health, spell: Spell::default() }
     }
 
     /// An operation came to that; what is to be said of it.
@@ -107,20 +99,13 @@ impl Watch {
         let trouble = trouble.get_or_insert_with(|| Trouble { why: String::new(), since: now, refused: 0 });
         trouble.refused += 1;
         trouble.why = why;
-        let Some(said) = &mut self.said else {
-            self.said = Some(Said { since: now, at: now, last: now, refused: 1 });
-            let why = &trouble.why;
+        let why = &trouble.why;
+        if self.spell.met(now) {
             return (!silent)
                 .then(|| format!("nothing can be stored: {why}; until then requests are refused with 503"));
-        };
-        said.refused += 1;
-        said.last = now;
-        if now.saturating_sub(said.at) < AGAIN {
-            return None;
         }
-        said.at = now;
-        let seconds = now.saturating_sub(said.since) / 1_000;
-        Some(format!("{} operations of the last {seconds} s were not stored: {}", said.refused, trouble.why))
+        let SpellSoFar { times, lasted } = self.spell.again(now, AGAIN)?;
+        Some(format!("{times} operations of the last {} s were not stored: {why}", lasted.as_secs()))
     }
 
     /// See [`Health::damage`].
@@ -142,29 +127,26 @@ impl Watch {
 
     /// Something was stored; what is to be said of it.
     pub(super) fn stored(&mut self, now: u64) -> Option<String> {
-        if self.said.is_some() {
+        if self.spell.lasts() {
             *self.health.0.trouble.lock() = None;
+            self.spell.went_well();
         }
         self.over(now)
     }
 
     /// Whether it is still to be said that all is well.
     pub(super) fn waits(&self) -> bool {
-        self.said.is_some()
+        self.spell.lasts()
     }
 
     /// Says that all is well if nothing was refused for a while, and something was stored.
     pub(super) fn over(&mut self, now: u64) -> Option<String> {
-        let said = self.said.as_ref()?;
         if self.is_in_trouble() {
             return None;
         }
-        if now.saturating_sub(said.last) < CALM {
-            return None;
-        }
-        let (seconds, refused) = (now.saturating_sub(said.since) / 1_000, said.refused);
-        self.said = None;
-        Some(format!("the database stores again; {refused} operations within {seconds} s were not stored"))
+        let SpellSoFar { times, lasted } = self.spell.ends(now, CALM)?;
+        let seconds = lasted.as_secs();
+        Some(format!("the database stores again; {times} operations within {seconds} s were not stored"))
     }
 }
 
@@ -183,8 +165,6 @@ pub(super) fn at_start(path: &Path, error: StoreError) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::ConversationTarget;
     use super::super::testing::*;
     use super::*;

@@ -1,7 +1,7 @@
 //! Events of which something could not be stored: a full disk, a failed commit. Such an event must not end as if all were
 //! well: it runs again, and what of it is stored is not repeated.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,17 +9,25 @@ use parking_lot::Mutex;
 use super::error::StoreError;
 use crate::model::EventId;
 
-/// The events, no more than are under way (`queue.inFlight`), and whether it is because nothing can be stored. All that
-/// happens here happens on the writer's thread, in the order of the operations.
+/// The events, and whether it is because nothing can be stored. All that happens here happens on the writer's thread, in the
+/// order of the operations.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unstored(Arc<Mutex<HashMap<EventId, bool>>>);
+pub(super) struct Unstored(Arc<Mutex<BTreeMap<EventId, bool>>>);
+
+/// Most events that are noted, many times more than are under way (`queue.inFlight`). What an event does after its end has nobody
+/// who takes its note away: such notes are the oldest, and go first.
+const MOST: usize = 100_000;
 
 impl Unstored {
     /// The event must not end before it has run again. What hooks without an event do has no end: nothing would ever take
     /// the note away.
     pub(super) fn note(&self, event: EventId, error: &StoreError) {
         if event.is_of_queue() {
-            self.0.lock().insert(event, error.is_trouble());
+            let mut events = self.0.lock();
+            events.insert(event, error.is_trouble());
+            if events.len() > MOST {
+                events.pop_first();
+            }
         }
     }
 
@@ -60,5 +68,17 @@ mod tests {
         assert!(unstored.of(event).is_some() && unstored.of(of_hooks).is_none());
         unstored.told(event);
         assert!(unstored.0.lock().is_empty());
+    }
+
+    #[test]
+    fn of_very_many_events_the_oldest_are_forgotten_whose_end_was_long_ago() {
+        let unstored = Unstored::default();
+        let event = |number: usize| EventId(number as u64 * EventId::PER_MS);
+        let note = |number: usize| unstored.note(event(number), &StoreError::Invalid("lost".into()));
+        (1..=MOST).for_each(note);
+        assert!(unstored.of(event(1)).is_some());
+        note(MOST + 1);
+        assert!(unstored.of(event(1)).is_none());
+        assert!(unstored.of(event(2)).is_some() && unstored.of(event(MOST + 1)).is_some());
     }
 }

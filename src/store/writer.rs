@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use rusqlite::Connection;
@@ -129,7 +129,7 @@ impl WriterThread {
             };
             if self.watch.waits() && self.look <= Instant::now() {
                 self.look();
-                self.look = Instant::now() + Duration::from_millis(CALM);
+                self.look = Instant::now() + CALM;
             }
             queue.gather(first, jobs, &mut batch);
             self.now = self.clock.now().max(self.now);
@@ -159,7 +159,7 @@ impl WriterThread {
                 }
             }
             self.look();
-            self.look = Instant::now() + Duration::from_millis(CALM);
+            self.look = Instant::now() + CALM;
         }
         jobs.recv().ok()
     }
@@ -227,7 +227,7 @@ impl WriterThread {
     fn look_after(&mut self, jobs: &[Box<dyn Submitted>], written: bool) {
         let mut failed = false;
         if !self.watch.waits() {
-            self.look = Instant::now() + Duration::from_millis(CALM);
+            self.look = Instant::now() + CALM;
         }
         for error in jobs.iter().filter_map(|job| job.error()) {
             failed |= error.is_trouble();

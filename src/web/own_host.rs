@@ -58,8 +58,8 @@ fn refusal(web: &Web, name: &str) -> HttpError {
         "the host {shown:?} is not known to be this server's: what is there in development is told to http://localhost:{port} and to \
          hosts that \"httpServer\": {{ \"allowedHosts\": [...] }} in botpress.config.json names"
     );
-    if SAID.says(&shown) {
-        tracing::warn!("refused: {}", one_line(&said));
+    if let Some(last) = SAID.says(&shown) {
+        tracing::warn!("refused: {}{last}", one_line(&said));
     }
     HttpError::Plain(StatusCode::FORBIDDEN, said.into())
 }

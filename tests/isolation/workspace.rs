@@ -43,7 +43,21 @@ if (event.channel === 'api') return say(await bp.cms.saveFile('b', 'secret.txt',
 return say(SECRET)
 "#;
 
-/// What the attempts share: who says `n known` has the attempt of that number made.
+/// What the attempts share.
+const SHARED: &str = r#"
+const eve = { channel: 'web', target: 'eve', botId: 'b' }
+const ownEve = { ...eve, botId: 'a' }
+const fromA = [{ type: 'text', text: 'from a' }]
+const typing = [{ type: 'typing', value: 500 }]
+const data = [{ type: 'data', planted: 1 }]
+const read = async (url, options) => (await fetch(url, options)).text()
+const namesB = (text) => (text.includes('"b"') ? 'SECRET-OF-B' : '')
+const caught = async (work) => {
+  try { return await work() } catch (error) { return error.message }
+}
+"#;
+
+/// What makes them: who says `n known` has the attempt of that number made.
 const BEFORE: &str = r#"
 event.setFlag(bp.IO.WellKnownFlags.SKIP_DIALOG_ENGINE, true)
 event.setFlag(bp.IO.WellKnownFlags.FORCE_PERSIST_STATE, true)
@@ -54,7 +68,10 @@ if (number === undefined) return
 const home = { channel: event.channel, target: event.target, botId: event.botId }
 let said
 try {
-  const gave = await attempts[number](bp, event, JSON.parse(known))
+  const learned = JSON.parse(known)
+  const page = { ...eve, threadId: learned.thread }
+  const conversation = '/mod/channel-web/conversations/eve/' + learned.thread
+  const gave = await attempts[number](bp, event, learned, page, conversation)
   said = 'gave ' + (gave === undefined ? 'undefined' : JSON.stringify(gave))
 } catch (error) {
   said = 'threw ' + (error && error.message)
@@ -65,9 +82,9 @@ return bp.events.replyToEvent(home, [{ type: 'text', text: said }])
 const HIJACK: &str = "if (event.payload && event.payload.hijack) Object.assign(event, event.payload.hijack)";
 
 fn hook_of_a() -> String {
-    let mut text = "const attempts = [\n".to_owned();
+    let mut text = format!("{SHARED}const attempts = [\n");
     for attempt in attempts::all() {
-        let _ = writeln!(text, "  async (bp, event, known) => {{ {} }},", attempt.run);
+        let _ = writeln!(text, "  async (bp, event, known, page, conversation) => {{ {} }},", attempt.run);
     }
     text + "]\n" + BEFORE
 }

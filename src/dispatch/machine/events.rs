@@ -330,7 +330,7 @@ impl Machine {
                     );
                 }
                 finishing.tries += 1;
-                let pause = Duration::from_millis(50 << finishing.tries.min(FINISH_TRIES));
+                let pause = Duration::from_millis(50 << finishing.tries);
                 // It was parsed once already.
                 let parse = |body: &Bytes| serde_json::from_slice::<Processed>(body).ok();
                 let state = finishing.body.as_ref().and_then(parse).and_then(|processed| processed.state);

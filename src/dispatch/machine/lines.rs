@@ -10,7 +10,6 @@ use super::super::work::{Flight, HookRun, Work};
 use super::{Machine, Now};
 use crate::fleet::ProcessId;
 use crate::fleet::broken::{Rule, is_broken};
-use crate::protocol::is_before;
 
 impl Machine {
     /// What the realm is at, if it has been sent it.
@@ -59,7 +58,7 @@ impl Machine {
     /// The realm is gone, and has begun with nothing after that: what it has not begun with is not to blame for its end.
     pub(in crate::dispatch) fn has_begun(&mut self, realm: ProcessId, begun: u16) {
         let Some(line) = self.lines.get_mut(&realm) else { return };
-        for dispatch in line.take(|_, given| given.number.is_none_or(|number| is_before(begun, number))) {
+        for dispatch in line.take_after(begun, None) {
             self.give_back(dispatch);
         }
     }
@@ -96,9 +95,8 @@ impl Machine {
     /// What was sent before `below` and has not been begun with is the realm's no more.
     pub(in crate::dispatch) fn taken_back(&mut self, now: Now, realm: ProcessId, begun: u16, below: u16) {
         let Some(line) = self.lines.get_mut(&realm) else { return };
-        let not_begun = |number: u16| is_before(begun, number) && is_before(number, below);
         let head = line.head();
-        let taken = line.take(|_, given| given.number.is_some_and(not_begun));
+        let taken = line.take_after(begun, Some(below));
         if is_broken(Rule::TakenBackRunElsewhere) || taken.is_empty() {
             return;
         }

@@ -276,7 +276,7 @@ impl World {
         for flight in machine.flights.values().filter(|flight| !stands(&flight.work)) {
             faults.push(format!("realm {} still has work: {:?}", flight.realm, flight.event()));
         }
-        if machine.turns.waiting() > 0 || !machine.again.is_empty() || !machine.stuck.is_empty() {
+        if machine.turns.waiting() > 0 || machine.again.len() > 0 || !machine.stuck.is_empty() {
             faults.push("events still wait".into());
         }
         if !self.tally.timeouts.is_empty() {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::dispatch::{Notice, NoticeReceiver, Received};
-use crate::model::ConversationKey;
+use crate::model::{ConversationKey, UserId};
 use crate::store::Ahead;
 
 use super::client_events;
 use super::handler::Handler;
-use super::schedule::{CatchUps, Schedule};
+use super::schedule::{CatchUps, MOST_BEHIND, Schedule};
 
 /// The only channel of which somebody hears here.
 const WEB: &str = "web";
@@ -32,7 +32,7 @@ pub(super) async fn run(
     handler: Arc<Handler>,
     clock: Clock,
 ) {
-    let (mut schedule, mut behind) = (Schedule::new(most), CatchUps::default());
+    let (mut schedule, mut behind) = (Schedule::new(most), CatchUps::new(MOST_BEHIND));
     for Ahead { key, deliver_at, message } in ahead {
         schedule.push(Notice::Stored { key, deliver_at, message: Arc::new(message) });
     }
@@ -41,8 +41,7 @@ pub(super) async fn run(
             tell(&handler, &mut behind, &notice);
         }
         while let Some(visitor) = behind.due(clock.now()) {
-            let connections = handler.rooms.restart(&visitor);
-            tracing::debug!(visitor = %visitor, connections, "a visitor who has missed something begins anew");
+            restart(&handler, &visitor);
         }
         let received = match schedule.next().into_iter().chain(behind.next()).min() {
             Some(at) => tokio::select! {
@@ -56,10 +55,20 @@ pub(super) async fn run(
                 tell(&handler, &mut behind, &notice);
             }
             Some(Received::Notice(notice)) => schedule.push(notice),
-            Some(Received::Missed { visitor, until }) => behind.add(visitor, until, clock.now()),
+            Some(Received::Missed { visitor, until }) => {
+                if !behind.add(visitor.clone(), until, clock.now()) {
+                    restart(&handler, &visitor);
+                }
+            }
             None => return,
         }
     }
+}
+
+/// The connections of a visitor who has missed something begin anew.
+fn restart(handler: &Handler, visitor: &UserId) {
+    let connections = handler.rooms.restart(visitor);
+    tracing::debug!(visitor = %visitor, connections, "a visitor who has missed something begins anew");
 }
 
 fn tell(handler: &Handler, behind: &mut CatchUps, notice: &Notice) {
@@ -94,7 +103,7 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::dispatch::Notices;
-    use crate::model::{BotId, UserId};
+    use crate::model::BotId;
     use crate::services::Services;
     use crate::store::testing::Fixture;
 

@@ -5,11 +5,12 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use crate::dispatch::Notice;
 use crate::model::UserId;
+use crate::telemetry::seldom::Seldom;
 
 /// What is held back counts once for each of so many bytes.
 const PIECE: usize = 1 << 10;
-/// For so many milliseconds it is not said again that visitors miss something.
-const SILENCE: u64 = 60_000;
+/// Most visitors who may be behind at a time: some twenty megabytes of names.
+pub(super) const MOST_BEHIND: usize = 100_000;
 
 /// Something whose time has not come.
 struct Held {
@@ -31,12 +32,15 @@ pub(super) struct Schedule {
 }
 
 /// Visitors who have missed something, and when they can read all of it.
-#[derive(Default)]
 pub(super) struct CatchUps {
     until: HashMap<UserId, u64>,
     order: BTreeSet<(u64, UserId)>,
-    /// When it was last said that there are some.
-    said: Option<u64>,
+    /// No more than so many.
+    most: usize,
+    /// That there are some.
+    said: Seldom,
+    /// That there are too many.
+    refused: Seldom,
 }
 
 impl Schedule {
@@ -76,16 +80,32 @@ fn pieces(notice: &Notice) -> usize {
 }
 
 impl CatchUps {
-    /// A visitor has missed something that may be seen from `until` on.
-    pub(super) fn add(&mut self, visitor: UserId, until: u64, now: u64) {
-        if self.said.is_none_or(|said| now.saturating_sub(said) >= SILENCE) {
-            self.said = Some(now);
+    pub(super) fn new(most: usize) -> Self {
+        Self { until: HashMap::new(), order: BTreeSet::new(), most, said: Seldom::new(), refused: Seldom::new() }
+    }
+
+    /// A visitor has missed something that may be seen from `until` on. `false` if too many have: this one is to begin anew at
+    /// once, and reads what may be seen by then.
+    pub(super) fn add(&mut self, visitor: UserId, until: u64, now: u64) -> bool {
+        if self.said.happens(now).is_some() {
             tracing::warn!(
                 "messages come faster than they can be told (`realtime.waiting`): visitors who miss one connect anew and read \
                  it in their conversation (said once a minute)"
             );
         }
+        if self.until.len() >= self.most && !self.until.contains_key(&visitor) {
+            if let Some(times) = self.refused.happens(now) {
+                let most = self.most;
+                tracing::warn!(
+                    times,
+                    "more than {most} visitors have missed messages that lie ahead of them: others connect anew at once, and find \
+                     what still lies ahead when they read their conversation again (said once a minute)"
+                );
+            }
+            return false;
+        }
         self.extend(visitor, until);
+        true
     }
 
     /// Whether a visitor is behind. Then he misses this, too: told now, it would stand before what he has missed.
@@ -195,9 +215,9 @@ mod tests {
     #[test]
     fn whoever_is_behind_misses_more_until_all_of_it_may_be_read() {
         let (ann, bob) = (UserId::parse("ann").unwrap(), UserId::parse("bob").unwrap());
-        let mut behind = CatchUps::default();
+        let mut behind = CatchUps::new(MOST_BEHIND);
         for (visitor, until) in [(&ann, 5), (&bob, 6), (&ann, 8), (&ann, 7)] {
-            behind.add(visitor.clone(), until, 0);
+            assert!(behind.add(visitor.clone(), until, 0));
         }
         assert!(behind.misses(&ann, 3));
         assert_eq!((behind.next(), behind.due(5)), (Some(6), None));
@@ -206,6 +226,17 @@ mod tests {
         assert!(behind.misses(&ann, 9) && !behind.misses(&bob, 9));
         assert_eq!((behind.due(8), behind.due(9), behind.next()), (None, Some(ann.clone()), None));
         assert!(!behind.misses(&ann, 9));
+    }
+
+    #[test]
+    fn one_visitor_more_than_may_be_behind_begins_anew_at_once() {
+        let visitor = |name: &str| UserId::parse(name).unwrap();
+        let mut behind = CatchUps::new(2);
+        assert!(behind.add(visitor("ann"), 5, 0) && behind.add(visitor("bob"), 5, 0));
+        assert!(!behind.add(visitor("eve"), 5, 0) && !behind.misses(&visitor("eve"), 6));
+        assert!(behind.add(visitor("ann"), 7, 0), "who is behind stays it");
+        assert_eq!((behind.due(5), behind.due(5)), (Some(visitor("bob")), None));
+        assert!(behind.add(visitor("eve"), 8, 5), "there is room again");
     }
 
     #[test]

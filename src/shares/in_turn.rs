@@ -1,4 +1,4 @@
-//! Fair shares of something that several use, of whom one may ask for very much: who has had least of it is next.
+//! Who is next where several ask for the same, of whom one may ask for very much: who has had least of it. (Deficit round robin.)
 //!
 //! A state machine without I/O. Each one's asks begin in their order. What one has had is counted in costs (bytes, say): what
 //! an ask is said to cost when it begins, and what it took beyond that when it is over, so that who took more than was known

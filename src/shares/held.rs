@@ -1,4 +1,4 @@
-//! What bots share, and how much of it one may hold.
+//! How much one bot may hold of what all share.
 //!
 //! A share is not a number that somebody sets: a bot may hold as much as it leaves free for others. So one bot alone has half of
 //! all there is, two that want all they can get have a third each, and whoever comes next finds as much free as each of them
