@@ -95,7 +95,8 @@ const KILLS_A_LOAD: u64 = 10;
 #[cfg(target_os = "linux")]
 const MOST_OF_DATABASE: usize = 2 * (1 + 1 + 2 + 8) + 2;
 
-/// What a server holds: descriptors beside the two that it has of each process of scripts, and bytes. Connections to the
+/// What a server holds: descriptors beside the two that it has of each process of scripts and the two of all that come from one
+/// first zygote (what keeps them alive, and what they say), and bytes. Connections to the
 /// database do not count: up to eight more are kept than there were at first, as many as have read at once.
 #[cfg(target_os = "linux")]
 fn held(server: &Server, groups: &BTreeSet<i32>) -> (usize, u64) {
@@ -108,7 +109,9 @@ fn held(server: &Server, groups: &BTreeSet<i32>) -> (usize, u64) {
     let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", server.pid())).unwrap();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
     let kilobytes: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
-    (descriptors.saturating_sub(2 * processes::of_groups(groups).len()), kilobytes << 10)
+    let alive = processes::of_groups(groups);
+    let families: BTreeSet<i32> = alive.iter().map(|process| process.group).collect();
+    (descriptors.saturating_sub(2 * (alive.len() + families.len())), kilobytes << 10)
 }
 
 /// Of all processes that a server has, one of the kind whose turn it is.

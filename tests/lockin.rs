@@ -215,7 +215,7 @@ async fn a_realm_that_computes_for_long_gives_way_to_all_others_and_ends_with_it
     settled(&server).await;
     // The tests may run with a lower priority themselves, and there is a lowest one.
     let own = niceness("self").unwrap();
-    let [zygotes, realms, long] = [0, 5, 15].map(|by| (own + by).min(19));
+    let [zygotes, realms, long] = [0, 5, 19].map(|by| (own + by).min(19));
     let of_realms = || -> Vec<(i32, i32)> {
         let realms = pids(&of_server(server.pid), Role::Realm);
         realms.into_iter().filter_map(|pid| Some((pid, niceness(&pid.to_string())?))).collect()

@@ -14,6 +14,8 @@ use crate::config::secrets::Secrets;
 
 /// Entries that may wait to be written.
 const WAITING: usize = 4_096;
+/// So many bytes are written at once, and what the last entry has beyond them.
+const BATCH: usize = 64 << 10;
 
 enum LogCommand {
     Line(String),
@@ -115,7 +117,7 @@ fn run(mut out: impl Write, receiver: &Receiver<LogCommand>, dropped: &AtomicU64
                 Some(LogCommand::Stop) => last = true,
                 None => break,
             }
-            if last || batch.len() >= 64 * 1024 {
+            if last || batch.len() >= BATCH {
                 break;
             }
             next = receiver.try_recv().ok();
@@ -219,7 +221,8 @@ mod tests {
         let (open, gate) = crossbeam_channel::unbounded::<()>();
         let out = Shared::default();
         let (writer, guard) = start(Gate(gate, out.clone()), notes(), Arc::default()).unwrap();
-        for _ in 0..(2 * WAITING) {
+        // More than are written at once, however soon they are taken.
+        for _ in 0..(BATCH + 2 * WAITING) {
             writer.write("x\n".into());
         }
         drop(open);

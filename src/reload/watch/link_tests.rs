@@ -216,13 +216,13 @@ async fn a_bot_may_be_a_link_to_another_bot() {
 async fn a_workspace_whose_folder_is_replaced_is_read_anew_and_watched() {
     let mut bench = Bench::in_folder("w", &[(HOOK, "one()"), (MOUNT, "m()")]).await;
     let outer = bench.path("").parent().unwrap().to_owned();
-    let [here, aside, release] = ["w", "aside", "release"].map(|name| outer.join(name));
+    let [here, aside, other, release] = ["w", "aside", "other", "release"].map(|name| outer.join(name));
     std::fs::rename(&here, &aside).unwrap();
     bench.until_gone().await;
     bench.write(HOOK, "other()");
     bench.until_source("other()").await;
     bench.sees_edits_of(HOOK, HOOK, "of_the_other").await;
-    std::fs::remove_dir_all(&here).unwrap();
+    std::fs::rename(&here, other).unwrap();
     std::fs::rename(&aside, &here).unwrap();
     bench.until_source("one()").await;
     bench.sees_edits_of(HOOK, HOOK, "of_the_first").await;
