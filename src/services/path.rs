@@ -33,7 +33,8 @@ fn split(text: &str) -> Path {
     let mut path = Vec::new();
     let mut rest = text;
     let mut after_bracket = true;
-    while !rest.is_empty() {
+    // One more than there may be is enough to know. Each of them may take a look through all that follows.
+    while !rest.is_empty() && path.len() <= DEEPEST {
         if let Some(inner) = rest.strip_prefix('[')
             && let Some((key, behind)) = bracket(inner)
         {
@@ -157,6 +158,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_path_that_is_too_long_is_looked_at_no_further() {
+        // Each bracket that is never closed takes a look through all of the others.
+        assert_eq!(parse(&"[".repeat(8 << 20).into()), None);
+        assert_eq!(parse(&"[".repeat(DEEPEST).into()).map(|path| path.len()), Some(DEEPEST));
+        assert_eq!(parse(&"[".repeat(DEEPEST + 1).into()), None);
+    }
 
     #[test]
     fn paths_are_read_as_lodash_does() {
