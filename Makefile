@@ -1,5 +1,5 @@
 # `make test` is the one test command: it sets up what is missing, builds, and runs every test.
-.PHONY: test widget setup run check bench hostile
+.PHONY: test widget setup run check bench hostile fuzz
 
 CARGO ?= cargo
 
@@ -44,6 +44,12 @@ hostile:
 	@command -v python3 >/dev/null 2>&1 || { echo "please install Python 3"; exit 1; }
 	@[ -n "$(NEW)" ] || $(CARGO) build --release --locked
 	python3 -B benches/hostile --new "$(or $(NEW),target/release/nudge)" $(if $(ONLY),--only '$(ONLY)') $(ARGS)
+
+# Any bytes into whatever reads bytes from outside, each target for so many seconds: `make fuzz T=60`, `TARGET=http_head` for one,
+# `INPUT=<file>` to run one input again, `SANITIZER=address` to watch the memory of what libraries do (docs/fuzzing.md).
+fuzz:
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
+	@fuzz/run "$(or $(T),60)" $(TARGET) $(INPUT)
 
 # A C compiler (SQLite and QuickJS are built from source), Node with npm (the chat widget, and packages that scripts may
 # require), Chromium for its tests (`CHROMIUM` names another one) with a font for emoji, and Rust. All but Rust come from the

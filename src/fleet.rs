@@ -12,6 +12,9 @@ mod buffers;
 mod compiling;
 mod credit;
 mod ending;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hello;
 mod lanes;
 mod machine;

@@ -12,6 +12,9 @@ pub mod config;
 pub mod dispatch;
 pub mod engine;
 pub mod fleet;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod model;
 pub mod os;
 pub mod parsing;

@@ -16,6 +16,9 @@ mod experimental;
 mod external;
 mod fair_turns;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod isolation;
 mod kvs;

@@ -29,6 +29,8 @@ mod open;
 mod operations;
 mod peek;
 mod poison;
+#[cfg(test)]
+mod property_tests;
 mod queue;
 mod read_threads;
 mod replies;

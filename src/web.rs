@@ -14,6 +14,9 @@ mod error;
 mod error_page;
 mod extractors;
 mod form;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json_members;
 mod lite;
 mod media;

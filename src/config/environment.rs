@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::problem::Problem;
+use super::problem::{MOST_PROBLEMS, Problem, at_most};
 
 /// Variables that scripts see besides those that begin with [`EXPOSED`].
 pub const SEEN_BY_SCRIPTS: [&str; 7] = ["TZ", "LANG", "LC_ALL", "LC_CTYPE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
@@ -28,9 +28,10 @@ pub fn parse_env_file(path: &str, text: &str) -> (BTreeMap<String, String>, Vec<
         }
         let name = line.split('=').next().unwrap_or("").trim_end();
         if !line.contains('=') || !is_name(name) {
-            problems.push(
-                Problem::warning(path, "this line is not NAME=value and was skipped").at(text, offset).without_frame(),
-            );
+            let problem = Problem::warning(path, "this line is not NAME=value and was skipped");
+            // The place of each costs a walk through the file.
+            let placed = problems.len() < MOST_PROBLEMS;
+            problems.push(if placed { problem.at(text, offset).without_frame() } else { problem });
             rest = &rest[end..];
             continue;
         }
@@ -51,7 +52,7 @@ pub fn parse_env_file(path: &str, text: &str) -> (BTreeMap<String, String>, Vec<
             }
         }
     }
-    (variables, problems)
+    (variables, at_most(path, problems, "this file"))
 }
 
 /// The part of an environment that scripts may see.
@@ -138,6 +139,14 @@ mod tests {
         assert_eq!(found, expected);
         let places: Vec<_> = problems.iter().map(Problem::place).collect();
         assert_eq!(places, [".env:11:1", ".env:12:1"]);
+    }
+
+    #[test]
+    fn of_thousands_of_lines_that_are_none_some_are_named_and_the_others_counted() {
+        let (variables, problems) = parse_env_file(".env", &("nonsense\n".repeat(200_000) + "A=b"));
+        assert_eq!((variables["A"].as_str(), problems.len()), ("b", 101));
+        assert_eq!(problems[100].message, "199900 more problems of this file are not named");
+        assert!(!problems[100].fatal && problems[99].line == Some(100) && problems[100].line.is_none());
     }
 
     #[test]

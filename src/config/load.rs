@@ -16,7 +16,7 @@ use super::keys::{CHANNEL_WEB, MAIN};
 use super::layout::find_global;
 use super::modules::PREFIX;
 use super::nearest::nearest;
-use super::problem::Problem;
+use super::problem::{MOST_PROBLEMS, Problem};
 use super::schema::{Key, ValueKind, apply, check, nearest_allowed};
 use super::secrets::Secrets;
 use super::settings::Settings;
@@ -167,6 +167,7 @@ fn read(root: &Path, path: &str, problems: &mut Vec<Problem>) -> Option<String> 
 }
 
 fn apply_environment(variables: &BTreeMap<String, String>, settings: &mut Settings, problems: &mut Vec<Problem>) {
+    let mut unknown = Vec::new();
     for (name, text) in variables {
         if let Some(key) = name.strip_prefix("BP_CONFIG_") {
             match find_key(key, MAIN) {
@@ -177,14 +178,23 @@ fn apply_environment(variables: &BTreeMap<String, String>, settings: &mut Settin
                 }
                 // A key of the file that only scripts use can be overridden as well.
                 None if override_raw(&mut settings.raw, key, text) => {}
-                None => problems.push(unknown_variable(name, key, MAIN)),
+                None => unknown.push((name, key, MAIN)),
             }
         } else if let Some(key) = name.strip_prefix("BP_MODULE_CHANNEL_WEB_") {
             match find_key(key, CHANNEL_WEB) {
                 Some(key) => drop(set(name, text, key, settings, problems)),
-                None => problems.push(unknown_variable(name, key, CHANNEL_WEB)),
+                None => unknown.push((name, key, CHANNEL_WEB)),
             }
         }
+    }
+    // Each is compared with all keys.
+    let named = unknown.iter().take(MOST_PROBLEMS).map(|(name, key, keys)| unknown_variable(name, key, keys));
+    problems.extend(named);
+    if let Some(more) = unknown.len().checked_sub(MOST_PROBLEMS).filter(|more| *more > 0) {
+        problems.push(Problem::warning(
+            "environment",
+            format!("{more} more variables are not used: there are no such keys"),
+        ));
     }
     for (name, path) in VARIABLES {
         let given = variables.get(*name).filter(|text| !text.is_empty());

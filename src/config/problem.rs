@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::secrets::Secrets;
 use crate::code_frame::frame_at;
-use crate::telemetry::escape::{lines, one_line};
+use crate::telemetry::escape::{lines, one_line, shortened};
 
 /// Most problems named of one file: the place of each costs a walk through it, and nobody reads on.
 pub const MOST_PROBLEMS: usize = 100;
+
+/// Longest message and longest advice, in characters: what they quote may be as long as a file.
+const LONGEST: usize = 1_000;
 
 /// The first of a file's problems, and how many more there are.
 pub fn at_most(path: &str, mut problems: Vec<Problem>, of: &str) -> Vec<Problem> {
@@ -48,7 +51,7 @@ impl Problem {
             path: path.into(),
             line: None,
             column: None,
-            message: message.into(),
+            message: bounded(message),
             help: None,
             frame: None,
             fatal: true,
@@ -71,7 +74,16 @@ impl Problem {
     /// Adds what to do.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self { help: Some(bounded(help)), ..self }
+    }
+
+    /// The same where there may be nothing to be done.
+    #[must_use]
+    pub fn perhaps_help(self, help: Option<String>) -> Self {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
     }
 
     /// The same without what must not be read: the lines around it may hold secrets.
@@ -97,6 +109,11 @@ impl Problem {
         }
         out
     }
+}
+
+fn bounded(text: impl Into<String>) -> String {
+    let text = text.into();
+    if text.len() <= LONGEST { text } else { shortened(&text, LONGEST) }
 }
 
 /// What a terminal shows. Names and messages may hold a script's text: nothing in them acts on the terminal.
@@ -131,6 +148,15 @@ mod tests {
               3 |
             help: close the parenthesis"#]]
         .assert_eq(&problem.to_string());
+    }
+
+    #[test]
+    fn what_a_problem_quotes_may_be_long_and_the_problem_is_not() {
+        let long = |length: usize| "é".repeat(length);
+        let problem = Problem::error("x", long(1_000)).help(long(1_000));
+        assert_eq!((problem.message, problem.help), (long(1_000), Some(long(1_000))));
+        let problem = Problem::warning("x", long(1_000_000)).help(long(1_001));
+        assert_eq!((&problem.message, &problem.help), (&(long(1_000) + "…"), &Some(long(1_000) + "…")));
     }
 
     #[test]

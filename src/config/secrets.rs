@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use memchr::memmem::Finder;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Captures, Regex};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::redact::{SECRET_KEYS, is_secret};
@@ -60,7 +61,7 @@ impl Secrets {
         Self(Arc::new(known.iter().map(|value| Finder::new(value).into_owned()).collect()))
     }
 
-    /// The text with `***` for what must not be read. JSON text stays JSON text.
+    /// The text with `***` for what must not be read.
     pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut hidden = hide(text);
         for secret in self.0.iter() {
@@ -70,6 +71,60 @@ impl Secrets {
         }
         hidden
     }
+
+    /// The same of JSON text, which stays JSON text: what looks like a secret may go beyond the end of its string.
+    pub fn hide_json<'t>(&self, json: &'t str) -> Cow<'t, str> {
+        let hidden = self.hide(json);
+        if matches!(hidden, Cow::Borrowed(_)) || is_json(&hidden) {
+            return hidden;
+        }
+        let mut out = String::with_capacity(json.len());
+        let (mut rest, mut name) = (json, None);
+        while let Some((before, inside, after)) = next_string(rest) {
+            self.push_plain(before, &mut out);
+            let is_name = after.trim_ascii_start().starts_with(':');
+            // Between a member's name and its text there is a colon, and nothing else.
+            let secret = name.take().is_some_and(|name| before.trim_ascii() == ":" && names_secret(name));
+            let shown = if secret { Cow::Borrowed(HIDDEN) } else { self.hide(inside) };
+            let quoted = format!("\"{shown}\"");
+            out.push_str(if is_json(&quoted) { &quoted } else { "\"***\"" });
+            (rest, name) = (after, is_name.then_some(inside));
+        }
+        self.push_plain(rest, &mut out);
+        Cow::Owned(out)
+    }
+
+    /// What stands between two strings of JSON: a number may be a secret.
+    fn push_plain(&self, plain: &str, out: &mut String) {
+        for piece in plain.split_inclusive([',', ':', '[', ']', '{', '}', ' ', '\t', '\r', '\n']) {
+            let value = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            match self.hide(value) {
+                Cow::Owned(_) => out.extend(["\"***\"", &piece[value.len()..]]),
+                Cow::Borrowed(_) => out.push_str(piece),
+            }
+        }
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// What stands before the next string of a JSON text, inside of its quotation marks, and behind it.
+fn next_string(json: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = json.split_once('"')?;
+    let mut escaped = false;
+    let end = rest.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    Some((before, &rest[..end], &rest[end + 1..]))
+}
+
+/// Whether the text of a member of that name is a secret by its place.
+fn names_secret(name: &str) -> bool {
+    matches!(hide(&format!("\"{name}\":\"x\"")), Cow::Owned(_))
 }
 
 /// The texts under keys of secrets, at every depth.
@@ -164,6 +219,24 @@ mod tests {
         ] {
             assert_eq!(hide(text), expected);
             assert!(!hide(text).contains(PLANTED));
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_of_json_leaves_json() {
+        let secrets = Secrets::default().with(["n1234567", "87654321"]);
+        for (text, expected) in [
+            (r#"{"n":[1,87654321],"a":-87654321.5,"b":true}"#, r#"{"n":[1,"***"],"a":"***","b":true}"#),
+            (r#"{"cookie":null,"a":1}"#, r#"{"cookie":null,"a":1}"#),
+            (r#"{"text":"Your password:","token":"pl4nted"}"#, r#"{"text":"Your password:","token":"***"}"#),
+            (r#"["cookie: a", {"Authorization" : "b c"}, 1]"#, r#"["cookie: ***", {"Authorization" : "***"}, 1]"#),
+            (r#"{"x-api-key":12,"b":"token='pl4nted'"}"#, r#"{"x-api-key":12,"b":"token='***'"}"#),
+            (r#"{"a":"authorization\":","b":"c"}"#, r#"{"a":"authorization\":","b":"c"}"#),
+            (r#"["\n1234567", 1]"#, r#"["***", 1]"#),
+            (r#"["\u000eyJabcdefghi.abcd.abcd"]"#, r#"["***"]"#),
+        ] {
+            assert!(is_json(text));
+            assert_eq!(secrets.hide_json(text), expected);
         }
     }
 

@@ -122,7 +122,7 @@ impl Traces {
     }
 
     fn told(&self, trace: &Trace) -> String {
-        self.secrets.hide(&trace.to_json()).into_owned()
+        self.secrets.hide_json(&trace.to_json()).into_owned()
     }
 
     /// The ids of the last events, newest first.

@@ -118,7 +118,7 @@ impl<'a> Check<'a> {
         let (what, help) = known?;
         let message = format!("\"dialog.error.contentType\" names {what}");
         let problem = Problem::error(format!("{}/bot.config.json", self.folder), message);
-        Some(Problem { help, ..problem })
+        Some(problem.perhaps_help(help))
     }
 
     fn file(&self, file: &FlowFile) -> Vec<Problem> {
@@ -129,7 +129,7 @@ impl<'a> Check<'a> {
             .take(MOST_PROBLEMS)
             .map(|(one, (message, help))| {
                 let problem = Problem::error(path, format!("{} {message}", one.who)).at(&file.source, one.at);
-                Problem { help, ..problem }
+                problem.perhaps_help(help)
             })
             .collect();
         let more = wrong.count();

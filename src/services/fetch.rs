@@ -6,6 +6,8 @@
 mod address;
 mod connect;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod own;
 mod problem;
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The files that belong to a bot, `bots/<id>/media/`: what visitors send, what scripts and editors store. Everything here may
 //! block.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod kind;
 mod name;
 

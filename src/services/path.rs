@@ -33,7 +33,8 @@ fn split(text: &str) -> Path {
     let mut path = Vec::new();
     let mut rest = text;
     let mut after_bracket = true;
-    while !rest.is_empty() {
+    // One more than there may be is enough to know. Each of them may take a look through all that follows.
+    while !rest.is_empty() && path.len() <= DEEPEST {
         if let Some(inner) = rest.strip_prefix('[')
             && let Some((key, behind)) = bracket(inner)
         {
@@ -159,6 +160,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_that_is_too_long_is_looked_at_no_further() {
+        // Each bracket that is never closed takes a look through all of the others.
+        assert_eq!(parse(&"[".repeat(8 << 20).into()), None);
+        assert_eq!(parse(&"[".repeat(DEEPEST).into()).map(|path| path.len()), Some(DEEPEST));
+        assert_eq!(parse(&"[".repeat(DEEPEST + 1).into()), None);
+    }
+
+    #[test]
     fn paths_are_read_as_lodash_does() {
         for (text, keys) in [
             ("a", vec!["a"]),
@@ -196,6 +205,24 @@ mod tests {
         set(&mut value, &parse(&json!("a.b.name")).unwrap(), json!(1));
         assert_eq!(value, before, "a huge index does not fill the memory, and no array is thrown away");
     }
+
+    #[test]
+    fn numbers_beside_what_is_set_stay_what_they_are() {
+        for number in [
+            "0.30000000000000004",
+            "5e-324",
+            "1.7976931348623157e308",
+            "1.1111111111111111e106",
+            "-0.0",
+            "9007199254740993",
+        ] {
+            let mut value: Value = serde_json::from_str(&format!(r#"{{"kept":[{number}]}}"#)).unwrap();
+            set(&mut value, &parse(&json!("new")).unwrap(), json!(1));
+            let (kept, exact) = (value["kept"][0].to_string(), number.parse::<f64>().unwrap());
+            assert_eq!(kept.parse::<f64>().unwrap().to_bits(), exact.to_bits(), "{number}: {kept}");
+        }
+    }
+
     #[test]
     fn what_is_removed_leaves_the_rest_in_its_place() {
         let mut value = json!({ "a": { "b": 1, "c": 2 }, "list": [1, { "x": 1 }, 3] });

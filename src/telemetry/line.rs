@@ -136,7 +136,7 @@ impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
         let value = match value {
             // It is JSON, and read before it is written.
-            Value::String(text) if field.name() == "trace" => Value::String(self.hidden(text)),
+            Value::String(text) if field.name() == "trace" => Value::String(self.secrets.hide_json(&text).into_owned()),
             Value::String(text) => Value::String(self.cut(self.hidden(text))),
             other => other,
         };

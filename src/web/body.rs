@@ -243,6 +243,16 @@ fn check_depth(text: &[u8]) -> Result<(), HttpError> {
     Ok(())
 }
 
+/// For `fuzzing`: what is made of a body that came with these headers.
+#[cfg(any(test, fuzzing))]
+pub(super) async fn taken(headers: HeaderMap, bytes: Vec<u8>) -> Result<Box<RawValue>, HttpError> {
+    let mut request = Request::new(Body::from(bytes));
+    *request.headers_mut() = headers;
+    let budget = &MemoryBudget::new(1 << 20, 1, crate::clock::Clock::manual(0));
+    let limits = Limits { size: 1 << 20, size_key: "a", time: Duration::from_secs(60), time_key: "b", budget };
+    take(request, limits).await.map(|taken| taken.json)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

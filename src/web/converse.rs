@@ -268,6 +268,17 @@ fn payload(body: &RawValue, typed: bool) -> Result<Box<RawValue>, HttpError> {
     RawValue::from_string(text).map_err(HttpError::parse_failed)
 }
 
+/// For `fuzzing`: type, payload and `nlu` (or nothing) of a message, of callers without a token or with one, who may send any type.
+#[cfg(any(test, fuzzing))]
+pub(super) fn checked(body: Box<RawValue>, longest: usize, any_type: bool) -> Result<[String; 3], HttpError> {
+    let check = if any_type { ConverseMessage::check_any } else { ConverseMessage::check };
+    let text = |raw: &RawValue| raw.get().to_owned();
+    let told = |message: ConverseMessage| {
+        [message.kind.to_string(), text(&message.payload), message.nlu.as_deref().map(text).unwrap_or_default()]
+    };
+    check(body, longest).map(told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -136,8 +136,9 @@ fn host_of(written: &str) -> Option<(String, Option<IpAddr>)> {
     if !port.is_empty() && (port.len() == rest.len() || port.parse::<u16>().is_err()) {
         return None;
     }
-    match Host::parse(host.strip_suffix('.').unwrap_or(host)).ok()? {
-        Host::Domain(name) => Some((name, None)),
+    // One dot at the end says nothing, also of an address; a browser takes no address for one that has more.
+    match Host::parse(host).ok()? {
+        Host::Domain(name) => Some((name.strip_suffix('.').unwrap_or(&name).to_owned(), None)),
         Host::Ipv4(address) => Some(plain(address.into())),
         Host::Ipv6(address) => Some(plain(IpAddr::from(address).to_canonical())),
     }
@@ -213,6 +214,8 @@ mod tests {
             "127.0.0.1.evil.example",
             "notlocalhost",
             "localhost..",
+            "127.0..",
+            "127.0.0.1..",
             "192.168.0.8",
             "8.8.8.8",
             "[::2]:3000",

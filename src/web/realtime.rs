@@ -7,6 +7,8 @@ mod client_events;
 mod connection;
 mod delivery;
 pub(super) mod exchange;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod handler;
 mod packet;
 mod rooms;

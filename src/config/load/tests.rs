@@ -375,3 +375,12 @@ fn a_value_that_was_fine_once_is_brought_to_the_nearest_that_is_and_said() {
         assert!(load_with(&[("botpress.config.json", file)], &[]).is_err(), "{file}");
     }
 }
+
+#[test]
+fn of_thousands_of_variables_that_no_key_knows_some_are_named_and_the_others_counted() {
+    let file: String = (0..5_000).map(|number| format!("BP_CONFIG_HTTPSERVER_PRT{number}=1\n")).collect();
+    let (_, problems) = load_with(&[(".env", &file)], &[]).unwrap();
+    assert_eq!(problems.len(), 101);
+    assert!(problems[99].message.starts_with("not used: there is no such key"), "{}", problems[99]);
+    assert_eq!(problems[100].message, "4900 more variables are not used: there are no such keys");
+}

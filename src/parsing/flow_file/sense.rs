@@ -11,11 +11,15 @@ use crate::parsing::script::expression::refuse_expression;
 use crate::program::flow::Flow;
 use crate::program::flow::instruction::{Condition, Destination, Instruction, InstructionError};
 use crate::reading::{Sense, Use, What};
+use crate::telemetry::escape::shortened;
 
 /// The node type that enters another flow.
 pub(super) const SKILL_CALL: &str = "skill-call";
 /// The node type that says something.
 pub(super) const SAY_SOMETHING: &str = "say_something";
+
+/// Most of a node's name that is shown, in characters.
+const SHOWN: usize = 40;
 
 /// Looks at a flow that was read of `text`.
 pub(super) fn sense(path: &str, text: &str, root: Spot<'_>, flow: &Flow, limits: &ReadLimits) -> Sense {
@@ -79,7 +83,8 @@ impl<'a> Looking<'a> {
 
     fn node(&mut self, node: Spot<'a>, name: Spot<'a>, seen: &mut HashSet<&'a str>) {
         let called = name.text().unwrap_or_default();
-        self.who = format!("node {called:?}").into();
+        // It stands at all that the node uses.
+        self.who = format!("node {:?}", shortened(called, SHOWN)).into();
         if !seen.insert(called) {
             let message = format!("a second node is called {called:?}: transitions lead to the first one");
             self.problem(name.at(), &message, Some("give one of the two another name".to_owned()));
@@ -214,7 +219,7 @@ impl<'a> Looking<'a> {
         let problem = Problem::error(self.path, message);
         // Past the most there is only the count.
         let problem = if self.sense.problems.len() < MOST { problem.at(self.text, at) } else { problem };
-        self.sense.problems.push(Problem { help, ..problem });
+        self.sense.problems.push(problem.perhaps_help(help));
     }
 
     /// The same of what may be as it is meant.

@@ -327,3 +327,18 @@ fn an_empty_instruction_as_the_editor_leaves_it_is_a_hint_and_no_error() {
         help: write an instruction, or remove the empty one"#]]
     .assert_eq(&shown(&file.sense.hints));
 }
+
+#[test]
+fn a_long_name_is_not_said_again_with_all_that_its_node_uses() {
+    let actions = vec![r#""act""#; 2_000].join(",");
+    let text = format!(
+        r#"{{ "startNode": "x", "nodes": [{{ "name": "{}", "onEnter": [{actions}, ""] }}] }}"#,
+        "x".repeat(100_000)
+    );
+    let (FlowFacts { sense, .. }, _) = read(&text);
+    assert_eq!(sense.uses.len(), 2_000);
+    let who = format!("node \"{}…\"", "x".repeat(40));
+    assert!(sense.uses.iter().all(|used| *used.who == *who));
+    let told = serde_json::to_string(&sense).unwrap().len();
+    assert!(told < 2 * text.len() + 400_000, "{told} bytes of {}", text.len());
+}

@@ -1,7 +1,5 @@
 //! What clients are told, in the form that was recorded from the original: events `guest.webchat.…` and their data.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -9,6 +7,7 @@ use crate::model::{BotId, UserId};
 use crate::store::{StoredMessage, Timestamp};
 
 use super::packet;
+use crate::web::json_members;
 
 /// The namespace of visitors.
 pub(super) const GUEST: &str = "/guest";
@@ -96,18 +95,21 @@ pub(super) fn typing(bot: &BotId, visitor: &UserId, conversation: Option<&str>, 
 /// An event of a script for a visitor: its own data, and the room.
 pub(super) fn data(visitor: &UserId, name: &str, payload: &RawValue) -> String {
     let room = serde_json::Value::String(room(visitor)).to_string();
-    let Ok(mut members) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(payload.get()) else {
+    let mut data = String::with_capacity(payload.get().len() + room.len() + 12);
+    data.push('{');
+    let members = json_members::each(payload, |name, written, value| {
+        // Which room it is stands with us, whatever the script wrote.
+        if name != "__room" {
+            for part in [written.get(), ":", value.get(), ","] {
+                data.push_str(part);
+            }
+        }
+    });
+    if members.is_err() {
         // Something that has no members cannot name its room.
         return packet::event(GUEST, name, payload.get());
-    };
-    // Which room it is stands with us, whatever the script wrote.
-    let data = match members.shift_remove("__room") {
-        Some(_) => Cow::Owned(serde_json::Value::Object(members).to_string()),
-        None => Cow::Borrowed(payload.get().trim()),
-    };
-    let members = data.strip_suffix('}').unwrap_or(&data).trim_end();
-    let comma = if members == "{" { "" } else { "," };
-    packet::event(GUEST, name, &format!("{members}{comma}\"__room\":{room}}}"))
+    }
+    packet::event(GUEST, name, &format!("{data}\"__room\":{room}}}"))
 }
 
 /// An event of a script for administrators.
@@ -136,5 +138,9 @@ mod tests {
         assert_eq!(sent(" { } "), r#"{"__room":"visitor:ann"}}]"#);
         assert_eq!(sent(r#"{"__room":"visitor:bob","a":1}"#), r#"{"a":1,"__room":"visitor:ann"}}]"#);
         assert_eq!(sent("3"), "3}]");
+        // However deep its data goes, and however often and in which letters it names the room.
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        let written = format!(r#"{{"__room":"visitor:bob","a":{deep},"\u005f_room":1}}"#);
+        assert_eq!(sent(&written), format!(r#"{{"a":{deep},"__room":"visitor:ann"}}}}]"#));
     }
 }
