@@ -109,7 +109,7 @@ pub struct DispatchSettings {
     pub most_realms: usize,
     /// `scripts.mostRealmsPerBot`: realms of one bot.
     pub most_realms_of_bot: usize,
-    /// `scripts.runningPerBot`: realms of one bot that compute at once, those too that have for long.
+    /// `scripts.runningPerBot`: realms of one bot that compute at once, of which a quarter may have done so for a short time only.
     pub running_of_bot: usize,
     /// `scripts.running`: realms that compute at once; those that wait do not count. `None` is twice the cores.
     pub running: Option<usize>,

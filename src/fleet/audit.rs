@@ -12,6 +12,7 @@ use crate::protocol::PLACES;
 struct OfLane {
     realms: usize,
     running: usize,
+    giving_way: usize,
     idle: Vec<ProcessId>,
     held: u64,
     known: usize,
@@ -36,6 +37,7 @@ impl Fleet {
             match &realm.state {
                 State::Busy(busy) if busy.computing.is_some() => {
                     computing.push(*id);
+                    lane.giving_way += usize::from(realm.gives_way);
                     if !busy.long {
                         running += 1;
                         lane.running += 1;
@@ -53,13 +55,14 @@ impl Fleet {
         // Those of hooks that live on do not count, also while they end.
         let ends = |realm: &&Realm| !realm.lives_on() && !realm.is_ending();
         for (bot, lane) in &self.lanes {
-            let OfLane { realms, running, idle, held, known } = lanes.remove(bot).unwrap_or_default();
+            let OfLane { realms, running, giving_way, idle, held, known } = lanes.remove(bot).unwrap_or_default();
             let mut listed = lane.idle.clone();
             listed.sort_unstable();
             same(&format!("bytes of {bot:?}"), lane.resident, held)?;
             same(&format!("realms of {bot:?} that were looked at"), lane.known, known)?;
             same(&format!("realms of {bot:?}"), lane.realms, realms)?;
             same(&format!("realms of {bot:?} that run"), lane.running, running)?;
+            same(&format!("realms of {bot:?} that give way"), lane.giving_way, giving_way)?;
             same(&format!("idle realms of {bot:?}"), listed, idle)?;
             let own = self.realms.values().filter(|realm| realm.bot == *bot).filter(ends).count();
             if own > self.limits.realms_of_bot {

@@ -12,7 +12,7 @@ use crate::protocol::Glimpse;
 /// From here on in one go a realm no longer counts among those that run: short events do not stand behind it.
 const LONG: Duration = Duration::from_millis(5);
 /// From here on it is made to give way to others, should it not have done so itself: native loops are not interrupted.
-const VERY_LONG: Duration = Duration::from_millis(100);
+const VERY_LONG: Duration = Duration::from_millis(50);
 /// How often a realm is looked at that has computed for long.
 const LONG_TICK: Duration = Duration::from_millis(50);
 /// How often realms that wait are looked at, and from which processor time in between on they do not.
@@ -127,6 +127,9 @@ impl Fleet {
         if !realm.gives_way && used.saturating_sub(go) >= VERY_LONG {
             realm.gives_way = true;
             self.orders.push(Order::GiveWay { process });
+            if let Some(lane) = self.lanes.get_mut(&realm.bot) {
+                lane.giving_way += 1;
+            }
         }
         let overrun = overrun(&self.limits, busy, used, base, seen);
         if long {

@@ -85,7 +85,7 @@ impl Fleet {
         let patience = |since: Instant| now.saturating_duration_since(since) >= self.limits.patience;
         let free = self.running < self.limits.cores;
         let wanted = self.limits.fresh || lane.running == 0 || (free && (alone || lane.blocked.is_some_and(patience)));
-        let fork = wanted && lane.computing < self.limits.computing_of_bot && self.may_fork(now, bot);
+        let fork = wanted && lane.may_compute(self.limits.computing_of_bot) && self.may_fork(now, bot);
         if !fork && let Some(lane) = self.lanes.get_mut(bot) {
             lane.blocked.get_or_insert(now);
         }

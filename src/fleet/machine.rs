@@ -141,14 +141,16 @@ impl Fleet {
     pub(super) fn computes(&mut self, realm: ProcessId) {
         self.computing.insert(realm);
         self.running += 1;
-        if let Some(lane) = self.realms.get(&realm).and_then(|entry| self.lanes.get_mut(&entry.bot)) {
+        let Some(entry) = self.realms.get(&realm) else { return };
+        if let Some(lane) = self.lanes.get_mut(&entry.bot) {
             (lane.running, lane.computing) = (lane.running + 1, lane.computing + 1);
+            lane.giving_way += usize::from(entry.gives_way);
         }
     }
 
     pub(super) fn stop_computing(&mut self, realm: ProcessId) {
         if self.computing.remove(&realm)
-            && let Some(Realm { state: State::Busy(busy), bot, .. }) = self.realms.get_mut(&realm)
+            && let Some(Realm { state: State::Busy(busy), bot, gives_way, .. }) = self.realms.get_mut(&realm)
         {
             (busy.computing, busy.asleep) = (None, None);
             let counted = usize::from(!busy.long);
@@ -156,6 +158,7 @@ impl Fleet {
             if let Some(lane) = self.lanes.get_mut(bot) {
                 lane.running = lane.running.saturating_sub(counted);
                 lane.computing = lane.computing.saturating_sub(1);
+                lane.giving_way = lane.giving_way.saturating_sub(usize::from(*gives_way));
             }
         }
     }

@@ -21,7 +21,7 @@ pub struct FleetLimits {
     pub realms_of_bot: usize,
     /// Realms that compute at once.
     pub running: usize,
-    /// Realms of one bot that compute at once, those too that have for long.
+    /// Realms of one bot that compute at once, of which a quarter may be such as do not give way.
     pub computing_of_bot: usize,
     /// Processors: while fewer realms compute, another one is made without waiting.
     pub cores: usize,

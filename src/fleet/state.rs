@@ -8,6 +8,9 @@ use super::orders::{Cause, FleetLimits, Note, Order, ProcessId, Published};
 use crate::program::{ImageKey, LayerKey};
 use crate::telemetry::spell::Spell;
 
+/// What part of the realms of one bot that compute may be such as do not give way.
+const BRIEF_PART: usize = 4;
+
 /// A realm.
 #[derive(Debug)]
 pub(super) struct Realm {
@@ -162,6 +165,8 @@ pub(super) struct Lane {
     pub(super) running: usize,
     /// All that compute, those too that have for long.
     pub(super) computing: usize,
+    /// Of those, how many give way to all others.
+    pub(super) giving_way: usize,
     /// Bytes that its realms hold, as they were last looked at, and how many ever were.
     pub(super) resident: u64,
     pub(super) known: usize,
@@ -192,6 +197,7 @@ impl Lane {
             realms: 0,
             running: 0,
             computing: 0,
+            giving_way: 0,
             resident: 0,
             known: 0,
             shortage: Spell::default(),
@@ -203,6 +209,13 @@ impl Lane {
             not_before: None,
             gone: false,
         }
+    }
+
+    /// Whether one more of its realms may compute, of which so many may. Those that give way leave room for most of them: whoever
+    /// says little and often takes the processors from other bots, and loops of some users do not keep others of the same bot out.
+    pub(super) fn may_compute(&self, most: usize) -> bool {
+        let brief = self.computing.saturating_sub(self.giving_way);
+        self.computing < most && brief < (most / BRIEF_PART).max(1)
     }
 
     /// A realm holds so much instead of what was known before: nothing before it was looked at, and when it is gone.

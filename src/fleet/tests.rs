@@ -215,13 +215,39 @@ fn a_zygote_that_makes_no_copies_any_more_is_killed_and_what_waits_for_it_is_not
 }
 
 #[test]
-fn one_bot_that_computes_for_long_in_many_events_gets_no_more_than_its_share() {
-    let (mut fleet, now) = fleet(|limits| (limits.computing_of_bot, limits.running) = (2, 100));
-    for pid in [201, 202] {
-        let realm = busy_alone(&mut fleet, now);
-        fleet.forked(now, ZYGOTE, realm, pid);
+fn of_one_bot_few_compute_who_have_not_for_long_and_some_who_have() {
+    let (mut fleet, now) = fleet(|limits| (limits.computing_of_bot, limits.running, limits.cores) = (8, 100, 100));
+    let late = now + SECOND;
+    let two = |fleet: &mut Fleet, pid| {
+        let realms = [0, 1].map(|more| {
+            let realm = busy_alone(fleet, now);
+            fleet.forked(now, ZYGOTE, realm, pid + more);
+            realm
+        });
+        assert!(!fleet.may_run(late, "bot", true), "a quarter of eight");
+        realms
+    };
+    let give_way = |fleet: &mut Fleet, realm: ProcessId| {
+        for (now, used) in [(now, 0), (late, 150)] {
+            fleet.clock(now, realm, Duration::from_millis(used), Glimpse::default());
+        }
+        assert!(fleet.take_orders().contains(&Order::GiveWay { process: realm }));
+        assert_eq!(fleet.audit(), Ok(()));
+    };
+    let mut pid = 200;
+    let mut last = None;
+    for _ in 0..4 {
+        pid += 2;
+        let realms = two(&mut fleet, pid);
+        realms.iter().for_each(|realm| give_way(&mut fleet, *realm));
+        last = Some(realms[0]);
     }
-    assert!(!fleet.may_run(now + SECOND, "bot", true));
+    assert!(!fleet.may_run(late, "bot", true), "eight compute");
+    fleet.waiting(late, last.unwrap());
+    assert_eq!(fleet.audit(), Ok(()));
+    assert!(fleet.may_run(late, "bot", true), "one of them waits");
+    fleet.woken(late, last.unwrap());
+    assert_eq!(fleet.audit(), Ok(()));
 }
 
 #[test]
