@@ -133,7 +133,9 @@ fn host_of(written: &str) -> Option<(String, Option<IpAddr>)> {
     // What stands behind it is a port, or nothing.
     let rest = authority.as_str().strip_prefix(host)?;
     let port = rest.strip_prefix(':').unwrap_or(rest);
-    if !port.is_empty() && (port.len() == rest.len() || port.parse::<u16>().is_err()) {
+    // A number may have a sign, and a port not.
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    if !port.is_empty() && (port.len() == rest.len() || !digits || port.parse::<u16>().is_err()) {
         return None;
     }
     // One dot at the end says nothing, also of an address; a browser takes no address for one that has more.
@@ -226,6 +228,8 @@ mod tests {
             "evil.example@localhost",
             "localhost:3000:80",
             "localhost:x",
+            "localhost:+80",
+            "[::1]:+80",
             "localhost:99999",
             "localhost evil",
             "localhost,evil.example",
