@@ -452,7 +452,7 @@ mod tests {
 
     #[test]
     fn an_operation_of_the_store_has_a_bounded_number_of_effects_and_bytes_the_last_one_aside() {
-        assert_eq!(first_part([].into_iter()), 0);
+        assert_eq!(first_part(std::iter::empty()), 0);
         assert_eq!(first_part([1; MOST_EFFECTS].into_iter()), MOST_EFFECTS);
         assert_eq!(first_part([1; MOST_EFFECTS + 1].into_iter()), MOST_EFFECTS);
         assert_eq!(first_part([MOST_BYTES - 1, 1, 1].into_iter()), 2);

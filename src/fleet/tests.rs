@@ -218,8 +218,8 @@ fn a_zygote_that_makes_no_copies_any_more_is_killed_and_what_waits_for_it_is_not
 fn of_one_bot_few_compute_who_have_not_for_long_and_some_who_have() {
     let (mut fleet, now) = fleet(|limits| (limits.computing_of_bot, limits.running, limits.cores) = (8, 100, 100));
     let late = now + SECOND;
-    let two = |fleet: &mut Fleet, pid| {
-        let realms = [0, 1].map(|more| {
+    let two = |fleet: &mut Fleet, pid: u32| {
+        let realms = [0, 1].map(|more: u32| {
             let realm = busy_alone(fleet, now);
             fleet.forked(now, ZYGOTE, realm, pid + more);
             realm
