@@ -309,6 +309,10 @@ test('the page hears what happens in the chat, with its name', async ({ page, se
   await ready(page)
   await page.evaluate(() => window.botpressWebChat!.sendEvent({ type: 'message', text: 'hello' }, 'help'))
   await expect(bubbles(chat(page, '#bp-widget-help'))).toHaveCount(2)
+  // It may hear of a message after the chat has shown it.
+  await page.waitForFunction(() =>
+    (window as never as { heard: Record<string, unknown>[] }).heard.some(one => one.message_text === 'echo of hello')
+  )
   const heard = await page.evaluate(() => (window as never as { heard: Record<string, unknown>[] }).heard)
   expect(heard.map(one => one.chatId)).toEqual(heard.map(() => 'help'))
   expect(heard.map(one => one.name).filter(Boolean)).toEqual(['webchatLoaded', 'webchatReady', 'webchatOpened'])
